@@ -1,0 +1,1 @@
+CLI += cli/main.c

@@ -1,0 +1,186 @@
+/* backend: how the proxy asks storage devices. Message-shaped: a message is built once, is
+ * read-only when sent and owns all it points at, so the same message goes to every replica,
+ * in this process (`local`) or over a wire. Replies own what they carry.
+ *
+ * A call is sent from a reactor's loop and its `done` runs from that same reactor's loop, exactly
+ * once, also when the device is gone (ERR_UNAVAILABLE) or the deadline passed (ERR_DEADLINE).
+ *
+ * Who answers: objectd the OBJECT_ messages, containerd and accountd the DB_ messages of their
+ * kind. Contract: DESIGN 5.4. */
+#ifndef LIB_BACKEND_BACKEND_H
+#define LIB_BACKEND_BACKEND_H
+
+#include "lib/base/buf.h"
+#include "lib/base/bytes.h"
+#include "lib/reactor/reactor.h"
+#include <stdatomic.h>
+
+enum backend_op {
+	/* One piece of a large body, before its OBJECT_PUT: stage names the upload, offset and body
+	 * the piece (whole multiples of BACKEND_PIECE but for the last). OK means written, not
+	 * durable. Stages that are never put are dropped by OBJECT_UNSTAGE. */
+	BACKEND_OBJECT_STAGE,
+	BACKEND_OBJECT_UNSTAGE,
+	/* Stores a version: headers, size, etag, ts; the body inline (body) or staged (stage != 0).
+	 * OK means durable, and visible from then on. ERR_CONFLICT when the device knows a version
+	 * or tombstone with ts >= this one (reply.ts says which). Carries updates. */
+	BACKEND_OBJECT_PUT,
+	/* Replaces the metadata of the newest version by headers; ts is that of the POST.
+	 * ERR_NOT_FOUND, ERR_CONFLICT as above. Carries updates. */
+	BACKEND_OBJECT_POST,
+	/* Writes a tombstone. OK when a live version was there, ERR_NOT_FOUND when none was (the
+	 * tombstone is durable in both cases), ERR_CONFLICT as above. Carries updates. */
+	BACKEND_OBJECT_DELETE,
+	/* Newest version known, from memory: reply.ts, reply.deleted. ERR_NOT_FOUND: nothing at
+	 * all. A tombstone answers OK with deleted. */
+	BACKEND_OBJECT_VERSION,
+	/* Headers, size, etag of the newest version, and its first bytes: the body from
+	 * offset, up to len bytes or as much as one piece has (reply.body may be shorter: 0 bytes
+	 * with len 0 is HEAD). With more to come reply.handle pins the version until
+	 * OBJECT_CLOSE. ERR_NOT_FOUND: none, or deleted (reply.deleted, reply.ts tell). */
+	BACKEND_OBJECT_GET,
+	/* Bytes of a pinned version: offset, len; a reply of at most one piece. */
+	BACKEND_OBJECT_READ,
+	BACKEND_OBJECT_CLOSE,
+	/* Conditional writes: a short lease in memory on the key for `stage` (the writer's id), and
+	 * the newest version as OBJECT_VERSION tells it. ERR_BUSY: another writer holds it. */
+	BACKEND_OBJECT_GRANT,
+	BACKEND_OBJECT_RELEASE,
+	/* The listing updates that the record of ts carries have reached their majority. Rides in a
+	 * later batch; OK at once. */
+	BACKEND_OBJECT_SETTLED,
+
+	/* Accounts and containers as ordered rows of names with exact totals.
+	 * PUT creates or updates (headers merged: an empty value removes); OK created, ERR_EXISTS
+	 * when it was there (also success). DELETE: ERR_CONFLICT when rows are left, ERR_NOT_FOUND.
+	 * POST: ERR_NOT_FOUND. HEAD: headers and totals. UPDATE: merges rows, last writer wins; a
+	 * row for a container that is not there is ERR_NOT_FOUND. LIST: HEAD plus rows in order. */
+	BACKEND_DB_PUT,
+	BACKEND_DB_DELETE,
+	BACKEND_DB_POST,
+	BACKEND_DB_HEAD,
+	BACKEND_DB_UPDATE,
+	BACKEND_DB_LIST,
+};
+
+enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
+
+#define BACKEND_PIECE      (1u << 20)   /* bytes of one staged or read piece */
+#define BACKEND_INLINE_MAX (256u << 10) /* a body up to here travels in OBJECT_PUT itself */
+#define BACKEND_POLICIES   16
+
+/* A row of a listing: an object in a container, or a container in an account. */
+struct backend_row {
+	const char *name;         /* borrowed from the message or reply */
+	const char *content_type; /* objects; "" otherwise. A subdir entry has subdir set */
+	const char *etag;         /* objects: 32 hex digits or what was set in its place */
+	uint64_t ts;              /* when it was put or deleted; last writer wins */
+	uint64_t bytes;           /* object's size, or the container's total */
+	uint64_t count;           /* containers: objects in it */
+	uint64_t totals_ts;       /* containers: bytes and count are as of then; 0: not carried */
+	uint64_t meta_ts;         /* objects: last POST that changed content_type, or 0 */
+	uint8_t policy;
+	bool deleted;
+	bool subdir; /* listings: a common prefix; only name is set */
+};
+
+/* A listing update that an object record carries until a majority of the container has it. */
+struct backend_update {
+	const char *account, *container; /* where the row goes */
+	struct backend_row row;
+};
+
+struct backend_list {
+	const char *marker, *end_marker, *prefix, *delimiter; /* "" or NULL: none */
+	const char *path;                                     /* NULL: none; "" is a path */
+	uint32_t limit;
+	bool reverse;
+};
+
+struct backend_msg {
+	atomic_uint refs;
+	uint8_t op, kind, policy;
+	bool newest;                              /* unused by devices; for proxies in between */
+	uint8_t key[16];                          /* ring hash of the path */
+	const char *account, *container, *object; /* as kind asks; else NULL */
+	uint64_t ts;
+	const void *headers; /* kv block */
+	size_t headers_len;
+	uint64_t size;    /* of the whole body */
+	uint8_t etag[16]; /* MD5 of the whole body */
+	uint64_t stage, handle, offset, len;
+	struct bytes *body; /* owned reference; NULL: none */
+	const struct backend_update *updates;
+	unsigned update_count;
+	const struct backend_row *rows;
+	unsigned row_count;
+	struct backend_list list;
+	struct arena *arena; /* private: what the pointers above live in */
+};
+
+struct backend_reply {
+	enum err err;
+	bool deleted;
+	uint64_t ts;        /* version: when it was put or deleted */
+	uint64_t meta_ts;   /* of the last POST, or ts */
+	struct buf headers; /* kv block, owned */
+	uint64_t size;
+	uint8_t etag[16];
+	struct bytes *body;   /* owned reference */
+	uint64_t body_offset; /* offset inside body->data where the answer's bytes begin */
+	size_t body_len;
+	uint64_t handle;
+	/* accounts and containers */
+	uint64_t put_ts, delete_ts;
+	uint64_t count[BACKEND_POLICIES], bytes[BACKEND_POLICIES];
+	uint64_t containers; /* accounts: rows that are live */
+	uint8_t policy;
+	uint8_t hash[16]; /* equal hashes: equal live rows and headers */
+	struct buf rows;  /* encoded, see backend_rows_*; owned */
+};
+
+struct backend_call {
+	struct backend_msg *msg; /* owned reference */
+	uint32_t device;         /* id in the ring */
+	uint64_t deadline_us;    /* monotonic; 0: none */
+	void (*done)(struct backend_call *call);
+	struct backend_reply reply;
+	/* private to the backend */
+	struct reactor *origin;
+	struct task task;
+	void *backend_data;
+};
+
+struct backend {
+	void (*send)(struct backend *backend, struct backend_call *call);
+};
+
+static inline void backend_send(struct backend *backend, struct backend_call *call)
+{
+	backend->send(backend, call);
+}
+
+/* A message with one reference and an arena of its own; fill it before the first send. Text goes
+ * in by backend_msg_strdup and the like. */
+struct backend_msg *backend_msg_new(enum backend_op op, enum backend_kind kind);
+struct backend_msg *backend_msg_ref(struct backend_msg *msg);
+void backend_msg_unref(struct backend_msg *msg); /* NULL is fine; any thread */
+const char *backend_msg_strdup(struct backend_msg *msg, const char *text);
+void *backend_msg_alloc(struct backend_msg *msg, size_t size);
+
+/* Copies account, container and object names (NULL where the kind has none). */
+void backend_msg_path(
+        struct backend_msg *msg, const char *account, const char *container, const char *object);
+void backend_msg_headers(struct backend_msg *msg, const struct buf *block);
+
+/* For those that answer: sets reply.err and delivers the call to its origin. Any thread. */
+void backend_finish(struct backend_call *call, enum err err);
+
+/* Frees what the reply owns and drops the message. */
+void backend_call_done(struct backend_call *call);
+
+/* Rows in a reply: encoded back to back; names and texts NUL-terminated inside the block. */
+void backend_rows_add(struct buf *rows, const struct backend_row *row);
+bool backend_rows_next(const struct buf *rows, size_t *at, struct backend_row *ret_row);
+
+#endif

@@ -1,0 +1,1 @@
+SRC += lib/crypto/md5.c

@@ -1,0 +1,1 @@
+SRC += lib/err/err.c

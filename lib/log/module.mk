@@ -1,0 +1,1 @@
+SRC += lib/log/log.c

@@ -1,0 +1,2 @@
+SRC += lib/op/op.c
+UNIT += tests/unit/lib/op/test_op.c

@@ -1,0 +1,1 @@
+SRC += lib/work/work.c

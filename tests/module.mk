@@ -1,0 +1,1 @@
+TESTLIB += tests/lib/test.c
