@@ -1,0 +1,12 @@
+/* guard: refuses requests that two HTTP parsers could read differently (RFC 9112 6.3, 3.2, 5.1).
+ * Pure; runs before anything else looks at a request. */
+#ifndef LIB_HTTP_GUARD_H
+#define LIB_HTTP_GUARD_H
+
+#include "lib/http/http.h"
+
+/* NULL when the request is fine, else the sentence for the 400. On success fills
+ * has_length, content_length, chunked and expects_continue. */
+const char *guard_check(struct http_req *req);
+
+#endif

@@ -1,0 +1,170 @@
+#include "lib/http/url.h"
+
+#include "lib/base/ts.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static char *unquote(struct arena *arena, const char *text, size_t len, bool plus, size_t *ret_len)
+{
+	char *out = arena_alloc(arena, len + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '%' && i + 2 < len && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
+			out[n++] = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
+			i += 2;
+		} else {
+			out[n++] = plus && text[i] == '+' ? ' ' : text[i];
+		}
+	}
+	out[n] = 0;
+	if (ret_len)
+		*ret_len = n;
+	return out;
+}
+
+char *url_unquote(struct arena *arena, const char *text, size_t len, size_t *ret_len)
+{
+	return unquote(arena, text, len, false, ret_len);
+}
+
+char *url_unquote_plus(struct arena *arena, const char *text, size_t len, size_t *ret_len)
+{
+	return unquote(arena, text, len, true, ret_len);
+}
+
+void url_quote(struct buf *out, const char *text, const char *safe)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			strchr("_.-~/", c) || strchr(safe, c)) {
+			buf_char(out, (char)c);
+		} else {
+			char e[3] = {'%', digits[c >> 4], digits[c & 15]};
+			buf_add(out, e, 3);
+		}
+	}
+}
+
+bool utf8_valid(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + len;
+
+	while (p < end) {
+		unsigned char c = *p++;
+		unsigned more = c < 0x80 ? 0 : c < 0xc2 ? 4 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : 4;
+		if (more == 4 || (size_t)(end - p) < more)
+			return false;
+		if (more >= 2 && ((c == 0xe0 && p[0] < 0xa0) || (c == 0xed && p[0] > 0x9f) ||
+					 (c == 0xf0 && p[0] < 0x90) || (c == 0xf4 && p[0] > 0x8f)))
+			return false;
+		for (; more; more--, p++) {
+			if ((*p & 0xc0) != 0x80)
+				return false;
+		}
+	}
+	return true;
+}
+
+#define PAIRS_MAX 64
+
+void query_parse(struct arena *arena, const char *text, struct query *ret_query)
+{
+	struct query q = {arena_alloc(arena, PAIRS_MAX * sizeof(*q.pairs)), 0, false};
+
+	while (*text && q.count < PAIRS_MAX) {
+		size_t len = strcspn(text, "&"), name_len = 0, value_len = 0;
+		if (len) {
+			const char *eq = memchr(text, '=', len);
+			size_t cut = eq ? (size_t)(eq - text) : len;
+			struct query_pair *p = &q.pairs[q.count++];
+			p->name = url_unquote_plus(arena, text, cut, &name_len);
+			p->value = eq ? url_unquote_plus(arena, eq + 1, len - cut - 1, &value_len) : "";
+			if (strlen(p->name) != name_len || !utf8_valid(p->name, name_len) ||
+				strlen(p->value) != value_len || !utf8_valid(p->value, value_len))
+				q.bad = true;
+		}
+		text += len + (text[len] == '&');
+	}
+	*ret_query = q;
+}
+
+const char *query_get(const struct query *query, const char *name)
+{
+	for (unsigned i = query->count; i-- > 0;) {
+		if (strcmp(query->pairs[i].name, name) == 0)
+			return query->pairs[i].value;
+	}
+	return NULL;
+}
+
+static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+static const char *const months[] = {
+	"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+void http_date_format(int64_t seconds, char ret_text[HTTP_DATE_SIZE])
+{
+	static _Thread_local int64_t last = -1;
+	static _Thread_local char text[64];
+	struct tm tm;
+
+	if (seconds != last) {
+		time_t t = (time_t)seconds;
+		gmtime_r(&t, &tm);
+		snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
+			tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		last = seconds;
+	}
+	memcpy(ret_text, text, HTTP_DATE_SIZE);
+	ret_text[HTTP_DATE_SIZE - 1] = 0;
+}
+
+bool http_date_parse(const char *text, int64_t *ret_seconds)
+{
+	static const char *const forms[] = {
+		"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+
+	for (unsigned i = 0; i < COUNT_OF(forms); i++) {
+		struct tm tm = {0};
+		const char *end = strptime(text, forms[i], &tm);
+		if (end && !*end) {
+			*ret_seconds = (int64_t)timegm(&tm);
+			return true;
+		}
+	}
+	return false;
+}
+
+void iso_date_format(uint64_t ts, char ret_text[ISO_DATE_SIZE])
+{
+	static _Thread_local time_t last = -1;
+	static _Thread_local char head[32];
+	time_t t = (time_t)(ts / TS_PER_SECOND);
+	uint64_t fraction = ts % TS_PER_SECOND * 10;
+
+	if (t != last) {
+		struct tm tm;
+		gmtime_r(&t, &tm);
+		strftime(head, sizeof(head), "%Y-%m-%dT%H:%M:%S.", &tm);
+		last = t;
+	}
+	memcpy(ret_text, head, 20);
+	for (int i = 25; i >= 20; i--, fraction /= 10)
+		ret_text[i] = (char)('0' + fraction % 10);
+	ret_text[26] = 0;
+}
