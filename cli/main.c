@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "lib/base/auto.h"
+#include "ring/ring_main.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+        {"ring", ring_main, "build, change and look into rings"},
         {"version", version_main, "print the version"},
 };
 

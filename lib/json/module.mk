@@ -1,0 +1,1 @@
+SRC += lib/json/jread.c lib/json/jout.c
