@@ -238,9 +238,9 @@ struct span {
 };
 
 /* Bounds when no device may miss its ideal by more than `miss` of it; false when they cannot
- * be kept. */
-static bool spans_for(
-        const struct plan *plan, uint32_t parts, uint64_t entries, double miss, struct span *spans)
+ * be kept. spare_risk rounds down where each entry more is a replica at risk. */
+static bool spans_for(const struct plan *plan, uint32_t parts, uint64_t entries, double miss,
+        bool spare_risk, struct span *spans)
 {
 	memset(spans, 0, plan->count * sizeof(*spans));
 	for (uint32_t at = plan->count - 1;; at--) {
@@ -260,6 +260,9 @@ static bool spans_for(
 			uint64_t high = (uint64_t)node->max * parts;
 			span->low = span->low > low || at == 0 ? span->low : low;
 			span->high = span->high < high || at == 0 ? span->high : high;
+			high = (uint64_t)floor(ideal + 1e-7);
+			if (spare_risk && at && node->target > node->fair_max && high < span->high)
+				span->high = high > span->low ? high : span->low;
 			if (span->low > span->high)
 				return false;
 		}
@@ -332,16 +335,17 @@ void plan_entries(struct plan *plan, const struct ring_builder *builder, uint64_
 	struct shortage *order = mem_zalloc(plan->count * sizeof(*order));
 	double low = 0, high = 1;
 
-	while (!spans_for(plan, parts, entries, high, spans) && high < 1e12)
+	while (!spans_for(plan, parts, entries, high, false, spans) && high < 1e12)
 		high *= 2;
 	for (int i = 0; i < 60; i++) {
 		double middle = (low + high) / 2;
-		if (spans_for(plan, parts, entries, middle, spans))
+		if (spans_for(plan, parts, entries, middle, false, spans))
 			high = middle;
 		else
 			low = middle;
 	}
-	bool fits = spans_for(plan, parts, entries, high, spans);
+	bool fits = spans_for(plan, parts, entries, high, true, spans) ||
+	            spans_for(plan, parts, entries, high, false, spans);
 	assert(fits); /* rounding each device up or down can always reach the sum */
 	(void)fits;
 	plan->nodes[0].want = entries;

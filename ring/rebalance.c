@@ -31,9 +31,13 @@ struct rebalance {
 	uint16_t *homes; /* device of each entry that has a home, else NO_DEV */
 	uint32_t *at;    /* node that holds each entry, one tier deeper after each split */
 	bool *locked;    /* partitions no further entry of which may leave its home */
+	uint8_t *leaves; /* tier from which on an entry floats though it has a home */
 
 	uint32_t *order;  /* entries by node, then by partition */
 	uint32_t *starts; /* first of each node in order */
+	uint32_t *
+	        needy; /* by node: children that lacked at the start, from the node's first_child */
+	uint32_t *needy_count; /* by node */
 
 	/* of the node being split */
 	int tier; /* of its children */
@@ -117,36 +121,42 @@ static void put(struct rebalance *re, uint32_t entry, uint32_t child)
 	node_of(re, child)->have++;
 }
 
-/* How many of the tiers from this one down hold too much where the entry is: the more, the
- * fewer other entries must move after it has gone. */
-static int overfull_tiers(const struct rebalance *re, uint32_t entry)
+#define ALL_OF(tiers) ((int64_t)(tiers) << 40)
+
+/* How much it helps that an entry leaves: first by the number of tiers, from this one down, that
+ * hold too much where it is, since what leaves elsewhere must be made up for by other moves;
+ * then by how much too much. */
+static int64_t leave_score(const struct rebalance *re, uint32_t entry, int top_tier)
 {
-	int tiers = 0;
+	int64_t tiers = 0, total = 0;
 
 	if (re->homes[entry] == NO_DEV)
-		return TIER_COUNT; /* no data moves */
-	for (int tier = re->tier; tier < TIER_COUNT; tier++)
-		tiers += excess(re, re->plan->path[re->homes[entry]][tier]) > 0;
-	return tiers;
+		return INT64_MAX; /* no data moves */
+	for (int tier = top_tier; tier < TIER_COUNT; tier++) {
+		int64_t over = excess(re, re->plan->path[re->homes[entry]][tier]);
+		tiers += over > 0;
+		total += over;
+	}
+	return ALL_OF(tiers) + total;
 }
 
 /* The entry of a partition that should rather leave a child, or false when none may. */
 static bool pick_leaver(
         const struct rebalance *re, const struct group *group, uint32_t child, uint32_t *ret_entry)
 {
-	int best = -1;
+	int64_t best = INT64_MIN;
 
 	for (uint32_t i = 0; i < group->count; i++) {
 		uint32_t entry = re->order[group->first + i];
 		if (re->at[entry] != child || !may_leave(re, entry))
 			continue;
-		int tiers = overfull_tiers(re, entry);
-		if (tiers > best) {
-			best = tiers;
+		int64_t score = leave_score(re, entry, re->tier);
+		if (score > best) {
+			best = score;
 			*ret_entry = entry;
 		}
 	}
-	return best >= 0;
+	return best > INT64_MIN;
 }
 
 /* --- shed ---------------------------------------------------------------------------------- */
@@ -296,15 +306,51 @@ static void list_lacking(struct rebalance *re)
 	}
 }
 
+/* Entries of a partition below a node of a deeper tier, as far as they are settled. */
+static unsigned count_below(const struct rebalance *re, const struct group *group, uint32_t node)
+{
+	int tier = node_of(re, node)->tier;
+	unsigned count = 0;
+
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint32_t entry = re->order[group->first + i];
+		count += re->homes[entry] != NO_DEV && re->leaves[entry] > tier &&
+		         re->plan->path[re->homes[entry]][tier] == node;
+	}
+	return count;
+}
+
+/* Some device below lacks an entry and may take one of this partition. */
+static bool reaches_needy(const struct rebalance *re, const struct group *group, uint32_t node)
+{
+	const struct plan_node *at = node_of(re, node);
+
+	if (at->tier == TIER_DEVICE)
+		return true;
+	for (uint32_t i = 0; i < re->needy_count[node]; i++) {
+		uint32_t child = re->needy[at->first_child + i];
+		if (excess(re, child) < 0 &&
+		        count_below(re, group, child) < node_of(re, child)->max &&
+		        reaches_needy(re, group, child))
+			return true;
+	}
+	return false;
+}
+
+/* What a pass of shifts insists on beyond the balance of this tier. */
+enum pass { ANY_SHIFT, GOOD_SOURCE, GOOD_BOTH, PASSES };
+
 /* Moves an entry to some child that lacks. */
-static bool shift_entry(struct rebalance *re, const struct group *group, uint32_t entry)
+static bool shift_entry(
+        struct rebalance *re, const struct group *group, uint32_t entry, enum pass pass)
 {
 	uint32_t start = random_below(re, re->lacking_count);
 
 	for (uint32_t i = 0; i < re->lacking_count; i++) {
 		uint32_t at = (start + i) % re->lacking_count;
 		uint32_t child = re->lacking[at];
-		if (!has_room(re, group, child, true))
+		if (!has_room(re, group, child, true) ||
+		        (pass == GOOD_BOTH && !reaches_needy(re, group, child)))
 			continue;
 		lift(re, entry);
 		put(re, entry, child);
@@ -315,19 +361,38 @@ static bool shift_entry(struct rebalance *re, const struct group *group, uint32_
 	return false;
 }
 
-/* One pass over all partitions. A strict pass moves only what helps every tier below as well. */
-static void shift_all(struct rebalance *re, bool strict)
+/* The entry of a partition that it helps most to move, of those not tried yet. */
+static bool pick_shift(const struct rebalance *re, const struct group *group, enum pass pass,
+        const bool *tried, uint32_t *ret_index)
+{
+	int64_t best = pass == ANY_SHIFT ? INT64_MIN : ALL_OF(TIER_COUNT - re->tier) - 1;
+	bool found = false;
+
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint32_t entry = re->order[group->first + i], child = re->at[entry];
+		if (tried[i] || excess(re, child) <= 0 || !may_leave(re, entry) ||
+		        count_in(re, group, child) <= node_of(re, child)->min)
+			continue;
+		int64_t score = leave_score(re, entry, re->tier);
+		if (score > best) {
+			best = score;
+			*ret_index = i;
+			found = true;
+		}
+	}
+	return found;
+}
+
+static void shift_all(struct rebalance *re, enum pass pass)
 {
 	for (uint32_t g = 0; g < re->group_count && re->lacking_count; g++) {
 		const struct group *group = &re->groups[g];
-		for (uint32_t i = 0; i < group->count && re->lacking_count; i++) {
-			uint32_t entry = re->order[group->first + i];
-			uint32_t child = re->at[entry];
-			if (excess(re, child) <= 0 || !may_leave(re, entry) ||
-			        count_in(re, group, child) <= node_of(re, child)->min ||
-			        (strict && overfull_tiers(re, entry) < TIER_COUNT - re->tier))
-				continue;
-			shift_entry(re, group, entry);
+		bool tried[RING_ROWS_MAX] = {false};
+		uint32_t index;
+
+		while (re->lacking_count && pick_shift(re, group, pass, tried, &index)) {
+			shift_entry(re, group, re->order[group->first + index], pass);
+			tried[index] = true;
 		}
 	}
 }
@@ -447,6 +512,14 @@ static void chain_all(struct rebalance *re)
 
 /* --- a node -------------------------------------------------------------------------------- */
 
+/* An entry that leaves its home from this tier on forgets it here. */
+static uint16_t home_at(struct rebalance *re, uint32_t entry)
+{
+	if (re->leaves[entry] <= re->tier)
+		re->homes[entry] = NO_DEV;
+	return re->homes[entry];
+}
+
 /* Gathers the node's entries by partition, and takes the partitions in random order. */
 static void group_entries(struct rebalance *re, uint32_t first, uint32_t end)
 {
@@ -456,7 +529,7 @@ static void group_entries(struct rebalance *re, uint32_t first, uint32_t end)
 		uint32_t part = part_of(re, re->order[i]);
 
 		for (; i < end && part_of(re, re->order[i]) == part; i++) {
-			uint16_t home = re->homes[re->order[i]];
+			uint16_t home = home_at(re, re->order[i]);
 			re->at[re->order[i]] =
 			        home == NO_DEV ? UNPLACED : re->plan->path[home][re->tier];
 			group.count++;
@@ -508,8 +581,8 @@ static void split_node(struct rebalance *re, uint32_t at, uint32_t first, uint32
 	place_all(re);
 
 	list_lacking(re);
-	for (int strict = 1; strict >= 0 && re->lacking_count; strict--)
-		shift_all(re, strict);
+	for (int pass = PASSES - 1; pass >= 0 && re->lacking_count; pass--)
+		shift_all(re, (enum pass)pass);
 	if (re->lacking_count)
 		chain_all(re);
 }
@@ -536,9 +609,85 @@ static void sort_entries(struct rebalance *re)
 	re->starts[0] = 0;
 }
 
+/* --- before the first split ------------------------------------------------------------------ */
+
+/* How many entries of a partition are below a node, by their homes. */
+static unsigned homes_below(const struct rebalance *re, uint32_t part, uint32_t node, int tier)
+{
+	unsigned count = 0;
+
+	for (uint32_t entry = part; entry < re->entries; entry += re->parts)
+		count += re->homes[entry] != NO_DEV &&
+		         re->plan->path[re->homes[entry]][tier] == node;
+	return count;
+}
+
+/* The highest tier at which an entry had better leave; TIER_COUNT when it need not leave at
+ * all, which is when no place on its path has more of the partition than it may. */
+static int tier_to_leave(const struct rebalance *re, uint32_t part, uint32_t entry)
+{
+	const uint32_t *path = re->plan->path[re->homes[entry]];
+	int highest = TIER_COUNT;
+	bool must = false;
+
+	for (int tier = TIER_COUNT - 1; tier >= 0; tier--) {
+		const struct plan_node *node = node_of(re, path[tier]);
+		unsigned held = homes_below(re, part, path[tier], tier);
+		must |= held > node->max;
+		if (held > node->max || (held > node->min && excess(re, path[tier]) > 0))
+			highest = tier;
+	}
+	return must ? highest : TIER_COUNT;
+}
+
+/* A partition moves once, so the entry that must leave has the first claim, whatever tier finds
+ * out: one on a device without weight, then one where replicas crowd. */
+static void claim_moves(struct rebalance *re)
+{
+	for (uint32_t part = 0; part < re->parts; part++) {
+		int64_t best = INT64_MIN;
+		uint32_t leaver = 0;
+		int from = TIER_COUNT;
+
+		for (uint32_t entry = part; entry < re->entries && !re->locked[part];
+		        entry += re->parts) {
+			if (re->homes[entry] == NO_DEV)
+				continue;
+			int tier = tier_to_leave(re, part, entry);
+			int64_t score = leave_score(re, entry, 0);
+			if (!node_of(re, re->plan->path[re->homes[entry]][TIER_DEVICE])->live_devs)
+				score += ALL_OF(TIER_COUNT + 1);
+			if (tier == TIER_COUNT || score <= best)
+				continue;
+			best = score;
+			leaver = entry;
+			from = tier;
+		}
+		if (from == TIER_COUNT)
+			continue;
+		re->leaves[leaver] = (uint8_t)from;
+		re->locked[part] = true;
+		for (int tier = from; tier < TIER_COUNT; tier++)
+			node_of(re, re->plan->path[re->homes[leaver]][tier])->have--;
+	}
+}
+
+static void list_needy(struct rebalance *re)
+{
+	for (uint32_t at = 1; at < re->plan->count; at++) {
+		uint32_t parent = node_of(re, at)->parent;
+		if (excess(re, at) < 0)
+			re->needy[node_of(re, parent)->first_child + re->needy_count[parent]++] =
+			        at;
+	}
+}
+
 static void split_tree(struct rebalance *re)
 {
 	memset(re->at, 0, re->entries * sizeof(*re->at)); /* all in the root, node 0 */
+	memset(re->leaves, TIER_COUNT, re->entries);
+	claim_moves(re);
+	list_needy(re);
 	for (int tier = 0; tier < TIER_COUNT; tier++) {
 		uint32_t first = tier ? re->plan->tier_start[tier - 1] : 0;
 		uint32_t end = re->plan->tier_start[tier];
@@ -564,6 +713,9 @@ static struct rebalance *rebalance_new(struct ring_builder *builder, struct plan
 	        .entries = entries,
 	        .homes = homes,
 	        .locked = locked};
+	re->leaves = mem_zalloc(entries);
+	re->needy = mem_zalloc((plan->count + 1) * sizeof(*re->needy));
+	re->needy_count = mem_zalloc(plan->count * sizeof(*re->needy_count));
 	re->at = mem_zalloc(entries * sizeof(*re->at));
 	re->order = mem_zalloc(entries * sizeof(*re->order));
 	re->next = mem_zalloc(entries * sizeof(*re->next));
@@ -580,9 +732,9 @@ static struct rebalance *rebalance_new(struct ring_builder *builder, struct plan
 
 static void rebalance_free(struct rebalance *re)
 {
-	void *owned[] = {re->at, re->order, re->next, re->prev, re->groups, re->group_of,
-	        re->starts, re->lacking, re->forced, re->chain_from, re->chain_entry, re->queue,
-	        re->heads, re};
+	void *owned[] = {re->leaves, re->needy, re->needy_count, re->at, re->order, re->next,
+	        re->prev, re->groups, re->group_of, re->starts, re->lacking, re->forced,
+	        re->chain_from, re->chain_entry, re->queue, re->heads, re};
 
 	for (size_t i = 0; i < COUNT_OF(owned); i++)
 		free(owned[i]);
