@@ -67,6 +67,7 @@ static void deliver(struct task *task)
 {
 	struct backend_call *call = CONTAINER_OF(task, struct backend_call, task);
 
+	call->answered = true;
 	call->done(call);
 }
 

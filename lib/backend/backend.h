@@ -144,6 +144,8 @@ struct backend_call {
 	uint32_t device;         /* id in the ring */
 	uint64_t deadline_us;    /* monotonic; 0: none */
 	void (*done)(struct backend_call *call);
+	void *owner;   /* the caller's */
+	bool answered; /* reply is filled; set before done */
 	struct backend_reply reply;
 	/* private to the backend */
 	struct reactor *origin;

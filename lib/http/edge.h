@@ -11,9 +11,9 @@ struct edge;
 struct edge_options {
 	const char *bind_ip; /* "127.0.0.1", "::" */
 	uint16_t port;
-	unsigned connections_max;    /* of this edge */
-	unsigned idle_timeout_s;     /* a connection that says nothing is closed */
-	unsigned drain_bytes_max;    /* of a refused upload before it is answered */
+	unsigned connections_max;       /* of this edge */
+	unsigned idle_timeout_s;        /* a connection that says nothing is closed */
+	unsigned drain_bytes_max;       /* of a refused upload before it is answered */
 	const char *tls_cert, *tls_key; /* PEM texts; NULL: plain */
 	const struct http_handler *handler;
 	void *owner;
@@ -21,7 +21,7 @@ struct edge_options {
 
 /* ERR_BUSY: the port is taken. *ret_port tells the port when options->port was 0 (may be NULL). */
 enum err edge_open(struct reactor *reactor, const struct edge_options *options, uint16_t *ret_port,
-	struct edge **ret_edge);
+        struct edge **ret_edge);
 
 /* Accepts no more; requests under way go on. */
 void edge_quiesce(struct edge *edge);

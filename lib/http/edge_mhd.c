@@ -24,14 +24,14 @@
 #define DRAIN_SECONDS_US 2000000u
 
 struct edge {
-	struct reactor *reactor;      /* borrowed */
-	struct edge_options options;  /* its pointers outlive the edge */
-	struct MHD_Daemon *daemon;    /* owned */
+	struct reactor *reactor;     /* borrowed */
+	struct edge_options options; /* its pointers outlive the edge */
+	struct MHD_Daemon *daemon;   /* owned */
 	struct reactor_hook hook;
 	struct io poll;
 	struct timer timer;
 	int epoll_fd;
-	bool dirty;    /* something was resumed or became ready: MHD_run is due */
+	bool dirty; /* something was resumed or became ready: MHD_run is due */
 	bool polling;
 	unsigned connections;
 };
@@ -188,12 +188,13 @@ void http_reply(struct http_req *req, int status, struct bytes *body, size_t off
 	if (body) {
 		req->bytes_out = len;
 		x->response = MHD_create_response_from_buffer_with_free_callback_cls(
-			len, body->data + offset, release_bytes, body);
+		        len, body->data + offset, release_bytes, body);
 	} else {
 		x->response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 		/* Swift's 204 carries Content-Length: 0, which MHD leaves out by itself. */
 		if (status == 204) {
-			MHD_set_response_options(x->response, MHD_RF_INSANITY_HEADER_CONTENT_LENGTH, MHD_RO_END);
+			MHD_set_response_options(
+			        x->response, MHD_RF_INSANITY_HEADER_CONTENT_LENGTH, MHD_RO_END);
 			kv_add(&req->out, "Content-Length", "0");
 		}
 	}
@@ -333,7 +334,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 }
 
 static enum MHD_Result count_header(
-	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+        void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	(void)kind;
 	(void)name;
@@ -343,7 +344,7 @@ static enum MHD_Result count_header(
 }
 
 static enum MHD_Result copy_header(
-	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+        void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct http_req *req = cls;
 	struct http_header *h = &req->headers[req->header_count++];
@@ -357,22 +358,22 @@ static enum MHD_Result copy_header(
 static void note_client(struct exchange *x)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const struct sockaddr *sa = info ? info->client_addr : NULL;
 
 	strcpy(x->req.remote, "-");
 	if (sa && sa->sa_family == AF_INET)
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, x->req.remote,
-			sizeof(x->req.remote));
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr,
+		        x->req.remote, sizeof(x->req.remote));
 	else if (sa && sa->sa_family == AF_INET6)
 		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr,
-			x->req.remote, sizeof(x->req.remote));
+		        x->req.remote, sizeof(x->req.remote));
 }
 
 static enum MHD_Result refuse(struct exchange *x, const char *why)
 {
-	struct MHD_Response *r =
-		MHD_create_response_from_buffer(strlen(why), (void *)(uintptr_t)why, MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+	        strlen(why), (void *)(uintptr_t)why, MHD_RESPMEM_PERSISTENT);
 
 	MHD_add_response_header(r, "Content-Type", "text/plain; charset=UTF-8");
 	MHD_add_response_header(r, "Connection", "close");
@@ -414,7 +415,7 @@ static enum MHD_Result first_call(struct exchange *x, const char *method, const 
 static enum MHD_Result queue_answer(struct exchange *x)
 {
 	enum MHD_Result ok =
-		MHD_queue_response(x->connection, (unsigned)x->req.status, x->response);
+	        MHD_queue_response(x->connection, (unsigned)x->req.status, x->response);
 
 	timer_cancel(x->edge->reactor, &x->drain_timer);
 	MHD_destroy_response(x->response);
@@ -456,7 +457,7 @@ static enum MHD_Result upload(struct exchange *x, const char *data, size_t *size
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
-	const char *method, const char *version, const char *data, size_t *size, void **con_cls)
+        const char *method, const char *version, const char *data, size_t *size, void **con_cls)
 {
 	struct exchange *x = *con_cls;
 	struct http_req *req = &x->req;
@@ -494,7 +495,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
-	enum MHD_RequestTerminationCode code)
+        enum MHD_RequestTerminationCode code)
 {
 	struct exchange *x = *con_cls;
 
@@ -516,7 +517,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
-	enum MHD_ConnectionNotificationCode code)
+        enum MHD_ConnectionNotificationCode code)
 {
 	struct edge *edge = cls;
 
@@ -612,12 +613,12 @@ static enum err listen_on(const struct edge_options *o, int *ret_fd, uint16_t *r
 }
 
 enum err edge_open(struct reactor *reactor, const struct edge_options *options, uint16_t *ret_port,
-	struct edge **ret_edge)
+        struct edge **ret_edge)
 {
 	struct MHD_OptionItem tls[] = {
-		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key},
-		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->tls_cert},
-		{MHD_OPTION_END, 0, NULL},
+	        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key},
+	        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->tls_cert},
+	        {MHD_OPTION_END, 0, NULL},
 	};
 	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
 	bool secure = options->tls_cert && options->tls_key;
@@ -630,14 +631,14 @@ enum err edge_open(struct reactor *reactor, const struct edge_options *options, 
 	edge->reactor = reactor;
 	edge->options = *options;
 	edge->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
-			(secure ? MHD_USE_TLS : 0),
-		0, NULL, NULL, on_request, edge, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-		options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
-		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, edge,
-		MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-		edge, MHD_OPTION_NOTIFY_CONNECTION, on_connection, edge, MHD_OPTION_ARRAY,
-		secure ? tls : none, MHD_OPTION_END);
+	                                        (secure ? MHD_USE_TLS : 0),
+	        0, NULL, NULL, on_request, edge, MHD_OPTION_LISTEN_SOCKET, fd,
+	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+	        options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s,
+	        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, edge,
+	        MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+	        on_completed, edge, MHD_OPTION_NOTIFY_CONNECTION, on_connection, edge,
+	        MHD_OPTION_ARRAY, secure ? tls : none, MHD_OPTION_END);
 	if (!edge->daemon) {
 		close(fd);
 		free(edge);

@@ -35,9 +35,9 @@ struct http_req {
 	void *owner;                        /* the listener's, for begin */
 	void *op;                           /* the handler's */
 	struct reactor *reactor;
-	struct arena arena;   /* dies with the request */
-	const char *method;   /* as sent */
-	const char *target;   /* as sent, with query, no unescaping */
+	struct arena arena; /* dies with the request */
+	const char *method; /* as sent */
+	const char *target; /* as sent, with query, no unescaping */
 	struct http_header *headers;
 	unsigned header_count;
 	uint64_t content_length; /* of the body; 0 when chunked */

@@ -15,7 +15,8 @@ static bool parse_number(const char **text, uint64_t *ret)
 	uint64_t n = 0;
 
 	for (; *p >= '0' && *p <= '9'; p++)
-		n = n > (UINT64_MAX >> 1) / 10 - 1 ? UINT64_MAX >> 1 : n * 10 + (uint64_t)(*p - '0');
+		n = n > (UINT64_MAX >> 1) / 10 - 1 ? UINT64_MAX >> 1
+		                                   : n * 10 + (uint64_t)(*p - '0');
 	if (p == *text)
 		return false;
 	*text = p;
@@ -68,7 +69,7 @@ static bool egregious(const struct range *r, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		for (unsigned j = i + 1; j < count; j++) {
 			if (r[i].start <= r[j].end && r[j].start <= r[i].end &&
-				(r[i].start != r[j].start || r[i].end != r[j].end))
+			        (r[i].start != r[j].start || r[i].end != r[j].end))
 				overlaps++;
 		}
 		if (i && r[i - 1].start > r[i].start)
@@ -78,7 +79,7 @@ static bool egregious(const struct range *r, unsigned count)
 }
 
 enum range_result range_parse(
-	const char *text, uint64_t size, struct range *ret_ranges, unsigned *ret_count)
+        const char *text, uint64_t size, struct range *ret_ranges, unsigned *ret_count)
 {
 	unsigned count = 0;
 	bool too_many = false;

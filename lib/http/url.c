@@ -22,7 +22,8 @@ static char *unquote(struct arena *arena, const char *text, size_t len, bool plu
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '%' && i + 2 < len && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
+		if (text[i] == '%' && i + 2 < len && hex(text[i + 1]) >= 0 &&
+		        hex(text[i + 2]) >= 0) {
 			out[n++] = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
 			i += 2;
 		} else {
@@ -52,7 +53,7 @@ void url_quote(struct buf *out, const char *text, const char *safe)
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			strchr("_.-~/", c) || strchr(safe, c)) {
+		        strchr("_.-~/", c) || strchr(safe, c)) {
 			buf_char(out, (char)c);
 		} else {
 			char e[3] = {'%', digits[c >> 4], digits[c & 15]};
@@ -67,11 +68,16 @@ bool utf8_valid(const char *text, size_t len)
 
 	while (p < end) {
 		unsigned char c = *p++;
-		unsigned more = c < 0x80 ? 0 : c < 0xc2 ? 4 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : 4;
+		unsigned more = c < 0x80   ? 0
+		                : c < 0xc2 ? 4
+		                : c < 0xe0 ? 1
+		                : c < 0xf0 ? 2
+		                : c < 0xf5 ? 3
+		                           : 4;
 		if (more == 4 || (size_t)(end - p) < more)
 			return false;
 		if (more >= 2 && ((c == 0xe0 && p[0] < 0xa0) || (c == 0xed && p[0] > 0x9f) ||
-					 (c == 0xf0 && p[0] < 0x90) || (c == 0xf4 && p[0] > 0x8f)))
+		                         (c == 0xf0 && p[0] < 0x90) || (c == 0xf4 && p[0] > 0x8f)))
 			return false;
 		for (; more; more--, p++) {
 			if ((*p & 0xc0) != 0x80)
@@ -94,9 +100,10 @@ void query_parse(struct arena *arena, const char *text, struct query *ret_query)
 			size_t cut = eq ? (size_t)(eq - text) : len;
 			struct query_pair *p = &q.pairs[q.count++];
 			p->name = url_unquote_plus(arena, text, cut, &name_len);
-			p->value = eq ? url_unquote_plus(arena, eq + 1, len - cut - 1, &value_len) : "";
+			p->value = eq ? url_unquote_plus(arena, eq + 1, len - cut - 1, &value_len)
+			              : "";
 			if (strlen(p->name) != name_len || !utf8_valid(p->name, name_len) ||
-				strlen(p->value) != value_len || !utf8_valid(p->value, value_len))
+			        strlen(p->value) != value_len || !utf8_valid(p->value, value_len))
 				q.bad = true;
 		}
 		text += len + (text[len] == '&');
@@ -115,7 +122,7 @@ const char *query_get(const struct query *query, const char *name)
 
 static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 static const char *const months[] = {
-	"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 void http_date_format(int64_t seconds, char ret_text[HTTP_DATE_SIZE])
 {
@@ -126,8 +133,9 @@ void http_date_format(int64_t seconds, char ret_text[HTTP_DATE_SIZE])
 	if (seconds != last) {
 		time_t t = (time_t)seconds;
 		gmtime_r(&t, &tm);
-		snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
-			tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT",
+		        days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
+		        tm.tm_hour, tm.tm_min, tm.tm_sec);
 		last = seconds;
 	}
 	memcpy(ret_text, text, HTTP_DATE_SIZE);
@@ -137,7 +145,7 @@ void http_date_format(int64_t seconds, char ret_text[HTTP_DATE_SIZE])
 bool http_date_parse(const char *text, int64_t *ret_seconds)
 {
 	static const char *const forms[] = {
-		"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+	        "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
 
 	for (unsigned i = 0; i < COUNT_OF(forms); i++) {
 		struct tm tm = {0};

@@ -20,7 +20,7 @@ bool utf8_valid(const char *text, size_t len);
 struct query {
 	struct query_pair {
 		const char *name, *value; /* decoded */
-	} *pairs;
+	} * pairs;
 	unsigned count;
 	bool bad; /* some name or value is not UTF-8 or holds a NUL */
 };

@@ -1,0 +1,258 @@
+#include "proxy/proxy.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* One item of a comma-separated ACL, trimmed; NULL at the end. */
+static char *next_item(struct arena *arena, const char **at)
+{
+	while (**at) {
+		size_t len = strcspn(*at, ",");
+		const char *start = *at, *end = start + len;
+		*at += len + (start[len] == ',');
+		while (start < end && (*start == ' ' || *start == '\t'))
+			start++;
+		while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
+			end--;
+		if (end > start)
+			return arena_strndup(arena, start, (size_t)(end - start));
+	}
+	return NULL;
+}
+
+static char *trim(char *text)
+{
+	while (*text == ' ' || *text == '\t')
+		text++;
+	size_t len = strlen(text);
+	while (len && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+		text[--len] = 0;
+	return text;
+}
+
+static bool is_referrer_word(const char *word)
+{
+	return strcmp(word, ".r") == 0 || strcmp(word, ".ref") == 0 ||
+	       strcmp(word, ".referer") == 0 || strcmp(word, ".referrer") == 0;
+}
+
+static const char *clean_item(
+        struct arena *arena, const char *header, char *item, const char **ret_error)
+{
+	char *colon = strchr(item, ':');
+
+	if (!colon)
+		return item;
+	char *first = trim(arena_strndup(arena, item, (size_t)(colon - item)));
+	char *second = trim(arena_strdup(arena, colon + 1));
+	if (first[0] != '.')
+		return item;
+	if (!is_referrer_word(first)) {
+		*ret_error =
+		        arena_printf(arena, "Unknown designator '%s' in ACL: '%s'", first, item);
+		return NULL;
+	}
+	if (strcasestr(header, "write")) {
+		*ret_error = arena_printf(arena, "Referrers not allowed in write ACL: '%s'", item);
+		return NULL;
+	}
+	bool negate = second[0] == '-';
+	if (negate)
+		second = trim(second + 1);
+	if (second[0] == '*' && second[1])
+		second = trim(second + 1);
+	if (!*second || strcmp(second, ".") == 0) {
+		*ret_error = arena_printf(arena,
+		        "No host/domain value after referrer designation in ACL: '%s'", item);
+		return NULL;
+	}
+	return arena_printf(arena, ".r:%s%s", negate ? "-" : "", second);
+}
+
+char *acl_clean(struct arena *arena, const char *header, const char *value, const char **ret_error)
+{
+	AUTO(buf) struct buf out = BUF_NONE;
+	char *item;
+
+	while ((item = next_item(arena, &value))) {
+		const char *clean = clean_item(arena, header, item, ret_error);
+		if (!clean)
+			return NULL;
+		if (out.len)
+			buf_char(&out, ',');
+		buf_str(&out, clean);
+	}
+	return arena_strdup(arena, buf_text(&out));
+}
+
+/* Steps through a cleaned ACL. */
+static bool next_part(const char **acl, const char **ret_part, size_t *ret_len)
+{
+	if (!*acl || !**acl)
+		return false;
+	*ret_part = *acl;
+	*ret_len = strcspn(*acl, ",");
+	*acl += *ret_len + ((*acl)[*ret_len] == ',');
+	return true;
+}
+
+bool acl_group_allowed(const char *acl, const char *const *groups)
+{
+	const char *part;
+	size_t len;
+	struct arena arena;
+	bool allowed = false;
+
+	arena_init(&arena);
+	while (!allowed && next_part(&acl, &part, &len)) {
+		if (len >= 3 && memcmp(part, ".r:", 3) == 0)
+			continue;
+		const char *name = url_unquote(&arena, part, len, NULL);
+		for (unsigned i = 0; groups && groups[i]; i++)
+			allowed |= strcmp(groups[i], name) == 0;
+	}
+	arena_done(&arena);
+	return allowed;
+}
+
+bool acl_rlistings(const char *acl)
+{
+	const char *part;
+	size_t len;
+
+	while (next_part(&acl, &part, &len)) {
+		if (len == 10 && memcmp(part, ".rlistings", 10) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The host of a Referer header, in lower case: what urlparse(...).hostname gives. */
+static void referer_host(const char *referer, char *ret_host, size_t size)
+{
+	const char *start = referer ? strstr(referer, "//") : NULL;
+	size_t n = 0;
+
+	if (start) {
+		start += 2;
+		size_t len = strcspn(start, "/?#");
+		const char *at = memrchr(start, '@', len);
+		if (at) {
+			len -= (size_t)(at + 1 - start);
+			start = at + 1;
+		}
+		for (; n < len && n + 1 < size && start[n] != ':'; n++)
+			ret_host[n] = (char)(start[n] >= 'A' && start[n] <= 'Z' ? start[n] + 32
+			                                                        : start[n]);
+	}
+	ret_host[n] = 0;
+	if (n == 0)
+		strcpy(ret_host, "unknown");
+}
+
+static bool host_matches(const char *host, const char *pattern, size_t len)
+{
+	size_t host_len = strlen(host);
+
+	if (len == host_len && memcmp(pattern, host, len) == 0)
+		return true;
+	return len && pattern[0] == '.' && host_len >= len &&
+	       memcmp(host + host_len - len, pattern, len) == 0;
+}
+
+bool acl_referrer_allowed(const char *acl, const char *referer)
+{
+	char host[256];
+	const char *part;
+	size_t len;
+	bool allowed = false;
+
+	referer_host(referer, host, sizeof(host));
+	while (next_part(&acl, &part, &len)) {
+		if (len < 3 || memcmp(part, ".r:", 3) != 0)
+			continue;
+		part += 3;
+		len -= 3;
+		if (len && part[0] == '-') {
+			if (host_matches(host, part + 1, len - 1))
+				allowed = false;
+		} else if ((len == 1 && part[0] == '*') || host_matches(host, part, len)) {
+			allowed = true;
+		}
+	}
+	return allowed;
+}
+
+static const char *const account_keys[] = {"admin", "read-write", "read-only"};
+
+const char *acl_account_access(const char *json, const char *const *groups)
+{
+	const char *access = NULL;
+
+	if (!json || !groups)
+		return NULL;
+	json_t *acl = json_loads(json, 0, NULL);
+	for (unsigned k = 0; acl && !access && k < COUNT_OF(account_keys); k++) {
+		size_t i;
+		json_t *member;
+		json_array_foreach(json_object_get(acl, account_keys[k]), i, member)
+		{
+			const char *name = json_string_value(member);
+			for (unsigned g = 0; name && groups[g]; g++) {
+				if (strcmp(groups[g], name) == 0)
+					access = account_keys[k];
+			}
+		}
+	}
+	json_decref(acl);
+	return access;
+}
+
+static const char *check_member(struct arena *arena, const char *key, json_t *members)
+{
+	bool known = false;
+	size_t i;
+	json_t *member;
+
+	for (unsigned k = 0; k < COUNT_OF(account_keys); k++)
+		known |= strcmp(key, account_keys[k]) == 0;
+	if (!known)
+		return arena_printf(arena, "Key '%s' not recognized", key);
+	if (!json_is_array(members))
+		return arena_printf(arena, "Value for key '%s' must be a list", key);
+	json_array_foreach(members, i, member)
+	{
+		if (!json_is_string(member))
+			return arena_printf(arena, "Elements of '%s' list must be strings", key);
+	}
+	return NULL;
+}
+
+const char *acl_account_check(struct arena *arena, const char *json, const char **ret_clean)
+{
+	const char *wrong = NULL, *key;
+	json_t *members;
+
+	*ret_clean = "";
+	if (!*json)
+		return NULL;
+	json_t *acl = json_loads(json, 0, NULL);
+	if (!json_is_object(acl)) {
+		json_decref(acl);
+		return "Syntax error in JSON";
+	}
+	json_object_foreach(acl, key, members)
+	{
+		if (!wrong)
+			wrong = check_member(arena, key, members);
+	}
+	if (!wrong && json_object_size(acl)) {
+		char *text = json_dumps(acl, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_SORT_KEYS);
+		*ret_clean = arena_strdup(arena, text);
+		free(text);
+	}
+	json_decref(acl);
+	return wrong;
+}

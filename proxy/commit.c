@@ -1,0 +1,292 @@
+#include "proxy/commit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEADLINE_MS 30000
+#define RETRY_US    500
+
+enum { START, GRANT_FIRST, GRANT_REST, RECORD, ROWS, SETTLED };
+
+struct backend_msg *commit_message(struct commit *c, enum backend_op op, struct op *owner,
+        struct proxy *proxy, unsigned policy, const char *account, const char *container,
+        const char *object, uint64_t ts)
+{
+	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
+
+	backend_msg_path(msg, account, container, object);
+	msg->policy = (uint8_t)policy;
+	msg->ts = ts;
+	c->op = owner;
+	c->proxy = proxy;
+	c->msg = msg;
+	c->count = proxy_place(proxy->cluster, proxy_object_ring(proxy->cluster, policy), account,
+	        container, object, msg->key, c->devices);
+	return msg;
+}
+
+static void expiry_update(
+        struct commit *c, struct backend_update *update, uint64_t at, bool deleted)
+{
+	struct backend_msg *msg = c->msg;
+	size_t size = strlen(msg->account) + strlen(msg->container) + strlen(msg->object) + 16;
+	char *name = backend_msg_alloc(msg, size);
+
+	snprintf(name, size, "%010llu-%s/%s/%s", (unsigned long long)at, msg->account,
+	        msg->container, msg->object);
+	*update = (struct backend_update){
+	        .account = EXPIRY_ACCOUNT,
+	        .container = EXPIRY_CONTAINER,
+	        .row = {.name = name,
+	                .content_type = "text/plain",
+	                .etag = "",
+	                .ts = msg->ts,
+	                .deleted = deleted},
+	};
+}
+
+void commit_updates(struct commit *c, const struct backend_row *row, uint64_t old_at, uint64_t at)
+{
+	struct backend_msg *msg = c->msg;
+	struct backend_update *updates = backend_msg_alloc(msg, COMMIT_ROWS * sizeof(*updates));
+	unsigned n = 0;
+
+	updates[n++] = (struct backend_update){
+	        .account = msg->account,
+	        .container = msg->container,
+	        .row = {.name = msg->object,
+	                .content_type =
+	                        backend_msg_strdup(msg, row->content_type ? row->content_type : ""),
+	                .etag = backend_msg_strdup(msg, row->etag ? row->etag : ""),
+	                .ts = msg->ts,
+	                .bytes = row->bytes,
+	                .policy = msg->policy,
+	                .deleted = row->deleted},
+	};
+	if (at)
+		expiry_update(c, &updates[n++], at, false);
+	if (old_at && old_at != at)
+		expiry_update(c, &updates[n++], old_at, true);
+	msg->updates = updates;
+	msg->update_count = n;
+}
+
+/* --- conditional writes: the first primary decides among writers, a majority must agree --- */
+
+static struct backend_msg *grant_message(struct commit *c, enum backend_op op)
+{
+	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
+
+	backend_msg_path(msg, c->msg->account, c->msg->container, c->msg->object);
+	memcpy(msg->key, c->msg->key, 16);
+	msg->policy = c->msg->policy;
+	msg->stage = c->msg->handle;
+	msg->ts = c->msg->ts;
+	return msg;
+}
+
+static void ask_first(struct commit *c)
+{
+	c->phase = GRANT_FIRST;
+	fan_done(&c->grant_first);
+	fan_start(&c->grant_first, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_GRANT),
+	        &c->devices[c->granted_at], 1, DEADLINE_MS);
+}
+
+static void on_retry(struct timer *timer)
+{
+	struct commit *c = CONTAINER_OF(timer, struct commit, retry);
+
+	c->retrying = false;
+	ask_first(c);
+	op_child_end(c->op);
+}
+
+static void retry_later(struct commit *c)
+{
+	uint8_t noise;
+
+	c->proxy->cluster->env->random(c->proxy->cluster->env, &noise, 1);
+	c->retrying = true;
+	c->retry.fire = on_retry;
+	op_child_begin(c->op);
+	timer_set(c->proxy->reactor, &c->retry, RETRY_US + noise * 8u);
+}
+
+static void send_record(struct commit *c)
+{
+	c->phase = RECORD;
+	fan_start(&c->record, c->op, c->proxy, backend_msg_ref(c->msg), c->devices, c->count,
+	        DEADLINE_MS);
+}
+
+static void release_grants(struct commit *c)
+{
+	if (c->only_if_absent && !c->release.count)
+		fan_start(&c->release, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_RELEASE),
+		        c->devices, c->count, DEADLINE_MS);
+}
+
+static bool finish(struct commit *c, enum err err)
+{
+	release_grants(c);
+	c->err = err;
+	c->phase = SETTLED;
+	return true;
+}
+
+static bool grant_first(struct commit *c)
+{
+	if (c->retrying || fan_open(&c->grant_first))
+		return false;
+	const struct backend_reply *r = &c->grant_first.calls[0].reply;
+	if (r->err == ERR_BUSY) {
+		retry_later(c);
+		return false;
+	}
+	if (r->err && r->err != ERR_NOT_FOUND) {
+		if (++c->granted_at == c->count)
+			return finish(c, ERR_UNAVAILABLE);
+		ask_first(c);
+		return false;
+	}
+	unsigned left = c->count - c->granted_at - 1;
+	c->phase = GRANT_REST;
+	if (left)
+		fan_start(&c->grant_rest, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_GRANT),
+		        &c->devices[c->granted_at + 1], left, DEADLINE_MS);
+	return false;
+}
+
+static bool exists(const struct fan *fan)
+{
+	uint64_t newest = 0;
+	bool live = false;
+
+	for (unsigned i = 0; i < fan->count; i++) {
+		const struct backend_reply *r = &fan->calls[i].reply;
+		if (!fan->calls[i].answered || r->err != ERR_OK || r->ts < newest)
+			continue;
+		newest = r->ts;
+		live = !r->deleted;
+	}
+	return live;
+}
+
+static unsigned granted(const struct fan *fan)
+{
+	return fan_with(fan, ERR_OK) + fan_with(fan, ERR_NOT_FOUND);
+}
+
+static bool grant_rest(struct commit *c)
+{
+	if (fan_open(&c->grant_rest))
+		return false;
+	if (granted(&c->grant_first) + granted(&c->grant_rest) < majority(c->count))
+		return finish(c, ERR_UNAVAILABLE);
+	if (exists(&c->grant_first) || exists(&c->grant_rest))
+		return finish(c, ERR_PRECONDITION);
+	/* Whoever held the key before us has written with an earlier timestamp. */
+	send_record(c);
+	return false;
+}
+
+/* --- the record --- */
+
+static void on_row(struct row_put *put)
+{
+	struct commit *c = put->owner;
+
+	c->rows_done++;
+	if (put->err) {
+		c->unsettled = true;
+		c->row_err = put->err;
+	}
+	op_child_end(c->op);
+}
+
+static void send_rows(struct commit *c)
+{
+	c->phase = ROWS;
+	c->row_count = c->msg->update_count;
+	for (unsigned i = 0; i < c->row_count; i++) {
+		const struct backend_update *u = &c->msg->updates[i];
+		c->rows[i] = (struct row_put){.row = u->row, .done = on_row, .owner = c};
+		op_child_begin(c->op);
+		rows_put(c->proxy, u->account, u->container, &c->rows[i]);
+	}
+}
+
+static bool record(struct commit *c)
+{
+	unsigned need = majority(c->count);
+	unsigned ok = fan_with(&c->record, ERR_OK), none = fan_with(&c->record, ERR_NOT_FOUND);
+	unsigned newer = fan_with(&c->record, ERR_CONFLICT);
+	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE;
+
+	if (deletes ? ok + none >= need : ok >= need) {
+		/* A delete of nothing is told apart only by a majority. */
+		if (deletes && ok == 0 && fan_open(&c->record) && none < need)
+			return false;
+		c->err = deletes && ok == 0 ? ERR_NOT_FOUND : ERR_OK;
+		release_grants(c);
+		send_rows(c);
+		return false;
+	}
+	if (newer >= need)
+		return finish(c, ERR_CONFLICT);
+	if (!deletes && none >= need)
+		return finish(c, ERR_NOT_FOUND);
+	if (fan_open(&c->record))
+		return false;
+	if (newer && ok + newer + (deletes ? none : 0) >= need)
+		return finish(c, ERR_CONFLICT);
+	return finish(c, fan_with(&c->record, ERR_NO_SPACE) >= c->count - need + 1
+	                         ? ERR_NO_SPACE
+	                         : ERR_UNAVAILABLE);
+}
+
+static void send_settled(struct commit *c)
+{
+	struct backend_msg *msg;
+
+	c->phase = SETTLED;
+	if (c->unsettled) {
+		c->proxy->stats.unsettled++;
+		return;
+	}
+	msg = grant_message(c, BACKEND_OBJECT_SETTLED);
+	fan_start(&c->settle, c->op, c->proxy, msg, c->devices, c->count, DEADLINE_MS);
+}
+
+void commit_start(struct commit *c)
+{
+	if (c->only_if_absent)
+		ask_first(c);
+	else
+		send_record(c);
+}
+
+bool commit_ready(struct commit *c)
+{
+	if (c->phase == GRANT_FIRST && grant_first(c))
+		return true;
+	if (c->phase == GRANT_REST && grant_rest(c))
+		return true;
+	if (c->phase == RECORD && record(c))
+		return true;
+	if (c->phase == ROWS && c->rows_done == c->row_count)
+		send_settled(c);
+	return c->phase == SETTLED;
+}
+
+void commit_done(struct commit *c)
+{
+	fan_done(&c->grant_first);
+	fan_done(&c->grant_rest);
+	fan_done(&c->release);
+	fan_done(&c->record);
+	fan_done(&c->settle);
+	backend_msg_unref(c->msg);
+	c->msg = NULL;
+}

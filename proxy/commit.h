@@ -1,0 +1,54 @@
+/* commit: the end of every object write: the record on a majority of the primaries, then the
+ * listing rows on a majority of their containers, then word to the devices that the rows are
+ * settled (DESIGN 5.4).
+ *
+ *   (grant first -> grant rest) -> record -> rows -> settle */
+#ifndef PROXY_COMMIT_H
+#define PROXY_COMMIT_H
+
+#include "proxy/proxy.h"
+#include "proxy/rows.h"
+
+#define COMMIT_ROWS 3
+
+struct commit {
+	struct op *op;
+	struct proxy *proxy;
+	struct backend_msg *msg; /* owned until sent; carries the updates */
+	uint32_t devices[REPLICAS_MAX];
+	unsigned count;
+	bool only_if_absent; /* If-None-Match: * */
+	struct fan grant_first, grant_rest, release, record, settle;
+	struct timer retry;
+	unsigned granted_at; /* which device granted first */
+	struct row_put rows[COMMIT_ROWS];
+	unsigned row_count, rows_done;
+	uint8_t phase;
+	bool retrying;
+	/* Outcome, when commit_ready said true. */
+	enum err err;   /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT; NO_SPACE;
+	                   UNAVAILABLE */
+	bool unsettled; /* some listing row reached no majority */
+	enum err row_err;
+};
+
+/* A message for an object of the request's account, with its place. The caller fills headers, body
+ * and the like, then hands it to commit_start. */
+struct backend_msg *commit_message(struct commit *commit, enum backend_op op, struct op *owner,
+        struct proxy *proxy, unsigned policy, const char *account, const char *container,
+        const char *object, uint64_t ts);
+
+/* The rows that ride with the record: the object's own, and its expiry (old_at: when an expiry row
+ * is known to be there and must go; at: the new one; 0 none). */
+void commit_updates(
+        struct commit *commit, const struct backend_row *row, uint64_t old_at, uint64_t at);
+
+void commit_start(struct commit *commit);
+bool commit_ready(struct commit *commit);
+void commit_done(struct commit *commit);
+
+/* Where objects that expire are kept, in order of time: rows "seconds-account/container/object". */
+#define EXPIRY_ACCOUNT   ".cairn"
+#define EXPIRY_CONTAINER "expiry"
+
+#endif

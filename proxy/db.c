@@ -1,0 +1,268 @@
+#include "proxy/db.h"
+
+#include "lib/base/kv.h"
+#include <string.h>
+#include <strings.h>
+
+#define DEADLINE_MS 10000
+
+static unsigned place(struct request *request, const char *container, uint8_t key[16],
+        uint32_t devices[REPLICAS_MAX])
+{
+	struct cluster *c = request_cluster(request);
+
+	return proxy_place(c, container ? c->container_ring : c->account_ring, request->account,
+	        container, NULL, key, devices);
+}
+
+static struct backend_msg *message(
+        struct request *request, enum backend_op op, const char *container, const uint8_t key[16])
+{
+	struct backend_msg *msg =
+	        backend_msg_new(op, container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
+
+	backend_msg_path(msg, request->account, container, NULL);
+	memcpy(msg->key, key, 16);
+	msg->ts = request->ts;
+	return msg;
+}
+
+static struct backend_msg *list_message(
+        struct request *request, const struct listing *listing, const uint8_t key[16])
+{
+	struct backend_msg *msg = message(
+	        request, listing ? BACKEND_DB_LIST : BACKEND_DB_HEAD, request->container, key);
+
+	if (listing) {
+		msg->list = listing->list;
+		msg->list.marker = backend_msg_strdup(msg, listing->list.marker);
+		msg->list.end_marker = backend_msg_strdup(msg, listing->list.end_marker);
+		msg->list.prefix = backend_msg_strdup(msg, listing->list.prefix);
+		msg->list.delimiter = backend_msg_strdup(msg, listing->list.delimiter);
+		msg->list.path = backend_msg_strdup(msg, listing->list.path);
+	}
+	return msg;
+}
+
+static void start(struct db_read *read, struct request *request, const struct listing *listing)
+{
+	uint32_t devices[REPLICAS_MAX];
+	uint8_t key[16];
+	unsigned count = place(request, request->container, key, devices), need = majority(count);
+
+	read->started = true;
+	proxy_prefer_local(request->proxy, devices, count);
+	fan_start(&read->list, &request->op, request->proxy,
+	        list_message(request, read->known ? NULL : listing, key), devices, 1, DEADLINE_MS);
+	if (need > 1)
+		fan_start(&read->heads, &request->op, request->proxy,
+		        list_message(request, NULL, key), devices + 1, need - 1, DEADLINE_MS);
+}
+
+static void start_all(struct db_read *read, struct request *request, const struct listing *listing)
+{
+	uint32_t devices[REPLICAS_MAX];
+	uint8_t key[16];
+	unsigned count = place(request, request->container, key, devices);
+
+	read->second = true;
+	fan_start(&read->all, &request->op, request->proxy, list_message(request, listing, key),
+	        devices, count, DEADLINE_MS);
+}
+
+static bool same(const struct backend_reply *a, const struct backend_reply *b)
+{
+	return a->err == b->err && memcmp(a->hash, b->hash, sizeof(a->hash)) == 0;
+}
+
+static void settle(struct db_read *read, const struct backend_reply *reply)
+{
+	read->reply = reply;
+	read->rows = &reply->rows;
+	read->err = reply->err;
+	read->done = true;
+}
+
+static bool agree(struct db_read *read)
+{
+	const struct backend_reply *first = &read->list.calls[0].reply;
+
+	if (first->err != ERR_OK && first->err != ERR_NOT_FOUND)
+		return false;
+	if (read->known && memcmp(first->hash, read->known, sizeof(first->hash)) != 0)
+		return false;
+	for (unsigned i = 0; i < read->heads.count; i++) {
+		if (!same(first, &read->heads.calls[i].reply))
+			return false;
+	}
+	settle(read, first);
+	return true;
+}
+
+/* After all have answered: a majority of equals, or the merge of what a majority says. */
+static void decide(struct db_read *read, unsigned limit, bool reverse)
+{
+	const struct fan *all = &read->all;
+	const struct buf *pages[REPLICAS_MAX];
+	const struct backend_reply *best = NULL;
+	unsigned count = 0, missing = 0;
+
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct backend_reply *r = &all->calls[i].reply;
+		unsigned equals = 0;
+		if (r->err != ERR_OK && r->err != ERR_NOT_FOUND)
+			continue;
+		for (unsigned j = 0; j < all->count; j++)
+			equals += same(r, &all->calls[j].reply);
+		if (equals >= majority(all->count)) {
+			settle(read, r);
+			return;
+		}
+		missing += r->err == ERR_NOT_FOUND;
+		if (r->err == ERR_OK) {
+			pages[count++] = &r->rows;
+			if (!best || r->ts > best->ts)
+				best = r;
+		}
+	}
+	read->done = true;
+	if (count + missing < majority(all->count) || !best) {
+		read->err = ERR_UNAVAILABLE;
+		return;
+	}
+	read->reply = best;
+	listing_merge(pages, count, all->count, reverse, limit, &read->merged);
+	read->rows = &read->merged;
+}
+
+bool db_read(struct db_read *read, struct request *request, const struct listing *listing)
+{
+	if (read->done)
+		return true;
+	if (!read->started) {
+		start(read, request, listing);
+		return false;
+	}
+	if (!read->second) {
+		if (fan_open(&read->list) || fan_open(&read->heads))
+			return false;
+		if (agree(read))
+			return true;
+		if (read->known) {
+			read->known = NULL;
+			fan_done(&read->list);
+			fan_done(&read->heads);
+			start(read, request, listing);
+			return false;
+		}
+		start_all(read, request, listing);
+		return false;
+	}
+	if (fan_open(&read->all))
+		return false;
+	decide(read, listing ? listing->list.limit : 0, listing && listing->list.reverse);
+	return true;
+}
+
+void db_read_done(struct db_read *read)
+{
+	fan_done(&read->list);
+	fan_done(&read->heads);
+	fan_done(&read->all);
+	buf_done(&read->merged);
+}
+
+void db_write(struct fan *fan, struct request *request, enum backend_op op, const char *container,
+        const struct buf *headers, unsigned policy)
+{
+	uint32_t devices[REPLICAS_MAX];
+	uint8_t key[16];
+	unsigned count = place(request, container, key, devices);
+	struct backend_msg *msg = message(request, op, container, key);
+
+	msg->policy = (uint8_t)policy;
+	if (headers)
+		backend_msg_headers(msg, headers);
+	fan_start(fan, &request->op, request->proxy, msg, devices, count, DEADLINE_MS);
+}
+
+enum err db_outcome(const struct fan *fan, bool *ret_open)
+{
+	static const enum err sure[] = {ERR_CONFLICT, ERR_NOT_FOUND};
+	unsigned need = majority(fan->count);
+	unsigned ok = fan_with(fan, ERR_OK), exists = fan_with(fan, ERR_EXISTS);
+
+	*ret_open = false;
+	if (ok + exists >= need)
+		return exists ? ERR_EXISTS : ERR_OK;
+	for (unsigned i = 0; i < COUNT_OF(sure); i++) {
+		if (fan_with(fan, sure[i]) >= need)
+			return sure[i];
+	}
+	*ret_open = fan_open(fan);
+	/* A refusal for rows still there counts even when others have fewer rows. */
+	if (!*ret_open && fan_with(fan, ERR_CONFLICT))
+		return ERR_CONFLICT;
+	return ERR_UNAVAILABLE;
+}
+
+static const char *const owner_headers[] = {"X-Container-Read", "X-Container-Write",
+        "X-Container-Sync-Key", "X-Container-Sync-To", "X-Account-Meta-Temp-Url-Key",
+        "X-Account-Meta-Temp-Url-Key-2", "X-Container-Meta-Temp-Url-Key",
+        "X-Container-Meta-Temp-Url-Key-2", "X-Account-Access-Control"};
+
+static bool only_for_owners(const char *name)
+{
+	for (unsigned i = 0; i < COUNT_OF(owner_headers); i++) {
+		if (strcasecmp(name, owner_headers[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool passes(const char *name, const char *type)
+{
+	static const char *const plain[] = {"X-Container-Read", "X-Container-Write",
+	        "X-Container-Sync-Key", "X-Container-Sync-To", "X-Versions-Location"};
+
+	if (has_prefix(name, "X-") && has_prefix(name + 2, type) &&
+	        has_prefix(name + 2 + strlen(type), "-Meta-"))
+		return name[2 + strlen(type) + 6] != 0;
+	for (unsigned i = 0; strcmp(type, "container") == 0 && i < COUNT_OF(plain); i++) {
+		if (strcasecmp(name, plain[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+void db_headers(struct request *request, const char *type, struct buf *block)
+{
+	struct arena *arena = request_arena(request);
+
+	for (unsigned i = 0; i < request->http->header_count; i++) {
+		const struct http_header *h = &request->http->headers[i];
+		bool removes = has_prefix(h->name, "X-Remove-");
+		char *name = removes ? arena_printf(arena, "X-%s", h->name + 9)
+		                     : arena_strdup(arena, h->name);
+		if (!passes(name, type) || (only_for_owners(name) && !request->identity.owner))
+			continue;
+		/* An explicit new value in the same request wins over its removal. */
+		if (removes && http_get(request->http, name))
+			continue;
+		title_case(name);
+		kv_add(block, name, removes ? "" : h->value);
+	}
+}
+
+void db_answer_headers(struct request *request, const struct backend_reply *reply)
+{
+	struct kv_pair pair;
+
+	for (size_t at = 0; kv_next(reply->headers.data, reply->headers.len, &at, &pair);) {
+		if (!*pair.value || strcasestr(pair.name, "-Sysmeta-"))
+			continue;
+		if (only_for_owners(pair.name) && !request->identity.owner)
+			continue;
+		http_header(request->http, pair.name, pair.value);
+	}
+}

@@ -1,0 +1,40 @@
+/* db: what account and container requests share: listing through a majority of replicas, and
+ * writes to a majority of them. */
+#ifndef PROXY_DB_H
+#define PROXY_DB_H
+
+#include "proxy/listing.h"
+#include "proxy/proxy.h"
+#include "proxy/rows.h"
+
+/* A listing (or HEAD) under way. */
+struct db_read {
+	struct fan list, heads;            /* one replica lists, others say their hash */
+	struct fan all;                    /* when those disagree */
+	const struct backend_reply *reply; /* whose totals and headers count */
+	const struct buf *rows;
+	struct buf merged;
+	const uint8_t *known; /* hash of a kept page: ask for hashes only, as long as it holds */
+	enum err err;         /* OK, NOT_FOUND, UNAVAILABLE */
+	bool started, second, done;
+};
+
+/* Call from a state until it returns true. listing NULL: HEAD. container NULL: an account. */
+bool db_read(struct db_read *read, struct request *request, const struct listing *listing);
+void db_read_done(struct db_read *read);
+
+/* Sends one message to all replicas. */
+void db_write(struct fan *fan, struct request *request, enum backend_op op, const char *container,
+        const struct buf *headers, unsigned policy);
+
+/* The outcome once it is sure, else *ret_open. ERR_OK when created (or done), ERR_EXISTS when it
+ * was there, ERR_NOT_FOUND, ERR_CONFLICT, ERR_UNAVAILABLE. */
+enum err db_outcome(const struct fan *fan, bool *ret_open);
+
+/* User and system metadata of a request as header updates: type is "account" or "container". */
+void db_headers(struct request *request, const char *type, struct buf *block);
+
+/* Stored headers as answer headers, but for those that only owners may see. */
+void db_answer_headers(struct request *request, const struct backend_reply *reply);
+
+#endif

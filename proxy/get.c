@@ -1,0 +1,296 @@
+/* Object GET and HEAD.
+ *
+ *   prepare -> open -> (dlo: list) -> stream -> close
+ *
+ * A small body goes out in one answer. A large one, several ranges, or a dynamic large object is a
+ * stream: parts (a text or a range of an object) sent one after the other. */
+#include "proxy/body.h"
+#include "proxy/conditional.h"
+#include "proxy/proxy.h"
+#include "proxy/reader.h"
+
+#include "lib/base/kv.h"
+#include "lib/crypto/md5.h"
+#include "lib/http/range.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { PREPARE, OPEN, MANIFEST, STREAM };
+
+struct get {
+	struct body body;
+	struct range ranges[RANGE_MAX];
+	unsigned range_count;
+	char etag[64];
+	bool opened;
+};
+
+static void get_done(struct request *request)
+{
+	struct get *get = request->own;
+
+	body_done(&get->body);
+}
+
+static struct get *get_of(struct request *request)
+{
+	return request->own;
+}
+
+/* The first bytes worth bringing along with the version. */
+static void first_bytes(const struct request *request, uint64_t *ret_offset, uint64_t *ret_len)
+{
+	const char *range = http_get(request->http, "Range");
+	unsigned long long start, end;
+
+	*ret_offset = 0;
+	*ret_len = request->head ? 0 : BACKEND_PIECE;
+	if (request->head || !range)
+		return;
+	*ret_len = BACKEND_INLINE_MAX;
+	if (sscanf(range, "bytes=%llu-%llu", &start, &end) == 2 && end >= start &&
+	        !strchr(range, ',')) {
+		*ret_offset = start;
+		*ret_len = end - start + 1;
+	}
+}
+
+static enum step get_open(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct get *get = request->own;
+
+	if (!get) {
+		uint64_t offset, len;
+		if (!request->container_info.info->exists)
+			return request_fail(request, 404);
+		if (strlen(request->object) > request_cluster(request)->limits.max_object_name)
+			return request_fail(request, 404);
+		get = request->own = arena_zalloc(request_arena(request), sizeof(*get));
+		request->own_done = get_done;
+		first_bytes(request, &offset, &len);
+		body_open(&get->body, op, request->proxy, request_arena(request),
+		        request->container_info.info->policy, request->account, request->container,
+		        request->object, offset, len);
+	}
+	if (!body_ready(&get->body))
+		return STEP_WAIT;
+	get->opened = true;
+	if (request->http->gone) {
+		body_close(&get->body);
+		return STEP_DONE;
+	}
+	return op_go(op, MANIFEST);
+}
+
+static void answer_headers(struct request *request, struct get *get)
+{
+	const struct backend_reply *r = body_head(&get->body);
+	char ts[TS_TEXT_SIZE], date[HTTP_DATE_SIZE];
+	struct kv_pair pair;
+	bool has_type = false;
+
+	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
+		if (strcasestr(pair.name, "-Sysmeta-") || strcasecmp(pair.name, "Etag") == 0)
+			continue;
+		has_type |= strcasecmp(pair.name, "Content-Type") == 0;
+		http_header(request->http, pair.name, pair.value);
+	}
+	if (!has_type)
+		http_header(request->http, "Content-Type", "application/octet-stream");
+	ts_format(body_ts(&get->body), ts);
+	http_date_format(
+	        (int64_t)((body_ts(&get->body) + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
+	http_header(request->http, "Last-Modified", date);
+	http_header(request->http, "X-Timestamp", ts);
+	http_header(request->http, "Accept-Ranges", "bytes");
+	http_header(request->http, "Etag", get->etag);
+}
+
+static bool expired(struct request *request, const struct backend_reply *r)
+{
+	const char *at = kv_get(r->headers.data, r->headers.len, "X-Delete-At");
+
+	return at && strtoull(at, NULL, 10) <= request->ts / TS_PER_SECOND;
+}
+
+static enum step stop(struct request *request, int status)
+{
+	body_close(&get_of(request)->body);
+	return status == 304 || request->head ? request_empty(request, status)
+	                                      : request_fail(request, status);
+}
+
+static void content_range(struct request *request, const struct range *r, uint64_t size)
+{
+	http_header(request->http, "Content-Range",
+	        arena_printf(request_arena(request), "bytes %llu-%llu/%llu",
+	                (unsigned long long)r->start, (unsigned long long)r->end,
+	                (unsigned long long)size));
+}
+
+/* A body with several ranges: each with its part head (RFC 9110 14.6). */
+static uint64_t plan_multipart(struct request *request, struct get *get, uint64_t size)
+{
+	struct arena *arena = request_arena(request);
+	const struct backend_reply *r = body_head(&get->body);
+	const char *type = kv_get(r->headers.data, r->headers.len, "Content-Type");
+	const char *boundary = arena_strndup(arena, request->trans_id + 2, 20);
+	uint64_t total = 0;
+	char *text;
+
+	for (unsigned i = 0; i < get->range_count; i++) {
+		text = arena_printf(arena,
+		        "--%s\r\nContent-Type: %s\r\nContent-Range: bytes %llu-%llu/%llu\r\n\r\n",
+		        boundary, type ? type : "application/octet-stream",
+		        (unsigned long long)get->ranges[i].start,
+		        (unsigned long long)get->ranges[i].end, (unsigned long long)size);
+		total += body_add_text(&get->body, text);
+		total += body_add_range(&get->body, get->ranges[i].start, get->ranges[i].end);
+		total += body_add_text(&get->body, "\r\n");
+	}
+	text = arena_printf(arena, "--%s--", boundary);
+	total += body_add_text(&get->body, text);
+	/* Replaces the object's own type, which was not set yet for this case. */
+	http_header(request->http, "Content-Type",
+	        arena_printf(arena, "multipart/byteranges;boundary=%s", boundary));
+	return total;
+}
+
+static void multipart_headers(struct request *request, struct get *get)
+{
+	struct buf kept = request->http->out;
+	struct kv_pair pair;
+
+	request->http->out = BUF_NONE;
+	answer_headers(request, get);
+	struct buf all = request->http->out;
+	request->http->out = kept;
+	for (size_t at = 0; kv_next(all.data, all.len, &at, &pair);) {
+		if (strcasecmp(pair.name, "Content-Type") != 0)
+			http_header(request->http, pair.name, pair.value);
+	}
+	buf_done(&all);
+}
+
+static enum step get_manifest(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct get *get = get_of(request);
+	struct body *body = &get->body;
+
+	if (body_err(body) == ERR_NOT_FOUND)
+		return stop(request, 404);
+	if (body_err(body))
+		return stop(request, 503);
+	if (expired(request, body_head(body)) &&
+	        !is_true(http_get(request->http, "X-Open-Expired")))
+		return stop(request, 404);
+	uint64_t size = body_size(body);
+	body_etag(body, get->etag, sizeof(get->etag));
+	int status = conditional_check(request->http, get->etag, body_ts(body));
+	if (status == 304 || status == 412) {
+		char *type = NULL;
+		(void)type;
+		http_header(request->http, "Etag", get->etag);
+		http_header(request->http, "Accept-Ranges", "bytes");
+		return stop(request, status);
+	}
+	if (request->head) {
+		answer_headers(request, get);
+		request_headers(request);
+		http_reply_head(request->http, 200, size);
+		body_close(body);
+		return STEP_DONE;
+	}
+	const char *if_range = http_get(request->http, "If-Range");
+	const char *range = http_get(request->http, "Range");
+	if (if_range && !conditional_names(if_range, get->etag))
+		range = NULL;
+	switch (range_parse(range, size, get->ranges, &get->range_count)) {
+	case RANGE_UNSATISFIABLE:
+		http_header(request->http, "Content-Range",
+		        arena_printf(
+		                request_arena(request), "bytes */%llu", (unsigned long long)size));
+		http_header(request->http, "Etag", get->etag);
+		http_header(request->http, "Accept-Ranges", "bytes");
+		return stop(request, 416);
+	case RANGE_SOME:
+		status = 206;
+		break;
+	default:
+		status = 200;
+		get->ranges[0] = (struct range){0, size ? size - 1 : 0};
+		get->range_count = size ? 1 : 0;
+	}
+	uint64_t total = 0;
+	if (status == 206 && get->range_count > 1) {
+		total = plan_multipart(request, get, size);
+		multipart_headers(request, get);
+	} else {
+		answer_headers(request, get);
+		if (status == 206)
+			content_range(request, &get->ranges[0], size);
+		if (get->range_count)
+			total = body_add_range(body, get->ranges[0].start, get->ranges[0].end);
+	}
+	request_headers(request);
+	size_t offset, len;
+	struct bytes *whole = body_take_whole(body, total, &offset, &len);
+	if (whole || total == 0) {
+		http_reply(request->http, status, whole, offset, len);
+		body_close(body);
+		return STEP_DONE;
+	}
+	http_stream(request->http, status, total);
+	return op_go(op, STREAM);
+}
+
+/* Keeps the client's window full. */
+static enum step get_stream(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct body *body = &get_of(request)->body;
+	enum body_step step;
+	struct bytes *piece;
+	size_t offset, len;
+
+	if (request->http->gone) {
+		if (!body_idle(body))
+			return STEP_WAIT;
+		body_close(body);
+		return STEP_DONE;
+	}
+	while (http_stream_pending(request->http) < HTTP_WINDOW) {
+		step = body_next(body, &piece, &offset, &len);
+		if (step == BODY_WAIT)
+			return STEP_WAIT;
+		if (step == BODY_END) {
+			body_close(body);
+			return STEP_DONE;
+		}
+		if (step == BODY_FAILED) {
+			http_stream_abort(request->http);
+			body_close(body);
+			return STEP_DONE;
+		}
+		http_stream_write(request->http, piece, offset, len);
+	}
+	return STEP_WAIT;
+}
+
+static void on_room(struct request *request)
+{
+	if (!request->op.finished)
+		op_wake(&request->op);
+}
+
+static const struct op_state states[] = {
+        [PREPARE] = {"prepare", request_prepare, TO(OPEN), 15000},
+        [OPEN] = {"open", get_open, TO(MANIFEST), 0},
+        [MANIFEST] = {"manifest", get_manifest, TO(STREAM), 0},
+        [STREAM] = {"stream", get_stream, 0, 0},
+};
+const struct method object_get = {.name = "object-get", .states = states, .room = on_room};

@@ -1,0 +1,184 @@
+#include "proxy/proxy.h"
+
+#include "lib/base/kv.h"
+#include "lib/base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define INFO_MAX    10000       /* entries a reactor keeps */
+#define INFO_TTL_US 10000000ull /* other nodes' changes are seen after at most this */
+#define DEADLINE_MS 10000
+
+static atomic_uint_least64_t *generation(struct cluster *cluster, const char *path)
+{
+	/* Must agree between reactors, so not the seeded hash of a table of one of them. */
+	return &cluster->generations[hash_bytes(path, strlen(path), 1) % INFO_GENERATIONS];
+}
+
+static void path_of(char *ret_path, size_t size, const char *account, const char *container)
+{
+	size_t n = strlen(account);
+
+	if (n >= size)
+		n = size - 1;
+	memcpy(ret_path, account, n);
+	if (container && n + 1 < size) {
+		ret_path[n++] = '/';
+		size_t m = strlen(container);
+		if (m >= size - n)
+			m = size - n - 1;
+		memcpy(ret_path + n, container, m);
+		n += m;
+	}
+	ret_path[n] = 0;
+}
+
+#define PATH_SIZE 1024
+
+void info_changed(struct cluster *cluster, const char *account, const char *container)
+{
+	char path[PATH_SIZE];
+
+	path_of(path, sizeof(path), account, container);
+	atomic_fetch_add(generation(cluster, path), 1);
+}
+
+void info_unref(struct info *info)
+{
+	if (!info || --info->refs)
+		return;
+	buf_done(&info->headers);
+	free(info);
+}
+
+static void drop(struct proxy *proxy, struct info *info)
+{
+	hash_remove(&proxy->infos, &info->node);
+	list_remove(&info->lru);
+	proxy->info_count--;
+	info_unref(info);
+}
+
+static struct info *find(struct proxy *proxy, const char *path)
+{
+	uint64_t h = hash_bytes(path, strlen(path), 2);
+
+	for (struct hash_node *n = hash_find(&proxy->infos, h); n; n = hash_find_next(n)) {
+		struct info *info = CONTAINER_OF(n, struct info, node);
+		if (strcmp(info->path, path) == 0)
+			return info;
+	}
+	return NULL;
+}
+
+static void keep(struct proxy *proxy, struct info *info)
+{
+	struct info *old = find(proxy, info->path);
+
+	if (old)
+		drop(proxy, old);
+	if (proxy->info_count >= INFO_MAX)
+		drop(proxy, LIST_ENTRY(proxy->info_lru.prev, struct info, lru));
+	hash_insert(&proxy->infos, &info->node, hash_bytes(info->path, strlen(info->path), 2));
+	list_prepend(&proxy->info_lru, &info->lru);
+	proxy->info_count++;
+	info->refs++;
+}
+
+/* The newest of the answers; accounts and containers merge header by header on their devices. */
+static const struct backend_reply *newest(const struct fan *fan)
+{
+	const struct backend_reply *best = NULL;
+
+	for (unsigned i = 0; i < fan->count; i++) {
+		const struct backend_reply *r = &fan->calls[i].reply;
+		if (!fan->calls[i].answered || (r->err != ERR_OK && r->err != ERR_NOT_FOUND))
+			continue;
+		if (!best || r->ts > best->ts || (r->ts == best->ts && best->err && !r->err))
+			best = r;
+	}
+	return best;
+}
+
+static struct info *make(const struct backend_reply *r, const char *path, uint64_t seen)
+{
+	struct info *info = mem_zalloc(sizeof(*info) + strlen(path) + 1);
+
+	strcpy(info->path, path);
+	info->refs = 1;
+	info->generation = seen;
+	info->exists = r->err == ERR_OK;
+	info->deleted = r->deleted;
+	info->policy = r->policy;
+	for (unsigned p = 0; p < BACKEND_POLICIES; p++) {
+		info->objects += r->count[p];
+		info->bytes += r->bytes[p];
+	}
+	buf_add(&info->headers, r->headers.data, r->headers.len);
+	return info;
+}
+
+static void start(struct info_fetch *fetch, struct op *op, struct proxy *proxy, const char *account,
+        const char *container)
+{
+	struct cluster *cluster = proxy->cluster;
+	struct backend_msg *msg =
+	        backend_msg_new(BACKEND_DB_HEAD, container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
+	uint32_t devices[REPLICAS_MAX];
+
+	backend_msg_path(msg, account, container, NULL);
+	unsigned count =
+	        proxy_place(cluster, container ? cluster->container_ring : cluster->account_ring,
+	                account, container, NULL, msg->key, devices);
+	fan_start(&fetch->fan, op, proxy, msg, devices, count, DEADLINE_MS);
+	fetch->started = true;
+}
+
+bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, const char *account,
+        const char *container)
+{
+	char path[PATH_SIZE];
+	uint64_t now = reactor_now_us(proxy->reactor);
+
+	if (fetch->done)
+		return true;
+	path_of(path, sizeof(path), account, container);
+	if (!fetch->started) {
+		struct info *info = find(proxy, path);
+		fetch->generation = atomic_load(generation(proxy->cluster, path));
+		if (info && info->generation == fetch->generation &&
+		        now - info->fetched_us < INFO_TTL_US) {
+			info->refs++;
+			fetch->info = info;
+			fetch->done = true;
+			return true;
+		}
+		start(fetch, op, proxy, account, container);
+		return false;
+	}
+	unsigned known = fan_with(&fetch->fan, ERR_OK) + fan_with(&fetch->fan, ERR_NOT_FOUND);
+	if (known < majority(fetch->fan.count)) {
+		if (fan_open(&fetch->fan))
+			return false;
+		fetch->err = ERR_UNAVAILABLE;
+	} else {
+		fetch->info = make(newest(&fetch->fan), path, fetch->generation);
+		fetch->info->fetched_us = now;
+		if (fetch->info->exists)
+			keep(proxy, fetch->info);
+	}
+	fetch->done = true;
+	return true;
+}
+
+void info_fetch_done(struct info_fetch *fetch)
+{
+	fan_done(&fetch->fan);
+	info_unref(fetch->info);
+	fetch->info = NULL;
+}
+
+const char *info_header(const struct info *info, const char *name)
+{
+	return info ? kv_get(info->headers.data, info->headers.len, name) : NULL;
+}

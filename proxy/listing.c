@@ -1,0 +1,320 @@
+#include "proxy/listing.h"
+
+#include "lib/base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+	const char *type;
+	enum listing_format format;
+} types[] = {
+        {"text/plain", LISTING_PLAIN},
+        {"application/json", LISTING_JSON},
+        {"application/xml", LISTING_XML},
+        {"text/xml", LISTING_TEXT_XML},
+};
+
+const char *listing_content_type(enum listing_format format)
+{
+	static const char *const texts[] = {
+	        [LISTING_PLAIN] = "text/plain; charset=utf-8",
+	        [LISTING_JSON] = "application/json; charset=utf-8",
+	        [LISTING_XML] = "application/xml; charset=utf-8",
+	        [LISTING_TEXT_XML] = "text/xml; charset=utf-8",
+	};
+
+	return texts[format];
+}
+
+/* How well one Accept item (len bytes, without parameters) fits a type: 0 not at all. */
+static int fit(const char *item, size_t len, const char *type)
+{
+	const char *slash = strchr(type, '/');
+	size_t major = (size_t)(slash - type) + 1;
+
+	if (len == strlen(type) && strncasecmp(item, type, len) == 0)
+		return 3;
+	if (len == major + 1 && item[len - 1] == '*' && strncasecmp(item, type, major) == 0)
+		return 2;
+	return len == 3 && memcmp(item, "*/*", 3) == 0;
+}
+
+/* The best of our types for an Accept header: by quality, then by how exact it names it. */
+static bool accept_best(const char *accept, enum listing_format *ret_format)
+{
+	double best = 0;
+	bool found = false;
+
+	if (!accept || !*accept) {
+		*ret_format = LISTING_PLAIN;
+		return true;
+	}
+	for (unsigned t = 0; t < COUNT_OF(types); t++) {
+		double quality = 0;
+		int exact = 0;
+		for (const char *p = accept; *p;) {
+			size_t len = strcspn(p, ","), type_len;
+			while (len && *p == ' ')
+				p++, len--;
+			type_len = strcspn(p, ";, ");
+			if (type_len > len)
+				type_len = len;
+			int f = fit(p, type_len, types[t].type);
+			const char *q = memmem(p, len, "q=", 2);
+			double value = q ? strtod(q + 2, NULL) : 1;
+			if (f > exact) {
+				exact = f;
+				quality = value;
+			}
+			p += len + (p[len] == ',');
+		}
+		if (quality + exact * 1e-6 > best && quality > 0) {
+			best = quality + exact * 1e-6;
+			*ret_format = types[t].format;
+			found = true;
+		}
+	}
+	return found;
+}
+
+static bool parse_format(struct request *request, enum listing_format *ret_format)
+{
+	const char *format = query_get(&request->query, "format");
+
+	if (format && strcasecmp(format, "json") == 0)
+		*ret_format = LISTING_JSON;
+	else if (format && strcasecmp(format, "xml") == 0)
+		*ret_format = LISTING_XML;
+	else if (format)
+		*ret_format = LISTING_PLAIN;
+	else
+		return accept_best(http_get(request->http, "Accept"), ret_format);
+	return true;
+}
+
+static bool parse_limit(const char *text, unsigned limit_max, uint32_t *ret_limit)
+{
+	char *end;
+
+	*ret_limit = limit_max;
+	if (!text || !*text)
+		return true;
+	unsigned long n = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end)
+		return true; /* Swift ignores what is no number */
+	if (n > limit_max)
+		return false;
+	*ret_limit = (uint32_t)n;
+	return true;
+}
+
+int listing_parse(struct request *request, unsigned limit_max, struct listing *ret_listing,
+        const char **ret_text)
+{
+	const struct query *q = &request->query;
+	struct backend_list *list = &ret_listing->list;
+
+	*ret_text = NULL;
+	*ret_listing = (struct listing){0};
+	if (!parse_format(request, &ret_listing->format))
+		return 406;
+	if (q->bad) {
+		*ret_text = "Bad query parameter: not valid UTF-8";
+		return 400;
+	}
+	if (!parse_limit(query_get(q, "limit"), limit_max, &list->limit)) {
+		*ret_text = arena_printf(request_arena(request), "Maximum limit is %u", limit_max);
+		return 412;
+	}
+	list->marker = query_get(q, "marker");
+	list->end_marker = query_get(q, "end_marker");
+	list->prefix = query_get(q, "prefix");
+	list->delimiter = query_get(q, "delimiter");
+	list->path = query_get(q, "path");
+	list->reverse = is_true(query_get(q, "reverse"));
+	return 0;
+}
+
+static void json_text(struct buf *out, const char *text)
+{
+	buf_char(out, '"');
+	for (;;) {
+		size_t plain = 0;
+		while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' &&
+		        text[plain] != '\\')
+			plain++;
+		buf_add(out, text, plain);
+		text += plain;
+		if (!*text)
+			break;
+		if (*text == '"' || *text == '\\') {
+			char e[2] = {'\\', *text};
+			buf_add(out, e, 2);
+		} else {
+			buf_printf(out, "\\u%04x", (unsigned char)*text);
+		}
+		text++;
+	}
+	buf_char(out, '"');
+}
+
+static void xml_text(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		switch (*text) {
+		case '&':
+			buf_str(out, "&amp;");
+			break;
+		case '<':
+			buf_str(out, "&lt;");
+			break;
+		case '>':
+			buf_str(out, "&gt;");
+			break;
+		case '"':
+			buf_str(out, "&quot;");
+			break;
+		default:
+			buf_char(out, *text);
+		}
+	}
+}
+
+static void json_row(struct buf *out, const struct backend_row *row, bool objects)
+{
+	char date[ISO_DATE_SIZE];
+
+	if (row->subdir) {
+		buf_str(out, "{\"subdir\": ");
+		json_text(out, row->name);
+		buf_char(out, '}');
+		return;
+	}
+	iso_date_format(row->meta_ts > row->ts ? row->meta_ts : row->ts, date);
+	if (objects) {
+		buf_str(out, "{\"hash\": ");
+		json_text(out, row->etag);
+	} else {
+		buf_str(out, "{\"count\": ");
+		buf_u64(out, row->count);
+	}
+	buf_str(out, ", \"last_modified\": \"");
+	buf_add(out, date, ISO_DATE_SIZE - 1);
+	buf_str(out, "\", \"bytes\": ");
+	buf_u64(out, row->bytes);
+	buf_str(out, ", \"name\": ");
+	json_text(out, row->name);
+	if (objects) {
+		buf_str(out, ", \"content_type\": ");
+		json_text(out, row->content_type);
+	}
+	buf_char(out, '}');
+}
+
+static void xml_element(struct buf *out, const char *name, const char *text)
+{
+	buf_printf(out, "<%s>", name);
+	xml_text(out, text);
+	buf_printf(out, "</%s>", name);
+}
+
+static void xml_row(struct buf *out, const struct backend_row *row, bool objects)
+{
+	char date[ISO_DATE_SIZE];
+
+	if (row->subdir) {
+		buf_str(out, "<subdir name=\"");
+		xml_text(out, row->name);
+		buf_str(out, objects ? "\">" : "\" />");
+		if (objects) {
+			xml_element(out, "name", row->name);
+			buf_str(out, "</subdir>");
+		}
+		return;
+	}
+	iso_date_format(row->meta_ts > row->ts ? row->meta_ts : row->ts, date);
+	buf_str(out, objects ? "<object>" : "<container>");
+	xml_element(out, "name", row->name);
+	if (objects) {
+		xml_element(out, "hash", row->etag);
+		buf_printf(out, "<bytes>%llu</bytes>", (unsigned long long)row->bytes);
+		xml_element(out, "content_type", row->content_type);
+	} else {
+		buf_printf(out, "<count>%llu</count><bytes>%llu</bytes>",
+		        (unsigned long long)row->count, (unsigned long long)row->bytes);
+	}
+	xml_element(out, "last_modified", date);
+	buf_str(out, objects ? "</object>" : "</container>");
+}
+
+void listing_render(struct buf *out, enum listing_format format, const char *account,
+        const char *container, const struct buf *rows)
+{
+	struct backend_row row;
+	bool first = true;
+
+	if (format == LISTING_JSON) {
+		buf_char(out, '[');
+	} else if (format != LISTING_PLAIN) {
+		buf_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+		buf_str(out, container ? "<container name=\"" : "<account name=\"");
+		xml_text(out, container ? container : account);
+		buf_str(out, "\">");
+	}
+	for (size_t at = 0; backend_rows_next(rows, &at, &row); first = false) {
+		if (format == LISTING_PLAIN) {
+			buf_str(out, row.name);
+			buf_char(out, '\n');
+		} else if (format == LISTING_JSON) {
+			if (!first)
+				buf_str(out, ", ");
+			json_row(out, &row, container);
+		} else {
+			xml_row(out, &row, container);
+		}
+	}
+	if (format == LISTING_JSON)
+		buf_char(out, ']');
+	else if (format != LISTING_PLAIN)
+		buf_str(out, container ? "</container>" : "</account>");
+}
+
+void listing_merge(const struct buf *const *pages, unsigned count, unsigned replicas, bool reverse,
+        unsigned limit, struct buf *ret_rows)
+{
+	size_t at[REPLICAS_MAX] = {0};
+	struct backend_row rows[REPLICAS_MAX];
+	bool live[REPLICAS_MAX];
+	unsigned need = count == replicas ? majority(replicas) : 1, written = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		live[i] = backend_rows_next(pages[i], &at[i], &rows[i]);
+	while (written < limit) {
+		const struct backend_row *first = NULL, *best = NULL;
+		unsigned votes = 0;
+		for (unsigned i = 0; i < count; i++) {
+			int order = live[i] && first ? strcmp(rows[i].name, first->name) : 0;
+			if (live[i] && (!first || (reverse ? order > 0 : order < 0)))
+				first = &rows[i];
+		}
+		if (!first)
+			break;
+		for (unsigned i = 0; i < count; i++) {
+			if (live[i] && strcmp(rows[i].name, first->name) == 0) {
+				votes++;
+				if (!best || rows[i].ts > best->ts)
+					best = &rows[i];
+			}
+		}
+		if (votes >= need) {
+			backend_rows_add(ret_rows, best);
+			written++;
+		}
+		const char *name = first->name;
+		for (unsigned i = 0; i < count; i++) {
+			if (live[i] && strcmp(rows[i].name, name) == 0)
+				live[i] = backend_rows_next(pages[i], &at[i], &rows[i]);
+		}
+	}
+}

@@ -1,0 +1,165 @@
+/* Object POST: new metadata for the newest version; and DELETE.
+ *
+ *   POST    prepare -> read (the version's headers) -> commit
+ *   DELETE  prepare -> read (is it there, does it expire) -> commit */
+#include "proxy/commit.h"
+#include "proxy/proxy.h"
+#include "proxy/reader.h"
+
+#include "lib/base/kv.h"
+#include "lib/crypto/md5.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { PREPARE, READ, COMMIT };
+
+struct post {
+	struct reader reader;
+	struct commit commit;
+	uint64_t delete_at;
+	bool opened;
+};
+
+static void post_done(struct request *request)
+{
+	struct post *post = request->own;
+
+	reader_done(&post->reader);
+	commit_done(&post->commit);
+}
+
+static bool is_post(const struct request *request)
+{
+	return request->method == &object_post;
+}
+
+static const char *const post_headers[] = {"Content-Disposition", "Content-Encoding",
+        "Cache-Control", "Content-Language", "Expires", "X-Robots-Tag", "X-Object-Manifest"};
+
+/* What stays is the content type, unless a new one is given, and system metadata; all else is
+ * what the POST says (swift/obj/diskfile.py, the overlay of .meta over .data). */
+static const char *new_headers(struct request *request, struct post *post, struct buf *out)
+{
+	const struct backend_reply *r = post->reader.reply;
+	const char *type = http_get(request->http, "Content-Type");
+	struct kv_pair pair;
+
+	if (!type || !*type)
+		type = kv_get(r->headers.data, r->headers.len, "Content-Type");
+	type = type ? type : "application/octet-stream";
+	kv_add(out, "Content-Type", type);
+	request_copy_headers(request, out, "X-Object-Meta-");
+	for (unsigned i = 0; i < COUNT_OF(post_headers); i++) {
+		const char *value = http_get(request->http, post_headers[i]);
+		if (value && *value)
+			kv_add(out, post_headers[i], value);
+	}
+	if (post->delete_at) {
+		char text[24];
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)post->delete_at);
+		kv_add(out, "X-Delete-At", text);
+	}
+	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
+		if (has_prefix(pair.name, "X-Object-Sysmeta-"))
+			kv_add(out, pair.name, pair.value);
+	}
+	return type;
+}
+
+static void start_commit(struct request *request, struct post *post)
+{
+	const struct backend_reply *r = post->reader.reply;
+	const char *old = r ? kv_get(r->headers.data, r->headers.len, "X-Delete-At") : NULL;
+	uint64_t old_at = old ? strtoull(old, NULL, 10) : 0;
+	AUTO(buf) struct buf headers = BUF_NONE;
+	char etag[33] = "";
+
+	request->ts = hlc_now(request_cluster(request)->hlc);
+	struct backend_msg *msg = commit_message(&post->commit,
+	        is_post(request) ? BACKEND_OBJECT_POST : BACKEND_OBJECT_DELETE, &request->op,
+	        request->proxy, request->container_info.info->policy, request->account,
+	        request->container, request->object, request->ts);
+	struct backend_row row = {.deleted = !is_post(request), .etag = etag};
+	if (is_post(request)) {
+		row.content_type = new_headers(request, post, &headers);
+		row.bytes = r->size;
+		md5_hex(r->etag, etag);
+		backend_msg_headers(msg, &headers);
+	}
+	commit_updates(&post->commit, &row, old_at, post->delete_at);
+	commit_start(&post->commit);
+}
+
+static bool expired(const struct request *request, const struct backend_reply *r)
+{
+	const char *at = kv_get(r->headers.data, r->headers.len, "X-Delete-At");
+
+	return at && strtoull(at, NULL, 10) <= request->ts / TS_PER_SECOND;
+}
+
+static enum step post_read(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct post *post = request->own;
+	const struct info *info = request->container_info.info;
+	const char *text;
+
+	if (!post) {
+		if (!info->exists)
+			return request_fail(request, 404);
+		post = request->own = arena_zalloc(request_arena(request), sizeof(*post));
+		request->own_done = post_done;
+		if (is_post(request)) {
+			if ((text = constraint_metadata(request, "object")) ||
+			        (text = constraint_delete_at(request, &post->delete_at)))
+				return request_fail_text(request, 400, text);
+		}
+		reader_open(&post->reader, op, request->proxy, info->policy, request->account,
+		        request->container, request->object, 0, 0);
+	}
+	if (!reader_ready(&post->reader))
+		return STEP_WAIT;
+	reader_close(&post->reader);
+	if (post->reader.err && post->reader.err != ERR_NOT_FOUND)
+		return request_fail(request, 503);
+	if (is_post(request) && (post->reader.err || expired(request, post->reader.reply)))
+		return request_fail(request, 404);
+	start_commit(request, post);
+	return op_go(op, COMMIT);
+}
+
+static enum step post_commit(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct post *post = request->own;
+
+	if (!commit_ready(&post->commit))
+		return STEP_WAIT;
+	switch (post->commit.err) {
+	case ERR_OK:
+		if (!is_post(request) && post->reader.reply && !post->reader.err &&
+		        expired(request, post->reader.reply))
+			return request_fail(request, 404);
+		if (!is_post(request) && post->reader.err == ERR_NOT_FOUND)
+			return request_fail(request, 404);
+		return request_empty(request, is_post(request) ? 202 : 204);
+	case ERR_NOT_FOUND:
+		return request_fail(request, 404);
+	case ERR_CONFLICT:
+		return is_post(request) ? request_empty(request, 202) : request_fail(request, 409);
+	case ERR_NO_SPACE:
+		return request_fail(request, 507);
+	default:
+		return request_fail(request, 503);
+	}
+}
+
+static const struct op_state states[] = {
+        [PREPARE] = {"prepare", request_prepare, TO(READ), 15000},
+        [READ] = {"read", post_read, TO(COMMIT), 0},
+        [COMMIT] = {"commit", post_commit, 0, 0},
+};
+const struct method object_post = {.name = "object-post", .states = states, .writes = true};
+const struct method object_delete = {.name = "object-delete", .states = states, .writes = true};

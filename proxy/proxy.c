@@ -1,0 +1,33 @@
+#include "proxy/proxy.h"
+
+#include "lib/base/mem.h"
+#include "lib/crypto/md5_lanes.h"
+#include <stdlib.h>
+
+enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor *reactor,
+        struct backend *backend, size_t page_bytes_max)
+{
+	*proxy = (struct proxy){
+	        .cluster = cluster,
+	        .reactor = reactor,
+	        .backend = backend,
+	        .page_bytes_max = page_bytes_max,
+	};
+	list_init(&proxy->info_lru);
+	list_init(&proxy->page_lru);
+	return md5_engine_new(reactor, &proxy->md5);
+}
+
+const struct limits limits_default = {
+        .max_file_size = 5368709122,
+        .max_object_name = 1024,
+        .max_container_name = 256,
+        .max_account_name = 256,
+        .max_meta_name = 128,
+        .max_meta_value = 256,
+        .max_meta_count = 90,
+        .max_meta_overall = 4096,
+        .max_header_size = 8192,
+        .container_listing_limit = 10000,
+        .account_listing_limit = 10000,
+};

@@ -1,0 +1,264 @@
+/* proxy: the Swift API. One struct proxy per reactor; what they share (struct cluster) does not
+ * change while they run, but for the counters in it.
+ *
+ * A request is one operation (lib/op) over a table of states per method; state 0 is always
+ * request_prepare: identity, container and account facts, permission. */
+#ifndef PROXY_PROXY_H
+#define PROXY_PROXY_H
+
+#include "lib/backend/backend.h"
+#include "lib/base/hash.h"
+#include "lib/base/list.h"
+#include "lib/env/hlc.h"
+#include "lib/http/http.h"
+#include "lib/http/url.h"
+#include "lib/op/op.h"
+#include "ring/ring.h"
+
+#define REPLICAS_MAX     16
+#define INFO_GENERATIONS 4096
+
+struct md5_engine;
+
+struct policy {
+	const char *name, *aliases; /* borrowed from the configuration */
+	struct ring *ring;          /* NULL: no such policy */
+	bool deprecated;
+};
+
+struct user {
+	const char *name; /* "account:user" */
+	const char *key;
+	const char *groups; /* comma-separated, without account and user: ".admin", "service" */
+};
+
+struct limits {
+	uint64_t max_file_size;
+	unsigned max_object_name, max_container_name, max_account_name, max_meta_name,
+	        max_meta_value, max_meta_count, max_meta_overall, max_header_size,
+	        container_listing_limit, account_listing_limit, extra_header_count;
+};
+
+/* Shared by all proxies of a process; read-only but for the atomics. */
+struct cluster {
+	const struct env *env;
+	struct hlc *hlc;
+	struct ring *account_ring, *container_ring;
+	struct policy policies[BACKEND_POLICIES];
+	unsigned policy_default;
+	struct ring_name hash_prefix, hash_suffix;
+	struct user *users; /* NULL-named at the end; none: v1 auth is off */
+	uint8_t token_secret[32];
+	unsigned token_life_s;
+	struct limits limits;
+	bool account_autocreate, tls;
+	const char *cors_allow_origin;
+	/* Bumped when an account or container changes; cached facts carry the value they saw. */
+	atomic_uint_least64_t generations[INFO_GENERATIONS];
+	atomic_uint_least64_t next_stage, next_trans;
+	uint64_t boot; /* random: makes transaction ids of restarts differ */
+};
+
+struct proxy_stats {
+	uint64_t requests, errors, open, unsettled;
+};
+
+struct proxy {
+	struct cluster *cluster; /* borrowed */
+	struct reactor *reactor; /* borrowed */
+	struct backend *backend; /* borrowed */
+	struct md5_engine *md5;  /* owned */
+	/* Is the device owned by this reactor? Reads prefer those. */
+	bool (*is_local)(struct proxy *proxy, uint32_t device);
+	void *node;        /* for is_local */
+	struct hash infos; /* struct info */
+	struct list info_lru;
+	unsigned info_count;
+	struct hash row_queues; /* rows.c */
+	struct hash pages;      /* pages.c */
+	struct list page_lru;
+	size_t page_bytes, page_bytes_max;
+	struct proxy_stats stats;
+};
+
+/* Fills the caller's storage. page_bytes_max bounds the kept listings. */
+enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor *reactor,
+        struct backend *backend, size_t page_bytes_max);
+extern const struct limits limits_default; /* Swift's */
+
+/* --- fan.c: one message to several devices --- */
+
+struct fan {
+	struct op *op; /* woken at each answer */
+	unsigned count, answered;
+	struct backend_call *calls; /* owned */
+};
+
+/* Sends msg (moved) to each device. deadline_ms bounds every call. */
+void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
+        const uint32_t *devices, unsigned count, unsigned deadline_ms);
+unsigned fan_with(const struct fan *fan, enum err err);
+static inline bool fan_open(const struct fan *fan)
+{
+	return fan->answered < fan->count;
+}
+/* All calls must have been answered. Harmless on a fan never started. */
+void fan_done(struct fan *fan);
+
+/* floor(n/2)+1 */
+unsigned majority(unsigned replicas);
+
+/* --- placement --- */
+
+/* Primaries of a path; container and object NULL for the outer kinds. Fills the ring hash. */
+unsigned proxy_place(const struct cluster *cluster, struct ring *ring, const char *account,
+        const char *container, const char *object, uint8_t ret_key[16],
+        uint32_t ret_devices[REPLICAS_MAX]);
+
+struct ring *proxy_object_ring(const struct cluster *cluster, unsigned policy);
+
+/* Moves devices owned by this reactor to the front. */
+void proxy_prefer_local(struct proxy *proxy, uint32_t *devices, unsigned count);
+
+/* --- info.c: what requests must know of accounts and containers --- */
+
+struct info {
+	struct hash_node node;
+	struct list lru;
+	unsigned refs;
+	uint64_t generation, fetched_us;
+	bool exists, deleted;
+	uint8_t policy;
+	uint64_t objects, bytes;
+	struct buf headers; /* kv block, with system metadata */
+	char path[];        /* "account" or "account/container" */
+};
+
+/* A fetch under way, embedded in the request. */
+struct info_fetch {
+	struct fan fan;
+	struct info *info; /* owned reference once done without error */
+	enum err err;
+	bool started, done;
+	uint64_t generation;
+};
+
+/* Call from a state until it returns true; then fetch->err or fetch->info tells. Missing is no
+ * error: info->exists is false. ERR_UNAVAILABLE without a majority. */
+bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, const char *account,
+        const char *container);
+void info_fetch_done(struct info_fetch *fetch);
+void info_unref(struct info *info);
+
+/* After a change to an account or container, before the client hears of it. */
+void info_changed(struct cluster *cluster, const char *account, const char *container);
+const char *info_header(const struct info *info, const char *name);
+
+/* --- request.c --- */
+
+struct identity {
+	const char *user;    /* "account:user", or NULL: anonymous */
+	const char **groups; /* with user and account among them; NULL-terminated */
+	bool owner;          /* may see and set what only account owners may */
+	bool reseller;
+};
+
+struct request {
+	struct op op;
+	struct http_req *http;
+	struct proxy *proxy;
+	const struct method *method;
+	char trans_id[48];
+	const char *path;                         /* without query, as sent */
+	const char *account, *container, *object; /* decoded; NULL where the path ends */
+	struct query query;
+	struct identity identity;
+	uint64_t ts; /* of this request */
+	bool head, replied;
+	const char *origin; /* CORS: the Origin of an actual request */
+	struct info_fetch container_info, account_info;
+	void *own; /* the method's own state, in the request's arena */
+	void (*own_done)(struct request *request);
+};
+
+struct method {
+	const char *name;
+	const struct op_state *states;
+	/* Body pieces, if the method wants a body. */
+	void (*body)(struct request *request, struct bytes *piece, bool last);
+	void (*room)(struct request *request);
+	bool writes; /* needs the write ACL */
+};
+
+extern const struct http_handler proxy_handler;
+
+struct request *request_of(struct op *op);
+struct arena *request_arena(struct request *request);
+struct cluster *request_cluster(struct request *request);
+
+/* What is asked for: which path, and what kind of method. */
+struct access {
+	const char *account;
+	bool container, object; /* the path reaches that far */
+	bool reads, posts, options;
+};
+
+/* May the request do this? The account's own ACL is asked too, which may take a fetch: call again
+ * while *ret_wait. ret_err: ERR_OK, ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_UNAVAILABLE. */
+enum err request_authorize(struct request *request, const struct access *access, const char *acl,
+        struct info_fetch *account_info, bool *ret_wait);
+
+/* Common state 0: goes to state 1, or answers. */
+enum step request_prepare(struct op *op);
+
+/* Answers with Swift's body for that status and ends the operation: `return request_fail(...)`. */
+enum step request_fail(struct request *request, int status);
+/* The same with a plain text body. */
+enum step request_fail_text(struct request *request, int status, const char *text);
+enum step request_err(struct request *request, enum err err);
+/* Answers with an empty body. */
+enum step request_empty(struct request *request, int status);
+/* Sets the headers every answer has; http_reply and the like follow. */
+void request_headers(struct request *request);
+void request_header_u64(struct request *request, const char *name, uint64_t value);
+
+/* Copies the request's headers of a prefix (case ignored) into a block, names title-cased. */
+void request_copy_headers(struct request *request, struct buf *block, const char *prefix);
+bool has_prefix(const char *text, const char *prefix); /* case ignored */
+bool is_true(const char *text);                        /* Swift's config_true_value */
+/* "x-object-meta-a" -> "X-Object-Meta-A", in place. */
+void title_case(char *name);
+
+/* --- methods, one file each --- */
+extern const struct method account_get, account_put, account_post, account_delete;
+extern const struct method container_get, container_put, container_post, container_delete;
+extern const struct method object_get, object_put, object_post, object_delete, object_copy;
+extern const struct method any_options, info_get_method, auth_get, plain_get;
+
+/* --- the small pure ones --- */
+
+/* acl.c. Cleans a container ACL (Swift's clean_acl); NULL with *ret_error set when it is bad. */
+char *acl_clean(struct arena *arena, const char *header, const char *value, const char **ret_error);
+/* May these groups (NULL-terminated) or this referrer use the ACL? *ret_listing: .rlistings. */
+bool acl_group_allowed(const char *acl, const char *const *groups);
+bool acl_referrer_allowed(const char *acl, const char *referer);
+bool acl_rlistings(const char *acl);
+/* Account ACL (JSON): "admin", "read-write", "read-only" or NULL. */
+const char *acl_account_access(const char *json, const char *const *groups);
+/* NULL when the JSON is a good account ACL; otherwise what is wrong. *ret_clean: canonical text. */
+const char *acl_account_check(struct arena *arena, const char *json, const char **ret_clean);
+
+/* tempauth.c */
+void tempauth_identify(struct request *request, int *ret_status);
+/* By ownership, reseller roles or the container's ACL; sets identity.owner. */
+bool tempauth_authorize(struct request *request, const struct access *access, const char *acl);
+int tempauth_prefix(const char *account); /* 0 AUTH_, 1 SERVICE_, -1 neither */
+
+/* constraints.c: NULL when fine, else the text of the 400. */
+const char *constraint_metadata(struct request *request, const char *type);
+const char *constraint_delete_at(struct request *request, uint64_t *ret_at);
+
+/* Swift's text for a status. */
+const char *swift_error_body(struct arena *arena, int status);
+
+#endif

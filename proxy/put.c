@@ -1,0 +1,716 @@
+/* Object PUT and COPY.
+ *
+ *   prepare -> check (-> source) -> receive -> verify -> commit
+ *
+ * The body comes in pieces of BACKEND_PIECE. One that fits in a single inline piece travels in the
+ * commit itself; of a larger one each piece is staged on all primaries while the next comes in.
+ * For a copy the pieces come from the source instead of the client. */
+#include "proxy/body.h"
+#include "proxy/commit.h"
+#include "proxy/conditional.h"
+#include "proxy/mime.h"
+#include "proxy/proxy.h"
+
+#include "lib/base/kv.h"
+#include "lib/base/mem.h"
+#include "lib/crypto/md5.h"
+#include "lib/crypto/md5_lanes.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { PREPARE, CHECK, SOURCE, RECEIVE, VERIFY, COMMIT };
+
+#define PIECES_MAX  4 /* staged or hashed at once, of one upload */
+#define DEADLINE_MS 30000
+
+struct piece {
+	struct put *put;
+	struct bytes *bytes; /* owned */
+	struct md5_job job;
+	struct fan staged;
+	size_t offset, len;
+	bool hashed, used;
+};
+
+/* A finished copy of the source, for COPY and X-Copy-From. */
+struct copy {
+	const char *account, *container, *object;
+	struct info_fetch container_info, account_info;
+	struct body body;
+	bool opened, fresh, planned;
+	uint64_t left;
+};
+
+struct put {
+	struct request *request;
+	const char *account, *container, *object; /* destination */
+	unsigned policy;
+	struct info_fetch container_info, account_info; /* of another destination (COPY) */
+	const struct info *info;
+	const char *content_type, *wanted_etag;
+	uint64_t delete_at, size, stage;
+	struct md5_stream md5;
+	uint8_t digest[16];
+	struct piece pieces[PIECES_MAX];
+	struct bytes *next_piece; /* arrived while the one before was being hashed */
+	bool last, receiving, staging, too_large, failed, hashing;
+	struct bytes *inline_body; /* owned */
+	size_t inline_offset;
+	struct copy *copy;
+	struct commit commit;
+	struct fan unstage;
+	uint8_t key[16];
+	uint32_t devices[REPLICAS_MAX];
+	unsigned count, lost; /* devices that failed a piece are bits of lost */
+};
+
+static struct put *put_of(struct request *request)
+{
+	return request->own;
+}
+
+static void put_done(struct request *request)
+{
+	struct put *put = request->own;
+
+	for (unsigned i = 0; i < PIECES_MAX; i++) {
+		fan_done(&put->pieces[i].staged);
+		bytes_unref(put->pieces[i].bytes);
+	}
+	bytes_unref(put->next_piece);
+	bytes_unref(put->inline_body);
+	commit_done(&put->commit);
+	fan_done(&put->unstage);
+	info_fetch_done(&put->container_info);
+	info_fetch_done(&put->account_info);
+	if (put->copy) {
+		if (put->copy->opened)
+			body_done(&put->copy->body);
+		info_fetch_done(&put->copy->container_info);
+		info_fetch_done(&put->copy->account_info);
+	}
+}
+
+/* --- check --- */
+
+/* Splits "container/object" of a Destination or X-Copy-From; false when it is none. */
+static bool split_path(
+        struct arena *arena, const char *value, const char **ret_container, const char **ret_object)
+{
+	size_t len;
+	char *path = url_unquote(arena, value, strlen(value), &len);
+
+	if (strlen(path) != len || !utf8_valid(path, len))
+		return false;
+	if (*path == '/')
+		path++;
+	char *slash = strchr(path, '/');
+	if (!slash || slash == path || !slash[1])
+		return false;
+	*slash = 0;
+	*ret_container = path;
+	*ret_object = slash + 1;
+	return true;
+}
+
+static const char *account_header(struct request *request, const char *name)
+{
+	const char *value = http_get(request->http, name);
+	size_t len;
+
+	if (!value)
+		return request->account;
+	return url_unquote(request_arena(request), value, strlen(value), &len);
+}
+
+static enum step bad_copy_header(struct request *request, const char *name)
+{
+	return request_fail_text(request, 412,
+	        arena_printf(request_arena(request),
+	                "%s header must be of the form <container name>/<object name>", name));
+}
+
+/* Who copies what to where; STEP_NEXT when all is well. */
+static enum step setup(struct request *request, struct put *put)
+{
+	struct arena *arena = request_arena(request);
+	const char *from = http_get(request->http, "X-Copy-From");
+	const char *to = http_get(request->http, "Destination");
+	bool copies = strcmp(request->http->method, "COPY") == 0;
+
+	put->account = request->account;
+	put->container = request->container;
+	put->object = request->object;
+	if (copies) {
+		put->copy = arena_zalloc(arena, sizeof(*put->copy));
+		put->copy->account = request->account;
+		put->copy->container = request->container;
+		put->copy->object = request->object;
+		if (!to || !split_path(arena, to, &put->container, &put->object))
+			return bad_copy_header(request, "Destination");
+		put->account = account_header(request, "Destination-Account");
+	} else if (from) {
+		put->copy = arena_zalloc(arena, sizeof(*put->copy));
+		if (!split_path(arena, from, &put->copy->container, &put->copy->object))
+			return bad_copy_header(request, "X-Copy-From");
+		put->copy->account = account_header(request, "X-Copy-From-Account");
+		if (request->http->content_length)
+			return request_fail_text(
+			        request, 400, "Copy requests require a zero byte body");
+	}
+	if (put->copy && (strchr(put->account, '/') || strchr(put->copy->account, '/')))
+		return request_fail_text(request, 412, "Account name cannot contain slashes");
+	if (put->copy)
+		put->copy->fresh = is_true(http_get(request->http, "X-Fresh-Metadata"));
+	return STEP_NEXT;
+}
+
+/* COPY was prepared for its source; the destination is somebody's container too. */
+static enum step other_destination(struct request *request, struct put *put)
+{
+	bool wait;
+
+	if (!info_get(&put->container_info, &request->op, request->proxy, put->account,
+	            put->container))
+		return STEP_WAIT;
+	if (put->container_info.err)
+		return request_fail(request, 503);
+	put->info = put->container_info.info;
+	struct access access = {put->account, true, true, false, false, false};
+	enum err err = request_authorize(request, &access,
+	        info_header(put->info, "X-Container-Write"), &put->account_info, &wait);
+	if (wait)
+		return STEP_WAIT;
+	return err ? request_err(request, err) : STEP_NEXT;
+}
+
+static const char *check_headers(struct request *request, struct put *put)
+{
+	const struct limits *limits = &request_cluster(request)->limits;
+	const char *type = http_get(request->http, "Content-Type");
+	const char *manifest = http_get(request->http, "X-Object-Manifest");
+	const char *none_match = http_get(request->http, "If-None-Match");
+	size_t len = strlen(put->object);
+	const char *text;
+
+	if (none_match && !strchr(none_match, '*'))
+		return "If-None-Match only supports *";
+	put->commit.only_if_absent = none_match;
+	if (len > limits->max_object_name)
+		return arena_printf(request_arena(request),
+		        "Object name length of %zu longer than %u", len, limits->max_object_name);
+	put->content_type = type && *type ? type : NULL;
+	if (is_true(http_get(request->http, "X-Detect-Content-Type")) ||
+	        (!put->content_type && !put->copy))
+		put->content_type = mime_guess(put->object);
+	if (put->content_type && !utf8_valid(put->content_type, strlen(put->content_type)))
+		return "Invalid Content-Type";
+	if ((text = constraint_delete_at(request, &put->delete_at)))
+		return text;
+	if (manifest) {
+		size_t n;
+		const char *path =
+		        url_unquote(request_arena(request), manifest, strlen(manifest), &n);
+		const char *slash = strchr(path, '/');
+		if (!slash || slash == path || strchr(path, '?') || strchr(path, '&') || !slash[1])
+			return "X-Object-Manifest must be in the format container/prefix";
+	}
+	return constraint_metadata(request, "object");
+}
+
+static enum step put_check(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct put *put = request->own;
+	struct http_req *http = request->http;
+	const char *text;
+	enum step step;
+
+	if (!put) {
+		put = request->own = arena_zalloc(request_arena(request), sizeof(*put));
+		put->request = request;
+		put->info = request->container_info.info;
+		request->own_done = put_done;
+		if ((step = setup(request, put)) != STEP_NEXT)
+			return step;
+	}
+	if (request->method == &object_copy) {
+		if ((step = other_destination(request, put)) != STEP_NEXT)
+			return step;
+	}
+	if (!put->info->exists)
+		return request_fail(request, 404);
+	if (!put->copy && !http->has_length && !http->chunked)
+		return request_fail_text(request, 411, "Missing Content-Length header.");
+	if (http->content_length > request_cluster(request)->limits.max_file_size)
+		return request_fail_text(request, 413, "Your request is too large.");
+	if ((text = check_headers(request, put)))
+		return request_fail_text(request, 400, text);
+	put->policy = put->info->policy;
+	put->wanted_etag = http_get(http, "Etag");
+	put->stage = atomic_fetch_add(&request_cluster(request)->next_stage, 1);
+	md5_stream_init(&put->md5);
+	put->count = proxy_place(request_cluster(request),
+	        proxy_object_ring(request_cluster(request), put->policy), put->account,
+	        put->container, put->object, put->key, put->devices);
+	return op_go(op, put->copy ? SOURCE : RECEIVE);
+}
+
+/* --- pieces --- */
+
+static void on_hashed(struct md5_job *job)
+{
+	struct piece *piece = CONTAINER_OF(job, struct piece, job);
+
+	piece->hashed = true;
+	piece->put->hashing = false;
+	op_child_end(&piece->put->request->op);
+}
+
+static void stage(struct put *put, struct piece *piece, uint64_t offset)
+{
+	struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_STAGE, BACKEND_OBJECT);
+
+	put->staging = true;
+	backend_msg_path(msg, put->account, put->container, put->object);
+	memcpy(msg->key, put->key, 16);
+	msg->policy = (uint8_t)put->policy;
+	msg->stage = put->stage;
+	msg->offset = offset;
+	msg->body = bytes_ref(piece->bytes);
+	fan_start(&piece->staged, &put->request->op, put->request->proxy, msg, put->devices,
+	        put->count, DEADLINE_MS);
+}
+
+/* A piece is free again when it is hashed and every replica took or refused it. */
+static void reap_pieces(struct put *put)
+{
+	for (unsigned i = 0; i < PIECES_MAX; i++) {
+		struct piece *p = &put->pieces[i];
+		if (!p->used || !p->hashed || fan_open(&p->staged))
+			continue;
+		for (unsigned d = 0; d < p->staged.count; d++) {
+			if (p->staged.calls[d].reply.err)
+				put->lost |= 1u << d;
+		}
+		fan_done(&p->staged);
+		bytes_unref(p->bytes);
+		*p = (struct piece){0};
+	}
+	if (put->count - (unsigned)__builtin_popcount(put->lost) < majority(put->count))
+		put->failed = true;
+}
+
+static struct piece *free_piece(struct put *put)
+{
+	for (unsigned i = 0; i < PIECES_MAX; i++) {
+		if (!put->pieces[i].used)
+			return &put->pieces[i];
+	}
+	return NULL;
+}
+
+static bool idle(const struct put *put)
+{
+	for (unsigned i = 0; i < PIECES_MAX; i++) {
+		if (put->pieces[i].used)
+			return false;
+	}
+	return !put->next_piece;
+}
+
+/* Takes a piece in: hashes it and, unless it may be the whole body, stages it. At most one piece
+ * is hashed at a time: MD5 goes in order. */
+static void take_piece(struct put *put, struct bytes *bytes, size_t offset, size_t len)
+{
+	struct piece *p = free_piece(put);
+
+	*p = (struct piece){
+	        .put = put,
+	        .bytes = bytes,
+	        .offset = offset,
+	        .len = len,
+	        .used = true,
+	        .job = {.stream = &put->md5,
+	                .data = bytes->data + offset,
+	                .len = len,
+	                .done = on_hashed},
+	};
+	put->hashing = true;
+	op_child_begin(&put->request->op);
+	md5_engine_submit(put->request->proxy->md5, &p->job);
+	if (put->size == 0 && put->last && len <= BACKEND_INLINE_MAX && offset == 0) {
+		put->inline_body = bytes_ref(bytes);
+		put->inline_offset = offset;
+	} else {
+		stage(put, p, put->size);
+	}
+	put->size += len;
+}
+
+/* The client's next piece: asked for when there is room for it. */
+static void want_more(struct put *put)
+{
+	struct http_req *http = put->request->http;
+	size_t cap = BACKEND_PIECE;
+
+	if (put->receiving || put->last || put->next_piece || !free_piece(put) || put->copy)
+		return;
+	if (http->has_length) {
+		uint64_t left = http->content_length - put->size;
+		/* One byte more than the rest, so that the piece is not handed over as full before
+		 * the body's end is known. */
+		if (left < cap)
+			cap = (size_t)left + 1;
+	}
+	struct bytes *into = bytes_new(cap);
+	if (!into) {
+		put->failed = true;
+		return;
+	}
+	if (into->cap > BACKEND_PIECE && cap <= BACKEND_PIECE)
+		into->cap = BACKEND_PIECE;
+	put->receiving = true;
+	http_body_want(http, into);
+}
+
+static void on_body(struct request *request, struct bytes *piece, bool last)
+{
+	struct put *put = request->own;
+
+	if (!put || !put->receiving) {
+		bytes_unref(piece);
+		return;
+	}
+	put->receiving = false;
+	put->last = last;
+	put->next_piece = piece;
+	op_wake(&request->op);
+}
+
+static enum step abandon(struct request *request, struct put *put, int status)
+{
+	if (put->staging && !put->unstage.count) {
+		struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_UNSTAGE, BACKEND_OBJECT);
+		memcpy(msg->key, put->key, 16);
+		msg->stage = put->stage;
+		fan_start(&put->unstage, &request->op, request->proxy, msg, put->devices,
+		        put->count, DEADLINE_MS);
+	}
+	if (put->copy && put->copy->opened)
+		body_close(&put->copy->body);
+	return status ? request_fail(request, status) : STEP_DONE;
+}
+
+/* Feeds from the copy's source, when this is a copy. */
+static bool feed_copy(struct put *put, bool *ret_failed)
+{
+	struct copy *copy = put->copy;
+	struct bytes *piece;
+	size_t offset, len;
+
+	*ret_failed = false;
+	if (!copy || put->last || put->hashing || !free_piece(put))
+		return false;
+	switch (body_next(&copy->body, &piece, &offset, &len)) {
+	case BODY_WAIT:
+		return false;
+	case BODY_FAILED:
+		*ret_failed = true;
+		return false;
+	case BODY_END:
+		put->last = true;
+		body_close(&copy->body);
+		return true;
+	default:
+		copy->left -= len;
+		put->last = copy->left == 0;
+		/* Staging and inline bodies want their bytes at the start of an aligned piece of
+		 * one size, whatever the segments of the source were. */
+		if (offset || (!put->last && len != BACKEND_PIECE)) {
+			struct bytes *whole =
+			        copy->left || len ? bytes_copy(piece->data + offset, len) : NULL;
+			bytes_unref(piece);
+			piece = whole;
+			offset = 0;
+		}
+		if (!piece) {
+			*ret_failed = true;
+			return false;
+		}
+		take_piece(put, piece, offset, len);
+		if (put->last)
+			body_close(&copy->body);
+		return true;
+	}
+}
+
+static enum step put_receive(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct put *put = put_of(request);
+	bool copy_failed = false;
+
+	reap_pieces(put);
+	while (feed_copy(put, &copy_failed))
+		;
+	if (put->next_piece && !put->hashing && free_piece(put)) {
+		struct bytes *piece = TAKE(put->next_piece);
+		size_t len = piece->len;
+		if (put->size + len > request_cluster(request)->limits.max_file_size)
+			put->too_large = true;
+		if (len && !put->too_large)
+			take_piece(put, piece, 0, len);
+		else
+			bytes_unref(piece);
+	}
+	if (request->http->gone || put->too_large || put->failed || copy_failed) {
+		bool staged_open = !idle(put);
+		bytes_unref(TAKE(put->next_piece));
+		if (staged_open)
+			return STEP_WAIT; /* pieces under way end first, then their stage is dropped
+			                   */
+		return abandon(request, put, request->http->gone ? 0 : put->too_large ? 413 : 503);
+	}
+	if (put->last && idle(put))
+		return op_go(op, VERIFY);
+	want_more(put);
+	return STEP_WAIT;
+}
+
+/* --- source of a copy --- */
+
+static enum step put_source(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct put *put = put_of(request);
+	struct copy *copy = put->copy;
+	bool wait;
+
+	if (request->http->gone)
+		return abandon(request, put, 0);
+	if (!info_get(&copy->container_info, op, request->proxy, copy->account, copy->container))
+		return STEP_WAIT;
+	if (copy->container_info.err)
+		return request_fail(request, 503);
+	const struct info *info = copy->container_info.info;
+	if (!copy->opened) {
+		struct access access = {copy->account, true, true, true, false, false};
+		enum err err = request_authorize(request, &access,
+		        info_header(info, "X-Container-Read"), &copy->account_info, &wait);
+		if (wait)
+			return STEP_WAIT;
+		if (err)
+			return request_err(request, err);
+		if (!info->exists)
+			return request_fail(request, 404);
+		copy->opened = true;
+		const char *raw = query_get(&request->query, "multipart-manifest");
+		copy->body.raw = raw && strcmp(raw, "get") == 0;
+		body_open(&copy->body, op, request->proxy, request_arena(request), info->policy,
+		        copy->account, copy->container, copy->object, 0, BACKEND_PIECE);
+	}
+	if (!body_ready(&copy->body))
+		return STEP_WAIT;
+	if (body_err(&copy->body))
+		return abandon(request, put, body_err(&copy->body) == ERR_NOT_FOUND ? 404 : 503);
+	const struct backend_reply *r = body_head(&copy->body);
+	const char *expires = kv_get(r->headers.data, r->headers.len, "X-Delete-At");
+	if (expires && strtoull(expires, NULL, 10) <= request->ts / TS_PER_SECOND)
+		return abandon(request, put, 404);
+	char etag[64];
+	body_etag(&copy->body, etag, sizeof(etag));
+	int status = conditional_check(request->http, etag, body_ts(&copy->body));
+	if (status == 412 && !put->commit.only_if_absent)
+		return abandon(request, put, 412);
+	copy->left = body_size(&copy->body);
+	if (copy->left > request_cluster(request)->limits.max_file_size)
+		return abandon(request, put, 413);
+	if (copy->left)
+		body_add_range(&copy->body, 0, copy->left - 1);
+	return op_go(op, RECEIVE);
+}
+
+/* --- headers of the new object --- */
+
+static const char *const kept_headers[] = {"Content-Disposition", "Content-Encoding",
+        "Cache-Control", "Content-Language", "Expires", "X-Robots-Tag"};
+
+static void add_request_headers(struct request *request, struct put *put, struct buf *out)
+{
+	const char *manifest = http_get(request->http, "X-Object-Manifest");
+
+	request_copy_headers(request, out, "X-Object-Meta-");
+	for (unsigned i = 0; i < COUNT_OF(kept_headers); i++) {
+		const char *value = http_get(request->http, kept_headers[i]);
+		if (value && *value)
+			kv_add(out, kept_headers[i], value);
+	}
+	if (manifest)
+		kv_add(out, "X-Object-Manifest", manifest);
+	if (put->delete_at) {
+		char text[24];
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)put->delete_at);
+		kv_add(out, "X-Delete-At", text);
+	}
+}
+
+/* What a copy takes over: metadata and content headers the request does not set anew. */
+static void add_source_headers(struct request *request, struct put *put, struct buf *out)
+{
+	const struct backend_reply *r = body_head(&put->copy->body);
+	struct kv_pair pair;
+
+	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
+		bool plain =
+		        strcasecmp(pair.name, "Content-Type") != 0 &&
+		        (strcasecmp(pair.name, "X-Object-Manifest") != 0 || put->copy->body.raw);
+		if (plain && !kv_get(out->data, out->len, pair.name) &&
+		        !http_get(request->http, pair.name))
+			kv_add(out, pair.name, pair.value);
+	}
+	if (!put->delete_at) {
+		const char *at = kv_get(out->data, out->len, "X-Delete-At");
+		put->delete_at = at ? strtoull(at, NULL, 10) : 0;
+	}
+}
+
+static const char *final_type(struct request *request, struct put *put)
+{
+	const struct backend_reply *r = put->copy ? body_head(&put->copy->body) : NULL;
+	const char *type = put->content_type;
+
+	(void)request;
+	if (r && !type)
+		type = kv_get(r->headers.data, r->headers.len, "Content-Type");
+	return type ? type : mime_guess(put->object);
+}
+
+static void start_commit(struct request *request, struct put *put)
+{
+	AUTO(buf) struct buf headers = BUF_NONE;
+	const char *type = final_type(request, put);
+	char etag[33];
+
+	request->ts = hlc_now(request_cluster(request)->hlc);
+	struct backend_msg *msg =
+	        commit_message(&put->commit, BACKEND_OBJECT_PUT, &request->op, request->proxy,
+	                put->policy, put->account, put->container, put->object, request->ts);
+	kv_add(&headers, "Content-Type", type);
+	add_request_headers(request, put, &headers);
+	if (put->copy && !put->copy->fresh)
+		add_source_headers(request, put, &headers);
+	backend_msg_headers(msg, &headers);
+	msg->handle = put->stage;
+	msg->size = put->size;
+	memcpy(msg->etag, put->digest, 16);
+	if (put->staging)
+		msg->stage = put->stage;
+	else
+		msg->body = TAKE(put->inline_body);
+	md5_hex(put->digest, etag);
+	struct backend_row row = {.content_type = type, .etag = etag, .bytes = put->size};
+	commit_updates(&put->commit, &row, 0, put->delete_at);
+	commit_start(&put->commit);
+}
+
+static bool etag_matches(const char *wanted, const char *etag)
+{
+	size_t len = strlen(wanted);
+
+	if (len >= 2 && wanted[0] == '"' && wanted[len - 1] == '"') {
+		wanted++;
+		len -= 2;
+	}
+	return len == 32 && strncasecmp(wanted, etag, 32) == 0;
+}
+
+static enum step put_verify(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct put *put = put_of(request);
+	char etag[33];
+
+	if (request->http->gone)
+		return abandon(request, put, 0);
+	if (!put->copy && request->http->has_length && put->size != request->http->content_length)
+		return abandon(request, put, 499);
+	md5_stream_final(&put->md5, put->digest);
+	md5_hex(put->digest, etag);
+	if (put->wanted_etag && *put->wanted_etag && !put->copy &&
+	        !etag_matches(put->wanted_etag, etag))
+		return abandon(request, put, 422);
+	start_commit(request, put);
+	return op_go(op, COMMIT);
+}
+
+static void copied_from(struct request *request, struct put *put)
+{
+	struct copy *copy = put->copy;
+	AUTO(buf) struct buf path = BUF_NONE;
+	char date[HTTP_DATE_SIZE];
+	const struct backend_reply *r = body_head(&copy->body);
+	struct kv_pair pair;
+
+	url_quote(&path, copy->container, "");
+	buf_char(&path, '/');
+	url_quote(&path, copy->object, "");
+	http_header(request->http, "X-Copied-From", buf_text(&path));
+	buf_reset(&path);
+	url_quote(&path, copy->account, "");
+	http_header(request->http, "X-Copied-From-Account", buf_text(&path));
+	http_date_format(
+	        (int64_t)((body_ts(&copy->body) + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
+	http_header(request->http, "X-Copied-From-Last-Modified", date);
+	for (size_t at = 0; !copy->fresh && kv_next(r->headers.data, r->headers.len, &at, &pair);) {
+		if (has_prefix(pair.name, "X-Object-Meta-") && !http_get(request->http, pair.name))
+			http_header(request->http, pair.name, pair.value);
+	}
+	request_copy_headers(request, &request->http->out, "X-Object-Meta-");
+}
+
+static enum step put_commit(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct put *put = put_of(request);
+	char etag[33], date[HTTP_DATE_SIZE];
+
+	if (!commit_ready(&put->commit))
+		return STEP_WAIT;
+	switch (put->commit.err) {
+	case ERR_OK:
+		break;
+	case ERR_CONFLICT:
+		return request_empty(request, 202);
+	case ERR_PRECONDITION:
+		return abandon(request, put, 412);
+	case ERR_NO_SPACE:
+		return abandon(request, put, 507);
+	default:
+		return abandon(request, put, 503);
+	}
+	if (put->commit.row_err == ERR_NOT_FOUND)
+		return request_fail(request, 404);
+	md5_hex(put->digest, etag);
+	http_header(request->http, "Etag", etag);
+	http_date_format((int64_t)((request->ts + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
+	http_header(request->http, "Last-Modified", date);
+	if (put->copy)
+		copied_from(request, put);
+	return request_empty(request, 201);
+}
+
+static const struct op_state states[] = {
+        [PREPARE] = {"prepare", request_prepare, TO(CHECK), 15000},
+        [CHECK] = {"check", put_check, TO(SOURCE) | TO(RECEIVE), 0},
+        [SOURCE] = {"source", put_source, TO(RECEIVE), 0},
+        [RECEIVE] = {"receive", put_receive, TO(VERIFY), 0},
+        [VERIFY] = {"verify", put_verify, TO(COMMIT), 0},
+        [COMMIT] = {"commit", put_commit, 0, 0},
+};
+const struct method object_put = {
+        .name = "object-put", .states = states, .body = on_body, .writes = true};
+/* Prepared as a read of its source; the destination is checked in put_check. */
+const struct method object_copy = {.name = "object-copy", .states = states, .body = on_body};

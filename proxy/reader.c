@@ -1,0 +1,274 @@
+#include "proxy/reader.h"
+
+#include <string.h>
+
+#define DEADLINE_MS 15000
+
+enum { ASKING, ASKING_REST, REPAIRING, FETCHING, READY };
+
+static struct backend_msg *message(struct reader *r, enum backend_op op)
+{
+	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
+
+	backend_msg_path(msg, r->account, r->container, r->object);
+	memcpy(msg->key, r->key, 16);
+	msg->policy = (uint8_t)r->policy;
+	return msg;
+}
+
+static void ask_get(struct reader *r, uint32_t device)
+{
+	struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
+
+	msg->offset = r->want_offset;
+	msg->len = r->want_len;
+	r->device = device;
+	fan_done(&r->get);
+	fan_start(&r->get, r->op, r->proxy, msg, &device, 1, DEADLINE_MS);
+}
+
+void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned policy,
+        const char *account, const char *container, const char *object, uint64_t offset,
+        uint64_t len)
+{
+	struct ring *ring = proxy_object_ring(proxy->cluster, policy);
+
+	*r = (struct reader){
+	        .proxy = proxy,
+	        .op = op,
+	        .account = account,
+	        .container = container,
+	        .object = object,
+	        .policy = policy,
+	        .want_offset = offset,
+	        .want_len = len > BACKEND_PIECE ? BACKEND_PIECE : len,
+	};
+	r->count =
+	        proxy_place(proxy->cluster, ring, account, container, object, r->key, r->devices);
+	proxy_prefer_local(proxy, r->devices, r->count);
+	unsigned others = majority(r->count) - 1;
+	r->tried = 1;
+	ask_get(r, r->devices[0]);
+	if (others)
+		fan_start(&r->versions, op, proxy, message(r, BACKEND_OBJECT_VERSION),
+		        r->devices + 1, others, DEADLINE_MS);
+}
+
+static bool known(const struct backend_reply *reply)
+{
+	return reply->err == ERR_OK || reply->err == ERR_NOT_FOUND;
+}
+
+/* What each primary said of its version: from the GET for the first, else from VERSIONs. */
+struct votes {
+	unsigned known, holders;
+	uint64_t newest;
+	bool deleted;
+	uint32_t holder, lagging[REPLICAS_MAX];
+	unsigned lagging_count;
+};
+
+static void vote(struct votes *v, const struct backend_reply *reply)
+{
+	if (!known(reply))
+		return;
+	v->known++;
+	if (reply->ts > v->newest) {
+		v->newest = reply->ts;
+		v->deleted = reply->deleted;
+	}
+}
+
+static void place_vote(struct votes *v, const struct backend_call *call)
+{
+	if (!known(&call->reply))
+		return;
+	if (call->reply.ts == v->newest) {
+		v->holders++;
+		v->holder = call->device;
+	} else {
+		v->lagging[v->lagging_count++] = call->device;
+	}
+}
+
+static void each(const struct reader *r, struct votes *v,
+        void (*visit)(struct votes *v, const struct backend_call *call))
+{
+	if (r->get.count && !fan_open(&r->get) && r->phase != FETCHING)
+		visit(v, &r->get.calls[0]);
+	for (unsigned i = 0; i < r->versions.count; i++)
+		visit(v, &r->versions.calls[i]);
+	for (unsigned i = 0; i < r->rest.count; i++)
+		visit(v, &r->rest.calls[i]);
+}
+
+static void visit_newest(struct votes *v, const struct backend_call *call)
+{
+	vote(v, &call->reply);
+}
+
+static struct votes count_votes(const struct reader *r)
+{
+	struct votes v = {0};
+
+	each(r, &v, visit_newest);
+	each(r, &v, place_vote);
+	return v;
+}
+
+static bool finish(struct reader *r, enum err err)
+{
+	r->err = err;
+	r->reply = r->get.count ? &r->get.calls[0].reply : NULL;
+	r->phase = READY;
+	r->ready = true;
+	return true;
+}
+
+/* The GET's own answer is of the newest version: it is the answer. */
+static bool use_get(struct reader *r, const struct votes *v)
+{
+	const struct backend_reply *g = &r->get.calls[0].reply;
+
+	if (v->newest == 0 || v->deleted)
+		return finish(r, ERR_NOT_FOUND);
+	if (g->err == ERR_OK && g->ts == v->newest)
+		return finish(r, ERR_OK);
+	r->phase = FETCHING;
+	ask_get(r, v->holder);
+	return false;
+}
+
+static bool decide(struct reader *r)
+{
+	struct votes v = count_votes(r);
+	enum err err;
+
+	if (v.known < majority(r->count))
+		return finish(r, ERR_UNAVAILABLE);
+	if (v.holders < majority(r->count) && v.newest) {
+		if (!r->repair) {
+			r->repair = repair_start(r->proxy, r->op, r->policy, r->account,
+			        r->container, r->object, v.newest, v.deleted, v.holder, v.lagging,
+			        v.lagging_count, majority(r->count) - v.holders);
+			r->phase = REPAIRING;
+		}
+		if (!repair_outcome(r->repair, &err))
+			return false;
+		if (err)
+			return finish(r, ERR_UNAVAILABLE);
+	}
+	return use_get(r, &v);
+}
+
+static bool asking(struct reader *r)
+{
+	struct votes v;
+
+	if (fan_open(&r->get) || fan_open(&r->versions))
+		return false;
+	v = count_votes(r);
+	if (v.known == majority(r->count) && v.holders == v.known)
+		return use_get(r, &v);
+	r->phase = ASKING_REST;
+	unsigned asked = 1 + r->versions.count;
+	if (asked < r->count)
+		fan_start(&r->rest, r->op, r->proxy, message(r, BACKEND_OBJECT_VERSION),
+		        r->devices + asked, r->count - asked, DEADLINE_MS);
+	return false;
+}
+
+/* A holder was asked for the body; when it fails, so may the next one not. */
+static bool fetching(struct reader *r)
+{
+	const struct backend_reply *g = &r->get.calls[0].reply;
+
+	if (fan_open(&r->get))
+		return false;
+	if (g->err == ERR_OK)
+		return finish(r, ERR_OK);
+	if (g->err == ERR_NOT_FOUND)
+		return finish(r, ERR_NOT_FOUND); /* deleted meanwhile: as if after us */
+	if (r->tried < r->count) {
+		ask_get(r, r->devices[r->tried++]);
+		return false;
+	}
+	return finish(r, ERR_UNAVAILABLE);
+}
+
+bool reader_ready(struct reader *r)
+{
+	switch (r->phase) {
+	case ASKING:
+		if (!asking(r) && r->phase != ASKING_REST)
+			return r->ready;
+		return reader_ready(r);
+	case ASKING_REST:
+		return !fan_open(&r->rest) && decide(r);
+	case REPAIRING:
+		return decide(r);
+	case FETCHING:
+		return fetching(r);
+	default:
+		return true;
+	}
+}
+
+static void ask_read(struct reader *r)
+{
+	struct backend_msg *msg = message(r, BACKEND_OBJECT_READ);
+
+	msg->handle = r->reply->handle;
+	msg->offset = r->read_offset;
+	msg->len = r->read_len;
+	fan_start(&r->read, r->op, r->proxy, msg, &r->device, 1, DEADLINE_MS);
+}
+
+void reader_read(struct reader *r, uint64_t offset, uint64_t len)
+{
+	r->read_offset = offset;
+	r->read_len = len > BACKEND_PIECE ? BACKEND_PIECE : len;
+	r->reading = true;
+	ask_read(r);
+}
+
+bool reader_take(struct reader *r, enum err *ret_err, struct bytes **ret_piece, size_t *ret_offset,
+        size_t *ret_len)
+{
+	if (!r->reading || fan_open(&r->read))
+		return false;
+	struct backend_reply *reply = &r->read.calls[0].reply;
+	r->reading = false;
+	*ret_err = reply->err;
+	*ret_piece = NULL;
+	*ret_offset = *ret_len = 0;
+	if (!reply->err) {
+		*ret_piece = TAKE(reply->body);
+		*ret_offset = reply->body_offset;
+		*ret_len = reply->body_len;
+		if (!*ret_len)
+			*ret_err = ERR_IO;
+	}
+	fan_done(&r->read);
+	return true;
+}
+
+void reader_close(struct reader *r)
+{
+	if (!r->reply || !r->reply->handle || r->close.count)
+		return;
+	struct backend_msg *msg = message(r, BACKEND_OBJECT_CLOSE);
+	msg->handle = r->reply->handle;
+	fan_start(&r->close, r->op, r->proxy, msg, &r->device, 1, DEADLINE_MS);
+}
+
+void reader_done(struct reader *r)
+{
+	fan_done(&r->get);
+	fan_done(&r->versions);
+	fan_done(&r->rest);
+	fan_done(&r->read);
+	fan_done(&r->close);
+	repair_unref(r->repair);
+	r->repair = NULL;
+}

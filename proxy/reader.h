@@ -1,0 +1,60 @@
+/* reader: the newest version of an object, by a majority of its primaries, and its bytes.
+ *
+ *   open:  GET to one primary, VERSION to as many others as make a majority. When they agree, done.
+ *          Otherwise all others are asked too; a newest version that is not on a majority is
+ *          repaired there first (repair.h), or the reader answers ERR_UNAVAILABLE (DESIGN 5.4).
+ *   read:  bytes of that version; a device that fails half-way is replaced by another holder. */
+#ifndef PROXY_READER_H
+#define PROXY_READER_H
+
+#include "proxy/proxy.h"
+#include "proxy/repair.h"
+
+struct reader {
+	struct proxy *proxy;
+	struct op *op;                            /* woken */
+	const char *account, *container, *object; /* borrowed */
+	unsigned policy;
+	uint8_t key[16];
+	uint32_t devices[REPLICAS_MAX];
+	unsigned count, tried; /* devices[0..tried): asked for a GET */
+	struct fan get, versions, rest, close;
+	struct repair *repair;
+	uint64_t want_offset, want_len;
+
+	/* When ready: */
+	bool ready;
+	enum err err; /* OK, NOT_FOUND (deleted_ts tells), UNAVAILABLE, IO... */
+	const struct backend_reply *reply; /* headers, size, etag, ts, first bytes */
+	uint32_t device;                   /* that answered, and holds the handle */
+
+	/* Reading on: */
+	struct fan read;
+	uint64_t read_offset, read_len;
+	bool reading;
+	uint8_t phase;
+};
+
+/* Starts. `offset` and `len` say which bytes to bring along (len 0: none). */
+void reader_open(struct reader *reader, struct op *op, struct proxy *proxy, unsigned policy,
+        const char *account, const char *container, const char *object, uint64_t offset,
+        uint64_t len);
+
+/* Call from a state until it returns true. */
+bool reader_ready(struct reader *reader);
+
+/* Asks for bytes of the version (at most BACKEND_PIECE); one at a time. */
+void reader_read(struct reader *reader, uint64_t offset, uint64_t len);
+
+/* True when the bytes are there (*ret_piece: a reference the caller gets, with where they lie in
+ * it) or failed for good. */
+bool reader_take(struct reader *reader, enum err *ret_err, struct bytes **ret_piece,
+        size_t *ret_offset, size_t *ret_len);
+
+/* Lets go of the version on its device. Call once, while the op still runs. */
+void reader_close(struct reader *reader);
+
+/* Frees; all calls must have been answered. */
+void reader_done(struct reader *reader);
+
+#endif

@@ -1,0 +1,235 @@
+/* get -> (read -> stage)* -> put -> wait        a tombstone: put -> wait */
+#include "proxy/repair.h"
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define DEADLINE_MS 30000
+
+struct repair {
+	struct op op;
+	struct proxy *proxy;
+	struct op *waiter; /* borrowed; NULL once it let go */
+	unsigned refs;
+	char *account, *container, *object; /* owned */
+	unsigned policy, need, to_count;
+	uint8_t key[16];
+	uint64_t ts, offset, stage;
+	uint32_t from, to[REPLICAS_MAX];
+	bool deleted, decided;
+	enum err err;
+	struct fan get, read, staged, put, close;
+};
+
+enum { GET, READ, STAGE, PUT, WAIT };
+
+static struct repair *repair_of(struct op *op)
+{
+	return CONTAINER_OF(op, struct repair, op);
+}
+
+static struct backend_msg *message(struct repair *r, enum backend_op op)
+{
+	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
+
+	backend_msg_path(msg, r->account, r->container, r->object);
+	memcpy(msg->key, r->key, 16);
+	msg->policy = (uint8_t)r->policy;
+	msg->ts = r->ts;
+	msg->stage = r->stage;
+	return msg;
+}
+
+static void decide(struct repair *r, enum err err)
+{
+	r->decided = true;
+	r->err = err;
+	if (err)
+		log_warn("repair", "object=%s err=%s", log_quote(r->object), err_name(err));
+	if (r->waiter)
+		op_child_end(r->waiter);
+	r->waiter = NULL;
+}
+
+static enum step give_up(struct repair *r, enum err err)
+{
+	if (r->offset)
+		fan_start(&r->close, &r->op, r->proxy, message(r, BACKEND_OBJECT_UNSTAGE), r->to,
+		        r->to_count, DEADLINE_MS);
+	decide(r, err);
+	return STEP_DONE;
+}
+
+static enum step repair_get(struct op *op)
+{
+	struct repair *r = repair_of(op);
+
+	if (r->deleted)
+		return op_go(op, PUT);
+	if (!r->get.count) {
+		struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
+		msg->len = BACKEND_PIECE;
+		fan_start(&r->get, op, r->proxy, msg, &r->from, 1, DEADLINE_MS);
+	}
+	if (fan_open(&r->get))
+		return STEP_WAIT;
+	const struct backend_reply *g = &r->get.calls[0].reply;
+	if (g->err)
+		return give_up(r, g->err);
+	if (g->ts != r->ts)
+		return give_up(
+		        r, ERR_CONFLICT); /* moved on: whoever asked will see the newer one */
+	return op_go(op, g->body_len == g->size ? PUT : READ);
+}
+
+/* Bytes of the object from r->offset on, out of the GET's first piece or a READ. */
+static enum step repair_read(struct op *op)
+{
+	struct repair *r = repair_of(op);
+	const struct backend_reply *g = &r->get.calls[0].reply;
+
+	if (r->offset == g->size)
+		return op_go(op, PUT);
+	if (!r->read.count) {
+		struct backend_msg *msg = message(r, BACKEND_OBJECT_READ);
+		msg->handle = g->handle;
+		msg->offset = r->offset;
+		msg->len =
+		        g->size - r->offset < BACKEND_PIECE ? g->size - r->offset : BACKEND_PIECE;
+		fan_start(&r->read, op, r->proxy, msg, &r->from, 1, DEADLINE_MS);
+	}
+	if (fan_open(&r->read))
+		return STEP_WAIT;
+	if (r->read.calls[0].reply.err)
+		return give_up(r, r->read.calls[0].reply.err);
+	return op_go(op, STAGE);
+}
+
+static enum step repair_stage(struct op *op)
+{
+	struct repair *r = repair_of(op);
+	struct backend_reply *piece = &r->read.calls[0].reply;
+
+	if (!r->staged.count) {
+		struct backend_msg *msg = message(r, BACKEND_OBJECT_STAGE);
+		msg->offset = r->offset;
+		msg->body = bytes_copy(piece->body->data + piece->body_offset, piece->body_len);
+		fan_start(&r->staged, op, r->proxy, msg, r->to, r->to_count, DEADLINE_MS);
+	}
+	if (fan_open(&r->staged))
+		return STEP_WAIT;
+	if (fan_with(&r->staged, ERR_OK) < r->need)
+		return give_up(r, ERR_UNAVAILABLE);
+	r->offset += piece->body_len;
+	fan_done(&r->staged);
+	fan_done(&r->read);
+	return op_go(op, READ);
+}
+
+static enum step repair_put(struct op *op)
+{
+	struct repair *r = repair_of(op);
+	struct backend_msg *msg =
+	        message(r, r->deleted ? BACKEND_OBJECT_DELETE : BACKEND_OBJECT_PUT);
+
+	if (!r->deleted) {
+		const struct backend_reply *g = &r->get.calls[0].reply;
+		backend_msg_headers(msg, &g->headers);
+		msg->size = g->size;
+		memcpy(msg->etag, g->etag, 16);
+		if (r->offset == 0)
+			msg->stage = 0;
+		if (r->offset == 0 && g->body_len)
+			msg->body = bytes_copy(g->body->data + g->body_offset, g->body_len);
+		if (g->handle) {
+			struct backend_msg *close = message(r, BACKEND_OBJECT_CLOSE);
+			close->handle = g->handle;
+			fan_start(&r->close, op, r->proxy, close, &r->from, 1, DEADLINE_MS);
+		}
+	}
+	fan_start(&r->put, op, r->proxy, msg, r->to, r->to_count, DEADLINE_MS);
+	return op_go(op, WAIT);
+}
+
+static enum step repair_wait(struct op *op)
+{
+	struct repair *r = repair_of(op);
+	unsigned took = fan_with(&r->put, ERR_OK) + fan_with(&r->put, ERR_CONFLICT) +
+	                (r->deleted ? fan_with(&r->put, ERR_NOT_FOUND) : 0);
+
+	if (!r->decided) {
+		if (took >= r->need)
+			decide(r, ERR_OK);
+		else if (!fan_open(&r->put))
+			decide(r, ERR_UNAVAILABLE);
+	}
+	return fan_open(&r->put) ? STEP_WAIT : STEP_DONE;
+}
+
+static const struct op_state states[] = {
+        [GET] = {"get", repair_get, TO(READ) | TO(PUT), 0},
+        [READ] = {"read", repair_read, TO(STAGE) | TO(PUT), 0},
+        [STAGE] = {"stage", repair_stage, TO(READ), 0},
+        [PUT] = {"put", repair_put, TO(WAIT), 0},
+        [WAIT] = {"wait", repair_wait, 0, 0},
+};
+
+void repair_unref(struct repair *r)
+{
+	if (!r || --r->refs)
+		return;
+	free(r->account);
+	free(r->container);
+	free(r->object);
+	free(r);
+}
+
+static void release(struct op *op)
+{
+	struct repair *r = repair_of(op);
+
+	fan_done(&r->get);
+	fan_done(&r->read);
+	fan_done(&r->staged);
+	fan_done(&r->put);
+	fan_done(&r->close);
+	repair_unref(r);
+}
+
+struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
+        const char *account, const char *container, const char *object, uint64_t ts, bool deleted,
+        uint32_t from, const uint32_t *to, unsigned to_count, unsigned need)
+{
+	struct repair *r = mem_zalloc(sizeof(*r));
+	uint32_t devices[REPLICAS_MAX];
+
+	r->proxy = proxy;
+	r->waiter = op;
+	r->refs = 2;
+	r->account = mem_strdup(account);
+	r->container = mem_strdup(container);
+	r->object = mem_strdup(object);
+	r->policy = policy;
+	r->ts = ts;
+	r->deleted = deleted;
+	r->from = from;
+	r->need = need;
+	r->to_count = to_count;
+	memcpy(r->to, to, to_count * sizeof(*to));
+	r->stage = atomic_fetch_add(&proxy->cluster->next_stage, 1);
+	proxy_place(proxy->cluster, proxy_object_ring(proxy->cluster, policy), account, container,
+	        object, r->key, devices);
+	if (op)
+		op_child_begin(op);
+	op_init(&r->op, proxy->reactor, states, release);
+	op_start(&r->op);
+	return r;
+}
+
+bool repair_outcome(const struct repair *repair, enum err *ret_err)
+{
+	*ret_err = repair->err;
+	return repair->decided;
+}

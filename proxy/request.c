@@ -1,0 +1,452 @@
+#include "proxy/proxy.h"
+
+#include "lib/base/kv.h"
+#include "lib/log/log.h"
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct request *request_of(struct op *op)
+{
+	return CONTAINER_OF(op, struct request, op);
+}
+
+struct arena *request_arena(struct request *request)
+{
+	return &request->http->arena;
+}
+
+struct cluster *request_cluster(struct request *request)
+{
+	return request->proxy->cluster;
+}
+
+/* --- answers --- */
+
+void request_header_u64(struct request *request, const char *name, uint64_t value)
+{
+	char text[24];
+	char *p = text + sizeof(text) - 1;
+
+	*p = 0;
+	do {
+		*--p = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	http_header(request->http, name, p);
+}
+
+static bool origin_allowed(const char *allowed, const char *origin)
+{
+	while (allowed && *allowed) {
+		size_t len = strcspn(allowed, " ");
+		if ((len == 1 && *allowed == '*') ||
+		        (len == strlen(origin) && strncmp(allowed, origin, len) == 0))
+			return true;
+		allowed += len + (allowed[len] == ' ');
+	}
+	return false;
+}
+
+/* CORS for actual requests, as Swift's cors_validation in strict mode. */
+static void cors_headers(struct request *request)
+{
+	static const char always[] = "cache-control, content-language, content-type, expires, "
+	                             "last-modified, pragma, etag, "
+	                             "x-timestamp, x-trans-id, x-openstack-request-id";
+	const struct info *info = request->container_info.info;
+	const char *allowed = info_header(info, "X-Container-Meta-Access-Control-Allow-Origin");
+	const char *cluster = request_cluster(request)->cors_allow_origin;
+	struct kv_pair pair;
+
+	if (!request->origin)
+		return;
+	if (!origin_allowed(allowed, request->origin) && !origin_allowed(cluster, request->origin))
+		return;
+	AUTO(buf) struct buf expose = BUF_NONE;
+	buf_str(&expose, always);
+	const char *more = info_header(info, "X-Container-Meta-Access-Control-Expose-Headers");
+	while (more && *more) {
+		size_t len = strcspn(more, " ");
+		if (len)
+			buf_printf(&expose, ", %.*s", (int)len, more);
+		more += len + (more[len] == ' ');
+	}
+	for (size_t at = 0; kv_next(request->http->out.data, request->http->out.len, &at, &pair);) {
+		if (strcasestr(pair.name, "-meta-") && !strcasestr(buf_text(&expose), pair.name))
+			buf_printf(&expose, ", %s", pair.name);
+	}
+	bool any = (allowed && strcmp(allowed, "*") == 0) ||
+	           (!allowed && cluster && strcmp(cluster, "*") == 0);
+	http_header(request->http, "Access-Control-Allow-Origin", any ? "*" : request->origin);
+	if (!any)
+		http_header(request->http, "Vary", "Origin");
+	http_header(request->http, "Access-Control-Expose-Headers", buf_text(&expose));
+}
+
+void request_headers(struct request *request)
+{
+	http_header(request->http, "X-Trans-Id", request->trans_id);
+	http_header(request->http, "X-Openstack-Request-Id", request->trans_id);
+	if (request->origin)
+		cors_headers(request);
+	request->replied = true;
+}
+
+static enum step answer_text(
+        struct request *request, int status, const char *type, const char *text)
+{
+	http_header(request->http, "Content-Type", type);
+	request_headers(request);
+	http_reply_text(request->http, status, text);
+	return STEP_DONE;
+}
+
+enum step request_fail(struct request *request, int status)
+{
+	if (status == 401) {
+		struct arena *arena = request_arena(request);
+		http_header(request->http, "Www-Authenticate",
+		        arena_printf(arena, "Swift realm=\"%s\"",
+		                request->account ? request->account : "unknown"));
+	}
+	return answer_text(request, status, "text/html; charset=UTF-8",
+	        swift_error_body(request_arena(request), status));
+}
+
+enum step request_fail_text(struct request *request, int status, const char *text)
+{
+	return answer_text(request, status, "text/plain", text);
+}
+
+enum step request_err(struct request *request, enum err err)
+{
+	return request_fail(request, err_status(err));
+}
+
+enum step request_empty(struct request *request, int status)
+{
+	http_header(request->http, "Content-Type", "text/html; charset=UTF-8");
+	request_headers(request);
+	http_reply(request->http, status, NULL, 0, 0);
+	return STEP_DONE;
+}
+
+void request_copy_headers(struct request *request, struct buf *block, const char *prefix)
+{
+	for (unsigned i = 0; i < request->http->header_count; i++) {
+		const struct http_header *h = &request->http->headers[i];
+		if (!has_prefix(h->name, prefix))
+			continue;
+		char *name = arena_strdup(request_arena(request), h->name);
+		title_case(name);
+		kv_add(block, name, h->value);
+	}
+}
+
+/* --- state 0 --- */
+
+static const char *wanted_acl(const struct request *request)
+{
+	const struct info *info = request->container_info.info;
+
+	if (request->method->writes && !request->object)
+		return NULL;
+	return info_header(
+	        info, request->method->writes ? "X-Container-Write" : "X-Container-Read");
+}
+
+static bool account_acl_allows(
+        struct request *request, const struct access *access, const struct info *account)
+{
+	const char *level =
+	        acl_account_access(info_header(account, "X-Account-Sysmeta-Core-Access-Control"),
+	                request->identity.groups);
+
+	if (!level)
+		return false;
+	if (strcmp(level, "admin") == 0) {
+		request->identity.owner = true;
+		return true;
+	}
+	return access->reads || (access->container && strcmp(level, "read-write") == 0);
+}
+
+enum err request_authorize(struct request *request, const struct access *access, const char *acl,
+        struct info_fetch *account_info, bool *ret_wait)
+{
+	*ret_wait = false;
+	if (tempauth_authorize(request, access, acl))
+		return ERR_OK;
+	if (!request->identity.user)
+		return ERR_UNAUTHORIZED;
+	if (tempauth_prefix(access->account) < 0)
+		return ERR_FORBIDDEN;
+	if (!info_get(account_info, &request->op, request->proxy, access->account, NULL)) {
+		*ret_wait = true;
+		return ERR_OK;
+	}
+	if (account_info->err)
+		return ERR_UNAVAILABLE;
+	return account_acl_allows(request, access, account_info->info) ? ERR_OK : ERR_FORBIDDEN;
+}
+
+enum step request_prepare(struct op *op)
+{
+	struct request *request = request_of(op);
+	const char *method = request->http->method;
+	bool wait;
+
+	if (request->http->gone)
+		return STEP_DONE;
+	if (request->container) {
+		if (!info_get(&request->container_info, op, request->proxy, request->account,
+		            request->container))
+			return STEP_WAIT;
+		if (request->container_info.err)
+			return request_fail(request, 503);
+	}
+	struct access access = {
+	        .account = request->account,
+	        .container = request->container,
+	        .object = request->object,
+	        .reads = strcmp(method, "GET") == 0 || request->head,
+	        .posts = strcmp(method, "POST") == 0,
+	        .options = strcmp(method, "OPTIONS") == 0,
+	};
+	enum err err = request_authorize(
+	        request, &access, wanted_acl(request), &request->account_info, &wait);
+	if (wait)
+		return STEP_WAIT;
+	return err ? request_err(request, err) : op_go(op, 1);
+}
+
+/* --- entry --- */
+
+static void release(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct proxy *proxy = request->proxy;
+
+	if (request->own_done)
+		request->own_done(request);
+	info_fetch_done(&request->container_info);
+	info_fetch_done(&request->account_info);
+	proxy->stats.open--;
+	if (request->http->status >= 500) {
+		proxy->stats.errors++;
+		log_warn("request", "method=%s path=%s status=%d trans=%s", request->http->method,
+		        log_quote(request->path), request->http->status, request->trans_id);
+	} else {
+		log_debug("request", "method=%s path=%s status=%d us=%llu trans=%s",
+		        request->http->method, log_quote(request->path), request->http->status,
+		        (unsigned long long)(reactor_now_us(proxy->reactor) -
+		                             request->http->start_us),
+		        request->trans_id);
+	}
+	http_done(request->http);
+}
+
+/* Answers at once, before any operation runs. */
+static enum step plain_state(struct op *op)
+{
+	struct request *request = request_of(op);
+	int status = (int)(intptr_t)request->own;
+
+	request->own = NULL;
+	if (request->http->gone)
+		return STEP_DONE;
+	if (status == 200) {
+		if (strcmp(request->path, "/crossdomain.xml") == 0)
+			return answer_text(request, 200, "application/xml",
+			        "<?xml version=\"1.0\"?>\n<!DOCTYPE cross-domain-policy SYSTEM "
+			        "\"http://www.adobe.com/xml/dtds/cross-domain-policy.dtd\" >\n"
+			        "<cross-domain-policy>\n<allow-access-from domain=\"*\" "
+			        "secure=\"false\" />\n"
+			        "</cross-domain-policy>");
+		return answer_text(request, 200, "text/plain", "OK");
+	}
+	if (status == 412)
+		return answer_text(request, 412, "text/html; charset=UTF-8", "Bad URL");
+	if (status == 4120)
+		return answer_text(
+		        request, 412, "text/html; charset=UTF-8", "Invalid UTF8 or contains NULL");
+	return request_fail(request, status);
+}
+
+static const struct op_state plain_states[] = {{"plain", plain_state, 0, 0}};
+const struct method plain_get = {.name = "plain", .states = plain_states};
+
+static enum step not_allowed(struct op *op)
+{
+	struct request *request = request_of(op);
+
+	if (request->http->gone)
+		return STEP_DONE;
+	http_header(request->http, "Allow",
+	        request->object      ? "COPY, DELETE, GET, HEAD, OPTIONS, POST, PUT"
+	        : request->container ? "DELETE, GET, HEAD, OPTIONS, POST, PUT"
+	                             : "DELETE, GET, HEAD, OPTIONS, POST, PUT");
+	return request_fail(request, 405);
+}
+
+static const struct op_state not_allowed_states[] = {{"not-allowed", not_allowed, 0, 0}};
+static const struct method not_allowed_method = {.name = "none", .states = not_allowed_states};
+
+static const struct {
+	const char *verb;
+	const struct method *account, *container, *object;
+} verbs[] = {
+        {"GET", &account_get, &container_get, &object_get},
+        {"HEAD", &account_get, &container_get, &object_get},
+        {"PUT", &account_put, &container_put, &object_put},
+        {"POST", &account_post, &container_post, &object_post},
+        {"DELETE", &account_delete, &container_delete, &object_delete},
+        {"COPY", NULL, NULL, &object_copy},
+        {"OPTIONS", &any_options, &any_options, &any_options},
+};
+
+static const struct method *method_of(const struct request *request)
+{
+	for (unsigned i = 0; i < COUNT_OF(verbs); i++) {
+		if (strcmp(request->http->method, verbs[i].verb) == 0) {
+			const struct method *m = request->object      ? verbs[i].object
+			                         : request->container ? verbs[i].container
+			                                              : verbs[i].account;
+			return m ? m : &not_allowed_method;
+		}
+	}
+	return &not_allowed_method;
+}
+
+/* Splits /v1/account/container/object; 0, or the status to refuse with (4120: not UTF-8). */
+static int split(struct request *request)
+{
+	struct arena *arena = request_arena(request);
+	const char *p = request->path + 1, *parts[4] = {0};
+	unsigned count = 0;
+
+	while (count < 4) {
+		size_t len = count == 3 ? strlen(p) : strcspn(p, "/");
+		size_t decoded;
+		char *part = url_unquote(arena, p, len, &decoded);
+		if (strlen(part) != decoded || !utf8_valid(part, decoded))
+			return 4120;
+		parts[count++] = part;
+		p += len;
+		if (*p != '/')
+			break;
+		p++;
+	}
+	if (!*parts[0])
+		return 404;
+	if (strcmp(parts[0], "v1") != 0 && strcmp(parts[0], "v1.0") != 0)
+		return count > 1 ? 400 : 412;
+	if (!parts[1] || !*parts[1])
+		return 412;
+	request->account = parts[1];
+	request->container = parts[2] && *parts[2] ? parts[2] : NULL;
+	request->object = parts[3] && *parts[3] ? parts[3] : NULL;
+	if (request->object && !request->container)
+		return 412;
+	return 0;
+}
+
+static const struct method *refuse(struct request *request, int status)
+{
+	request->own = (void *)(intptr_t)status;
+	return &plain_get;
+}
+
+/* Which method answers; /v1 paths are split and identified on the way. */
+static const struct method *route(struct request *request)
+{
+	bool reads = strcmp(request->http->method, "GET") == 0 || request->head;
+	int status;
+
+	if (strcmp(request->path, "/healthcheck") == 0)
+		return refuse(request, reads ? 200 : 405);
+	if (strcmp(request->path, "/crossdomain.xml") == 0 && reads)
+		return refuse(request, 200);
+	if (strcmp(request->path, "/info") == 0)
+		return &info_get_method;
+	if (request_cluster(request)->users &&
+	        (has_prefix(request->path, "/auth/") || strcmp(request->path, "/auth") == 0))
+		return &auth_get;
+	if ((status = split(request)))
+		return refuse(request, status);
+	tempauth_identify(request, &status);
+	if (status)
+		return refuse(request, status);
+	return method_of(request);
+}
+
+static void make_trans_id(struct request *request)
+{
+	struct cluster *c = request_cluster(request);
+	uint64_t n = atomic_fetch_add_explicit(&c->next_trans, 1, memory_order_relaxed);
+	uint64_t parts[3] = {c->boot, n, c->env->wall_us(c->env) / 1000000};
+	static const struct {
+		int at, digits;
+	} fields[3] = {{2, 11}, {13, 10}, {24, 10}};
+
+	memcpy(request->trans_id, "tx", 2);
+	for (int f = 0; f < 3; f++) {
+		for (int i = fields[f].digits - 1; i >= 0; i--, parts[f] >>= 4)
+			request->trans_id[fields[f].at + i] = "0123456789abcdef"[parts[f] & 15];
+	}
+	request->trans_id[23] = '-';
+	request->trans_id[34] = 0;
+}
+
+static void begin(struct http_req *http)
+{
+	struct proxy *proxy = http->owner;
+	struct request *request = arena_zalloc(&http->arena, sizeof(*request));
+	const char *question = strchr(http->target, '?');
+
+	http->op = request;
+	request->http = http;
+	request->proxy = proxy;
+	request->head = http->head;
+	make_trans_id(request);
+	proxy->stats.requests++;
+	proxy->stats.open++;
+	request->path = question ? arena_strndup(&http->arena, http->target,
+	                                   (size_t)(question - http->target))
+	                         : http->target;
+	query_parse(&http->arena, question ? question + 1 : "", &request->query);
+	request->ts = hlc_now(proxy->cluster->hlc);
+	if (strcmp(http->method, "OPTIONS") != 0)
+		request->origin = http_get(http, "Origin");
+	request->method = request->path[0] == '/' ? route(request) : refuse(request, 400);
+	op_init(&request->op, proxy->reactor, request->method->states, release);
+	op_start(&request->op);
+}
+
+static void on_body(struct http_req *http, struct bytes *piece, bool last)
+{
+	struct request *request = http->op;
+
+	if (request->method->body && !request->op.finished)
+		request->method->body(request, piece, last);
+	else
+		bytes_unref(piece);
+}
+
+static void on_room(struct http_req *http)
+{
+	struct request *request = http->op;
+
+	if (request->method->room)
+		request->method->room(request);
+}
+
+static void on_gone(struct http_req *http)
+{
+	struct request *request = http->op;
+
+	op_cancel(&request->op);
+}
+
+const struct http_handler proxy_handler = {begin, on_body, on_room, on_gone};

@@ -1,0 +1,175 @@
+#include "proxy/rows.h"
+
+#include "lib/base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_MAX   128
+#define FLIGHT_MAX  2 /* batches of one container under way at once */
+#define DEADLINE_MS 10000
+
+struct queue {
+	struct hash_node node;
+	struct proxy *proxy; /* borrowed */
+	struct list waiting; /* struct row_put */
+	struct task task;
+	bool queued;
+	unsigned flying;
+	const char *account, *container; /* owned, in path */
+	size_t path_len;
+	char path[];
+};
+
+struct batch {
+	struct op op;
+	struct queue *queue;
+	struct fan fan;
+	struct list puts;
+	bool told;
+};
+
+static void flush(struct queue *queue);
+
+static void tell(struct batch *batch, enum err err)
+{
+	batch->told = true;
+	batch->queue->flying--;
+	LIST_EACH_SAFE (node, &batch->puts) {
+		struct row_put *put = LIST_ENTRY(node, struct row_put, link);
+		list_remove(node);
+		put->err = err;
+		put->done(put);
+	}
+	flush(batch->queue);
+}
+
+static enum err outcome(const struct fan *fan)
+{
+	if (fan_with(fan, ERR_NOT_FOUND) >= majority(fan->count))
+		return ERR_NOT_FOUND;
+	return ERR_UNAVAILABLE;
+}
+
+static enum step batch_wait(struct op *op)
+{
+	struct batch *batch = CONTAINER_OF(op, struct batch, op);
+
+	if (!batch->told) {
+		if (fan_with(&batch->fan, ERR_OK) >= majority(batch->fan.count))
+			tell(batch, ERR_OK);
+		else if (!fan_open(&batch->fan))
+			tell(batch, outcome(&batch->fan));
+	}
+	return fan_open(&batch->fan) ? STEP_WAIT : STEP_DONE;
+}
+
+static const struct op_state batch_states[] = {{"batch", batch_wait, 0, 0}};
+
+static void batch_release(struct op *op)
+{
+	struct batch *batch = CONTAINER_OF(op, struct batch, op);
+	struct queue *queue = batch->queue;
+
+	fan_done(&batch->fan);
+	free(batch);
+	if (queue->flying == 0 && list_empty(&queue->waiting) && !queue->queued &&
+	        queue->node.hash != 0) {
+		hash_remove(&queue->proxy->row_queues, &queue->node);
+		free(queue);
+	}
+}
+
+static struct backend_msg *message(struct queue *queue, struct batch *batch)
+{
+	struct backend_msg *msg = backend_msg_new(
+	        BACKEND_DB_UPDATE, queue->container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
+	struct backend_row *rows = backend_msg_alloc(msg, BATCH_MAX * sizeof(*rows));
+	unsigned count = 0;
+
+	while (count < BATCH_MAX && !list_empty(&queue->waiting)) {
+		struct row_put *put = LIST_ENTRY(queue->waiting.next, struct row_put, link);
+		list_remove(&put->link);
+		list_append(&batch->puts, &put->link);
+		struct backend_row *row = &rows[count++];
+		*row = put->row;
+		row->name = backend_msg_strdup(msg, row->name);
+		row->content_type =
+		        backend_msg_strdup(msg, row->content_type ? row->content_type : "");
+		row->etag = backend_msg_strdup(msg, row->etag ? row->etag : "");
+		if (row->ts > msg->ts)
+			msg->ts = row->ts;
+	}
+	msg->rows = rows;
+	msg->row_count = count;
+	return msg;
+}
+
+static void flush(struct queue *queue)
+{
+	struct cluster *cluster = queue->proxy->cluster;
+	uint32_t devices[REPLICAS_MAX];
+
+	while (queue->flying < FLIGHT_MAX && !list_empty(&queue->waiting)) {
+		struct batch *batch = mem_zalloc(sizeof(*batch));
+		batch->queue = queue;
+		list_init(&batch->puts);
+		op_init(&batch->op, queue->proxy->reactor, batch_states, batch_release);
+		struct backend_msg *msg = message(queue, batch);
+		backend_msg_path(msg, queue->account, queue->container, NULL);
+		unsigned count = proxy_place(cluster,
+		        queue->container ? cluster->container_ring : cluster->account_ring,
+		        queue->account, queue->container, NULL, msg->key, devices);
+		queue->flying++;
+		fan_start(&batch->fan, &batch->op, queue->proxy, msg, devices, count, DEADLINE_MS);
+		op_start(&batch->op);
+	}
+}
+
+static void on_task(struct task *task)
+{
+	struct queue *queue = CONTAINER_OF(task, struct queue, task);
+
+	queue->queued = false;
+	flush(queue);
+}
+
+static struct queue *queue_of(struct proxy *proxy, const char *account, const char *container)
+{
+	size_t a = strlen(account) + 1, c = container ? strlen(container) + 1 : 0;
+	char key[2048];
+	size_t len = a + c;
+
+	if (len > sizeof(key))
+		len = sizeof(key);
+	memcpy(key, account, a < len ? a : len);
+	if (c && a < len)
+		memcpy(key + a, container, len - a);
+	uint64_t h = hash_bytes(key, len, 3) | 1;
+	for (struct hash_node *n = hash_find(&proxy->row_queues, h); n; n = hash_find_next(n)) {
+		struct queue *q = CONTAINER_OF(n, struct queue, node);
+		if (q->path_len == len && memcmp(q->path, key, len) == 0)
+			return q;
+	}
+	struct queue *q = mem_zalloc(sizeof(*q) + len);
+	q->proxy = proxy;
+	q->task.run = on_task;
+	q->path_len = len;
+	memcpy(q->path, key, len);
+	q->account = q->path;
+	q->container = c ? q->path + a : NULL;
+	list_init(&q->waiting);
+	hash_insert(&proxy->row_queues, &q->node, h);
+	return q;
+}
+
+void rows_put(struct proxy *proxy, const char *account, const char *container, struct row_put *put)
+{
+	struct queue *queue = queue_of(proxy, account, container);
+
+	list_append(&queue->waiting, &put->link);
+	if (!queue->queued) {
+		/* From the loop, so that all updates of this turn travel together. */
+		queue->queued = true;
+		reactor_post(proxy->reactor, &queue->task);
+	}
+}
