@@ -322,27 +322,31 @@ static enum err parse_v2(struct ring *ring, const struct buf *raw)
 	return read_table(ring, table.at, entries, true);
 }
 
-enum err ring_parse(const void *data, size_t len, struct ring **ret_ring)
+enum err ring_parse_raw(const struct buf *raw, struct ring **ret_ring)
 {
-	AUTO(buf) struct buf raw = BUF_NONE;
 	AUTO(ring_ref) struct ring_ref ref = {ring_new()};
-	enum err err = inflate_all(data, len, &raw);
-	struct bytes_in in = {(const uint8_t *)raw.data, raw.len};
+	struct bytes_in in = {(const uint8_t *)raw->data, raw->len};
 	const uint8_t *magic = take(&in, 4);
 	uint64_t version;
 
-	if (err)
-		return err;
 	if (!magic || memcmp(magic, "R1NG", 4) || !take_be(&in, 2, &version) || version < 1 ||
 	        version > 2)
 		return ERR_FORMAT;
 	ref.ring->format_version = (unsigned)version;
-	err = version == 1 ? parse_v1(ref.ring, in) : parse_v2(ref.ring, &raw);
+	enum err err = version == 1 ? parse_v1(ref.ring, in) : parse_v2(ref.ring, raw);
 	if (!err)
 		err = ring_finish(ref.ring);
 	if (!err)
 		*ret_ring = TAKE(ref.ring);
 	return err;
+}
+
+enum err ring_parse(const void *data, size_t len, struct ring **ret_ring)
+{
+	AUTO(buf) struct buf raw = BUF_NONE;
+	enum err err = inflate_all(data, len, &raw);
+
+	return err ? err : ring_parse_raw(&raw, ret_ring);
 }
 
 enum err ring_load(const char *path, struct ring **ret_ring)

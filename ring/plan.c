@@ -103,10 +103,12 @@ static void weigh(struct plan *plan, const struct ring_builder *builder)
 	uint32_t first = plan->tier_start[TIER_DEVICE];
 	uint32_t count = plan->count - first;
 	struct pour *pours = mem_zalloc(count * sizeof(*pours));
+	double total = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		double weight = builder->devs[plan->nodes[first + i].dev].dev.weight;
 		pours[i] = (struct pour){.weight = weight, .high = weight > 0 ? 1 : 0};
+		total += weight;
 	}
 	pour_out(pours, count, builder->replicas);
 	for (uint32_t i = 0; i < count; i++) {
@@ -114,6 +116,9 @@ static void weigh(struct plan *plan, const struct ring_builder *builder)
 		leaf->weighted = pours[i].level;
 		leaf->live_devs = pours[i].weight > 0;
 		leaf->have = builder->devs[leaf->dev].parts;
+		leaf->share = total > 0 ? pours[i].weight / total * builder->replicas *
+		                                  builder_parts(builder)
+		                        : 0;
 		add_up(plan, first + i);
 	}
 	free(pours);
@@ -237,7 +242,8 @@ struct span {
 	uint64_t low, high;
 };
 
-/* Bounds when no device may miss its ideal by more than `miss` of it; false when they cannot
+/* Bounds when every device gets its target rounded down or up, and none may miss its share by
+ * weight by more than `miss` of it; false when they cannot
  * be kept. spare_risk rounds down where each entry more is a replica at risk. */
 static bool spans_for(const struct plan *plan, uint32_t parts, uint64_t entries, double miss,
         bool spare_risk, struct span *spans)
@@ -250,9 +256,12 @@ static bool spans_for(const struct plan *plan, uint32_t parts, uint64_t entries,
 
 		if (node->tier == TIER_DEVICE) {
 			double slack = 1e-7 + 1e-12 * ideal;
-			double low = fmax(floor(ideal + slack), ceil(ideal * (1 - miss) - slack));
-			double high = fmin(ceil(ideal - slack), floor(ideal * (1 + miss) + slack));
-			if (low > high)
+			double low = floor(ideal + slack), high = ceil(ideal - slack);
+			if (node->share > 0 && fabs(low / node->share - 1) > miss)
+				low = high;
+			if (node->share > 0 && fabs(high / node->share - 1) > miss)
+				high = floor(ideal + slack);
+			if (low > high || (node->share > 0 && fabs(low / node->share - 1) > miss))
 				return false;
 			*span = (struct span){(uint64_t)low, (uint64_t)high};
 		} else {
@@ -328,24 +337,35 @@ static void split(struct plan *plan, const struct span *spans, const struct plan
 	}
 }
 
+/* Bounds with the smallest miss that can be kept. */
+static bool best_spans(const struct plan *plan, uint32_t parts, uint64_t entries, bool spare_risk,
+        struct span *spans)
+{
+	double low = 0, high = 1;
+
+	while (!spans_for(plan, parts, entries, high, spare_risk, spans)) {
+		if (high > 1e9)
+			return false;
+		high *= 2;
+	}
+	for (int i = 0; i < 60; i++) {
+		double middle = (low + high) / 2;
+		if (spans_for(plan, parts, entries, middle, spare_risk, spans))
+			high = middle;
+		else
+			low = middle;
+	}
+	return spans_for(plan, parts, entries, high, spare_risk, spans);
+}
+
 void plan_entries(struct plan *plan, const struct ring_builder *builder, uint64_t entries)
 {
 	uint32_t parts = builder_parts(builder);
 	struct span *spans = mem_zalloc(plan->count * sizeof(*spans));
 	struct shortage *order = mem_zalloc(plan->count * sizeof(*order));
-	double low = 0, high = 1;
+	bool fits = best_spans(plan, parts, entries, true, spans) ||
+	            best_spans(plan, parts, entries, false, spans);
 
-	while (!spans_for(plan, parts, entries, high, false, spans) && high < 1e12)
-		high *= 2;
-	for (int i = 0; i < 60; i++) {
-		double middle = (low + high) / 2;
-		if (spans_for(plan, parts, entries, middle, false, spans))
-			high = middle;
-		else
-			low = middle;
-	}
-	bool fits = spans_for(plan, parts, entries, high, true, spans) ||
-	            spans_for(plan, parts, entries, high, false, spans);
 	assert(fits); /* rounding each device up or down can always reach the sum */
 	(void)fits;
 	plan->nodes[0].want = entries;

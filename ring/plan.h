@@ -18,6 +18,7 @@ struct plan_node {
 	unsigned min, max; /* target rounded down and up */
 	unsigned fair_max; /* most replicas if siblings shared evenly: beyond it is "at risk" */
 
+	double share;        /* of a leaf: entries in proportion to its weight alone */
 	uint64_t have, want; /* entries of the table */
 };
 
@@ -36,7 +37,8 @@ void plan_done(struct plan *plan);
 AUTO_DEFINE(plan, plan_done);
 
 /* Sets `want` for a table of that many entries: devices get their target rounded up or down so
- * that the worst relative miss is smallest, keeping what they have where that is as good. */
+ * that the worst of them misses its share by weight by the least, keeping what they have where that
+ * is as good. */
 void plan_entries(struct plan *plan, const struct ring_builder *builder, uint64_t entries);
 
 /* Largest relative growth of a device from weighted to wanted. */

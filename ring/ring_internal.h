@@ -55,6 +55,9 @@ void ring_dev_clear(struct ring_dev *dev);
 /* Order by region, zone, address, id; for qsort over pointers to devices. */
 int ring_dev_order(const void *a, const void *b);
 
+/* ring_parse without the gzip around it. */
+enum err ring_parse_raw(const struct buf *raw, struct ring **ret_ring);
+
 /* Writes data beside path, syncs file and directory, renames into place. */
 enum err ring_file_replace(const char *path, const struct buf *data);
 
