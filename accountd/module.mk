@@ -1,0 +1,1 @@
+SRC += accountd/accountd.c accountd/reaper.c

@@ -1,0 +1,1 @@
+SRC += containerd/containerd.c containerd/report.c

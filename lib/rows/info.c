@@ -1,0 +1,244 @@
+#include "lib/rows/info.h"
+
+#include "lib/base/kv.h"
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+/* A timed header: ts u64, name length u16, value length u32, name NUL, value NUL. */
+#define TIMED_HEAD 14
+
+struct timed {
+	uint64_t ts;
+	const char *name, *value;
+};
+
+static bool timed_next(const struct buf *set, size_t *at, struct timed *ret_timed)
+{
+	uint16_t name_len;
+	uint32_t value_len;
+
+	if (set->len - *at < TIMED_HEAD)
+		return false;
+	const char *p = set->data + *at;
+	memcpy(&ret_timed->ts, p, 8);
+	memcpy(&name_len, p + 8, 2);
+	memcpy(&value_len, p + 10, 4);
+	size_t total = TIMED_HEAD + (size_t)name_len + 1 + (size_t)value_len + 1;
+	if (set->len - *at < total)
+		return false;
+	ret_timed->name = p + TIMED_HEAD;
+	ret_timed->value = p + TIMED_HEAD + name_len + 1;
+	if (strnlen(ret_timed->name, name_len + 1u) != name_len ||
+	        strnlen(ret_timed->value, value_len + 1ul) != value_len)
+		return false;
+	*at += total;
+	return true;
+}
+
+static void timed_add(struct buf *set, const struct timed *timed)
+{
+	size_t name_len = strlen(timed->name), value_len = strlen(timed->value);
+
+	buf_le64(set, timed->ts);
+	buf_le16(set, (uint16_t)name_len);
+	buf_le32(set, (uint32_t)value_len);
+	buf_add(set, timed->name, name_len + 1);
+	buf_add(set, timed->value, value_len + 1);
+}
+
+static int timed_cmp(const struct timed *a, const struct timed *b)
+{
+	if (a->ts != b->ts)
+		return a->ts < b->ts ? -1 : 1;
+	int c = strcmp(a->value, b->value);
+	return c ? c : strcmp(a->name, b->name);
+}
+
+void info_done(struct info *info)
+{
+	buf_done(&info->headers);
+}
+
+/* Puts one header in its place among the sorted ones. */
+static void merge_one(struct info *info, const struct timed *new)
+{
+	struct buf merged = BUF_NONE;
+	struct timed old;
+	bool placed = false;
+
+	for (size_t at = 0; timed_next(&info->headers, &at, &old);) {
+		int c = strcasecmp(old.name, new->name);
+		if (c == 0) {
+			timed_add(&merged, timed_cmp(&old, new) >= 0 ? &old : new);
+			placed = true;
+			continue;
+		}
+		if (c > 0 && !placed) {
+			timed_add(&merged, new);
+			placed = true;
+		}
+		timed_add(&merged, &old);
+	}
+	if (!placed)
+		timed_add(&merged, new);
+	buf_done(&info->headers);
+	info->headers = merged;
+}
+
+/* A database that was deleted starts anew: no header from before stays. */
+static void forget_old(struct info *info)
+{
+	struct buf kept = BUF_NONE;
+	struct timed timed;
+
+	for (size_t at = 0; timed_next(&info->headers, &at, &timed);) {
+		if (timed.ts > info->delete_ts)
+			timed_add(&kept, &timed);
+	}
+	buf_done(&info->headers);
+	info->headers = kept;
+	if (info->created_ts <= info->delete_ts) {
+		info->created_ts = 0;
+		info->policy = 0;
+	}
+}
+
+static void apply_put(struct info *info, const struct record *record)
+{
+	if (record->ts > info->put_ts)
+		info->put_ts = record->ts;
+	if (record->ts <= info->delete_ts)
+		return;
+	if (!info->created_ts || record->ts < info->created_ts) {
+		info->created_ts = record->ts;
+		info->policy = record->policy;
+	}
+}
+
+void info_apply(struct info *info, const struct record *record)
+{
+	struct kv_pair pair;
+
+	if (record->type == RECORD_DELETE) {
+		if (record->ts > info->delete_ts)
+			info->delete_ts = record->ts;
+		forget_old(info);
+		return;
+	}
+	if (record->type == RECORD_PUT)
+		apply_put(info, record);
+	if (record->ts <= info->delete_ts)
+		return;
+	for (size_t at = 0; kv_next(record->headers, record->headers_len, &at, &pair);)
+		merge_one(info, &(struct timed){record->ts, pair.name, pair.value});
+}
+
+void info_headers(const struct info *info, struct buf *ret_block)
+{
+	struct timed timed;
+
+	for (size_t at = 0; timed_next(&info->headers, &at, &timed);) {
+		if (*timed.value)
+			kv_add(ret_block, timed.name, timed.value);
+	}
+}
+
+void info_hash(const struct info *info, uint64_t ret_hash[2])
+{
+	struct timed timed;
+	uint64_t name[2], value[2];
+
+	ret_hash[0] = ret_hash[1] = 0;
+	for (size_t at = 0; timed_next(&info->headers, &at, &timed);) {
+		char lower[256];
+		size_t len = strnlen(timed.name, sizeof(lower));
+		if (!*timed.value)
+			continue;
+		for (size_t i = 0; i < len; i++)
+			lower[i] = (char)tolower((unsigned char)timed.name[i]);
+		row_hash(lower, len, 2, name);
+		row_hash(timed.value, strlen(timed.value), name[0], value);
+		ret_hash[0] += value[0];
+		ret_hash[1] += value[1] ^ name[1];
+	}
+}
+
+static void add_text(struct buf *buf, const char *text)
+{
+	size_t len = strlen(text);
+
+	buf_le16(buf, (uint16_t)len);
+	buf_add(buf, text, len + 1);
+}
+
+void info_encode(
+        struct buf *buf, const struct info *info, const char *account, const char *container)
+{
+	buf_le64(buf, info->put_ts);
+	buf_le64(buf, info->delete_ts);
+	buf_le64(buf, info->created_ts);
+	buf_le64(buf, info->reported_count);
+	buf_le64(buf, info->reported_bytes);
+	buf_le64(buf, info->reported_put_ts);
+	buf_char(buf, (char)info->policy);
+	add_text(buf, account);
+	add_text(buf, container);
+	buf_le32(buf, (uint32_t)info->headers.len);
+	buf_add(buf, info->headers.data, info->headers.len);
+}
+
+static bool take(const void *data, size_t len, size_t *at, void *ret_value, size_t size)
+{
+	if (len - *at < size)
+		return false;
+	memcpy(ret_value, (const char *)data + *at, size);
+	*at += size;
+	return true;
+}
+
+static bool take_text(const void *data, size_t len, size_t *at, const char **ret_text)
+{
+	uint16_t size;
+
+	if (!take(data, len, at, &size, 2) || len - *at < (size_t)size + 1)
+		return false;
+	*ret_text = (const char *)data + *at;
+	*at += (size_t)size + 1;
+	return strnlen(*ret_text, (size_t)size + 1) == size;
+}
+
+static bool take_headers(const void *data, size_t len, size_t *at, struct info *info)
+{
+	struct timed timed;
+	uint32_t size;
+	size_t pos = 0;
+
+	if (!take(data, len, at, &size, 4) || len - *at < size)
+		return false;
+	buf_add(&info->headers, (const char *)data + *at, size);
+	*at += size;
+	while (timed_next(&info->headers, &pos, &timed))
+		;
+	return pos == info->headers.len;
+}
+
+bool info_decode(const void *data, size_t len, size_t *at, struct info *ret_info,
+        const char **ret_account, const char **ret_container)
+{
+	struct info *info = ret_info;
+
+	*info = INFO_NONE;
+	if (take(data, len, at, &info->put_ts, 8) && take(data, len, at, &info->delete_ts, 8) &&
+	        take(data, len, at, &info->created_ts, 8) &&
+	        take(data, len, at, &info->reported_count, 8) &&
+	        take(data, len, at, &info->reported_bytes, 8) &&
+	        take(data, len, at, &info->reported_put_ts, 8) &&
+	        take(data, len, at, &info->policy, 1) && info->policy < BACKEND_POLICIES &&
+	        take_text(data, len, at, ret_account) && take_text(data, len, at, ret_container) &&
+	        take_headers(data, len, at, info))
+		return true;
+	info_done(info);
+	*info = INFO_NONE;
+	return false;
+}

@@ -1,0 +1,129 @@
+/* What containers have to tell their accounts. Two orders of the same databases: by last change,
+ * whose head has been idle longest, and by first change, whose head has waited longest. */
+#include "lib/base/mem.h"
+#include "lib/rows/rows_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_US   1000000
+#define LATEST_US 10000000
+
+static bool needs_report(const struct space *space)
+{
+	return space->loaded && space->rows->config.kind == BACKEND_CONTAINER &&
+	       space_pending(space->rows, &space->info, &space->now);
+}
+
+static void set_clean(struct space *space)
+{
+	if (!space->dirty)
+		return;
+	space->dirty = false;
+	list_remove(&space->by_change);
+	list_remove(&space->by_age);
+	space_unref(space);
+}
+
+static void set_dirty(struct space *space, uint64_t now_us)
+{
+	struct rows *rows = space->rows;
+
+	if (!space->dirty) {
+		space->dirty = true;
+		space->dirty_us = now_us;
+		list_append(&rows->by_age, &space->by_age);
+		space->refs++;
+	}
+	space->changed_us = now_us;
+	list_remove(&space->by_change);
+	list_append(&rows->by_change, &space->by_change);
+}
+
+void report_changed(struct space *space)
+{
+	if (space->rows->config.kind != BACKEND_CONTAINER)
+		return;
+	if (needs_report(space))
+		set_dirty(space, reactor_now_us(space->rows->reactor));
+	else if (!space->reporting)
+		set_clean(space);
+}
+
+static struct space *due(struct rows *rows)
+{
+	uint64_t now_us = reactor_now_us(rows->reactor);
+
+	LIST_EACH (node, &rows->by_change) {
+		struct space *space = LIST_ENTRY(node, struct space, by_change);
+		if (space->changed_us + IDLE_US > now_us)
+			break;
+		if (!space->reporting)
+			return space;
+	}
+	LIST_EACH (node, &rows->by_age) {
+		struct space *space = LIST_ENTRY(node, struct space, by_age);
+		if (space->dirty_us + LATEST_US > now_us)
+			break;
+		if (!space->reporting)
+			return space;
+	}
+	return NULL;
+}
+
+static uint64_t next_ts(struct rows *rows)
+{
+	const struct env *env = reactor_env(rows->reactor);
+	uint64_t ts = env->wall_us(env) / 10;
+
+	rows->report_ts = ts > rows->report_ts ? ts : rows->report_ts + 1;
+	return rows->report_ts;
+}
+
+bool rows_next_report(struct rows *rows, struct rows_report *ret_report)
+{
+	struct space *space = due(rows);
+
+	if (!space)
+		return false;
+	*ret_report = (struct rows_report){
+	        .account = mem_strdup(space->account),
+	        .container = mem_strdup(space->container),
+	        .put_ts = space->info.put_ts,
+	        .totals_ts = next_ts(rows),
+	        .policy = space->info.policy,
+	};
+	memcpy(ret_report->key, space->key, sizeof(space->key));
+	totals_sum(&space->now, &ret_report->count, &ret_report->bytes);
+	space->reporting = true;
+	return true;
+}
+
+void rows_reported(struct rows *rows, const struct rows_report *report, bool ok)
+{
+	struct space *space = space_get(rows, report->key);
+
+	space->reporting = false;
+	if (ok && space->loaded) {
+		space->info.reported_count = report->count;
+		space->info.reported_bytes = report->bytes;
+		space->info.reported_put_ts = report->put_ts;
+		touch(space);
+	}
+	if (!needs_report(space)) {
+		set_clean(space);
+	} else {
+		space->dirty_us = reactor_now_us(rows->reactor);
+		list_remove(&space->by_age);
+		list_append(&rows->by_age, &space->by_age);
+		set_dirty(space, space->dirty_us);
+	}
+	space_unref(space);
+	rows_pump(rows);
+}
+
+void rows_report_done(struct rows_report *report)
+{
+	free(report->account);
+	free(report->container);
+	*report = (struct rows_report){0};
+}

@@ -1,0 +1,507 @@
+/* One call: waits for its database to be loaded and for what it depends on, decides, appends its
+ * record, applies it when durable, answers. A call runs again from the top each time something
+ * it waited for has come. */
+#include "lib/base/mem.h"
+#include "lib/rows/rows_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+size_t overlay_total(const struct rows *rows)
+{
+	return overlay_bytes(rows->active.overlay) +
+	       (rows->frozen.overlay ? overlay_bytes(rows->frozen.overlay) : 0) +
+	       rows->inflight_bytes;
+}
+
+static void fill_reply(struct request *request)
+{
+	struct backend_reply *reply = &request->call->reply;
+	const struct space *space = request->space;
+	const struct info *info = &space->info;
+	uint64_t hash[2];
+
+	info_hash(info, hash);
+	hash[0] += space->now.hash[0];
+	hash[1] += space->now.hash[1];
+	memcpy(reply->hash, hash, sizeof(hash));
+	reply->deleted = info->delete_ts && !info_is_put(info);
+	reply->ts = info->created_ts ? info->created_ts : info->put_ts;
+	reply->put_ts = info->put_ts;
+	reply->delete_ts = info->delete_ts;
+	reply->policy = info->policy;
+	reply->containers = request->rows->config.kind == BACKEND_ACCOUNT ? space->now.rows : 0;
+	memcpy(reply->count, space->now.count, sizeof(reply->count));
+	memcpy(reply->bytes, space->now.bytes, sizeof(reply->bytes));
+}
+
+static void finish(struct request *request, enum err err)
+{
+	struct rows *rows = request->rows;
+
+	if (request->space) {
+		if (request->space->loaded)
+			fill_reply(request);
+		space_unref(request->space);
+	}
+	backend_finish(request->call, err);
+	list_remove(&request->all);
+	buf_done(&request->payload);
+	free(request);
+	rows_ended(rows);
+}
+
+static bool expired(const struct request *request)
+{
+	uint64_t deadline_us = request->call->deadline_us;
+
+	return deadline_us && reactor_now_us(request->rows->reactor) >= deadline_us;
+}
+
+/* --- changes --- */
+
+static bool rows_valid(enum backend_kind kind, const struct backend_msg *msg)
+{
+	for (unsigned i = 0; i < msg->row_count; i++) {
+		const struct backend_row *row = &msg->rows[i];
+		if (!row->name || !*row->name || strlen(row->name) > ROW_NAME_MAX ||
+		        row->policy >= BACKEND_POLICIES || row->ts == 0)
+			return false;
+		if (kind == BACKEND_CONTAINER &&
+		        ((row->content_type && strlen(row->content_type) > ROW_TEXT_MAX) ||
+		                (row->etag && strlen(row->etag) > ROW_TEXT_MAX)))
+			return false;
+	}
+	return true;
+}
+
+static size_t row_bytes(const struct backend_row *row)
+{
+	return 128 + strlen(row->name) + (row->content_type ? strlen(row->content_type) : 0) +
+	       (row->etag ? strlen(row->etag) : 0);
+}
+
+/* As many rows as one record may carry. */
+static void choose_rows(struct request *request)
+{
+	const struct backend_msg *msg = request->call->msg;
+	size_t len = 8192;
+
+	request->row_from = request->row_to;
+	while (request->row_to < msg->row_count) {
+		len += row_bytes(&msg->rows[request->row_to]);
+		if (len > DEVICE_PAYLOAD_MAX && request->row_to > request->row_from)
+			break;
+		request->row_to++;
+	}
+}
+
+static void fill_record(const struct request *request, enum record_type type, struct record *record)
+{
+	const struct backend_msg *msg = request->call->msg;
+
+	*record = (struct record){
+	        .type = (uint8_t)type,
+	        .policy = msg->policy,
+	        .account = msg->account ? msg->account : "",
+	        .container = msg->container ? msg->container : "",
+	        .ts = msg->ts,
+	};
+	memcpy(record->key, msg->key, sizeof(record->key));
+	if (type == RECORD_PUT || type == RECORD_POST) {
+		record->headers = msg->headers;
+		record->headers_len = msg->headers_len;
+	}
+	if (type == RECORD_ROWS)
+		record->row_count = request->row_to - request->row_from;
+}
+
+static void encode(struct request *request, enum record_type type)
+{
+	const struct backend_msg *msg = request->call->msg;
+	struct record record;
+
+	fill_record(request, type, &record);
+	buf_reset(&request->payload);
+	record_encode(&request->payload, &record);
+	for (unsigned i = request->row_from; type == RECORD_ROWS && i < request->row_to; i++) {
+		struct backend_row row = msg->rows[i];
+		row_normalise(request->rows->config.kind, &row);
+		record_add_row(&request->payload, &row);
+	}
+}
+
+static void append(struct request *request, void (*done)(struct device_append *append))
+{
+	struct rows *rows = request->rows;
+
+	request->append = (struct device_append){
+	        .role = rows->config.kind == BACKEND_CONTAINER ? DEVICE_ROLE_CONTAINER
+	                                                       : DEVICE_ROLE_ACCOUNT,
+	        .payload = request->payload.data,
+	        .len = request->payload.len,
+	        .done = done,
+	};
+	rows->inflight_bytes += request->payload.len;
+	device_append(rows->device, &request->append);
+}
+
+static void append_rows(struct request *request);
+
+static void on_rows_durable(struct device_append *append)
+{
+	struct request *request = CONTAINER_OF(append, struct request, append);
+	struct rows *rows = request->rows;
+	struct space *space = request->space;
+	const struct backend_msg *msg = request->call->msg;
+
+	rows->inflight_bytes -= request->payload.len;
+	space->updates--;
+	if (!append->err) {
+		for (unsigned i = request->row_from; i < request->row_to; i++)
+			apply_row(space, &msg->rows[i]);
+		applied(rows, append->lsn);
+	}
+	space->refs++;
+	if (append->err || request->row_to == msg->row_count)
+		finish(request, append->err);
+	else
+		append_rows(request);
+	if (space->updates == 0)
+		space_wake(space);
+	space_unref(space);
+	rows_pump(rows);
+}
+
+static void append_rows(struct request *request)
+{
+	choose_rows(request);
+	encode(request, RECORD_ROWS);
+	request->space->updates++;
+	append(request, on_rows_durable);
+}
+
+static enum record_type change_type(const struct backend_call *call)
+{
+	return call->msg->op == BACKEND_DB_PUT    ? RECORD_PUT
+	       : call->msg->op == BACKEND_DB_POST ? RECORD_POST
+	                                          : RECORD_DELETE;
+}
+
+static void on_change_durable(struct device_append *append)
+{
+	struct request *request = CONTAINER_OF(append, struct request, append);
+	struct rows *rows = request->rows;
+	struct space *space = request->space;
+	struct record record;
+	enum err err = append->err;
+
+	rows->inflight_bytes -= request->payload.len;
+	space->changes--;
+	if (!err) {
+		fill_record(request, change_type(request->call), &record);
+		if (record.ts > rows->newest_ts)
+			rows->newest_ts = record.ts;
+		apply_record(space, &record);
+		applied(rows, append->lsn);
+		err = request->err; /* ERR_EXISTS of a PUT is a success too */
+	}
+	space->refs++;
+	finish(request, err);
+	space_wake(space);
+	space_unref(space);
+	rows_pump(rows);
+}
+
+static void change(struct request *request, enum err answer)
+{
+	encode(request, change_type(request->call));
+	if (request->payload.err || request->payload.len > DEVICE_PAYLOAD_MAX) {
+		finish(request, ERR_TOO_LARGE);
+		return;
+	}
+	request->err = answer;
+	request->space->changes++;
+	append(request, on_change_durable);
+}
+
+/* --- waiting --- */
+
+static void wait_space(struct request *request)
+{
+	list_append(&request->space->waiting, &request->link);
+}
+
+/* True when all rows that were there when the call came are counted in. */
+static bool is_resolved(struct request *request)
+{
+	struct rows *rows = request->rows;
+
+	if (!request->has_seq) {
+		request->has_seq = true;
+		request->need_seq = rows->seq_in;
+	}
+	if (rows->seq_done >= request->need_seq)
+		return true;
+	list_append(&rows->resolving, &request->link);
+	resolve_pump(rows);
+	return false;
+}
+
+void requests_wake_resolved(struct rows *rows, enum err err)
+{
+	struct list ready = LIST_INIT(ready), *node;
+
+	list_splice(&ready, &rows->resolving);
+	while ((node = list_first(&ready))) {
+		struct request *request = LIST_ENTRY(node, struct request, link);
+		list_remove(node);
+		if (rows->seq_done < request->need_seq && !err) {
+			list_append(&rows->resolving, node);
+			continue;
+		}
+		if (rows->seq_done < request->need_seq)
+			request->err = err;
+		request_run(request);
+	}
+}
+
+void requests_wake_blocked(struct rows *rows)
+{
+	struct list ready = LIST_INIT(ready), *node;
+
+	list_splice(&ready, &rows->blocked);
+	while ((node = list_first(&ready))) {
+		list_remove(node);
+		request_run(LIST_ENTRY(node, struct request, link));
+	}
+}
+
+static void expire(struct rows *rows, bool all)
+{
+	LIST_EACH_SAFE (node, &rows->requests) {
+		struct request *request = LIST_ENTRY(node, struct request, all);
+		if (list_empty(&request->link) || (!all && !expired(request)))
+			continue;
+		list_remove(&request->link);
+		finish(request, all ? ERR_CLOSED : ERR_DEADLINE);
+	}
+}
+
+void requests_expire(struct rows *rows)
+{
+	expire(rows, false);
+}
+
+void requests_drop(struct rows *rows)
+{
+	expire(rows, true);
+}
+
+/* --- listing --- */
+
+static void list_run(struct work *work)
+{
+	struct request *request = CONTAINER_OF(work, struct request, job.work);
+
+	request->err = list_rows(&request->source, &request->call->msg->list,
+	        &request->call->reply.rows, &request->gap);
+}
+
+static void list_done(struct job *job)
+{
+	struct request *request = CONTAINER_OF(job, struct request, job);
+	enum err err = request->err;
+
+	for (unsigned i = 0; i < COUNT_OF(request->source.overlays); i++)
+		overlay_unref(request->source.overlays[i]);
+	sweep_gap(request->rows, &request->gap);
+	buf_done(&request->gap.from);
+	buf_done(&request->gap.to);
+	if (!err && !info_is_put(&request->space->info))
+		err = ERR_NOT_FOUND; /* a deleted account; the reaper reads its rows */
+	finish(request, err);
+}
+
+static void start_list(struct request *request)
+{
+	struct rows *rows = request->rows;
+
+	request->source = (struct list_source){
+	        .store = rows->store,
+	        .key = request->space->key,
+	        .overlays = {overlay_ref(rows->active.overlay),
+	                rows->frozen.overlay ? overlay_ref(rows->frozen.overlay) : NULL},
+	};
+	job_start(&request->job, rows, list_run, list_done);
+}
+
+/* --- the operations --- */
+
+static bool is_deleted_account(const struct request *request)
+{
+	const struct info *info = &request->space->info;
+
+	return request->rows->config.kind == BACKEND_ACCOUNT && info->delete_ts &&
+	       !info_is_put(info);
+}
+
+static void run_put(struct request *request)
+{
+	const struct info *info = &request->space->info;
+	uint64_t ts = request->call->msg->ts;
+
+	/* An account stays deleted until the reaper has emptied it. */
+	if (is_deleted_account(request)) {
+		if (!is_resolved(request))
+			return;
+		if (request->space->now.rows > 0) {
+			finish(request, ERR_FORBIDDEN);
+			return;
+		}
+	}
+	if (ts <= info->delete_ts)
+		finish(request, ERR_CONFLICT);
+	else
+		change(request, info_is_put(info) ? ERR_EXISTS : ERR_OK);
+}
+
+static void run_delete(struct request *request)
+{
+	const struct space *space = request->space;
+
+	if (!info_is_put(&space->info)) {
+		finish(request, ERR_NOT_FOUND);
+		return;
+	}
+	if (request->rows->config.kind == BACKEND_CONTAINER) {
+		if (space->updates) {
+			wait_space(request);
+			return;
+		}
+		request->has_seq = false; /* rows may have come while it waited */
+		if (!is_resolved(request))
+			return;
+		if (space->now.rows > 0) {
+			finish(request, ERR_CONFLICT);
+			return;
+		}
+	}
+	if (request->call->msg->ts <= space->info.put_ts)
+		finish(request, ERR_CONFLICT);
+	else
+		change(request, ERR_OK);
+}
+
+static void run_update(struct request *request)
+{
+	const struct backend_msg *msg = request->call->msg;
+	bool any_live = false;
+
+	for (unsigned i = 0; i < msg->row_count; i++)
+		any_live |= !msg->rows[i].deleted;
+	if (!info_is_put(&request->space->info) && !(is_deleted_account(request) && !any_live))
+		finish(request, ERR_NOT_FOUND);
+	else if (msg->row_count == 0)
+		finish(request, ERR_OK);
+	else
+		append_rows(request);
+}
+
+static void run_read(struct request *request)
+{
+	struct backend_call *call = request->call;
+	bool is_put = info_is_put(&request->space->info);
+
+	if (!is_put && !is_deleted_account(request)) {
+		finish(request, ERR_NOT_FOUND);
+		return;
+	}
+	if (!is_resolved(request))
+		return;
+	info_headers(&request->space->info, &call->reply.headers);
+	if (call->msg->op == BACKEND_DB_LIST)
+		start_list(request);
+	else
+		finish(request, is_put ? ERR_OK : ERR_NOT_FOUND);
+}
+
+static bool is_write(const struct backend_call *call)
+{
+	return call->msg->op != BACKEND_DB_HEAD && call->msg->op != BACKEND_DB_LIST;
+}
+
+static void run_op(struct request *request)
+{
+	switch (request->call->msg->op) {
+	case BACKEND_DB_PUT:
+		run_put(request);
+		break;
+	case BACKEND_DB_DELETE:
+		run_delete(request);
+		break;
+	case BACKEND_DB_POST:
+		if (info_is_put(&request->space->info))
+			change(request, ERR_OK);
+		else
+			finish(request, ERR_NOT_FOUND);
+		break;
+	case BACKEND_DB_UPDATE:
+		run_update(request);
+		break;
+	default:
+		run_read(request);
+	}
+}
+
+void request_run(struct request *request)
+{
+	struct rows *rows = request->rows;
+	struct space *space = request->space;
+
+	if (request->err || rows->closing || rows->failed) {
+		finish(request, request->err ? request->err : rows->closing ? ERR_CLOSED : ERR_IO);
+	} else if (expired(request)) {
+		finish(request, ERR_DEADLINE);
+	} else if (!space->loaded) {
+		wait_space(request);
+		space_load(space);
+	} else if (space->changes) {
+		wait_space(request);
+	} else if (is_write(request->call) && overlay_total(rows) > rows->config.overlay_max) {
+		list_append(&rows->blocked, &request->link);
+	} else {
+		run_op(request);
+	}
+}
+
+static enum err check(const struct rows *rows, const struct backend_call *call)
+{
+	const struct backend_msg *msg = call->msg;
+
+	if (msg->kind != rows->config.kind || msg->op < BACKEND_DB_PUT ||
+	        msg->op > BACKEND_DB_LIST || msg->policy >= BACKEND_POLICIES ||
+	        (is_write(call) && msg->op != BACKEND_DB_UPDATE && msg->ts == 0))
+		return ERR_BAD_REQUEST;
+	if (msg->op == BACKEND_DB_UPDATE && !rows_valid(rows->config.kind, msg))
+		return ERR_BAD_REQUEST;
+	return rows->started && !rows->closing ? ERR_OK : ERR_UNAVAILABLE;
+}
+
+void rows_handle(struct rows *rows, struct backend_call *call)
+{
+	enum err err = check(rows, call);
+
+	if (err) {
+		backend_finish(call, err);
+		return;
+	}
+	struct request *request = mem_zalloc(sizeof(*request));
+	request->rows = rows;
+	request->call = call;
+	request->space = space_get(rows, call->msg->key);
+	list_init(&request->link);
+	list_append(&rows->requests, &request->all);
+	rows->outstanding++;
+	request_run(request);
+	rows_pump(rows);
+}

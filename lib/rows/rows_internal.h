@@ -1,0 +1,224 @@
+/* The parts of rows. Thread: the reactor's, but for the `run` of jobs. */
+#ifndef LIB_ROWS_ROWS_INTERNAL_H
+#define LIB_ROWS_ROWS_INTERNAL_H
+
+#include "lib/base/hash.h"
+#include "lib/base/list.h"
+#include "lib/rows/info.h"
+#include "lib/rows/list.h"
+#include "lib/rows/overlay.h"
+#include "lib/rows/rows.h"
+
+/* A piece of work for the pool that is sent again when the pool has no room. */
+struct job {
+	struct work work;
+	struct list link;
+	struct rows *rows;
+	void (*done)(struct job *job);
+};
+
+/* One database. Kept while somebody needs it (refs), then for a while in case of more. */
+struct space {
+	struct hash_node node;
+	struct rows *rows;
+	uint8_t key[16];
+	unsigned refs;
+	struct list idle; /* while refs is 0 */
+	bool loading, loaded;
+	char *account, *container; /* owned; NULL until known */
+	struct info info;
+	struct totals now;    /* with all resolved rows of the overlay */
+	struct totals stored; /* as in the store; the drain's while it runs */
+	bool pending_stored;  /* KEY_PENDING is in the store; the drain's while it runs */
+	struct touch *touch;  /* in the active generation, or NULL */
+	unsigned changes;     /* records in flight that change info: others wait */
+	unsigned updates;     /* records in flight that bring rows */
+	struct list waiting;  /* requests */
+	/* reports */
+	bool dirty, reporting;
+	uint64_t dirty_us, changed_us;
+	struct list by_change, by_age;
+	uint64_t holes; /* live rows removed from the store since it was last compacted */
+};
+
+/* That a generation changed a database. */
+struct touch {
+	struct touch *next;
+	struct space *space; /* counted */
+	struct info info;    /* as of the freeze; owned */
+	struct totals after; /* the drain's */
+	bool pending;
+};
+
+struct generation {
+	struct overlay *overlay;
+	struct touch *touches;
+	uint64_t lsn;     /* newest record in it */
+	uint64_t seq;     /* resolves that must be over before it drains */
+	uint64_t born_us; /* of its first change */
+	uint64_t rows;
+};
+
+#define RESOLVE_MAX 256
+
+struct resolve {
+	struct job job;
+	bool busy;
+	unsigned count;
+	struct overlay_node *nodes[RESOLVE_MAX];
+	uint8_t below[RESOLVE_MAX];
+	uint32_t at[RESOLVE_MAX + 1];
+	struct buf values;
+	enum err err;
+};
+
+struct drain {
+	struct job job;
+	bool busy;
+	enum err err;
+	struct store_batch *batch;
+	size_t batch_bytes;
+	struct touch *from;        /* first that is not wholly committed; NULL: all are */
+	struct overlay_node *node; /* its first row that is not; NULL: its first */
+	struct totals run;         /* of the database being written */
+	uint64_t rows;
+};
+
+struct flush {
+	struct job job;
+	bool busy;
+	bool reopen; /* or a checkpoint */
+	enum err err;
+	uint64_t lsn;
+	struct device_append append;
+	struct buf payload;
+	uint64_t read_lsn, read_batch;
+};
+
+struct sweep {
+	struct job job;
+	bool busy;
+	struct buf at; /* owned; store key where the next slice begins */
+	uint64_t before_ts;
+	enum err err;
+};
+
+struct request {
+	struct job job;
+	struct rows *rows;
+	struct space *space; /* counted */
+	struct backend_call *call;
+	struct list link; /* while it waits: space->waiting, rows->resolving, rows->blocked */
+	struct list all;  /* rows->requests */
+	struct device_append append;
+	struct buf payload;
+	unsigned row_from, row_to;
+	uint64_t need_seq;
+	bool has_seq;
+	struct list_source source;
+	struct list_gap gap;
+	enum err err;
+};
+
+struct rows {
+	struct rows_config config;
+	struct reactor *reactor;
+	struct device *device;
+	struct store *store;
+	uint8_t store_id[16];
+	struct device_replay replay;
+	struct hash spaces;
+	struct list idle; /* spaces, oldest first */
+	unsigned idle_count;
+	struct generation active, frozen; /* frozen.overlay: NULL when nothing drains */
+	uint64_t seed;
+	/* nodes that wait to be compared with what lies below, first come first served */
+	struct overlay_node *queue, **queue_end;
+	unsigned queued;
+	uint64_t seq_in, seq_done;
+	struct resolve resolve;
+	struct drain drain;
+	struct flush flush;
+	struct sweep sweep;
+	struct list requests;  /* all */
+	struct list jobs;      /* refused by the pool */
+	struct list resolving; /* requests, by need_seq */
+	struct list blocked;   /* requests, until the overlay has room */
+	size_t inflight_bytes;
+	unsigned outstanding; /* requests, jobs, appends: what must end before close */
+	struct timer tick;
+	uint64_t tick_us;                    /* when it fires; 0: not set */
+	uint64_t applied_lsn, applied_batch; /* in the store */
+	uint64_t opened_lsn;                 /* as found at open */
+	uint64_t checkpoint_lsn;
+	size_t drained_bytes; /* since the checkpoint */
+	uint64_t drained_us;
+	uint64_t note_lsn;
+	uint8_t note_id[16];
+	bool replaying, started, broken, failed, closing, compacting;
+	enum err replay_err;
+	uint64_t retry_us; /* not before this time */
+	uint64_t sweep_us; /* when the next slice is due */
+	uint64_t newest_ts;
+	struct list by_change, by_age; /* dirty spaces */
+	struct job pending_job;        /* finds what was not reported before a restart */
+	struct buf pending_keys;
+	uint64_t report_ts;
+	struct rows_stats stats;
+	void (*closed)(void *arg);
+	void *closed_arg;
+	struct task close_task;
+};
+
+/* job.c */
+void job_start(struct job *job, struct rows *rows, void (*run)(struct work *work),
+        void (*done)(struct job *job));
+void jobs_retry(struct rows *rows);
+
+/* space.c: finding and loading databases */
+struct space *space_get(struct rows *rows, const uint8_t key[16]); /* counted */
+void space_unref(struct space *space);
+void space_load(struct space *space);         /* space_wake follows */
+enum err space_load_now(struct space *space); /* blocks: at replay only */
+void space_name(struct space *space, const char *account, const char *container);
+void space_wake(struct space *space);
+void spaces_free(struct rows *rows);
+
+/* apply.c: durable records become visible */
+void apply_record(struct space *space, const struct record *record);
+void apply_row(struct space *space, const struct backend_row *row);
+void touch(struct space *space); /* goes to the store with the active generation */
+void applied(struct rows *rows, uint64_t lsn);
+void resolve_pump(struct rows *rows);
+enum err resolve_now(struct rows *rows);
+
+/* drain.c: overlay to store, checkpoints, reopening */
+void drain_pump(struct rows *rows);
+enum err drain_now(struct rows *rows);
+enum err applied_read(struct rows *rows, uint64_t *ret_lsn, uint64_t *ret_batch);
+enum err applied_create(struct rows *rows);
+void generation_free(struct generation *generation);
+bool space_pending(const struct rows *rows, const struct info *info, const struct totals *totals);
+void totals_sum(const struct totals *totals, uint64_t *ret_count, uint64_t *ret_bytes);
+
+/* sweep.c: tombstones past their age, ranges full of holes */
+void sweep_pump(struct rows *rows);
+void sweep_gap(struct rows *rows, const struct list_gap *gap);
+void sweep_holes(struct rows *rows, struct space *space);
+
+/* request.c */
+void requests_wake_resolved(struct rows *rows, enum err err);
+void requests_wake_blocked(struct rows *rows);
+void requests_expire(struct rows *rows);
+void requests_drop(struct rows *rows);
+void request_run(struct request *request);
+size_t overlay_total(const struct rows *rows);
+
+/* report.c */
+void report_changed(struct space *space);
+
+/* rows.c */
+void rows_pump(struct rows *rows);  /* starts whatever is due */
+void rows_ended(struct rows *rows); /* one outstanding thing less */
+
+#endif

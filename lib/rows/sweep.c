@@ -1,0 +1,233 @@
+/* Upkeep of the store: tombstones past their age go, in slices that never run beside a drain (a
+ * newer tombstone of the same name must not go with the old one); ranges full of removed keys
+ * are rewritten, because LevelDB steps over each of them on every read. */
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/rows/keys.h"
+#include "lib/rows/rows_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SLICE_KEYS  4096
+#define SLICE_US    1000000    /* between slices */
+#define ROUND_US    3600000000 /* between rounds */
+#define HOLES_MIN   32768
+#define GAP_SLOW_US 4000
+
+static bool sweep_one(struct store_iter *iter, uint64_t before_ts, struct store_batch *batch)
+{
+	struct backend_row row = {.name = ""};
+	size_t key_len, len, at = 0;
+	char etag[33];
+	const char *key = store_iter_key(iter, &key_len);
+	const char *value = store_iter_value(iter, &len);
+
+	if (row_decode(value, len, &at, etag, &row) && row.ts < before_ts &&
+	        row.meta_ts < before_ts && row.totals_ts < before_ts) {
+		store_batch_delete(batch, key, key_len);
+		return true;
+	}
+	return false;
+}
+
+static void sweep_run(struct work *work)
+{
+	struct sweep *sweep = CONTAINER_OF(work, struct sweep, job.work);
+	struct store *store = sweep->job.rows->store;
+	struct store_iter *iter = store_iter_new(store);
+	struct store_batch *batch = store_batch_new();
+	unsigned seen = 0, swept = 0;
+	char first = KEY_TOMBS;
+	size_t len;
+
+	if (sweep->at.len)
+		store_iter_seek(iter, sweep->at.data, sweep->at.len);
+	else
+		store_iter_seek(iter, &first, 1);
+	for (; store_iter_valid(iter) && *store_iter_key(iter, &len) == KEY_TOMBS &&
+	        seen < SLICE_KEYS;
+	        seen++, store_iter_next(iter))
+		swept += sweep_one(iter, sweep->before_ts, batch);
+	buf_reset(&sweep->at);
+	if (store_iter_valid(iter) && seen == SLICE_KEYS) {
+		const char *key = store_iter_key(iter, &len);
+		buf_add(&sweep->at, key, len);
+	}
+	sweep->err = store_iter_err(iter);
+	store_iter_free(iter);
+	if (!sweep->err && swept)
+		sweep->err = store_write(store, batch);
+	store_batch_free(batch);
+}
+
+static void sweep_done(struct job *job)
+{
+	struct rows *rows = job->rows;
+	struct sweep *sweep = &rows->sweep;
+
+	sweep->busy = false;
+	rows->sweep_us = reactor_now_us(rows->reactor) + (sweep->at.len ? SLICE_US : ROUND_US);
+	if (sweep->err) {
+		log_warn("rows_sweep", "error=%s path=%s", err_name(sweep->err),
+		        log_quote(rows->config.path));
+		rows->broken = true;
+		rows->retry_us = reactor_now_us(rows->reactor);
+	}
+}
+
+void sweep_pump(struct rows *rows)
+{
+	const struct env *env = reactor_env(rows->reactor);
+	uint64_t now = env->wall_us(env) / 10;
+
+	if (rows->sweep.busy || rows->drain.busy || rows->flush.busy || rows->frozen.overlay ||
+	        rows->broken || rows->failed || reactor_now_us(rows->reactor) < rows->sweep_us ||
+	        now < rows->config.reclaim_age)
+		return;
+	rows->sweep.busy = true;
+	rows->sweep.before_ts = now - rows->config.reclaim_age;
+	job_start(&rows->sweep.job, rows, sweep_run, sweep_done);
+}
+
+/* --- compaction of ranges --- */
+
+struct compact {
+	struct job job;
+	struct buf from, to;
+};
+
+static void compact_run(struct work *work)
+{
+	struct compact *compact = CONTAINER_OF(work, struct compact, job.work);
+
+	store_compact(compact->job.rows->store, compact->from.data, compact->from.len,
+	        compact->to.data, compact->to.len);
+}
+
+static void compact_done(struct job *job)
+{
+	struct compact *compact = CONTAINER_OF(job, struct compact, job);
+
+	job->rows->compacting = false;
+	job->rows->stats.compactions++;
+	buf_done(&compact->from);
+	buf_done(&compact->to);
+	free(compact);
+}
+
+static bool start_compact(
+        struct rows *rows, const void *from, size_t from_len, const void *to, size_t to_len)
+{
+	if (rows->compacting || rows->closing)
+		return false;
+	struct compact *compact = mem_zalloc(sizeof(*compact));
+	buf_add(&compact->from, from, from_len);
+	buf_add(&compact->to, to, to_len);
+	rows->compacting = true;
+	job_start(&compact->job, rows, compact_run, compact_done);
+	return true;
+}
+
+void sweep_gap(struct rows *rows, const struct list_gap *gap)
+{
+	if (gap->us >= GAP_SLOW_US && gap->from.len && gap->to.len)
+		start_compact(rows, gap->from.data, gap->from.len, gap->to.data, gap->to.len);
+}
+
+/* Worth it when a good part of what a reader would step over is holes: the cost of rewriting is
+ * then shared by as many deletes. */
+void sweep_holes(struct rows *rows, struct space *space)
+{
+	struct key from, to;
+
+	if (space->holes < HOLES_MIN || space->holes < space->stored.rows / 4)
+		return;
+	key_database(&from, KEY_LIVE, space->key);
+	to = from;
+	key_successor(&to);
+	if (start_compact(rows, from.data, from.len, to.data, to.len))
+		space->holes = 0;
+}
+
+/* --- accounts that wait for the reaper --- */
+
+struct reap_job {
+	struct job job;
+	struct rows_reap *reap;
+	enum err err;
+	uint8_t key[16];
+	struct buf value;
+};
+
+static enum err find_pending(struct store *store, const uint8_t after[16], uint8_t ret_key[16])
+{
+	struct store_iter *iter = store_iter_new(store);
+	struct key key;
+	size_t len;
+	enum err err;
+
+	key_database(&key, KEY_PENDING, after);
+	key.data[key.len++] = 0; /* behind that key */
+	store_iter_seek(iter, key.data, key.len);
+	err = store_iter_err(iter);
+	if (!err) {
+		const char *found = store_iter_valid(iter) ? store_iter_key(iter, &len) : NULL;
+		if (found && len == 17 && found[0] == KEY_PENDING)
+			memcpy(ret_key, found + 1, 16);
+		else
+			err = ERR_NOT_FOUND;
+	}
+	store_iter_free(iter);
+	return err;
+}
+
+static void reap_run(struct work *work)
+{
+	struct reap_job *job = CONTAINER_OF(work, struct reap_job, job.work);
+	struct store *store = job->job.rows->store;
+	struct key key;
+
+	job->err = find_pending(store, job->reap->after, job->key);
+	if (job->err)
+		return;
+	key_database(&key, KEY_DATABASE, job->key);
+	job->err = store_get(store, key.data, key.len, &job->value);
+}
+
+static enum err take_account(const struct reap_job *job)
+{
+	struct rows_reap *reap = job->reap;
+	const char *account, *container;
+	struct totals totals;
+	struct info info;
+	size_t at = 1;
+
+	if (job->value.len < 1 || !totals_decode(job->value.data, job->value.len, &at, &totals) ||
+	        !info_decode(job->value.data, job->value.len, &at, &info, &account, &container))
+		return ERR_CORRUPT;
+	reap->account = mem_strdup(account);
+	reap->delete_ts = info.delete_ts;
+	memcpy(reap->after, job->key, sizeof(reap->after));
+	info_done(&info);
+	return ERR_OK;
+}
+
+static void reap_done(struct job *base)
+{
+	struct reap_job *job = CONTAINER_OF(base, struct reap_job, job);
+	struct rows_reap *reap = job->reap;
+
+	reap->err = job->err ? job->err : take_account(job);
+	buf_done(&job->value);
+	free(job);
+	reap->done(reap);
+}
+
+void rows_next_deleted(struct rows *rows, struct rows_reap *reap)
+{
+	struct reap_job *job = mem_zalloc(sizeof(*job));
+
+	reap->account = NULL;
+	job->reap = reap;
+	job_start(&job->job, rows, reap_run, reap_done);
+}

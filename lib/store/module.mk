@@ -1,0 +1,1 @@
+SRC += lib/store/store.c
