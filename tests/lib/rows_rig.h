@@ -25,6 +25,7 @@ static void rig_init(struct rig *rig, enum backend_kind kind)
 {
 	memset(rig, 0, sizeof(*rig));
 	assert_int_equal(reactor_new(env_real(), 64, &rig->reactor), ERR_OK);
+	reactor_turn(rig->reactor, false); /* it is this thread's from now on */
 	assert_int_equal(work_pool_new(2, 64, &rig->pool), ERR_OK);
 	snprintf(rig->top, sizeof(rig->top), "%s", test_tmpdir());
 	snprintf(rig->path, sizeof(rig->path), "%s/store", rig->top);
