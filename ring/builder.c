@@ -77,11 +77,6 @@ static bool find_device(const struct ring_builder *builder, const struct ring_de
 	return false;
 }
 
-static bool good_weight(double weight)
-{
-	return isfinite(weight) && weight >= 0;
-}
-
 static bool good_text(const char *text)
 {
 	return strnlen(text, TEXT_MAX + 1) <= TEXT_MAX;
@@ -89,10 +84,11 @@ static bool good_text(const char *text)
 
 static bool good_dev(const struct ring_dev *dev)
 {
-	return good_weight(dev->weight) && dev->ip[0] && good_text(dev->ip) && dev->device[0] &&
-	       good_text(dev->device) && good_text(dev->replication_ip) && good_text(dev->meta) &&
-	       dev->port <= UINT16_MAX && dev->replication_port <= UINT16_MAX &&
-	       dev->region <= INT32_MAX && dev->zone <= INT32_MAX;
+	return builder_weight_fits(dev->weight) && dev->ip[0] && good_text(dev->ip) &&
+	       dev->device[0] && good_text(dev->device) && good_text(dev->replication_ip) &&
+	       good_text(dev->meta) && dev->port <= UINT16_MAX &&
+	       dev->replication_port <= UINT16_MAX && dev->region <= INT32_MAX &&
+	       dev->zone <= INT32_MAX;
 }
 
 /* What was left out of a description. */
@@ -170,7 +166,7 @@ enum err ring_builder_set_weight(struct ring_builder *builder, uint32_t id, doub
 
 	if (err)
 		return err;
-	if (!good_weight(weight))
+	if (!builder_weight_fits(weight))
 		return ERR_RANGE;
 	builder->devs[id].dev.weight = weight;
 	note_change(builder);
@@ -352,6 +348,8 @@ enum err ring_builder_from_ring(
 	for (uint32_t id = 0; id < ring->dev_limit; id++) {
 		if (ring_dev_exists(&ring->devs[id]))
 			ring_dev_copy(&builder->devs[id].dev, &ring->devs[id]);
+		if (!builder_weight_fits(ring->devs[id].weight))
+			return ERR_UNSUPPORTED;
 	}
 	/* An empty last row (a fraction smaller than one partition) is no row to a builder. */
 	builder->rows = rows_for(replicas, builder_parts(builder), &builder->last_row_parts);

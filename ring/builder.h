@@ -46,7 +46,8 @@ enum err ring_builder_ring(const struct ring_builder *builder, struct ring **ret
 /* Copies the description; its id is ignored and the lowest free one is given. An empty
  * replication_ip or a replication_port of 0 means the same as ip and port; a NULL meta means "".
  * ERR_EXISTS when another device has the same ip, port and name (ret_id tells which);
- * ERR_RANGE for a negative or infinite weight or an empty name; ERR_BUSY while the partition
+ * ERR_RANGE for a weight that is neither 0 nor between 1e-6 and 1e15, or an empty
+ * name; ERR_BUSY while the partition
  * power grows; ERR_TOO_LARGE when there are too many. */
 enum err ring_builder_add(
         struct ring_builder *builder, const struct ring_dev *dev, uint32_t *ret_id);

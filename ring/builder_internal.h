@@ -53,6 +53,12 @@ static inline unsigned rows_for(double replicas, uint32_t parts, uint32_t *ret_l
 	return rest > 0 ? whole + 1 : whole;
 }
 
+/* Weights so far apart that their quotients lose their meaning are refused. */
+static inline bool builder_weight_fits(double weight)
+{
+	return weight == 0 || (weight >= 1e-6 && weight <= 1e15);
+}
+
 static inline bool builder_has(const struct ring_builder *builder, uint32_t id)
 {
 	return id < builder->dev_limit && ring_dev_exists(&builder->devs[id].dev);

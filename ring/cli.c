@@ -76,19 +76,24 @@ int ring_cli_fail(const char *format, ...)
 
 static int usage(FILE *out)
 {
-	fputs("Usage: cairn ring <file>                 show the ring and its devices\n"
-	      "       cairn ring <file> <verb> ...\n"
-	      "<file> is X.builder, the builder's memory, beside X.ring.gz, which servers "
-	      "read.\n\n",
-	        out);
-	for (size_t i = 0; i < COUNT_OF(verbs); i++)
-		fprintf(out, strlen(verbs[i].name) > 18 ? "  %s %s\n" : "  %-18s %s\n",
-		        verbs[i].name, verbs[i].args);
-	fputs("\n<search> is any of d<id>r<region>z<zone>-<ip>:<port>R<ip>:<port>/<device>_<meta>\n"
-	      "in that order, or the options --id --region --zone --ip --port --replication-ip\n"
-	      "--replication-port --device --weight --meta; set_info also takes --change-*.\n"
-	      "First steps: create 10 3 1; add z1-10.0.0.1:6200/sdb 100; rebalance.\n"
-	      "Exit codes: 0 done, 1 done with a warning, 2 failed. More in cairn-ring(8).\n",
+	fputs("Usage: cairn ring <file> [<verb> ...]    (without a verb: show the ring)\n"
+	      "<file> is X.builder, the builder's memory, beside X.ring.gz, which servers read.\n\n"
+	      "  create <part_power> <replicas> <min_part_hours>\n"
+	      "  add r<N>z<N>-<ip>:<port>[R<ip>:<port>]/<device>[_<meta>] <weight> ...\n"
+	      "  remove <search> ...                 set_weight <search> <weight> ...\n"
+	      "  set_region <search> <region> ...    set_zone <search> <zone> ...\n"
+	      "  set_info <search> <ip>:<port>R<ip>:<port>/<device>_<meta> ...\n"
+	      "  set_replicas <n>    set_overload <n>[%]    set_min_part_hours <n>\n"
+	      "  rebalance [--seed <text>] [--force]    pretend_min_part_hours_passed\n"
+	      "  validate  dispersion [<regex>] [-v]  search <search>  list_parts <search> ...\n"
+	      "  write_ring  write_builder [<min_part_hours>]  version  compose <builder> ...\n"
+	      "  nodes [--prefix P] [--suffix S] <account> [<container> [<object>]]\n"
+	      "  prepare_increase_partition_power      increase_partition_power\n"
+	      "  cancel_increase_partition_power       finish_increase_partition_power\n\n"
+	      "<search> is any of d<id>r<region>z<zone>-<ip>:<port>R<ip>:<port>/<device>_<meta>\n"
+	      "in that order, or --id --region --zone --ip --port --device --weight --meta ...\n"
+	      "First: create 10 3 1, add r1z1-10.0.0.1:6200/sdb 100 ..., rebalance.\n"
+	      "Exit codes: 0 done, 1 done with a warning, 2 not done. More: man cairn-ring\n",
 	        out);
 	return out == stdout ? EXIT_DONE : EXIT_FAILED;
 }
@@ -228,9 +233,10 @@ static void name_files(const char *name, struct buf *builder, struct buf *ring)
 		buf_str(ring, name);
 		return;
 	}
-	buf_str(builder, name);
 	if (len > strlen(builder_end) && !strcmp(name + len - strlen(builder_end), builder_end))
 		len -= strlen(builder_end);
+	buf_add(builder, name, len);
+	buf_str(builder, builder_end);
 	buf_add(ring, name, len);
 	buf_str(ring, ring_end);
 }

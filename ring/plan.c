@@ -344,11 +344,11 @@ static bool best_spans(const struct plan *plan, uint32_t parts, uint64_t entries
 	double low = 0, high = 1;
 
 	while (!spans_for(plan, parts, entries, high, spare_risk, spans)) {
-		if (high > 1e9)
+		if (high > 1e60)
 			return false;
 		high *= 2;
 	}
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 100; i++) {
 		double middle = (low + high) / 2;
 		if (spans_for(plan, parts, entries, middle, spare_risk, spans))
 			high = middle;

@@ -159,7 +159,7 @@ static void in_dev(struct reader *in, uint32_t id, struct builder_dev *to)
 	to->dev.replication_ip = in_text(in);
 	to->dev.device = in_text(in);
 	to->dev.meta = in_text(in);
-	if (to->leaving && to->dev.weight > 0)
+	if ((to->leaving && to->dev.weight > 0) || !builder_weight_fits(to->dev.weight))
 		in->ok = false;
 }
 

@@ -352,3 +352,118 @@ def test_moves_are_few(tmp_path):
     assert len(moved) == len(set(moved)), "a partition moved twice"
     # Zone 1 may hold one replica of a partition at most, so its devices share one third.
     assert 4096 / 9 * 0.9 < len(moved) < 4096 / 9 * 1.3
+
+
+# --- the tool ---------------------------------------------------------------------------------
+
+VERBS = """create add remove set_weight set_region set_zone set_info set_replicas set_overload
+set_min_part_hours pretend_min_part_hours_passed rebalance validate dispersion search list_parts
+write_ring write_builder prepare_increase_partition_power increase_partition_power
+cancel_increase_partition_power finish_increase_partition_power compose nodes version""".split()
+
+
+def test_help_fits_a_screen_and_names_every_verb():
+    lines = run(CAIRN, "ring", "--help").stdout.splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80
+    for verb in VERBS:
+        assert re.search(r"\b%s\b" % verb, "\n".join(lines)), verb
+        assert verb in cairn("x", verb, "--help").stdout
+
+
+def test_the_verbs_do_as_theirs(tmp_path):
+    """The same commands to both tools, then the rings say the same about devices."""
+    commands = [
+        ["add"] + grid(1, 3, 1, 2) + ["r1z9-[2001:DB8::1]:6200/sdz", "10"],
+        ["add", "--region", 2, "--zone", 1, "--ip", "store.example.com", "--port", 6200,
+         "--device", "sdx", "--weight", 25.5, "--meta", "named"],
+        ["set_weight", "d0", 80, "z2", 90, "--yes"],
+        ["set_weight", "--zone", 3, "--device", "d1", 70],
+        ["set_info", "d1", "10.7.7.7:6201R10.8.8.8:6301/other_new notes"],
+        ["set_info", "--device", "sdx", "--change-port", 6333, "--change-meta", "renamed"],
+        ["remove", "d4"],
+        ["set_overload", "5%"], ["set_min_part_hours", 7],
+    ]
+    if "set_region" in run(SWIFT, codes=(0, 1, 2)).stdout:
+        commands += [["set_region", "d2", 3], ["set_zone", "d3", 8]]
+    heads = []
+    for tool, folder in (cairn, tmp_path / "ours"), (swift, tmp_path / "theirs"):
+        folder.mkdir()
+        builder = folder / "x.builder"
+        tool(builder, "create", 8, 2, 1)
+        for command in commands:
+            tool(builder, *command)
+        tool(builder, "rebalance", "--seed", 1, codes=(0, 1))
+        heads.append(read_v1(folder / "x.ring.gz")[0])
+    assert heads[0]["devs"] == heads[1]["devs"]
+    assert heads[0]["replica_count"] == heads[1]["replica_count"]
+    found = cairn(tmp_path / "ours" / "x.builder", "search", "/other").stdout.splitlines()
+    assert len(found) == 2 and "new notes" in found[1]
+
+
+def test_part_power_increase_reads_back_in_swift(tmp_path):
+    builder, ring = tmp_path / "object.builder", tmp_path / "object.ring.gz"
+    cairn(builder, "create", 8, 3, 1)
+    cairn(builder, "add", *grid(1, 3, 2, 2))
+    cairn(builder, "rebalance", "--seed", 1)
+    before = our_nodes(ring, names(200))
+    cairn(builder, "prepare_increase_partition_power")
+    cairn(builder, "write_ring")
+    assert read_v1(ring)[0]["next_part_power"] == 9
+    assert "finish" in cairn(builder, "rebalance", codes=(2,)).stderr
+    cairn(builder, "increase_partition_power")
+    cairn(builder, "write_ring")
+    after = assert_same_nodes(ring, 200)
+    assert [line.split("\t")[1] for line in before] == [line.split("\t")[1] for line in after]
+    cairn(builder, "finish_increase_partition_power")
+    cairn(builder, "write_ring")
+    assert "next_part_power" not in read_v1(ring)[0]
+
+
+def test_composite_ring_reads_back_in_swift(tmp_path):
+    parts = []
+    for region in 1, 2:
+        builder = tmp_path / ("r%d.builder" % region)
+        cairn(builder, "create", 8, 2, 1)
+        cairn(builder, "add", *flat(*[(region, z, 1, d, 100) for z in (1, 2) for d in (0, 1)]))
+        cairn(builder, "rebalance", "--seed", region)
+        parts.append(builder)
+    ring = tmp_path / "both.ring.gz"
+    cairn(ring, "compose", *parts)
+    for line in assert_same_nodes(ring, 1000):
+        ids = [int(x) for x in line.split("\t")[1].split(",")]
+        assert [dev // 4 for dev in ids] == [0, 0, 1, 1]
+    assert "region 1" in cairn(ring, "compose", parts[0], parts[0], codes=(2,)).stderr
+
+
+@pytest.mark.parametrize("args,says", [
+    (["rebalance"], "create"),
+    (["frobnicate"], "--help"),
+    (["create", 40, 3, 1], "partition power"),
+    (["create", 8, 0, 1], "replica count"),
+    (["write_builder"], "no ring"),
+    (["nodes", "a"], "no ring"),
+])
+def test_errors_say_what_to_do(tmp_path, args, says):
+    done = cairn(tmp_path / "x.builder", *args, codes=(2,))
+    assert says in done.stderr and not os.path.exists(tmp_path / "x.builder")
+
+
+def test_their_builder_is_known_for_what_it_is(tmp_path):
+    swift(tmp_path / "x.builder", "create", 4, 1, 1)
+    before = (tmp_path / "x.builder").read_bytes()
+    assert "write_builder" in cairn(tmp_path / "x.builder", codes=(2,)).stderr
+    assert (tmp_path / "x.builder").read_bytes() == before
+
+
+def test_a_failed_command_changes_nothing(tmp_path):
+    builder = tmp_path / "x.builder"
+    cairn(builder, "create", 6, 3, 1)
+    cairn(builder, "add", *grid(1, 1, 1, 2))
+    before = builder.read_bytes()
+    for args in (["add", "r1z1-10.1.1.9:6200/new", 1, "r1z1-10.1.1.1:6200/d0", 1],
+                 ["add", "r1z1-10.1.1.9:6200/new", "heavy"], ["remove", "d9"],
+                 ["set_weight", "d0", -1], ["set_weight", "d0", 5, "d9", 5], ["remove", "r1"],
+                 ["set_info", "d0", "/d1"], ["rebalance"], ["set_replicas", 0.5]):
+        cairn(builder, *args, codes=(2,), stdin=subprocess.DEVNULL)
+        assert builder.read_bytes() == before, args
+    assert not os.path.exists(tmp_path / "x.ring.gz")
