@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_BYTES (256u << 10)
-#define RETRY_US    1000000
+#define RETRY_US 1000000
 
 void totals_sum(const struct totals *totals, uint64_t *ret_count, uint64_t *ret_bytes)
 {
@@ -215,7 +214,8 @@ static enum err drain_space(struct drain *drain, struct touch *touch, struct ove
 	while (!err && node && node->space == touch->space) {
 		struct overlay_node *next = overlay_next(node);
 		write_row(drain, node);
-		if (drain->batch_bytes >= BATCH_BYTES && next && next->space == touch->space) {
+		if (drain->batch_bytes >= drain->job.rows->config.batch_bytes && next &&
+		        next->space == touch->space) {
 			write_space(drain, touch);
 			err = commit(drain, touch, next);
 		}
@@ -237,7 +237,8 @@ static void drain_run(struct work *work)
 	drain->batch_bytes = 0;
 	for (; touch && !err; touch = touch->next, node = NULL) {
 		err = drain_space(drain, touch, node);
-		if (!err && drain->batch_bytes >= BATCH_BYTES && touch->next)
+		if (!err && drain->batch_bytes >= drain->job.rows->config.batch_bytes &&
+		        touch->next)
 			err = commit(drain, touch->next, NULL);
 	}
 	drain->err = err ? err : commit(drain, NULL, NULL);

@@ -15,7 +15,7 @@
 
 struct key {
 	size_t len;
-	char data[1 + 16 + ROW_NAME_MAX + 2];
+	char data[1 + 16 + ROW_NAME_MAX + 3];
 };
 
 static inline void key_database(struct key *key, char prefix, const uint8_t database[16])
@@ -29,7 +29,7 @@ static inline void key_database(struct key *key, char prefix, const uint8_t data
 static inline void key_row(struct key *key, char prefix, const uint8_t database[16],
         const char *name, size_t len, bool whole)
 {
-	assert(len <= ROW_NAME_MAX);
+	assert(len <= ROW_NAME_MAX + 1);
 	key_database(key, prefix, database);
 	memcpy(key->data + 17, name, len);
 	key->data[17 + len] = 0;

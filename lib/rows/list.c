@@ -289,17 +289,21 @@ static size_t dir_len(const struct cursor *c, const struct query *q)
 	return at ? (size_t)(at - c->name) + q->delimiter_len : 0;
 }
 
-static bool leave_dir(struct cursor *c, const struct query *q, const char *dir, size_t len)
+/* Steps over all that begins with `dir`. In reverse and with a path the object "dir/" is still to
+ * come (Swift forgets it there; in forward order it shows it). */
+static bool leave_dir(struct cursor *c, const struct query *q, char *dir, size_t len)
 {
 	if (!q->reverse)
 		return seek_past_dir(c, dir, len);
+	if (q->path)
+		dir[len++] = 1;
 	cursor_seek(c, dir, len);
 	return true;
 }
 
 static enum err walk(struct cursor *c, const struct query *q, struct buf *ret_rows)
 {
-	char dir[ROW_NAME_MAX + 1];
+	char dir[ROW_NAME_MAX + 2];
 	size_t found = 0;
 
 	for (seek_start(c, q); found < q->limit && in_bounds(c, q);) {

@@ -19,6 +19,7 @@ static void set_defaults(struct rows_config *config)
 {
 	config->overlay_max = config->overlay_max ? config->overlay_max : 64u << 20;
 	config->drain_bytes = config->drain_bytes ? config->drain_bytes : 1u << 20;
+	config->batch_bytes = config->batch_bytes ? config->batch_bytes : 256u << 10;
 	config->drain_us = config->drain_us ? config->drain_us : 500000;
 	config->checkpoint_bytes = config->checkpoint_bytes ? config->checkpoint_bytes : 16u << 20;
 	config->checkpoint_us = config->checkpoint_us ? config->checkpoint_us : 30000000;

@@ -24,6 +24,7 @@ struct rows_config {
 	/* 0 takes the default */
 	size_t overlay_max;      /* bytes; beyond it changes wait: 64 MiB */
 	size_t drain_bytes;      /* overlay that is worth a drain at once: 1 MiB */
+	size_t batch_bytes;      /* of one write to the store: 256 KiB */
 	uint64_t drain_us;       /* age at which any overlay is drained: 500 ms */
 	size_t checkpoint_bytes; /* drained since the last checkpoint: 16 MiB */
 	uint64_t checkpoint_us;  /* or this long after a drain: 30 s */
