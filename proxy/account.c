@@ -69,8 +69,8 @@ static void answer_totals(struct request *request, const struct backend_reply *r
 	request_header_u64(request, "X-Account-Container-Count", r->containers);
 	request_header_u64(request, "X-Account-Object-Count", objects);
 	request_header_u64(request, "X-Account-Bytes-Used", bytes);
-	if (r->put_ts) {
-		ts_format(r->put_ts, ts);
+	if (r->ts) {
+		ts_format(r->ts, ts);
 		http_header(request->http, "X-Timestamp", ts);
 	}
 }
@@ -131,7 +131,7 @@ static enum step account_read(struct op *op)
 	}
 	http_header(request->http, "Vary", "Accept");
 	AUTO(buf) struct buf out = BUF_NONE;
-	listing_render(&out, a->listing.format, request->account, NULL, rows);
+	listing_render(&out, a->listing.format, cluster, request->account, NULL, rows);
 	request_headers(request);
 	struct bytes *body = out.len ? bytes_copy(out.data, out.len) : NULL;
 	http_reply(request->http, out.len ? 200 : 204, body, 0, out.len);
@@ -173,7 +173,11 @@ static enum step account_write(struct op *op)
 
 	if (deletes && request->query.count)
 		return request_fail(request, 400);
-	if (!deletes && !text && !(text = constraint_metadata(request, "account")))
+	if (!deletes && !info_get(&request->account_info, op, request->proxy, request->account, NULL))
+		return STEP_WAIT;
+	if (!deletes && !text && !(text = constraint_metadata(request, "account")) &&
+	        !(text = constraint_stored_metadata(
+	                  request, "account", request->account_info.info)))
 		text = collect(request, a);
 	if (text)
 		return request_fail_text(request, 400, text);

@@ -11,10 +11,11 @@
 
 enum { SEGMENT_NONE, SEGMENT_OPENING, SEGMENT_FIRST, SEGMENT_READING };
 
-void body_open(struct body *b, struct op *op, struct proxy *proxy, struct arena *arena,
+void body_open(struct body *b, struct request *request, struct op *op, struct proxy *proxy, struct arena *arena,
         unsigned policy, const char *account, const char *container, const char *object,
         uint64_t first_offset, uint64_t first_len)
 {
+	b->request = request;
 	b->op = op;
 	b->proxy = proxy;
 	b->arena = arena;
@@ -106,6 +107,18 @@ static bool segments_ready(struct body *b)
 {
 	if (!info_get(&b->segment_info, b->op, b->proxy, b->account, b->segment_container))
 		return false;
+	struct access access = {b->account, true, false, true, false, false};
+	bool wait = false;
+	if (!b->segment_info.err && !b->list.count)
+		b->err = request_authorize(b->request, &access,
+		        info_header(b->segment_info.info, "X-Container-Read"), &b->segment_account,
+		        &wait);
+	if (wait)
+		return false;
+	if (b->err) {
+		b->listed = true;
+		return true;
+	}
 	if (b->segment_info.err || !b->segment_info.info->exists) {
 		b->err = b->segment_info.err;
 		b->listed = true;
@@ -149,6 +162,11 @@ bool body_ready(struct body *b)
 		}
 	}
 	return segments_ready(b);
+}
+
+bool body_is_dlo(const struct body *b)
+{
+	return b->is_dlo;
 }
 
 enum err body_err(const struct body *b)
@@ -382,4 +400,5 @@ void body_done(struct body *b)
 	reader_done(&b->segment);
 	fan_done(&b->list);
 	info_fetch_done(&b->segment_info);
+	info_fetch_done(&b->segment_account);
 }

@@ -18,6 +18,7 @@ struct body_part {
 };
 
 struct body {
+	struct request *request; /* whose rights count for segments */
 	struct op *op;
 	struct proxy *proxy;
 	struct arena *arena;
@@ -27,7 +28,7 @@ struct body {
 	/* Dynamic large object (X-Object-Manifest): segments in another container. */
 	bool is_dlo, listed;
 	const char *segment_container, *segment_prefix;
-	struct info_fetch segment_info;
+	struct info_fetch segment_info, segment_account;
 	struct fan list;
 	struct segment *segments;
 	unsigned segment_count, segment_room;
@@ -45,12 +46,14 @@ struct body {
 
 enum body_step { BODY_PIECE, BODY_WAIT, BODY_END, BODY_FAILED };
 
-/* Texts are borrowed. first_offset/first_len: bytes to bring along with the version. */
-void body_open(struct body *body, struct op *op, struct proxy *proxy, struct arena *arena,
+/* Texts are borrowed. first_offset/first_len: bytes to bring along with the version. Set body->raw
+ * before to read a manifest itself. */
+void body_open(struct body *body, struct request *request, struct op *op, struct proxy *proxy, struct arena *arena,
         unsigned policy, const char *account, const char *container, const char *object,
         uint64_t first_offset, uint64_t first_len);
 bool body_ready(struct body *body);
 enum err body_err(const struct body *body);
+bool body_is_dlo(const struct body *body);
 const struct backend_reply *body_head(const struct body *body);
 uint64_t body_size(const struct body *body);
 uint64_t body_ts(const struct body *body); /* of the newest of its segments and itself */

@@ -8,6 +8,10 @@ bool conditional_names(const char *value, const char *etag)
 {
 	size_t etag_len = strlen(etag);
 
+	if (etag_len >= 2 && *etag == '"') {
+		etag++;
+		etag_len -= 2;
+	}
 	while (*value) {
 		size_t len = strcspn(value, ",");
 		const char *start = value, *end = value + len;

@@ -1,5 +1,6 @@
 #include "proxy/proxy.h"
 
+#include "lib/base/kv.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -73,6 +74,37 @@ const char *constraint_metadata(struct request *request, const char *type)
 			return arena_printf(arena, "Total metadata too large; max %u",
 			        limits->max_meta_overall);
 	}
+	return NULL;
+}
+
+const char *constraint_stored_metadata(
+        struct request *request, const char *type, const struct info *info)
+{
+	struct arena *arena = request_arena(request);
+	const struct limits *limits = &request_cluster(request)->limits;
+	const char *prefix = arena_printf(arena, "X-%s-Meta-", type);
+	size_t count = 0, size = 0, skip = strlen(prefix);
+	struct kv_pair pair;
+
+	for (unsigned i = 0; i < request->http->header_count; i++) {
+		const struct http_header *h = &request->http->headers[i];
+		if (!has_prefix(h->name, prefix) || !*h->value)
+			continue;
+		count++;
+		size += strlen(h->name) - skip + strlen(h->value);
+	}
+	for (size_t at = 0; info && kv_next(info->headers.data, info->headers.len, &at, &pair);) {
+		if (!has_prefix(pair.name, prefix) || http_get(request->http, pair.name))
+			continue;
+		count++;
+		size += pair.name_len - skip + pair.value_len;
+	}
+	if (count > limits->max_meta_count)
+		return arena_printf(
+		        arena, "Too many metadata items; max %u", limits->max_meta_count);
+	if (size > limits->max_meta_overall)
+		return arena_printf(
+		        arena, "Total metadata too large; max %u", limits->max_meta_overall);
 	return NULL;
 }
 

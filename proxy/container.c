@@ -54,7 +54,7 @@ static void answer_totals(struct request *request, const struct backend_reply *r
 	}
 	request_header_u64(request, "X-Container-Object-Count", objects);
 	request_header_u64(request, "X-Container-Bytes-Used", bytes);
-	ts_format(r->put_ts, ts);
+	ts_format(r->ts, ts);
 	http_header(request->http, "X-Timestamp", ts);
 	http_date_format((int64_t)((r->put_ts + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
 	http_header(request->http, "Last-Modified", date);
@@ -178,7 +178,9 @@ static const char *collect(struct request *request, struct container *c)
 				return error;
 		}
 	}
-	if ((error = constraint_metadata(request, "container")))
+	if ((error = constraint_metadata(request, "container")) ||
+	        (error = constraint_stored_metadata(
+	                 request, "container", request->container_info.info)))
 		return error;
 	db_headers(request, "container", &c->headers);
 	return NULL;
@@ -200,7 +202,7 @@ static enum step container_check(struct op *op)
 	if (text)
 		return request_fail_text(request, 400, text);
 	if (len > max && is_put(request))
-		return request_fail_text(request, 400,
+		return request_fail_html(request, 400,
 		        arena_printf(request_arena(request),
 		                "Container name length of %zu longer than %u", len, max));
 	if (!is_put(request))

@@ -121,7 +121,7 @@ static void decide(struct db_read *read, unsigned limit, bool reverse)
 		missing += r->err == ERR_NOT_FOUND;
 		if (r->err == ERR_OK) {
 			pages[count++] = &r->rows;
-			if (!best || r->ts > best->ts)
+			if (!best || r->put_ts > best->put_ts)
 				best = r;
 		}
 	}

@@ -71,7 +71,9 @@ static enum step get_open(struct op *op)
 		get = request->own = arena_zalloc(request_arena(request), sizeof(*get));
 		request->own_done = get_done;
 		first_bytes(request, &offset, &len);
-		body_open(&get->body, op, request->proxy, request_arena(request),
+		const char *raw = query_get(&request->query, "multipart-manifest");
+		get->body.raw = raw && strcmp(raw, "get") == 0;
+		body_open(&get->body, request, op, request->proxy, request_arena(request),
 		        request->container_info.info->policy, request->account, request->container,
 		        request->object, offset, len);
 	}
@@ -181,19 +183,17 @@ static enum step get_manifest(struct op *op)
 	struct get *get = get_of(request);
 	struct body *body = &get->body;
 
-	if (body_err(body) == ERR_NOT_FOUND)
-		return stop(request, 404);
+	if (body_err(body) == ERR_NOT_FOUND || body_err(body) == ERR_FORBIDDEN ||
+	        body_err(body) == ERR_UNAUTHORIZED)
+		return stop(request, err_status(body_err(body)));
 	if (body_err(body))
 		return stop(request, 503);
-	if (expired(request, body_head(body)) &&
-	        !is_true(http_get(request->http, "X-Open-Expired")))
+	if (expired(request, body_head(body)))
 		return stop(request, 404);
 	uint64_t size = body_size(body);
 	body_etag(body, get->etag, sizeof(get->etag));
 	int status = conditional_check(request->http, get->etag, body_ts(body));
 	if (status == 304 || status == 412) {
-		char *type = NULL;
-		(void)type;
 		http_header(request->http, "Etag", get->etag);
 		http_header(request->http, "Accept-Ranges", "bytes");
 		return stop(request, status);
@@ -208,6 +208,9 @@ static enum step get_manifest(struct op *op)
 	const char *if_range = http_get(request->http, "If-Range");
 	const char *range = http_get(request->http, "Range");
 	if (if_range && !conditional_names(if_range, get->etag))
+		range = NULL;
+	/* Swift sends several ranges of a dynamic large object as the whole of it. */
+	if (range && body_is_dlo(body) && strchr(range, ','))
 		range = NULL;
 	switch (range_parse(range, size, get->ranges, &get->range_count)) {
 	case RANGE_UNSATISFIABLE:

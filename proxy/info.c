@@ -89,13 +89,17 @@ static void keep(struct proxy *proxy, struct info *info)
 static const struct backend_reply *newest(const struct fan *fan)
 {
 	const struct backend_reply *best = NULL;
+	uint64_t latest = 0;
 
 	for (unsigned i = 0; i < fan->count; i++) {
 		const struct backend_reply *r = &fan->calls[i].reply;
 		if (!fan->calls[i].answered || (r->err != ERR_OK && r->err != ERR_NOT_FOUND))
 			continue;
-		if (!best || r->ts > best->ts || (r->ts == best->ts && best->err && !r->err))
+		uint64_t changed = r->put_ts > r->delete_ts ? r->put_ts : r->delete_ts;
+		if (!best || changed > latest) {
 			best = r;
+			latest = changed;
+		}
 	}
 	return best;
 }

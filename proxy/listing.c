@@ -181,9 +181,10 @@ static void xml_text(struct buf *out, const char *text)
 	}
 }
 
-static void json_row(struct buf *out, const struct backend_row *row, bool objects)
+static void json_row(struct buf *out, const struct backend_row *row, const char *policy)
 {
 	char date[ISO_DATE_SIZE];
+	bool objects = !policy;
 
 	if (row->subdir) {
 		buf_str(out, "{\"subdir\": ");
@@ -208,6 +209,9 @@ static void json_row(struct buf *out, const struct backend_row *row, bool object
 	if (objects) {
 		buf_str(out, ", \"content_type\": ");
 		json_text(out, row->content_type);
+	} else {
+		buf_str(out, ", \"storage_policy\": ");
+		json_text(out, policy);
 	}
 	buf_char(out, '}');
 }
@@ -219,9 +223,11 @@ static void xml_element(struct buf *out, const char *name, const char *text)
 	buf_printf(out, "</%s>", name);
 }
 
-static void xml_row(struct buf *out, const struct backend_row *row, bool objects)
+/* policy: a container's policy name; NULL: the row is an object. */
+static void xml_row(struct buf *out, const struct backend_row *row, const char *policy)
 {
 	char date[ISO_DATE_SIZE];
+	bool objects = !policy;
 
 	if (row->subdir) {
 		buf_str(out, "<subdir name=\"");
@@ -245,11 +251,20 @@ static void xml_row(struct buf *out, const struct backend_row *row, bool objects
 		        (unsigned long long)row->count, (unsigned long long)row->bytes);
 	}
 	xml_element(out, "last_modified", date);
+	if (policy)
+		xml_element(out, "storage_policy", policy);
 	buf_str(out, objects ? "</object>" : "</container>");
 }
 
-void listing_render(struct buf *out, enum listing_format format, const char *account,
-        const char *container, const struct buf *rows)
+static const char *policy_name(const struct cluster *cluster, unsigned policy)
+{
+	const char *name = policy < BACKEND_POLICIES ? cluster->policies[policy].name : NULL;
+
+	return name ? name : "";
+}
+
+void listing_render(struct buf *out, enum listing_format format, const struct cluster *cluster,
+        const char *account, const char *container, const struct buf *rows)
 {
 	struct backend_row row;
 	bool first = true;
@@ -263,15 +278,16 @@ void listing_render(struct buf *out, enum listing_format format, const char *acc
 		buf_str(out, "\">");
 	}
 	for (size_t at = 0; backend_rows_next(rows, &at, &row); first = false) {
+		const char *policy = container ? NULL : policy_name(cluster, row.policy);
 		if (format == LISTING_PLAIN) {
 			buf_str(out, row.name);
 			buf_char(out, '\n');
 		} else if (format == LISTING_JSON) {
 			if (!first)
 				buf_str(out, ", ");
-			json_row(out, &row, container);
+			json_row(out, &row, policy);
 		} else {
-			xml_row(out, &row, container);
+			xml_row(out, &row, policy);
 		}
 	}
 	if (format == LISTING_JSON)

@@ -18,8 +18,8 @@ int listing_parse(struct request *request, unsigned limit_max, struct listing *r
 const char *listing_content_type(enum listing_format format);
 
 /* Renders the encoded rows (backend_rows_*) of an account (container NULL) or a container. */
-void listing_render(struct buf *out, enum listing_format format, const char *account,
-        const char *container, const struct buf *rows);
+void listing_render(struct buf *out, enum listing_format format, const struct cluster *cluster,
+        const char *account, const char *container, const struct buf *rows);
 
 /* Rows of several replicas of which no majority agrees: a name counts when a majority of all
  * replicas lists it, or, when not all answered, when any does; the newest row of it wins. */

@@ -110,7 +110,8 @@ struct bytes *pages_render(struct proxy *proxy, struct request *request,
 		list_prepend(&proxy->page_lru, &page->lru);
 		return bytes_ref(page->body);
 	}
-	listing_render(&out, listing->format, request->account, request->container, rows);
+	listing_render(
+	        &out, listing->format, proxy->cluster, request->account, request->container, rows);
 	if (!out.len)
 		return NULL;
 	struct bytes *body = bytes_copy(out.data, out.len);

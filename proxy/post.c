@@ -99,12 +99,30 @@ static bool expired(const struct request *request, const struct backend_reply *r
 	return at && strtoull(at, NULL, 10) <= request->ts / TS_PER_SECOND;
 }
 
+/* X-If-Delete-At: delete only what is due to expire just then (the expirer's own condition). */
+static int check_if_delete_at(struct request *request, const struct post *post)
+{
+	const char *wanted = http_get(request->http, "X-If-Delete-At");
+	const struct backend_reply *r = post->reader.reply;
+	uint64_t at, is;
+
+	if (!wanted)
+		return 0;
+	if (!ts_parse(wanted, &at))
+		return 400;
+	if (post->reader.err || !r)
+		return 404;
+	const char *has = kv_get(r->headers.data, r->headers.len, "X-Delete-At");
+	return has && ts_parse(has, &is) && is == at ? 0 : 412;
+}
+
 static enum step post_read(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct post *post = request->own;
 	const struct info *info = request->container_info.info;
 	const char *text;
+	int status;
 
 	if (!post) {
 		if (!info->exists)
@@ -122,6 +140,8 @@ static enum step post_read(struct op *op)
 	if (!reader_ready(&post->reader))
 		return STEP_WAIT;
 	reader_close(&post->reader);
+	if (!is_post(request) && (status = check_if_delete_at(request, post)))
+		return request_fail(request, status);
 	if (post->reader.err && post->reader.err != ERR_NOT_FOUND)
 		return request_fail(request, 503);
 	if (is_post(request) && (post->reader.err || expired(request, post->reader.reply)))

@@ -215,6 +215,8 @@ enum step request_prepare(struct op *op);
 enum step request_fail(struct request *request, int status);
 /* The same with a plain text body. */
 enum step request_fail_text(struct request *request, int status, const char *text);
+/* Text of its own under the type of Swift's standard bodies. */
+enum step request_fail_html(struct request *request, int status, const char *text);
 enum step request_err(struct request *request, enum err err);
 /* Answers with an empty body. */
 enum step request_empty(struct request *request, int status);
@@ -256,6 +258,9 @@ int tempauth_prefix(const char *account); /* 0 AUTH_, 1 SERVICE_, -1 neither */
 
 /* constraints.c: NULL when fine, else the text of the 400. */
 const char *constraint_metadata(struct request *request, const char *type);
+/* The same bounds for what is stored (info) and the request's together. */
+const char *constraint_stored_metadata(
+        struct request *request, const char *type, const struct info *info);
 const char *constraint_delete_at(struct request *request, uint64_t *ret_at);
 
 /* Swift's text for a status. */

@@ -1,6 +1,6 @@
 /* Object PUT and COPY.
  *
- *   prepare -> check (-> source) -> receive -> verify -> commit
+ *   prepare -> check (-> source) -> target -> receive -> verify -> commit
  *
  * The body comes in pieces of BACKEND_PIECE. One that fits in a single inline piece travels in the
  * commit itself; of a larger one each piece is staged on all primaries while the next comes in.
@@ -15,12 +15,13 @@
 #include "lib/base/mem.h"
 #include "lib/crypto/md5.h"
 #include "lib/crypto/md5_lanes.h"
+#include "lib/http/range.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { PREPARE, CHECK, SOURCE, RECEIVE, VERIFY, COMMIT };
+enum { PREPARE, CHECK, SOURCE, TARGET, RECEIVE, VERIFY, COMMIT };
 
 #define PIECES_MAX  4 /* staged or hashed at once, of one upload */
 #define DEADLINE_MS 30000
@@ -39,7 +40,8 @@ struct copy {
 	const char *account, *container, *object;
 	struct info_fetch container_info, account_info;
 	struct body body;
-	bool opened, fresh, planned;
+	struct range ranges[RANGE_MAX];
+	bool opened, fresh;
 	uint64_t left;
 };
 
@@ -220,7 +222,9 @@ static const char *check_headers(struct request *request, struct put *put)
 	return constraint_metadata(request, "object");
 }
 
-static enum step put_check(struct op *op)
+/* Where the object goes, and what is said about it. After the source of a copy: Swift reads
+ * that first, so its refusal comes first. */
+static enum step put_target(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct put *put = request->own;
@@ -228,14 +232,6 @@ static enum step put_check(struct op *op)
 	const char *text;
 	enum step step;
 
-	if (!put) {
-		put = request->own = arena_zalloc(request_arena(request), sizeof(*put));
-		put->request = request;
-		put->info = request->container_info.info;
-		request->own_done = put_done;
-		if ((step = setup(request, put)) != STEP_NEXT)
-			return step;
-	}
 	if (request->method == &object_copy) {
 		if ((step = other_destination(request, put)) != STEP_NEXT)
 			return step;
@@ -255,7 +251,21 @@ static enum step put_check(struct op *op)
 	put->count = proxy_place(request_cluster(request),
 	        proxy_object_ring(request_cluster(request), put->policy), put->account,
 	        put->container, put->object, put->key, put->devices);
-	return op_go(op, put->copy ? SOURCE : RECEIVE);
+	return op_go(op, RECEIVE);
+}
+
+static enum step put_check(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct put *put = request->own = arena_zalloc(request_arena(request), sizeof(*put));
+
+	put->request = request;
+	put->info = request->container_info.info;
+	request->own_done = put_done;
+	enum step step = setup(request, put);
+	if (step != STEP_NEXT)
+		return step;
+	return op_go(op, put->copy ? SOURCE : TARGET);
 }
 
 /* --- pieces --- */
@@ -509,7 +519,7 @@ static enum step put_source(struct op *op)
 		copy->opened = true;
 		const char *raw = query_get(&request->query, "multipart-manifest");
 		copy->body.raw = raw && strcmp(raw, "get") == 0;
-		body_open(&copy->body, op, request->proxy, request_arena(request), info->policy,
+		body_open(&copy->body, request, op, request->proxy, request_arena(request), info->policy,
 		        copy->account, copy->container, copy->object, 0, BACKEND_PIECE);
 	}
 	if (!body_ready(&copy->body))
@@ -525,12 +535,19 @@ static enum step put_source(struct op *op)
 	int status = conditional_check(request->http, etag, body_ts(&copy->body));
 	if (status == 412 && !put->commit.only_if_absent)
 		return abandon(request, put, 412);
-	copy->left = body_size(&copy->body);
+	struct range range = {0, body_size(&copy->body) - 1};
+	unsigned count = 1;
+	if (range_parse(http_get(request->http, "Range"), body_size(&copy->body), copy->ranges,
+	            &count) == RANGE_UNSATISFIABLE)
+		return abandon(request, put, 416);
+	if (count == 1 && http_get(request->http, "Range"))
+		range = copy->ranges[0];
+	copy->left = body_size(&copy->body) ? range.end - range.start + 1 : 0;
 	if (copy->left > request_cluster(request)->limits.max_file_size)
 		return abandon(request, put, 413);
 	if (copy->left)
-		body_add_range(&copy->body, 0, copy->left - 1);
-	return op_go(op, RECEIVE);
+		body_add_range(&copy->body, range.start, range.end);
+	return op_go(op, TARGET);
 }
 
 /* --- headers of the new object --- */
@@ -704,8 +721,9 @@ static enum step put_commit(struct op *op)
 
 static const struct op_state states[] = {
         [PREPARE] = {"prepare", request_prepare, TO(CHECK), 15000},
-        [CHECK] = {"check", put_check, TO(SOURCE) | TO(RECEIVE), 0},
-        [SOURCE] = {"source", put_source, TO(RECEIVE), 0},
+        [CHECK] = {"check", put_check, TO(SOURCE) | TO(TARGET), 0},
+        [SOURCE] = {"source", put_source, TO(TARGET), 0},
+        [TARGET] = {"target", put_target, TO(RECEIVE), 0},
         [RECEIVE] = {"receive", put_receive, TO(VERIFY), 0},
         [VERIFY] = {"verify", put_verify, TO(COMMIT), 0},
         [COMMIT] = {"commit", put_commit, 0, 0},

@@ -48,6 +48,13 @@ static bool origin_allowed(const char *allowed, const char *origin)
 	return false;
 }
 
+static void add_lower(struct buf *out, const char *name)
+{
+	buf_str(out, ", ");
+	for (; *name; name++)
+		buf_char(out, (char)(*name >= 'A' && *name <= 'Z' ? *name + 32 : *name));
+}
+
 /* CORS for actual requests, as Swift's cors_validation in strict mode. */
 static void cors_headers(struct request *request)
 {
@@ -74,7 +81,7 @@ static void cors_headers(struct request *request)
 	}
 	for (size_t at = 0; kv_next(request->http->out.data, request->http->out.len, &at, &pair);) {
 		if (strcasestr(pair.name, "-meta-") && !strcasestr(buf_text(&expose), pair.name))
-			buf_printf(&expose, ", %s", pair.name);
+			add_lower(&expose, pair.name);
 	}
 	bool any = (allowed && strcmp(allowed, "*") == 0) ||
 	           (!allowed && cluster && strcmp(cluster, "*") == 0);
@@ -105,13 +112,19 @@ static enum step answer_text(
 enum step request_fail(struct request *request, int status)
 {
 	if (status == 401) {
-		struct arena *arena = request_arena(request);
-		http_header(request->http, "Www-Authenticate",
-		        arena_printf(arena, "Swift realm=\"%s\"",
-		                request->account ? request->account : "unknown"));
+		AUTO(buf) struct buf realm = BUF_NONE;
+		buf_str(&realm, "Swift realm=\"");
+		url_quote(&realm, request->account ? request->account : "unknown", "");
+		buf_char(&realm, '"');
+		http_header(request->http, "Www-Authenticate", buf_text(&realm));
 	}
 	return answer_text(request, status, "text/html; charset=UTF-8",
 	        swift_error_body(request_arena(request), status));
+}
+
+enum step request_fail_html(struct request *request, int status, const char *text)
+{
+	return answer_text(request, status, "text/html; charset=UTF-8", text);
 }
 
 enum step request_fail_text(struct request *request, int status, const char *text)
@@ -342,13 +355,13 @@ static int split(struct request *request)
 		return 404;
 	if (strcmp(parts[0], "v1") != 0 && strcmp(parts[0], "v1.0") != 0)
 		return count > 1 ? 400 : 412;
-	if (!parts[1] || !*parts[1])
+	if (!parts[1])
 		return 412;
+	if (!*parts[1] || (parts[2] && !*parts[2] && parts[3]))
+		return 404;
 	request->account = parts[1];
 	request->container = parts[2] && *parts[2] ? parts[2] : NULL;
 	request->object = parts[3] && *parts[3] ? parts[3] : NULL;
-	if (request->object && !request->container)
-		return 412;
 	return 0;
 }
 

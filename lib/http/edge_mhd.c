@@ -49,12 +49,14 @@ struct exchange {
 	struct MHD_Connection *connection; /* NULL once the client is gone or served */
 	struct bytes *into;                /* owned: where the body goes */
 	struct MHD_Response *response;     /* owned until queued */
+	enum MHD_ResponseFlags response_flags;
 	struct piece *first, **last;       /* stream */
 	size_t pending;
 	uint64_t drained;
 	struct timer drain_timer;
 	bool suspended, begun, body_ended, handler_done, edge_done, stream, aborted, headers_first;
-	bool in_callback, drop;
+	bool drop, ending;
+	struct task end_task; /* tells the handler of the end of the body */
 };
 
 static struct exchange *exchange_of(struct http_req *req)
@@ -81,7 +83,7 @@ static void exchange_free(struct exchange *x)
 
 static void maybe_free(struct exchange *x)
 {
-	if (x->edge_done && x->handler_done)
+	if (x->edge_done && x->handler_done && !x->ending)
 		exchange_free(x);
 }
 
@@ -114,6 +116,26 @@ const char *http_get(const struct http_req *req, const char *name)
 	return NULL;
 }
 
+static void on_end(struct task *task)
+{
+	struct exchange *x = CONTAINER_OF(task, struct exchange, end_task);
+
+	x->ending = false;
+	if (!x->handler_done && !x->req.answered && !x->req.gone)
+		x->req.handler->body(&x->req, TAKE(x->into), true);
+	maybe_free(x);
+}
+
+/* The end is told only to a handler that wants (the rest of) the body, from the loop. */
+static void tell_end(struct exchange *x)
+{
+	if (x->ending || !x->into)
+		return;
+	x->ending = true;
+	x->end_task.run = on_end;
+	reactor_post(x->edge->reactor, &x->end_task);
+}
+
 void http_body_want(struct http_req *req, struct bytes *into)
 {
 	struct exchange *x = exchange_of(req);
@@ -124,7 +146,10 @@ void http_body_want(struct http_req *req, struct bytes *into)
 		return;
 	}
 	x->into = into;
-	resume(x);
+	if (x->body_ended)
+		tell_end(x);
+	else
+		resume(x);
 }
 
 void http_header(struct http_req *req, const char *name, const char *value)
@@ -153,6 +178,8 @@ static void answer(struct exchange *x, int status)
 	assert(!x->req.answered);
 	x->req.answered = true;
 	x->req.status = status;
+	x->response_flags |= MHD_RF_SEND_KEEP_ALIVE_HEADER;
+	MHD_set_response_options(x->response, x->response_flags, MHD_RO_END);
 	add_headers(x);
 	bytes_unref(x->into);
 	x->into = NULL;
@@ -193,8 +220,7 @@ void http_reply(struct http_req *req, int status, struct bytes *body, size_t off
 		x->response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 		/* Swift's 204 carries Content-Length: 0, which MHD leaves out by itself. */
 		if (status == 204) {
-			MHD_set_response_options(
-			        x->response, MHD_RF_INSANITY_HEADER_CONTENT_LENGTH, MHD_RO_END);
+			x->response_flags = MHD_RF_INSANITY_HEADER_CONTENT_LENGTH;
 			kv_add(&req->out, "Content-Length", "0");
 		}
 	}
@@ -370,14 +396,14 @@ static void note_client(struct exchange *x)
 		        x->req.remote, sizeof(x->req.remote));
 }
 
-static enum MHD_Result refuse(struct exchange *x, const char *why)
+static enum MHD_Result refuse(struct exchange *x, int status, const char *why)
 {
 	struct MHD_Response *r = MHD_create_response_from_buffer(
 	        strlen(why), (void *)(uintptr_t)why, MHD_RESPMEM_PERSISTENT);
 
 	MHD_add_response_header(r, "Content-Type", "text/plain; charset=UTF-8");
 	MHD_add_response_header(r, "Connection", "close");
-	enum MHD_Result ok = MHD_queue_response(x->connection, 400, r);
+	enum MHD_Result ok = MHD_queue_response(x->connection, (unsigned)status, r);
 	MHD_destroy_response(r);
 	x->req.answered = true;
 	return ok;
@@ -395,15 +421,19 @@ static enum MHD_Result first_call(struct exchange *x, const char *method, const 
 	req->headers = arena_alloc(&req->arena, (count + 1) * sizeof(*req->headers));
 	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, copy_header, req);
 	note_client(x);
-	const char *why = guard_check(req);
+	int status;
+	const char *why = guard_check(req, &status);
 	if (why)
-		return refuse(x, why);
+		return refuse(x, status, why);
 	if (req->chunked || req->content_length) {
 		x->begun = true;
 		x->handler_done = false;
 		req->handler->begin(req);
-		/* A client that waits for 100 Continue gets it only when the body is wanted. */
-		if (req->expects_continue && !x->into) {
+		/* A client that waits for 100 Continue gets it only when the body is wanted; a body
+		 * too large to drain is refused before it is read. */
+		if ((req->expects_continue ||
+			    req->content_length > x->edge->options.drain_bytes_max) &&
+		        !x->into) {
 			x->headers_first = true;
 			if (!req->answered)
 				suspend(x);
@@ -484,7 +514,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 			x->handler_done = false;
 			req->handler->begin(req);
 		} else if (!req->answered) {
-			req->handler->body(req, TAKE(x->into), true);
+			tell_end(x);
 		}
 	}
 	if (x->response)

@@ -46,10 +46,12 @@ static bool target_ok(const char *target)
 	return true;
 }
 
-const char *guard_check(struct http_req *req)
+const char *guard_check(struct http_req *req, int *ret_status)
 {
 	unsigned hosts = 0, lengths = 0, codings = 0;
+	bool unknown = false;
 
+	*ret_status = 400;
 	if (!is_token(req->method))
 		return "Bad method";
 	if (!target_ok(req->target))
@@ -69,7 +71,7 @@ const char *guard_check(struct http_req *req)
 		} else if (strcasecmp(h->name, "Transfer-Encoding") == 0) {
 			codings++;
 			if (strcasecmp(h->value, "chunked") != 0)
-				return "Unsupported Transfer-Encoding";
+				unknown = true;
 			req->chunked = true;
 		} else if (strcasecmp(h->name, "Expect") == 0) {
 			if (strcasecmp(h->value, "100-continue") == 0)
@@ -78,6 +80,10 @@ const char *guard_check(struct http_req *req)
 	}
 	if (lengths > 1)
 		return "Duplicate Content-Length";
+	if (unknown) {
+		*ret_status = 501;
+		return "Unsupported Transfer-Encoding";
+	}
 	if (codings > 1)
 		return "Duplicate Transfer-Encoding";
 	if (codings && lengths)

@@ -5,8 +5,9 @@
 
 #include "lib/http/http.h"
 
-/* NULL when the request is fine, else the sentence for the 400. On success fills
- * has_length, content_length, chunked and expects_continue. */
-const char *guard_check(struct http_req *req);
+/* NULL when the request is fine, else a sentence for the client, with the status (400; 501 for a
+ * transfer coding we do not know, RFC 9112 6.1). On success fills has_length, content_length,
+ * chunked and expects_continue. */
+const char *guard_check(struct http_req *req, int *ret_status);
 
 #endif

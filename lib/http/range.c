@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define RANGE_TEXT_MAX 4096
+
 struct spec {
 	bool has_start, has_end;
 	uint64_t start, end;
@@ -24,23 +26,13 @@ static bool parse_number(const char **text, uint64_t *ret)
 	return true;
 }
 
-static void skip_spaces(const char **text)
-{
-	while (**text == ' ')
-		++*text;
-}
-
 static bool parse_spec(const char **text, struct spec *s)
 {
 	*s = (struct spec){0};
-	skip_spaces(text);
 	s->has_start = parse_number(text, &s->start);
-	skip_spaces(text);
 	if (*(*text)++ != '-')
 		return false;
-	skip_spaces(text);
 	s->has_end = parse_number(text, &s->end);
-	skip_spaces(text);
 	if (**text && **text != ',')
 		return false;
 	return (s->has_start || s->has_end) && !(s->has_start && s->has_end && s->end < s->start);
@@ -85,10 +77,21 @@ enum range_result range_parse(
 	bool too_many = false;
 	struct spec spec;
 
+	char plain[RANGE_TEXT_MAX];
+	size_t len = 0;
+
 	if (!text || size == 0)
 		return RANGE_NONE;
-	while (*text == ' ')
-		text++;
+	/* As Swift: spaces mean nothing, wherever they stand. */
+	for (; *text; text++) {
+		if (*text == ' ')
+			continue;
+		if (len == sizeof(plain) - 1)
+			return RANGE_NONE;
+		plain[len++] = *text;
+	}
+	plain[len] = 0;
+	text = plain;
 	if (strncasecmp(text, "bytes=", 6) != 0)
 		return RANGE_NONE;
 	for (text += 6;; text++) {

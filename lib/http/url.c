@@ -89,6 +89,17 @@ bool utf8_valid(const char *text, size_t len)
 
 #define PAIRS_MAX 64
 
+static char *query_value(struct arena *arena, const char *text, size_t len, size_t *ret_len)
+{
+	char *value = url_unquote_plus(arena, text, len, ret_len);
+
+	for (size_t i = 0; i < *ret_len; i++) {
+		if (!value[i])
+			value[i] = 1;
+	}
+	return value;
+}
+
 void query_parse(struct arena *arena, const char *text, struct query *ret_query)
 {
 	struct query q = {arena_alloc(arena, PAIRS_MAX * sizeof(*q.pairs)), 0, false};
@@ -100,11 +111,9 @@ void query_parse(struct arena *arena, const char *text, struct query *ret_query)
 			size_t cut = eq ? (size_t)(eq - text) : len;
 			struct query_pair *p = &q.pairs[q.count++];
 			p->name = url_unquote_plus(arena, text, cut, &name_len);
-			p->value = eq ? url_unquote_plus(arena, eq + 1, len - cut - 1, &value_len)
+			p->value = eq ? query_value(arena, eq + 1, len - cut - 1, &value_len)
 			              : "";
-			if (strlen(p->name) != name_len || !utf8_valid(p->name, name_len) ||
-			        strlen(p->value) != value_len || !utf8_valid(p->value, value_len))
-				q.bad = true;
+			q.bad |= !utf8_valid(p->name, name_len) || !utf8_valid(p->value, value_len);
 		}
 		text += len + (text[len] == '&');
 	}

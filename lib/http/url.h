@@ -22,10 +22,11 @@ struct query {
 		const char *name, *value; /* decoded */
 	} * pairs;
 	unsigned count;
-	bool bad; /* some name or value is not UTF-8 or holds a NUL */
+	bool bad; /* some name or value is not UTF-8 */
 };
 
-/* Splits what follows the '?'. At most 64 pairs are kept. */
+/* Splits what follows the '?'. At most 64 pairs are kept. A NUL in a value (clients end a marker
+ * with one to mean "just behind this name") becomes the next byte in order, 0x01. */
 void query_parse(struct arena *arena, const char *text, struct query *ret_query);
 const char *query_get(const struct query *query, const char *name); /* last of that name, or NULL */
 

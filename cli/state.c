@@ -1,0 +1,269 @@
+#include "cli/state.h"
+
+#include "lib/env/env.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static const char users[] = "user = test:tester testing .admin\n"
+			    "user = test:tester2 testing2 .admin\n"
+			    "user = test:tester3 testing3\n"
+			    "user = test2:tester2 testing2 .admin\n"
+			    "user = test4:tester4 testing4 .admin\n"
+			    "user = test5:tester5 testing5 service\n"
+			    "user = admin:admin admin .admin .reseller_admin\n";
+
+static enum err fail(struct buf *error, const char *what, const char *path)
+{
+	int e = errno;
+
+	buf_printf(error, "%s %s: %s", what, path, strerror(e));
+	return err_from_errno(e);
+}
+
+static void path_in(const struct state *state, const char *name, char ret_path[PATH_MAX])
+{
+	snprintf(ret_path, PATH_MAX, "%s/%s", state->dir, name);
+}
+
+static enum err make_dir(const struct state *state, const char *name, struct buf *error)
+{
+	char path[PATH_MAX];
+
+	path_in(state, name, path);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return fail(error, "cannot make", path);
+	return ERR_OK;
+}
+
+/* Written whole beside its place, synced, then renamed. */
+static enum err write_file(
+        const struct state *state, const char *name, const struct buf *text, struct buf *error)
+{
+	char path[PATH_MAX], draft[PATH_MAX];
+
+	path_in(state, name, path);
+	snprintf(draft, sizeof(draft), "%.*s.new", PATH_MAX - 8, path);
+	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail(error, "cannot write", draft);
+	bool written = write(fd, text->data, text->len) == (ssize_t)text->len && fsync(fd) == 0;
+	close(fd);
+	if (!written || rename(draft, path) < 0)
+		return fail(error, "cannot write", path);
+	return ERR_OK;
+}
+
+static void random_hex(char *ret_text, unsigned bytes)
+{
+	uint8_t raw[32];
+
+	env_real()->random(env_real(), raw, bytes);
+	for (unsigned i = 0; i < bytes; i++)
+		sprintf(ret_text + 2 * i, "%02x", raw[i]);
+}
+
+static void conf_text(const struct state *state, const char *dir, struct buf *out)
+{
+	char suffix[33];
+
+	random_hex(suffix, 16);
+	buf_printf(out, "# Written at first start. `cairn node --print-config` lists every option.\n"
+			"[node]\nstate_dir = %s\nport = %d\n\n"
+			"[cluster]\nreplicas = %d\nhash_suffix = %s\n"
+			"policy = 0 Policy-0\npolicy = 1 silver\n\n[devices]\n",
+	        dir, state->port, state->replicas, suffix);
+	for (int i = 0; i < state->devices; i++)
+		buf_printf(out, "device = d%d\n", i);
+	buf_printf(out, "\n# Development accounts: remove these lines in production.\n"
+			"[auth]\nv1_auth = yes\n%s", users);
+}
+
+static enum err write_openrc(const struct state *state, struct buf *error)
+{
+	AUTO(buf) struct buf rc = BUF_NONE;
+
+	buf_printf(&rc, "export ST_AUTH=http://127.0.0.1:%d/auth/v1.0\n"
+			"export ST_USER=test:tester\nexport ST_KEY=testing\n",
+	        state->port);
+	return write_file(state, "openrc", &rc, error);
+}
+
+/* The port of a cloud that was made before. */
+static void read_port(struct state *state)
+{
+	char path[PATH_MAX], line[512];
+	int port;
+
+	path_in(state, "cairn.conf", path);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "port = %d", &port) == 1)
+			state->port = port;
+	}
+	if (file)
+		fclose(file);
+}
+
+enum err state_create(struct state *state, struct buf *error)
+{
+	static const char *const dirs[] = {"", "run", "log", "devices", "ring"};
+	char path[PATH_MAX], dir[PATH_MAX];
+	enum err err;
+
+	for (unsigned i = 0; i < COUNT_OF(dirs); i++) {
+		if ((err = make_dir(state, dirs[i], error)))
+			return err;
+	}
+	if (!realpath(state->dir, dir))
+		return fail(error, "cannot resolve", state->dir);
+	path_in(state, "cairn.conf", path);
+	if (access(path, F_OK) == 0) {
+		read_port(state);
+		return ERR_OK;
+	}
+	AUTO(buf) struct buf conf = BUF_NONE;
+	conf_text(state, dir, &conf);
+	if ((err = write_file(state, "cairn.conf", &conf, error)))
+		return err;
+	return write_openrc(state, error);
+}
+
+static void pid_path(const struct state *state, const char *name, char ret_path[PATH_MAX])
+{
+	snprintf(ret_path, PATH_MAX, "%s/run/%s.pid", state->dir, name);
+}
+
+void state_write_pid(const struct state *state, const char *name, pid_t pid)
+{
+	char path[PATH_MAX];
+
+	pid_path(state, name, path);
+	FILE *file = fopen(path, "we");
+	if (file) {
+		fprintf(file, "%d\n", (int)pid);
+		fclose(file);
+	}
+}
+
+void state_remove_pid(const struct state *state, const char *name)
+{
+	char path[PATH_MAX];
+
+	pid_path(state, name, path);
+	unlink(path);
+}
+
+pid_t state_read_pid(const struct state *state, const char *name)
+{
+	char path[PATH_MAX];
+	int pid = 0;
+
+	pid_path(state, name, path);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%d", &pid) != 1)
+		pid = 0;
+	fclose(file);
+	return pid > 0 && kill(pid, 0) == 0 ? pid : 0;
+}
+
+/* A small GET on loopback; false unless it is answered with 200 in time. */
+static bool get(const struct state *state, const char *path, struct buf *body)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)state->port)};
+	struct timeval wait = {5, 0};
+	char data[8192];
+	ssize_t n;
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		close(fd);
+		return false;
+	}
+	int len = snprintf(data, sizeof(data), "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", path);
+	if (send(fd, data, (size_t)len, MSG_NOSIGNAL) == len) {
+		while ((n = recv(fd, data, sizeof(data), 0)) > 0)
+			buf_add(body, data, (size_t)n);
+	}
+	close(fd);
+	return body->len > 12 && memcmp(body->data + 8, " 200", 4) == 0;
+}
+
+bool state_healthy(const struct state *state)
+{
+	AUTO(buf) struct buf body = BUF_NONE;
+	struct state here = *state;
+
+	read_port(&here);
+	return get(&here, "/healthcheck", &body);
+}
+
+static const char *human(double bytes, char text[16])
+{
+	static const char units[] = " KMGTP";
+	unsigned unit = 0;
+
+	for (; bytes >= 1024 && unit < 5; unit++)
+		bytes /= 1024;
+	snprintf(text, 16, "%.1f%c", bytes, units[unit]);
+	return text;
+}
+
+int state_print_metrics(const struct state *state)
+{
+	AUTO(buf) struct buf body = BUF_NONE;
+	struct state here = *state;
+	char used[16], live[16], max[16];
+	unsigned id, up;
+	double values[4];
+
+	read_port(&here);
+	if (!get(&here, "/metrics", &body))
+		return 1;
+	printf("device  state   objects     used    live     max\n");
+	for (const char *p = strstr(body.data, "cairn_device_up{"); p;
+	        p = strstr(p + 1, "cairn_device_up{")) {
+		if (sscanf(p, "cairn_device_up{device=\"%u\"} %u", &id, &up) != 2)
+			continue;
+		static const char *const names[] = {"objects", "used_bytes", "live_bytes", "max_bytes"};
+		for (unsigned i = 0; i < 4; i++) {
+			char want[64];
+			snprintf(want, sizeof(want), "cairn_device_%s{device=\"%u\"} ", names[i], id);
+			const char *at = strstr(body.data, want);
+			values[i] = at ? atof(at + strlen(want)) : 0;
+		}
+		printf("%-7u %-6s %8.0f %8s %7s %7s\n", id, up ? "ok" : "FAILED", values[0],
+		        human(values[1], used), human(values[2], live), human(values[3], max));
+	}
+	return 0;
+}
+
+void state_print_log_tail(const struct state *state, FILE *out)
+{
+	char path[PATH_MAX], data[2000];
+
+	snprintf(path, sizeof(path), "%s/log/node.log", state->dir);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fseek(file, -(long)sizeof(data), SEEK_END) < 0)
+		rewind(file);
+	size_t n = fread(data, 1, sizeof(data), file);
+	fwrite(data, 1, n, out);
+	fclose(file);
+}

@@ -1,0 +1,256 @@
+/* `cairn up`, `down`, `status`: a whole cloud on one machine. A small supervisor process starts
+ * the node again when it dies. */
+#include "cli/cli.h"
+#include "cli/state.h"
+
+#include "lib/base/auto.h"
+#include "lib/base/buf.h"
+#include "lib/err/err.h"
+#include "lib/log/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READY_MS 30000
+#define STOP_MS  60000
+
+static int usage(FILE *out, const char *command, int code)
+{
+	if (strcmp(command, "up") == 0)
+		fprintf(out,
+		        "Usage: cairn up [--state DIR] [--port N] [--devices N] [--replicas N]\n\n"
+		        "Starts a one-machine cloud in the background and waits until it serves.\n\n"
+		        "  --state DIR    where everything is kept (./var)\n"
+		        "  --port N       port of the API (8080); first start only\n"
+		        "  --devices N    file devices (4); first start only\n"
+		        "  --replicas N   copies of every object (3); first start only\n");
+	else
+		fprintf(out, "Usage: cairn %s [--state DIR]\n", command);
+	return code;
+}
+
+static bool parse(int argc, char **argv, struct state *state, int *ret_code)
+{
+	static const struct option longs[] = {{"state", 1, 0, 's'}, {"port", 1, 0, 'p'},
+	        {"devices", 1, 0, 'd'}, {"replicas", 1, 0, 'r'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+	int c;
+
+	*state = (struct state){.dir = "var", .port = 8080, .devices = 4, .replicas = 3};
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			state->dir = optarg;
+			break;
+		case 'p':
+			state->port = atoi(optarg);
+			break;
+		case 'd':
+			state->devices = atoi(optarg);
+			break;
+		case 'r':
+			state->replicas = atoi(optarg);
+			break;
+		default:
+			*ret_code = usage(c == 'h' ? stdout : stderr, argv[0], c == 'h' ? 0 : 2);
+			return false;
+		}
+	}
+	if (optind < argc || state->port < 1 || state->port > 65535 || state->devices < 1 ||
+	        state->devices > 64 || state->replicas < 1 || state->replicas > 16) {
+		*ret_code = usage(stderr, argv[0], 2);
+		return false;
+	}
+	if (state->replicas > state->devices) {
+		fprintf(stderr, "cairn: %d replicas need at least as many devices, not %d\n",
+		        state->replicas, state->devices);
+		*ret_code = 2;
+		return false;
+	}
+	return true;
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+/* --- the supervisor --- */
+
+static volatile sig_atomic_t stopping;
+
+static void on_stop(int signal)
+{
+	(void)signal;
+	stopping = 1;
+}
+
+static pid_t start_node(const struct state *state, const char *program)
+{
+	char conf[PATH_MAX];
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid;
+	(void)parent;
+	snprintf(conf, sizeof(conf), "%s/cairn.conf", state->dir);
+	execl(program, "cairn", "node", "--config", conf, (char *)NULL);
+	_exit(127);
+}
+
+static int supervise(const struct state *state, const char *program)
+{
+	struct sigaction action = {.sa_handler = on_stop};
+	unsigned fast = 0;
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	state_write_pid(state, "supervisor", getpid());
+	while (!stopping) {
+		time_t started = time(NULL);
+		int status;
+		pid_t pid = start_node(state, program);
+		state_write_pid(state, "node", pid);
+		while (waitpid(pid, &status, 0) < 0) {
+			if (errno == EINTR && stopping)
+				kill(pid, SIGTERM);
+		}
+		if (stopping)
+			break;
+		log_error("node-died", "pid=%d signal=%d exit=%d", (int)pid,
+		        WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		        WIFEXITED(status) ? WEXITSTATUS(status) : 0);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+			break; /* its configuration is refused: again would be the same */
+		fast = time(NULL) - started < 5 ? fast + 1 : 0;
+		sleep_ms(fast > 5 ? 5000 : fast * 200);
+	}
+	state_remove_pid(state, "node");
+	state_remove_pid(state, "supervisor");
+	return 0;
+}
+
+static bool go_to_background(const struct state *state, const char *program)
+{
+	char path[PATH_MAX];
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return false;
+	if (pid > 0)
+		return true;
+	setsid();
+	snprintf(path, sizeof(path), "%s/log/node.log", state->dir);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0640), null = open("/dev/null", O_RDONLY);
+	if (log < 0 || null < 0)
+		_exit(1);
+	dup2(null, STDIN_FILENO);
+	dup2(log, STDOUT_FILENO);
+	dup2(log, STDERR_FILENO);
+	closefrom(3);
+	_exit(supervise(state, program));
+}
+
+static void print_use(const struct state *state)
+{
+	printf("Cairn serves at http://127.0.0.1:%d (state in %s).\n\n"
+	       "  . %s/openrc\n"
+	       "  swift upload docs README.md      # store a file\n"
+	       "  swift list docs                  # see it\n"
+	       "  swift download docs README.md -o copy\n\n"
+	       "`make down` stops it and loses nothing; `cairn status` tells how it is.\n",
+	        state->port, state->dir, state->dir);
+}
+
+int up_main(int argc, char **argv)
+{
+	struct state state;
+	char program[PATH_MAX], real[PATH_MAX];
+	int code = 0;
+
+	if (!parse(argc, argv, &state, &code))
+		return code;
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	if (n < 0)
+		return 1;
+	program[n] = 0;
+	AUTO(buf) struct buf error = BUF_NONE;
+	if (state_create(&state, &error)) {
+		fprintf(stderr, "cairn: %s\n", buf_text(&error));
+		return 1;
+	}
+	if (!realpath(state.dir, real))
+		return 1;
+	state.dir = real;
+	pid_t running = state_read_pid(&state, "supervisor");
+	if (running) {
+		printf("Cairn runs already (pid %d).\n", (int)running);
+	} else if (!go_to_background(&state, program)) {
+		fprintf(stderr, "cairn: cannot start a process: %s\n", strerror(errno));
+		return 1;
+	}
+	for (int waited = 0; waited < READY_MS; waited += 20) {
+		if (state_healthy(&state)) {
+			print_use(&state);
+			return 0;
+		}
+		if (waited > 500 && !state_read_pid(&state, "supervisor"))
+			break;
+		sleep_ms(20);
+	}
+	fprintf(stderr, "cairn: the node does not answer; its log says:\n");
+	state_print_log_tail(&state, stderr);
+	return 1;
+}
+
+int down_main(int argc, char **argv)
+{
+	struct state state;
+	int code = 0;
+
+	if (!parse(argc, argv, &state, &code))
+		return code;
+	pid_t pid = state_read_pid(&state, "supervisor");
+	if (!pid) {
+		printf("Cairn is not running (state in %s).\n", state.dir);
+		return 0;
+	}
+	kill(pid, SIGTERM);
+	for (int waited = 0; waited < STOP_MS; waited += 20) {
+		if (kill(pid, 0) < 0 && errno == ESRCH) {
+			printf("Cairn has stopped.\n");
+			return 0;
+		}
+		sleep_ms(20);
+	}
+	fprintf(stderr, "cairn: pid %d does not stop\n", (int)pid);
+	return 1;
+}
+
+int status_main(int argc, char **argv)
+{
+	struct state state;
+	int code = 0;
+
+	if (!parse(argc, argv, &state, &code))
+		return code;
+	pid_t supervisor = state_read_pid(&state, "supervisor"), node = state_read_pid(&state, "node");
+	printf("version     %s\n", CAIRN_VERSION);
+	printf("state       %s\n", state.dir);
+	printf("supervisor  %s\n", supervisor ? "running" : "down");
+	printf("node        %s\n", !node ? "down" : state_healthy(&state) ? "serving" : "starting");
+	if (node)
+		return state_print_metrics(&state) ? 1 : 0;
+	return 1;
+}

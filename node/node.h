@@ -1,0 +1,81 @@
+/* node: one process that hosts a proxy on every core and the object, container and account roles
+ * on its devices. Each device belongs to one reactor; a proxy reaches a device of another
+ * reactor by a posted message (the `local` backend). */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include "lib/conf/conf.h"
+#include "lib/device/device.h"
+#include "lib/http/edge.h"
+#include "lib/rows/rows.h"
+#include "lib/work/work.h"
+#include "objectd/objectd.h"
+#include "proxy/proxy.h"
+#include <pthread.h>
+
+#define NODE_REACTORS_MAX 64
+#define NODE_DEVICES_MAX  256
+
+struct node_conf {
+	const char *bind_ip, *state_dir, *log_level, *tls_cert, *tls_key, *hash_prefix, *hash_suffix;
+	const char *cors_allow_origin;
+	uint64_t port, reactors, replicas, part_power, connections_max, idle_timeout, drain_bytes,
+		cache_bytes, page_bytes, unit_bytes, device_bytes, token_life, max_file_size;
+	bool account_autocreate, v1_auth;
+	struct conf_list devices, users, policies;
+};
+extern const struct conf_option node_options[];
+extern const unsigned node_option_count;
+
+struct node;
+
+/* One file or block device and the roles on it. */
+struct node_device {
+	struct node *node;
+	uint32_t id; /* in the ring */
+	unsigned reactor;
+	char *path;  /* owned; the folder that holds `data` and the stores */
+	struct disk *disk;
+	struct device *device;
+	struct objectd *objectd;
+	struct rows *containers, *accounts;
+	enum err err; /* why it is not in use */
+	bool ready;
+};
+
+/* One core: its loop, its proxy, its listener. */
+struct node_reactor {
+	struct node *node;
+	unsigned index;
+	pthread_t thread;
+	struct reactor *reactor;
+	struct proxy proxy;
+	struct edge *edge;
+	struct task start, stop;
+};
+
+struct node {
+	struct node_conf conf;
+	struct conf *conf_texts; /* owned */
+	struct cluster cluster;
+	struct hlc hlc;
+	struct backend backend; /* local */
+	struct work_pool *pool;
+	struct node_reactor reactors[NODE_REACTORS_MAX];
+	unsigned reactor_count;
+	struct node_device devices[NODE_DEVICES_MAX];
+	unsigned device_count;
+	char *tls_cert, *tls_key; /* owned texts */
+};
+
+/* --- start.c: everything that is opened before the loops run --- */
+enum err node_open(struct node *node, const char *conf_path, struct buf *error);
+void node_close(struct node *node);
+
+/* --- local.c --- */
+void node_backend_init(struct node *node);
+
+/* --- main.c --- */
+int node_main(int argc, char **argv);
+
+#endif
