@@ -1,6 +1,7 @@
 /* The verbs that work on the whole ring. */
 #include "lib/base/mem.h"
 #include "ring/cli.h"
+#include "ring/ring_internal.h"
 #include <errno.h>
 #include <libgen.h>
 #include <math.h>
@@ -52,12 +53,13 @@ static int cannot_write(const char *path, enum err err)
 static int save_ring(const struct ring_cli *cli, const struct ring *ring)
 {
 	AUTO(buf) struct buf backup = BUF_NONE;
-	enum err err;
+	AUTO(buf) struct buf file = BUF_NONE;
+	enum err err = ring_format(ring, &file);
 
 	backup_path(cli, cli->ring_path, &backup);
-	if ((err = ring_save(ring, buf_text(&backup))))
+	if (err || (err = ring_file_replace(buf_text(&backup), &file)))
 		return cannot_write(buf_text(&backup), err);
-	if ((err = ring_save(ring, cli->ring_path)))
+	if ((err = ring_file_replace(cli->ring_path, &file)))
 		return cannot_write(cli->ring_path, err);
 	return EXIT_DONE;
 }

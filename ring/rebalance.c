@@ -2,7 +2,8 @@
  * holds to its children so that every child gets the number the plan wants, and of every
  * partition no fewer and no more than its target rounded down and up. An entry that has a home
  * stays where it is unless one of the two asks for a move; an entry without a home floats, and
- * is free until the last tier has placed it. Within a node four steps do it:
+ * is free until the last tier has placed it. A partition moves once, so before the first split
+ * the entries that must leave their homes claim that move. Within a node four steps follow:
  *   shed    entries beyond a child's maximum of their partition begin to float,
  *   place   floating entries go to the child that lacks most,
  *   shift   entries move straight from a child that has too much to one that lacks,

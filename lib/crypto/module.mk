@@ -1,1 +1,1 @@
-SRC += lib/crypto/md5.c lib/crypto/hmac.c lib/crypto/md5_lanes.c
+SRC += lib/crypto/md5.c lib/crypto/hmac.c lib/crypto/md5_lanes.c lib/crypto/sha256.c

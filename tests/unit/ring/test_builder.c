@@ -85,6 +85,34 @@ static void weights_are_met_to_one_entry(void **state)
 	ring_builder_free(builder);
 }
 
+static void weights_may_be_far_apart(void **state)
+{
+	struct ring_builder *builder = cluster_new(8, 2.5, 0, 2, 1, 2, 1);
+
+	(void)state;
+	assert_int_equal(ring_builder_set_weight(builder, 0, 1e15), ERR_OK);
+	assert_int_equal(ring_builder_set_weight(builder, 1, 1e-6), ERR_OK);
+	cluster_rebalance(builder, 1, 0);
+	assert_int_equal(ring_builder_dev_parts(builder, 0), 256);
+	ring_builder_free(builder);
+}
+
+/* What takes the one move of a partition matters: a drained device first. */
+static void draining_comes_before_balance(void **state)
+{
+	struct ring_builder *builder = cluster_new(10, 3, 0, 1, 3, 2, 4);
+
+	(void)state;
+	cluster_rebalance(builder, 1, 0);
+	assert_int_equal(ring_builder_set_weight(builder, 7, 0), ERR_OK);
+	for (unsigned disk = 10; disk < 20; disk++)
+		cluster_add(builder, 1, 4, 1, disk, 100);
+	assert_int_equal(ring_builder_set_weight(builder, 20, 40), ERR_OK);
+	cluster_rebalance(builder, 2, 0);
+	assert_int_equal(ring_builder_dev_parts(builder, 7), 0);
+	ring_builder_free(builder);
+}
+
 static void the_seed_decides(void **state)
 {
 	struct ring *rings[3];
@@ -213,6 +241,8 @@ static void devices_are_checked(void **state)
 	dev.device = name;
 	dev.port = 6201;
 	dev.weight = -1;
+	assert_int_equal(ring_builder_add(builder, &dev, &id), ERR_RANGE);
+	dev.weight = 1e30; /* beside 100, shares by weight lose their meaning */
 	assert_int_equal(ring_builder_add(builder, &dev, &id), ERR_RANGE);
 	dev.weight = NAN;
 	assert_int_equal(ring_builder_add(builder, &dev, &id), ERR_RANGE);
@@ -373,6 +403,8 @@ int main(void)
 	        cmocka_unit_test(targets_follow_weight_and_overload),
 	        cmocka_unit_test(a_new_ring_is_exact),
 	        cmocka_unit_test(weights_are_met_to_one_entry),
+	        cmocka_unit_test(weights_may_be_far_apart),
+	        cmocka_unit_test(draining_comes_before_balance),
 	        cmocka_unit_test(the_seed_decides),
 	        cmocka_unit_test(a_partition_moves_once_in_its_hours),
 	        cmocka_unit_test(a_removed_device_is_replaced_at_once),
