@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_US      20000
-#define SLOW_TICK_US 1000000
-#define PENDING_MAX  4096 /* unreported databases taken up at a time */
+#define TICK_US     20000
+#define SWEEP_US    1000000 /* after the start: the first look at tombstones */
+#define PENDING_MAX 4096    /* unreported databases taken up at a time */
 
 /* --- opening and replay --- */
 
@@ -216,7 +216,7 @@ enum err rows_start(struct rows *rows, struct device *device)
 	/* Replay took nothing for applied; the next drain does, also if it is empty. */
 	if (rows->active.lsn > rows->applied_lsn)
 		rows->active.born_us = 1;
-	rows->sweep_us = reactor_now_us(rows->reactor) + SLOW_TICK_US;
+	rows->sweep_us = reactor_now_us(rows->reactor) + SWEEP_US;
 	if (rows->config.kind == BACKEND_CONTAINER)
 		job_start(&rows->pending_job, rows, pending_run, pending_done);
 	rows_pump(rows);
@@ -231,15 +231,21 @@ static bool is_busy(const struct rows *rows)
 	       !list_empty(&rows->requests) || rows->broken;
 }
 
+static uint64_t until(uint64_t now_us, uint64_t due_us)
+{
+	return due_us > now_us + TICK_US ? due_us - now_us : TICK_US;
+}
+
 static void set_tick(struct rows *rows)
 {
 	uint64_t now_us = reactor_now_us(rows->reactor);
 	uint64_t delay_us = TICK_US;
 
 	if (!is_busy(rows)) {
-		delay_us = rows->sweep_us > now_us ? rows->sweep_us - now_us : TICK_US;
-		if (rows->drained_us && delay_us > SLOW_TICK_US)
-			delay_us = SLOW_TICK_US;
+		uint64_t due_us = rows->drained_us + rows->config.checkpoint_us;
+		delay_us = until(now_us, rows->sweep_us);
+		if (rows->drained_us && until(now_us, due_us) < delay_us)
+			delay_us = until(now_us, due_us);
 	}
 	if (rows->tick_us && rows->tick_us <= now_us + delay_us)
 		return;

@@ -15,6 +15,15 @@
 #define BLOCK_BYTES 8192
 #define FILE_BYTES  (4u << 20)
 
+#ifdef __SANITIZE_THREAD__
+/* The library orders its threads by atomics that the sanitizer cannot see in it. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "race:libleveldb\n";
+}
+#endif
+
 struct store {
 	pthread_rwlock_t lock; /* write: the handle is being replaced */
 	leveldb_t *db;         /* NULL after a failed reopen */

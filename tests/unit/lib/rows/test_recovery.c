@@ -3,7 +3,7 @@
  * own log. */
 #include "tests/lib/rows_rig.h"
 
-#include "lib/base/ts.h"
+#include "lib/rows/record.h"
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -145,11 +145,21 @@ static void a_hole_in_the_stores_log_does_no_harm(void **state)
 	rig_done(&rig);
 }
 
+static bool is_note(const struct rowlog_record *record)
+{
+	return ((const uint8_t *)record->payload)[1] == RECORD_NOTE;
+}
+
+/* Turns until the log has given all rows away. */
 static void checkpoint(void)
 {
-	rig_settle(&rig);
-	uint64_t before = rig.device.checkpoint[DEVICE_ROLE_CONTAINER];
-	while (rig.device.checkpoint[DEVICE_ROLE_CONTAINER] == before)
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < rig.device.count; i++) {
+		if (!is_note(&rig.device.records[i]))
+			newest = rig.device.records[i].lsn;
+	}
+	while (rig.device.checkpoint[DEVICE_ROLE_CONTAINER] < newest)
 		reactor_turn(rig.reactor, true);
 	rig_settle(&rig);
 }
@@ -173,8 +183,9 @@ static void what_a_checkpoint_gave_away_is_in_tables(void **state)
 	unsigned replayed = 0;
 	for (size_t i = 0; i < rig.device.count; i++)
 		replayed +=
+		        !is_note(&rig.device.records[i]) &&
 		        rig.device.records[i].lsn > rig.device.checkpoint[DEVICE_ROLE_CONTAINER];
-	assert_int_equal(replayed, 1); /* the note alone */
+	assert_int_equal(replayed, 0);
 	assert_int_equal(rig_open(&rig), ERR_OK);
 	struct backend_call *call = rig_head(&rig, "c");
 	assert_int_equal(call->reply.count[0], 50);
