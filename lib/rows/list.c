@@ -148,6 +148,38 @@ static void cursor_next(struct cursor *c)
 	settle(c);
 }
 
+/* Remembers the slowest seek and what it stepped over. */
+static void note_gap(struct cursor *c, uint64_t us)
+{
+	const char *key;
+	size_t len;
+
+	if (!c->gap || us < LIST_GAP_SLOW_US || us <= c->gap->us)
+		return;
+	c->gap->us = us;
+	buf_reset(&c->gap->from);
+	buf_reset(&c->gap->to);
+	if (c->in_store)
+		key = store_iter_key(c->iter, &len);
+	else
+		key = c->limit.data, len = c->limit.len;
+	buf_add(c->reverse ? &c->gap->to : &c->gap->from, c->key.data, c->key.len);
+	buf_add(c->reverse ? &c->gap->from : &c->gap->to, key, len);
+}
+
+static void seek_store(struct cursor *c)
+{
+	const struct env *env = env_real();
+	uint64_t start_us = env->mono_us(env);
+
+	if (c->reverse)
+		store_iter_seek_before(c->iter, c->key.data, c->key.len);
+	else
+		store_iter_seek(c->iter, c->key.data, c->key.len);
+	look_at_store(c);
+	note_gap(c, env->mono_us(env) - start_us);
+}
+
 /* To the first row >= name, or in reverse to the last one < name; NULL: the very end. */
 static void cursor_seek(struct cursor *c, const char *name, size_t len)
 {
@@ -157,11 +189,7 @@ static void cursor_seek(struct cursor *c, const char *name, size_t len)
 		key_row(&c->key, KEY_LIVE, key, name, len, false);
 	else
 		c->key = c->limit;
-	if (c->reverse)
-		store_iter_seek_before(c->iter, c->key.data, c->key.len);
-	else
-		store_iter_seek(c->iter, c->key.data, c->key.len);
-	look_at_store(c);
+	seek_store(c);
 	for (unsigned i = 0; i < OVERLAYS; i++) {
 		const struct overlay *overlay = c->source->overlays[i];
 		struct overlay_node *node = NULL;

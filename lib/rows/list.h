@@ -15,13 +15,15 @@ struct list_source {
 	struct overlay *overlays[2]; /* newest first; NULL: none */
 };
 
-/* Rows from `from` to `to` that cost this long to step over are worth store_compact. */
+/* The slowest seek, when it took LIST_GAP_SLOW_US: what lies between the two keys is full of
+ * removed rows that LevelDB stepped over, worth store_compact. */
+#define LIST_GAP_SLOW_US 4000
 struct list_gap {
 	uint64_t us;
 	struct buf from, to; /* owned; store keys */
 };
 
-/* Appends encoded rows (backend_rows_add). `gap` may be NULL; it tells the slowest step. */
+/* Appends encoded rows (backend_rows_add). `gap` (zeroed) may be NULL. */
 enum err list_rows(const struct list_source *source, const struct backend_list *list,
         struct buf *ret_rows, struct list_gap *gap);
 

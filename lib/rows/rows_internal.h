@@ -158,6 +158,7 @@ struct rows {
 	bool replaying, started, broken, failed, closing, compacting;
 	enum err replay_err;
 	uint64_t retry_us; /* not before this time */
+	uint64_t gap_us;   /* no compaction for a slow seek before then */
 	uint64_t sweep_us; /* when the next slice is due */
 	uint64_t newest_ts;
 	struct list by_change, by_age; /* dirty spaces */

@@ -128,10 +128,15 @@ static bool start_compact(
 	return true;
 }
 
+/* A seek may be slow because the disk is: so not often. */
 void sweep_gap(struct rows *rows, const struct list_gap *gap)
 {
-	if (gap->us >= GAP_SLOW_US && gap->from.len && gap->to.len)
-		start_compact(rows, gap->from.data, gap->from.len, gap->to.data, gap->to.len);
+	uint64_t now_us = reactor_now_us(rows->reactor);
+
+	if (!gap->us || now_us < rows->gap_us)
+		return;
+	if (start_compact(rows, gap->from.data, gap->from.len, gap->to.data, gap->to.len))
+		rows->gap_us = now_us + GAP_US;
 }
 
 /* Worth it when a good part of what a reader would step over is holes: the cost of rewriting is

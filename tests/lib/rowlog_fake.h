@@ -21,6 +21,7 @@ struct device {
 	struct task task;
 	bool posted;
 	bool held;        /* nothing becomes durable */
+	bool discard;     /* nothing is kept for a replay */
 	enum err failing; /* appends end with this */
 	struct device_append *first, **last;
 	struct rowlog_record *records;
@@ -39,7 +40,7 @@ static void rowlog_commit(struct device *device)
 			device->last = &device->first;
 		append->err = device->failing;
 		append->lsn = ++device->lsn;
-		if (!append->err) {
+		if (!append->err && !device->discard) {
 			device->records = mem_realloc(
 			        device->records, (device->count + 1) * sizeof(*device->records));
 			device->records[device->count++] = (struct rowlog_record){append->lsn,
