@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE_KEYS  4096
-#define SLICE_US    1000000    /* between slices */
-#define ROUND_US    3600000000 /* between rounds */
-#define HOLES_MIN   32768
-#define GAP_SLOW_US 4000
+#define SLICE_KEYS 4096
+#define SLICE_US   1000000    /* between slices */
+#define ROUND_US   3600000000 /* between rounds */
+#define HOLES_MIN  32768
+#define GAP_US     10000000 /* between compactions that a slow seek asked for */
 
 static bool sweep_one(struct store_iter *iter, uint64_t before_ts, struct store_batch *batch)
 {
