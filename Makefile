@@ -20,6 +20,7 @@ all: $(B)/cairn
 SRC :=
 UNIT :=
 TESTLIB :=
+FUZZ :=
 CLI :=
 -include $(wildcard lib/*/module.mk ring/module.mk proxy/module.mk objectd/module.mk \
 	containerd/module.mk accountd/module.mk node/module.mk cli/module.mk tests/module.mk)
@@ -49,15 +50,76 @@ $(B)/tests/unit/%: tests/unit/%.c $(TESTLIB:%.c=$(B)/%.o) $(B)/libcairn.a
 
 unit-build: $(TESTBIN)
 unit: $(TESTBIN)
-	tools/run-unit $(TESTBIN)
+	@tools/run-unit $(TESTBIN)
+
+# --- a cloud on this machine ---
+VAR      = var
+PORT     = $(shell echo $$((8080 + $(PORT_BASE))))
+PORT_BASE= 0
+DEVICES  = 4
+REPLICAS = 3
+
+deps-build:
+	@tools/install-deps build
+
+up: deps-build
+	@$(MAKE) --no-print-directory all
+	@$(B)/cairn up --state $(VAR) --port $(PORT) --devices $(DEVICES) --replicas $(REPLICAS)
+
+down:
+	@$(B)/cairn down --state $(VAR)
+
+# --- tests ---
+# What CI runs. The last line adds up all suites.
+check:
+	@tools/install-deps build check lint
+	@$(MAKE) --no-print-directory all unit-build fuzz-build
+	@B=$(B) SAN="$(SAN)" tools/check unit fault fuzz api $(if $(SAN),,lint)
+
+check-api: all
+	@B=$(B) SAN="$(SAN)" tools/check api
+check-fuzz: fuzz-build
+	@B=$(B) SAN="$(SAN)" tools/check fuzz
+check-fault: unit-build
+	@B=$(B) SAN="$(SAN)" CRASH_POINTS=12000 tools/check fault
+
+FUZZBIN = $(FUZZ:%.c=$(B)/%)
+$(B)/tests/fuzz/%: tests/fuzz/%.c tests/lib/fuzz.c $(B)/libcairn.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< tests/lib/fuzz.c $(LDFLAGS) $(B)/libcairn.a $(LDLIBS) -o $@
+fuzz-build: $(FUZZBIN)
+
+bench: deps-build
+	@tools/install-deps bench
+	@$(MAKE) --no-print-directory all
+	@B=$(B) tests/bench/run
+
+lint:
+	@tools/install-deps lint
+	@tools/lint
 
 format:
 	git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
+# --- on this system ---
+PREFIX = /usr/local
+install: all
+	install -D -m 755 $(B)/cairn $(DESTDIR)$(PREFIX)/sbin/cairn
+	install -D -m 644 docs/cairn-node.service $(DESTDIR)/lib/systemd/system/cairn-node.service
+	for page in $(wildcard */*.8); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$$(basename $$page); done
+	for page in $(wildcard */*.5); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man5/$$(basename $$page); done
+
 clean:
 	rm -rf build build-*
 
-.PHONY: all unit unit-build format clean
+help:
+	@grep -E '^# (---|What|One)' Makefile; echo "all up down unit check check-api check-fuzz check-fault bench lint format install clean"
+
+.PHONY: all unit unit-build up down check check-api check-fuzz check-fault fuzz-build bench lint format \
+	install clean help deps-build
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(DEPS)

@@ -4,5 +4,8 @@
 #define CLI_CLI_H
 
 int version_main(int argc, char **argv);
+int up_main(int argc, char **argv);
+int down_main(int argc, char **argv);
+int status_main(int argc, char **argv);
 
 #endif

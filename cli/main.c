@@ -10,7 +10,10 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-        {"ring", ring_main, "build, change and look into rings"},
+        {"up", up_main, "start a one-machine cloud in the background"},
+        {"down", down_main, "stop it; nothing is lost"},
+        {"status", status_main, "daemons, devices, space, version"},
+        {"ring", ring_main, "build and inspect rings"},
         {"version", version_main, "print the version"},
 };
 

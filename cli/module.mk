@@ -1,1 +1,1 @@
-CLI += cli/main.c
+CLI += cli/main.c cli/up.c cli/state.c

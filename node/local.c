@@ -18,9 +18,9 @@ static void handle(struct task *task)
 	else if (call->msg->kind == BACKEND_OBJECT)
 		objectd_handle(device->objectd, call);
 	else if (call->msg->kind == BACKEND_CONTAINER)
-		rows_handle(device->containers, call);
+		containerd_handle(device->containerd, call);
 	else
-		rows_handle(device->accounts, call);
+		accountd_handle(device->accountd, call);
 }
 
 static void local_send(struct backend *backend, struct backend_call *call)
@@ -36,6 +36,14 @@ static void local_send(struct backend *backend, struct backend_call *call)
 	call->backend_data = device;
 	call->task.run = handle;
 	reactor_post(node->reactors[device->reactor].reactor, &call->task);
+}
+
+bool node_is_local(struct proxy *proxy, uint32_t device)
+{
+	const struct node_reactor *r = proxy->node;
+	const struct node_device *d = device_of(r->node, device);
+
+	return d && d->reactor == r->index;
 }
 
 void node_backend_init(struct node *node)

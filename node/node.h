@@ -7,7 +7,8 @@
 #include "lib/conf/conf.h"
 #include "lib/device/device.h"
 #include "lib/http/edge.h"
-#include "lib/rows/rows.h"
+#include "accountd/accountd.h"
+#include "containerd/containerd.h"
 #include "lib/work/work.h"
 #include "objectd/objectd.h"
 #include "proxy/proxy.h"
@@ -34,13 +35,20 @@ struct node_device {
 	struct node *node;
 	uint32_t id; /* in the ring */
 	unsigned reactor;
-	char *path;  /* owned; the folder that holds `data` and the stores */
-	struct disk *disk;
+	char *path;      /* owned; the folder that holds the stores */
+	char *data_path; /* owned; the file or block device */
+	bool is_file;
 	struct device *device;
 	struct objectd *objectd;
-	struct rows *containers, *accounts;
+	struct containerd *containerd;
+	struct accountd *accountd;
+	struct jobs *jobs; /* owned: what runs by itself */
 	enum err err; /* why it is not in use */
 	bool ready;
+	/* For other threads, once a second. */
+	struct {
+		atomic_uint_least64_t up, objects, used, live, max, unsettled, corrupt, batches;
+	} seen;
 };
 
 /* One core: its loop, its proxy, its listener. */
@@ -51,7 +59,9 @@ struct node_reactor {
 	struct reactor *reactor;
 	struct proxy proxy;
 	struct edge *edge;
+	struct cache *cache;
 	struct task start, stop;
+	struct timer snapshot;
 };
 
 struct node {
@@ -65,17 +75,35 @@ struct node {
 	unsigned reactor_count;
 	struct node_device devices[NODE_DEVICES_MAX];
 	unsigned device_count;
+	atomic_uint devices_pending;
+	const char *conf_path;
 	char *tls_cert, *tls_key; /* owned texts */
 };
 
-/* --- start.c: everything that is opened before the loops run --- */
+/* --- start.c --- */
+/* Reads and checks the configuration; *error says what is wrong with it. */
 enum err node_open(struct node *node, const char *conf_path, struct buf *error);
-void node_close(struct node *node);
+/* Folders, secrets, rings, reactors: all that is made before the loops run. */
+enum err node_prepare(struct node *node, struct buf *error);
+
+/* --- rings.c --- */
+enum err node_rings(struct node *node, struct buf *error);
+
+/* --- devices.c --- */
+void node_device_open(struct node_device *device); /* on its reactor */
+void node_device_snapshot(struct node_device *device);
+void node_metrics(struct proxy *proxy, struct buf *out);
+
+/* --- repair.c: what the device says is corrupt is fetched from another replica --- */
+void node_corrupt(void *owner, uint8_t policy, const uint8_t key[16], uint64_t ts);
 
 /* --- local.c --- */
 void node_backend_init(struct node *node);
+bool node_is_local(struct proxy *proxy, uint32_t device);
 
 /* --- main.c --- */
 int node_main(int argc, char **argv);
+void node_devices_ready(struct node *node);
+void node_reload(struct node *node);
 
 #endif

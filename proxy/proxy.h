@@ -70,7 +70,9 @@ struct proxy {
 	struct md5_engine *md5;  /* owned */
 	/* Is the device owned by this reactor? Reads prefer those. */
 	bool (*is_local)(struct proxy *proxy, uint32_t device);
-	void *node;        /* for is_local */
+	/* Appends Prometheus text; NULL: none. */
+	void (*metrics)(struct proxy *proxy, struct buf *out);
+	void *node;        /* theirs */
 	struct hash infos; /* struct info */
 	struct list info_lru;
 	unsigned info_count;

@@ -260,6 +260,15 @@ static void release(struct op *op)
 	http_done(request->http);
 }
 
+static enum step answer_metrics(struct request *request)
+{
+	AUTO(buf) struct buf out = BUF_NONE;
+
+	if (request->proxy->metrics)
+		request->proxy->metrics(request->proxy, &out);
+	return answer_text(request, 200, "text/plain; version=0.0.4", buf_text(&out));
+}
+
 /* Answers at once, before any operation runs. */
 static enum step plain_state(struct op *op)
 {
@@ -277,6 +286,8 @@ static enum step plain_state(struct op *op)
 			        "<cross-domain-policy>\n<allow-access-from domain=\"*\" "
 			        "secure=\"false\" />\n"
 			        "</cross-domain-policy>");
+		if (strcmp(request->path, "/metrics") == 0)
+			return answer_metrics(request);
 		return answer_text(request, 200, "text/plain", "OK");
 	}
 	if (status == 412)
@@ -379,7 +390,9 @@ static const struct method *route(struct request *request)
 
 	if (strcmp(request->path, "/healthcheck") == 0)
 		return refuse(request, reads ? 200 : 405);
-	if (strcmp(request->path, "/crossdomain.xml") == 0 && reads)
+	if ((strcmp(request->path, "/crossdomain.xml") == 0 ||
+	            strcmp(request->path, "/metrics") == 0) &&
+	        reads)
 		return refuse(request, 200);
 	if (strcmp(request->path, "/info") == 0)
 		return &info_get_method;

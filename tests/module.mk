@@ -1,1 +1,2 @@
 TESTLIB += tests/lib/test.c
+FUZZ += $(wildcard tests/fuzz/fuzz_*.c)

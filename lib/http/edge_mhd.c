@@ -178,7 +178,9 @@ static void answer(struct exchange *x, int status)
 	assert(!x->req.answered);
 	x->req.answered = true;
 	x->req.status = status;
-	x->response_flags |= MHD_RF_SEND_KEEP_ALIVE_HEADER;
+	const char *connection = http_get(&x->req, "Connection");
+	if (connection && strcasecmp(connection, "keep-alive") == 0)
+		x->response_flags |= MHD_RF_SEND_KEEP_ALIVE_HEADER;
 	MHD_set_response_options(x->response, x->response_flags, MHD_RO_END);
 	add_headers(x);
 	bytes_unref(x->into);

@@ -1,0 +1,149 @@
+/* A device on its reactor: open, serve, statistics. */
+#include "node/node.h"
+
+#include "lib/cache/cache.h"
+#include "lib/log/log.h"
+#include "lib/reactor/disk_file.h"
+#include "node/jobs.h"
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+static uint64_t objects(const struct node_device *d)
+{
+	struct device_stats stats;
+
+	device_stats(d->device, &stats);
+	return stats.objects;
+}
+
+static void opened(struct node_device *d, enum err err)
+{
+	struct node *node = d->node;
+
+	d->err = err;
+	d->ready = !err;
+	if (err)
+		log_error("device", "id=%u path=%s err=%s", d->id, log_quote(d->data_path), err_name(err));
+	else
+		log_info("device", "id=%u path=%s objects=%llu", d->id, log_quote(d->data_path),
+		        (unsigned long long)objects(d));
+	if (atomic_fetch_sub(&node->devices_pending, 1) == 1)
+		node_devices_ready(node);
+}
+
+static enum err start_roles(struct node_device *d, struct device *device)
+{
+	struct node_reactor *r = &d->node->reactors[d->reactor];
+	enum err err;
+
+	d->device = device;
+	hlc_see(&d->node->hlc, device_newest_ts(device));
+	if ((err = containerd_start(d->containerd, device)) ||
+	        (err = accountd_start(d->accountd, device)))
+		return err;
+	hlc_see(&d->node->hlc, containerd_newest_ts(d->containerd));
+	hlc_see(&d->node->hlc, accountd_newest_ts(d->accountd));
+	if ((err = objectd_open(r->reactor, device, &d->objectd)))
+		return err;
+	return jobs_start(d, &d->jobs);
+}
+
+static void on_opened(void *owner, struct device *device, enum err err)
+{
+	struct node_device *d = owner;
+
+	opened(d, err ? err : start_roles(d, device));
+}
+
+/* What a file device may grow to: most of its file system, shared by the devices on it. */
+static uint64_t file_bytes_max(const struct node_device *d)
+{
+	struct statvfs fs;
+
+	if (d->node->conf.device_bytes)
+		return d->node->conf.device_bytes;
+	if (statvfs(d->path, &fs) < 0)
+		return 0;
+	return (uint64_t)fs.f_blocks * fs.f_frsize / 10 * 9 / d->node->device_count;
+}
+
+void node_device_open(struct node_device *d)
+{
+	const struct node_conf *conf = &d->node->conf;
+	struct node_reactor *r = &d->node->reactors[d->reactor];
+	struct disk *disk;
+	enum err err;
+
+	if (!r->cache)
+		r->cache = cache_new(conf->cache_bytes / d->node->reactor_count);
+	if ((err = containerd_open(r->reactor, d->node->pool, d->path, &d->containerd)) ||
+	        (err = accountd_open(r->reactor, d->node->pool, d->path, &d->accountd)) ||
+	        (err = disk_file_open(r->reactor, d->data_path, d->is_file, &disk))) {
+		opened(d, err);
+		return;
+	}
+	struct device_options options = {
+	        .reactor = r->reactor,
+	        .disk = disk,
+	        .cache = r->cache,
+	        .id = d->id,
+	        .create = true,
+	        .unit_bytes = (uint32_t)conf->unit_bytes,
+	        .bytes_max = d->is_file ? file_bytes_max(d) : 0,
+	        .reclaim_ticks = 7 * 86400 * TS_PER_SECOND,
+	        .zero_ahead = 1,
+	        .compact_rate = 64u << 20,
+	        .scrub_rate = 1u << 20,
+	        .replay = {[DEVICE_ROLE_CONTAINER] = containerd_replay(d->containerd),
+	                [DEVICE_ROLE_ACCOUNT] = accountd_replay(d->accountd)},
+	        .opened = on_opened,
+	        .corrupt = node_corrupt,
+	        .owner = d,
+	};
+	device_open(&options);
+}
+
+/* Copies what other threads may look at; runs on the device's reactor. */
+void node_device_snapshot(struct node_device *d)
+{
+	struct device_stats stats = {0};
+
+	if (d->ready)
+		device_stats(d->device, &stats);
+	atomic_store(&d->seen.up, d->ready && !stats.failed);
+	atomic_store(&d->seen.objects, stats.objects);
+	atomic_store(&d->seen.used, stats.used_bytes);
+	atomic_store(&d->seen.live, stats.live_bytes);
+	atomic_store(&d->seen.max, stats.bytes_max);
+	atomic_store(&d->seen.unsettled, stats.unsettled);
+	atomic_store(&d->seen.corrupt, stats.corrupt);
+	atomic_store(&d->seen.batches, stats.batches);
+}
+
+void node_metrics(struct proxy *proxy, struct buf *out)
+{
+	const struct node *node = ((struct node_reactor *)proxy->node)->node;
+	static const char *const names[] = {
+	        "up", "objects", "used_bytes", "live_bytes", "max_bytes", "unsettled", "corrupt", "batches"};
+
+	for (unsigned n = 0; n < COUNT_OF(names); n++) {
+		buf_printf(out, "# TYPE cairn_device_%s gauge\n", names[n]);
+		for (unsigned i = 0; i < node->device_count; i++) {
+			const struct node_device *d = &node->devices[i];
+			const atomic_uint_least64_t *values[] = {&d->seen.up, &d->seen.objects, &d->seen.used,
+			        &d->seen.live, &d->seen.max, &d->seen.unsettled, &d->seen.corrupt,
+			        &d->seen.batches};
+			buf_printf(out, "cairn_device_%s{device=\"%u\"} %llu\n", names[n], i,
+			        (unsigned long long)atomic_load(values[n]));
+		}
+	}
+	buf_str(out, "# TYPE cairn_requests counter\n");
+	for (unsigned i = 0; i < node->reactor_count; i++) {
+		const struct proxy_stats *s = &node->reactors[i].proxy.stats;
+		buf_printf(out, "cairn_requests{reactor=\"%u\"} %llu\ncairn_errors{reactor=\"%u\"} %llu\n"
+				"cairn_unsettled{reactor=\"%u\"} %llu\n",
+		        i, (unsigned long long)s->requests, i, (unsigned long long)s->errors, i,
+		        (unsigned long long)s->unsettled);
+	}
+}

@@ -1,0 +1,274 @@
+/* make -> wait -> list -> (next -> facts -> read -> delete)* -> wait */
+#include "node/expirer.h"
+
+#include "proxy/commit.h"
+#include "proxy/reader.h"
+
+#include "lib/base/kv.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAUSE_MS    1000
+#define DEADLINE_MS 10000
+#define PAGE        500
+
+enum { MAKE, MAKING, WAIT, LIST, NEXT, FACTS, READ, DELETE, FORGET };
+
+struct expirer {
+	struct op op;
+	struct proxy *proxy;
+	struct fan fan;
+	unsigned made; /* hidden account, then container */
+	struct buf due; /* encoded rows */
+	size_t due_at;
+	struct backend_row row;
+	char path[2048]; /* the row's name, cut into the parts below */
+	const char *account, *container, *object;
+	uint64_t at;
+	struct info_fetch facts;
+	struct reader reader;
+	struct commit commit;
+	struct row_put forget;
+	bool reading, committing, forgetting, forgotten;
+};
+
+static struct expirer *expirer_of(struct op *op)
+{
+	return CONTAINER_OF(op, struct expirer, op);
+}
+
+static void send_db(struct expirer *e, enum backend_op op, const char *container, uint64_t now_s)
+{
+	struct cluster *c = e->proxy->cluster;
+	struct backend_msg *msg = backend_msg_new(op, container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
+	uint32_t devices[REPLICAS_MAX];
+
+	backend_msg_path(msg, EXPIRY_ACCOUNT, container, NULL);
+	msg->ts = hlc_now(c->hlc);
+	msg->policy = (uint8_t)c->policy_default;
+	if (op == BACKEND_DB_LIST) {
+		char *end = backend_msg_alloc(msg, 24);
+		snprintf(end, 24, "%010llu", (unsigned long long)now_s + 1);
+		msg->list.end_marker = end;
+		msg->list.limit = PAGE;
+	}
+	unsigned count = proxy_place(c, container ? c->container_ring : c->account_ring,
+	        EXPIRY_ACCOUNT, container, NULL, msg->key, devices);
+	fan_start(&e->fan, &e->op, e->proxy, msg, devices, count, DEADLINE_MS);
+}
+
+static enum step expirer_make(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+
+	send_db(e, BACKEND_DB_PUT, e->made ? EXPIRY_CONTAINER : NULL, 0);
+	return op_go(op, MAKING);
+}
+
+static enum step expirer_making(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+
+	if (fan_open(&e->fan))
+		return STEP_WAIT;
+	if (fan_with(&e->fan, ERR_OK) + fan_with(&e->fan, ERR_EXISTS) >= majority(e->fan.count))
+		e->made++;
+	fan_done(&e->fan);
+	return op_go(op, e->made == 1 ? MAKE : WAIT);
+}
+
+static enum step expirer_wait(struct op *op)
+{
+	if (!op->expired)
+		return STEP_WAIT;
+	return op_go(op, expirer_of(op)->made < 2 ? MAKE : LIST);
+}
+
+static enum step expirer_list(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+	const struct env *env = e->proxy->cluster->env;
+
+	if (!e->fan.count) {
+		send_db(e, BACKEND_DB_LIST, EXPIRY_CONTAINER, env->wall_us(env) / 1000000);
+		return STEP_WAIT;
+	}
+	if (fan_open(&e->fan))
+		return STEP_WAIT;
+	buf_reset(&e->due);
+	e->due_at = 0;
+	for (unsigned i = 0; i < e->fan.count && !e->due.len; i++) {
+		const struct backend_reply *r = &e->fan.calls[i].reply;
+		if (!r->err)
+			buf_add(&e->due, r->rows.data, r->rows.len);
+	}
+	fan_done(&e->fan);
+	return op_go(op, NEXT);
+}
+
+/* "0123456789-account/container/object" */
+static bool cut(struct expirer *e)
+{
+	char *dash, *end;
+
+	snprintf(e->path, sizeof(e->path), "%s", e->row.name);
+	e->at = strtoull(e->path, &dash, 10);
+	if (*dash != '-')
+		return false;
+	e->account = dash + 1;
+	end = strchr(e->account, '/');
+	if (!end)
+		return false;
+	*end = 0;
+	e->container = end + 1;
+	end = strchr(e->container, '/');
+	if (!end)
+		return false;
+	*end = 0;
+	e->object = end + 1;
+	return *e->object;
+}
+
+static enum step expirer_next(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+
+	info_fetch_done(&e->facts);
+	e->facts = (struct info_fetch){0};
+	if (!backend_rows_next(&e->due, &e->due_at, &e->row))
+		return op_go(op, WAIT);
+	return op_go(op, cut(e) ? FACTS : NEXT);
+}
+
+static enum step expirer_facts(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+
+	if (!info_get(&e->facts, op, e->proxy, e->account, e->container))
+		return STEP_WAIT;
+	if (fan_open(&e->facts.fan))
+		return STEP_WAIT;
+	if (e->facts.err)
+		return op_go(op, NEXT);
+	return op_go(op, e->facts.info->exists ? READ : FORGET);
+}
+
+static bool still_due(const struct expirer *e)
+{
+	const struct backend_reply *r = e->reader.reply;
+	const char *at = e->reader.err ? NULL : kv_get(r->headers.data, r->headers.len, "X-Delete-At");
+
+	return at && strtoull(at, NULL, 10) == e->at;
+}
+
+static enum step expirer_read(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+	unsigned policy = e->facts.info->policy;
+
+	if (!e->reading) {
+		e->reading = true;
+		reader_open(&e->reader, op, e->proxy, policy, e->account, e->container, e->object, 0, 0);
+	}
+	if (!reader_ready(&e->reader))
+		return STEP_WAIT;
+	reader_close(&e->reader);
+	if (op->children)
+		return STEP_WAIT;
+	bool due = still_due(e), gone = e->reader.err == ERR_NOT_FOUND || !e->reader.err;
+	reader_done(&e->reader);
+	e->reading = false;
+	return op_go(op, due ? DELETE : gone ? FORGET : NEXT);
+}
+
+static void start_delete(struct expirer *e)
+{
+	struct backend_row row = {.deleted = true};
+
+	e->committing = true;
+	e->commit = (struct commit){0};
+	commit_message(&e->commit, BACKEND_OBJECT_DELETE, &e->op, e->proxy, e->facts.info->policy,
+	        e->account, e->container, e->object, hlc_now(e->proxy->cluster->hlc));
+	commit_updates(&e->commit, &row, e->at, 0);
+	commit_start(&e->commit);
+}
+
+static enum step expirer_delete(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+
+	if (!e->committing)
+		start_delete(e);
+	if (!commit_ready(&e->commit) || op->children)
+		return STEP_WAIT;
+	log_debug("expired", "object=%s err=%s", log_quote(e->object), err_name(e->commit.err));
+	commit_done(&e->commit);
+	e->committing = false;
+	return op_go(op, NEXT);
+}
+
+static void on_forgotten(struct row_put *put)
+{
+	struct expirer *e = put->owner;
+
+	e->forgotten = true;
+	op_child_end(&e->op);
+}
+
+/* The row names an object that is gone or lives longer now. */
+static enum step expirer_forget(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+
+	if (!e->forgetting) {
+		e->forgetting = true;
+		e->forgotten = false;
+		e->forget = (struct row_put){
+		        .row = {.name = e->row.name,
+		                .ts = hlc_now(e->proxy->cluster->hlc),
+		                .deleted = true},
+		        .done = on_forgotten,
+		        .owner = e,
+		};
+		op_child_begin(op);
+		rows_put(e->proxy, EXPIRY_ACCOUNT, EXPIRY_CONTAINER, &e->forget);
+	}
+	if (!e->forgotten)
+		return STEP_WAIT;
+	e->forgetting = false;
+	return op_go(op, NEXT);
+}
+
+static const struct op_state states[] = {
+        [MAKE] = {"make", expirer_make, TO(MAKING), 0},
+        [MAKING] = {"making", expirer_making, TO(MAKE) | TO(WAIT), 0},
+        [WAIT] = {"wait", expirer_wait, TO(MAKE) | TO(LIST), PAUSE_MS},
+        [LIST] = {"list", expirer_list, TO(NEXT), 0},
+        [NEXT] = {"next", expirer_next, TO(FACTS) | TO(WAIT) | TO(NEXT), 0},
+        [FACTS] = {"facts", expirer_facts, TO(READ) | TO(FORGET) | TO(NEXT), 0},
+        [READ] = {"read", expirer_read, TO(DELETE) | TO(FORGET) | TO(NEXT), 0},
+        [DELETE] = {"delete", expirer_delete, TO(NEXT), 0},
+        [FORGET] = {"forget", expirer_forget, TO(NEXT), 0},
+};
+
+static void release(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+
+	buf_done(&e->due);
+	free(e);
+}
+
+enum err expirer_start(struct proxy *proxy, struct expirer **ret_expirer)
+{
+	struct expirer *e = mem_zalloc(sizeof(*e));
+
+	e->proxy = proxy;
+	op_init(&e->op, proxy->reactor, states, release);
+	op_start(&e->op);
+	*ret_expirer = e;
+	return ERR_OK;
+}

@@ -1,0 +1,222 @@
+#include "node/node.h"
+
+#include "lib/log/log.h"
+#include "node/expirer.h"
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DRAIN_MS 10000
+
+static int usage(FILE *out, int code)
+{
+	fprintf(out, "Usage: cairn node [--config FILE] [--check | --print-config]\n\n"
+		     "Hosts the proxy and the object, container and account roles of this machine.\n\n"
+		     "  --config FILE     configuration (/etc/cairn/cairn.conf)\n"
+		     "  --check           say whether the configuration is good, then end\n"
+		     "  --print-config    print a commented configuration with all options\n");
+	return code;
+}
+
+/* --- on the reactors --- */
+
+static void on_snapshot(struct timer *timer)
+{
+	struct node_reactor *r = CONTAINER_OF(timer, struct node_reactor, snapshot);
+
+	for (unsigned i = 0; i < r->node->device_count; i++) {
+		if (r->node->devices[i].reactor == r->index)
+			node_device_snapshot(&r->node->devices[i]);
+	}
+	timer_set(r->reactor, timer, 1000000);
+}
+
+static void start_reactor(struct task *task)
+{
+	struct node_reactor *r = CONTAINER_OF(task, struct node_reactor, start);
+
+	for (unsigned i = 0; i < r->node->device_count; i++) {
+		if (r->node->devices[i].reactor == r->index)
+			node_device_open(&r->node->devices[i]);
+	}
+}
+
+static void open_edge(struct task *task)
+{
+	struct node_reactor *r = CONTAINER_OF(task, struct node_reactor, start);
+	const struct node_conf *conf = &r->node->conf;
+	struct edge_options options = {
+	        .bind_ip = conf->bind_ip,
+	        .port = (uint16_t)conf->port,
+	        .connections_max = (unsigned)conf->connections_max,
+	        .idle_timeout_s = (unsigned)conf->idle_timeout,
+	        .drain_bytes_max = (unsigned)conf->drain_bytes,
+	        .tls_cert = r->node->tls_cert,
+	        .tls_key = r->node->tls_key,
+	        .handler = &proxy_handler,
+	        .owner = &r->proxy,
+	};
+	struct expirer *expirer;
+
+	enum err err = edge_open(r->reactor, &options, NULL, &r->edge);
+	if (err) {
+		log_error("listen", "ip=%s port=%u err=%s", conf->bind_ip, (unsigned)conf->port, err_name(err));
+		_exit(2);
+	}
+	r->snapshot.fire = on_snapshot;
+	on_snapshot(&r->snapshot);
+	if (r->index == 0) {
+		expirer_start(&r->proxy, &expirer);
+		log_info("serving", "ip=%s port=%u reactors=%u devices=%u", conf->bind_ip,
+		        (unsigned)conf->port, r->node->reactor_count, r->node->device_count);
+	}
+}
+
+/* All devices have been opened or given up: from whichever reactor was last. */
+void node_devices_ready(struct node *node)
+{
+	unsigned ready = 0;
+
+	for (unsigned i = 0; i < node->device_count; i++)
+		ready += node->devices[i].ready;
+	if (!ready) {
+		log_error("devices", "none of %u can be used", node->device_count);
+		_exit(2);
+	}
+	for (unsigned i = 0; i < node->reactor_count; i++) {
+		node->reactors[i].start.run = open_edge;
+		reactor_post(node->reactors[i].reactor, &node->reactors[i].start);
+	}
+}
+
+static void *run_reactor(void *arg)
+{
+	struct node_reactor *r = arg;
+
+	r->start.run = start_reactor;
+	reactor_post(r->reactor, &r->start);
+	reactor_run(r->reactor);
+	return NULL;
+}
+
+static void quiesce(struct task *task)
+{
+	struct node_reactor *r = CONTAINER_OF(task, struct node_reactor, stop);
+
+	if (r->edge)
+		edge_quiesce(r->edge);
+}
+
+/* --- on the main thread --- */
+
+/* What may change while the node runs: the log level. */
+void node_reload(struct node *node)
+{
+	struct node_conf conf = {0};
+	struct conf *texts = NULL;
+	enum log_level level;
+	AUTO(buf) struct buf error = BUF_NONE;
+
+	if (conf_load(node->conf_path, node_options, node_option_count, &conf, &error, &texts)) {
+		log_error("reload", "refused=%s", log_quote(buf_text(&error)));
+		return;
+	}
+	if (log_level_parse(conf.log_level, &level))
+		log_set_level(level);
+	conf_free(texts);
+	log_info("reload", "path=%s", log_quote(node->conf_path));
+}
+
+/* Requests under way are let finish. What is acknowledged is durable, so there is nothing to write
+ * out: the next start reads the log. */
+static void drain(struct node *node)
+{
+	struct timespec pause = {0, 10000000};
+
+	for (unsigned i = 0; i < node->reactor_count; i++) {
+		node->reactors[i].stop.run = quiesce;
+		reactor_post(node->reactors[i].reactor, &node->reactors[i].stop);
+	}
+	for (unsigned ms = 0; ms < DRAIN_MS; ms += 10) {
+		uint64_t open = 0;
+		nanosleep(&pause, NULL);
+		for (unsigned i = 0; i < node->reactor_count; i++)
+			open += __atomic_load_n(&node->reactors[i].proxy.stats.open, __ATOMIC_RELAXED);
+		if (!open)
+			break;
+	}
+	for (unsigned i = 0; i < node->reactor_count; i++) {
+		reactor_stop(node->reactors[i].reactor);
+		pthread_join(node->reactors[i].thread, NULL);
+	}
+}
+
+static int serve(struct node *node)
+{
+	sigset_t signals;
+	int signal;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	atomic_store(&node->devices_pending, node->device_count);
+	for (unsigned i = 0; i < node->reactor_count; i++)
+		pthread_create(&node->reactors[i].thread, NULL, run_reactor, &node->reactors[i]);
+	while (sigwait(&signals, &signal) == 0) {
+		if (signal == SIGTERM || signal == SIGINT)
+			break;
+		if (signal == SIGHUP)
+			node_reload(node);
+	}
+	log_info("stopping", "signal=%d", signal);
+	drain(node);
+	return 0;
+}
+
+int node_main(int argc, char **argv)
+{
+	static const struct option longs[] = {{"config", 1, 0, 'c'}, {"check", 0, 0, 'k'},
+	        {"print-config", 0, 0, 'p'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+	static struct node node;
+	const char *path = "/etc/cairn/cairn.conf";
+	AUTO(buf) struct buf text = BUF_NONE;
+	bool check = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'k':
+			check = true;
+			break;
+		case 'p':
+			conf_print(&text, node_options, node_option_count);
+			fputs(buf_text(&text), stdout);
+			return 0;
+		default:
+			return usage(c == 'h' ? stdout : stderr, c == 'h' ? 0 : 2);
+		}
+	}
+	node.conf_path = path;
+	enum err err = node_open(&node, path, &text);
+	if (!err && check) {
+		printf("%s is good\n", path);
+		return 0;
+	}
+	if (!err)
+		err = node_prepare(&node, &text);
+	if (err) {
+		fprintf(stderr, "cairn node: %s\n", text.len ? buf_text(&text) : err_text(err));
+		return 2;
+	}
+	return serve(&node);
+}

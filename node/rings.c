@@ -1,0 +1,86 @@
+/* The rings of a one-machine cloud: made at first start, then read from their files, which an
+ * operator may replace by ones built with `cairn ring`. */
+#include "node/node.h"
+
+#include "ring/builder.h"
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum err build(const struct node *node, struct ring **ret_ring)
+{
+	char ip[] = "127.0.0.1", none[] = "", names[NODE_DEVICES_MAX][8];
+	struct ring_dev devs[NODE_DEVICES_MAX];
+
+	for (unsigned i = 0; i < node->device_count; i++) {
+		snprintf(names[i], sizeof(names[i]), "d%u", i);
+		devs[i] = (struct ring_dev){
+		        .region = 1,
+		        .zone = 1,
+		        .ip = ip,
+		        .port = (uint32_t)node->conf.port,
+		        .replication_ip = none,
+		        .device = names[i],
+		        .meta = none,
+		        .weight = 100,
+		};
+	}
+	return ring_build((unsigned)node->conf.part_power, (double)node->conf.replicas, devs,
+	        node->device_count, ret_ring);
+}
+
+static enum err load(const struct node *node, const char *name, struct ring **ret_ring)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/ring/%s.ring.gz", node->conf.state_dir, name);
+	enum err err = ring_load(path, ret_ring);
+	if (err != ERR_NOT_FOUND)
+		return err;
+	if ((err = build(node, ret_ring)))
+		return err;
+	return ring_save(*ret_ring, path);
+}
+
+static enum err check(const struct node *node, struct ring *ring, const char *name, struct buf *error)
+{
+	for (uint32_t i = 0; i < ring_dev_limit(ring); i++) {
+		if (ring_dev(ring, i) && i >= node->device_count) {
+			buf_printf(error, "the %s ring names device %u; the configuration has %u devices", name,
+			        i, node->device_count);
+			return ERR_CONFIG;
+		}
+	}
+	return ERR_OK;
+}
+
+enum err node_rings(struct node *node, struct buf *error)
+{
+	struct {
+		char name[32];
+		struct ring **ring;
+	} wanted[2 + BACKEND_POLICIES] = {
+	        {"account", &node->cluster.account_ring}, {"container", &node->cluster.container_ring}};
+	unsigned count = 2;
+
+	for (unsigned i = 0; i < BACKEND_POLICIES; i++) {
+		if (!node->cluster.policies[i].name)
+			continue;
+		if (i)
+			snprintf(wanted[count].name, sizeof(wanted[0].name), "object-%u", i);
+		else
+			strcpy(wanted[count].name, "object");
+		wanted[count++].ring = &node->cluster.policies[i].ring;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		enum err err = load(node, wanted[i].name, wanted[i].ring);
+		if (err) {
+			buf_printf(error, "%s/ring/%s.ring.gz: %s", node->conf.state_dir, wanted[i].name,
+			        err_text(err));
+			return err;
+		}
+		if ((err = check(node, *wanted[i].ring, wanted[i].name, error)))
+			return err;
+	}
+	return ERR_OK;
+}

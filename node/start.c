@@ -1,0 +1,220 @@
+/* What happens before the loops run: configuration, secrets, rings, reactors. */
+#include "node/node.h"
+#include "node/secrets.h"
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum err config_error(struct buf *error, const char *what, const char *value)
+{
+	buf_printf(error, "%s '%s'", what, value);
+	return ERR_CONFIG;
+}
+
+/* "account:user key groups..." */
+static enum err parse_users(struct node *node, struct buf *error)
+{
+	const struct conf_list *list = &node->conf.users;
+
+	if (!node->conf.v1_auth)
+		return ERR_OK;
+	struct user *users = mem_zalloc((list->count + 1) * sizeof(*users));
+	node->cluster.users = users;
+	for (unsigned i = 0; i < list->count; i++) {
+		char *text = mem_strdup(list->items[i]), *save = NULL;
+		users[i].name = strtok_r(text, " \t", &save);
+		users[i].key = strtok_r(NULL, " \t", &save);
+		users[i].groups = save ? save : "";
+		if (!users[i].name || !users[i].key || !strchr(users[i].name, ':'))
+			return config_error(error,
+			        "[auth] user wants account:user, key and groups, not", list->items[i]);
+	}
+	return ERR_OK;
+}
+
+/* "index name aliases..." */
+static enum err parse_policies(struct node *node, struct buf *error)
+{
+	const struct conf_list *list = &node->conf.policies;
+	struct policy *policies = node->cluster.policies;
+
+	if (!list->count) {
+		policies[0] = (struct policy){.name = "Policy-0", .aliases = ""};
+		return ERR_OK;
+	}
+	for (unsigned i = 0; i < list->count; i++) {
+		char *end, *save = NULL;
+		unsigned long index = strtoul(list->items[i], &end, 10);
+		if (end == list->items[i] || index >= BACKEND_POLICIES)
+			return config_error(error, "[cluster] policy wants an index below 16 and a name, not",
+			        list->items[i]);
+		char *name = strtok_r(mem_strdup(end), " \t", &save);
+		if (!name)
+			return config_error(error, "[cluster] policy without a name:", list->items[i]);
+		policies[index] = (struct policy){.name = name, .aliases = save ? save : ""};
+	}
+	if (!policies[0].name)
+		return config_error(error, "[cluster] there must be a policy", "0");
+	return ERR_OK;
+}
+
+/* "name" or "name /dev/disk" */
+static enum err parse_devices(struct node *node, struct buf *error)
+{
+	const struct conf_list *list = &node->conf.devices;
+
+	if (!list->count)
+		return config_error(error, "[devices] there must be a", "device");
+	if (list->count > NODE_DEVICES_MAX)
+		return config_error(error, "[devices] too many of", "device");
+	for (unsigned i = 0; i < list->count; i++) {
+		struct node_device *d = &node->devices[i];
+		char *save = NULL, *name = strtok_r(mem_strdup(list->items[i]), " \t", &save);
+		char path[PATH_MAX], data[PATH_MAX];
+		char *block = strtok_r(NULL, " \t", &save);
+		if (!name || strchr(name, '/'))
+			return config_error(error, "[devices] not a name:", list->items[i]);
+		snprintf(path, sizeof(path), "%s/devices/%s", node->conf.state_dir, name);
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return config_error(error, strerror(errno), path);
+		snprintf(data, sizeof(data), "%s/data", path);
+		d->node = node;
+		d->id = i;
+		d->path = mem_strdup(path);
+		d->data_path = mem_strdup(block ? block : data);
+		d->is_file = !block;
+		node->device_count++;
+	}
+	return ERR_OK;
+}
+
+static enum err load_secrets(struct node *node, struct buf *error)
+{
+	const struct node_conf *conf = &node->conf;
+	char path[PATH_MAX];
+	enum err err;
+
+	snprintf(path, sizeof(path), "%s/token.key", conf->state_dir);
+	err = secret_load(env_real(), path, node->cluster.token_secret,
+	        sizeof(node->cluster.token_secret));
+	if (err) {
+		buf_printf(error, "%s: %s", path, err_text(err));
+		return err;
+	}
+	if (!*conf->tls_cert && !*conf->tls_key)
+		return ERR_OK;
+	if ((err = file_load(conf->tls_cert, &node->tls_cert)))
+		return config_error(error, err_text(err), conf->tls_cert);
+	if ((err = file_load(conf->tls_key, &node->tls_key)))
+		return config_error(error, err_text(err), conf->tls_key);
+	node->cluster.tls = true;
+	return ERR_OK;
+}
+
+static void fill_cluster(struct node *node)
+{
+	struct cluster *c = &node->cluster;
+	const struct node_conf *conf = &node->conf;
+
+	hlc_init(&node->hlc, env_real());
+	c->env = env_real();
+	c->hlc = &node->hlc;
+	c->hash_prefix = (struct ring_name){conf->hash_prefix, strlen(conf->hash_prefix)};
+	c->hash_suffix = (struct ring_name){conf->hash_suffix, strlen(conf->hash_suffix)};
+	c->token_life_s = (unsigned)conf->token_life;
+	c->limits = limits_default;
+	c->limits.max_file_size = conf->max_file_size;
+	c->account_autocreate = conf->account_autocreate;
+	c->cors_allow_origin = *conf->cors_allow_origin ? conf->cors_allow_origin : NULL;
+	c->env->random(c->env, &c->boot, sizeof(c->boot));
+	/* Stage ids of an earlier life must not come again: their extents may still be around. */
+	atomic_store(&c->next_stage, c->boot | 1);
+}
+
+static enum err make_reactors(struct node *node, struct buf *error)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned count = node->conf.reactors ? (unsigned)node->conf.reactors : (unsigned)cores;
+
+	if (count > NODE_REACTORS_MAX)
+		count = NODE_REACTORS_MAX;
+	for (unsigned i = 0; i < count; i++) {
+		struct node_reactor *r = &node->reactors[i];
+		enum err err = reactor_new(env_real(), 4096, &r->reactor);
+		if (err) {
+			buf_str(error, err == ERR_NO_MEMORY
+			                ? "io_uring: not enough locked memory; raise `ulimit -l`"
+			                : "io_uring is not available; see sysctl kernel.io_uring_disabled");
+			return err;
+		}
+		r->node = node;
+		r->index = i;
+		node->reactor_count++;
+		err = proxy_init(&r->proxy, &node->cluster, r->reactor, &node->backend,
+		        node->conf.page_bytes / count);
+		if (err)
+			return err;
+		r->proxy.node = r;
+		r->proxy.is_local = node_is_local;
+		r->proxy.metrics = node_metrics;
+	}
+	for (unsigned i = 0; i < node->device_count; i++)
+		node->devices[i].reactor = i % count;
+	return ERR_OK;
+}
+
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+enum err node_open(struct node *node, const char *conf_path, struct buf *error)
+{
+	enum log_level level;
+	enum err err = conf_load(conf_path, node_options, node_option_count, &node->conf, error,
+	        &node->conf_texts);
+
+	if (err)
+		return err;
+	if (!log_level_parse(node->conf.log_level, &level))
+		return config_error(error, "[node] log_level cannot be", node->conf.log_level);
+	log_set_level(level);
+	node_backend_init(node);
+	fill_cluster(node);
+	if ((err = parse_users(node, error)) || (err = parse_policies(node, error)))
+		return err;
+	return ERR_OK;
+}
+
+enum err node_prepare(struct node *node, struct buf *error)
+{
+	static const char *const dirs[] = {"", "/devices", "/ring"};
+	char path[PATH_MAX];
+	enum err err;
+
+	raise_limits();
+	for (unsigned i = 0; i < COUNT_OF(dirs); i++) {
+		snprintf(path, sizeof(path), "%s%s", node->conf.state_dir, dirs[i]);
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return config_error(error, strerror(errno), path);
+	}
+	if ((err = parse_devices(node, error)) || (err = load_secrets(node, error)) ||
+	        (err = node_rings(node, error)))
+		return err;
+	if ((err = work_pool_new(4, 4096, &node->pool)))
+		return err;
+	return make_reactors(node, error);
+}
