@@ -56,7 +56,6 @@ static void recount(struct space *space, const struct weight *old, const struct 
 	row_weigh(space->rows->config.kind, row, &new);
 	totals_sub(&space->now, old);
 	totals_add(&space->now, &new);
-	report_changed(space);
 }
 
 /* `below` is what the store, or the generation below, says of the name; NULL: nothing. */
@@ -88,7 +87,7 @@ static void enqueue(struct rows *rows, struct overlay_node *node)
 	*rows->queue_end = node;
 	rows->queue_end = &node->waiting;
 	rows->queued++;
-	rows->seq_in++;
+	node->space->seq = ++rows->seq_in;
 }
 
 static void add_node(struct space *space, const struct backend_row *row, size_t len)
@@ -149,6 +148,7 @@ void apply_row(struct space *space, const struct backend_row *from)
 		change_node(node, &row);
 	else
 		add_node(space, &row, len);
+	report_changed(space);
 }
 
 static enum err read_below(struct resolve *resolve, unsigned i)
@@ -256,12 +256,13 @@ static void dequeue(struct rows *rows)
 
 void resolve_pump(struct rows *rows)
 {
-	bool asked = !list_empty(&rows->resolving) ||
+	bool asked = !list_empty(&rows->resolving) || rows->report_waits ||
 	             (rows->frozen.overlay && rows->seq_done < rows->frozen.seq);
 
 	if (rows->resolve.busy || rows->broken || rows->queued == 0 ||
 	        (!asked && rows->queued < RESOLVE_EAGER))
 		return;
+	rows->report_waits = false;
 	dequeue(rows);
 	rows->resolve.busy = true;
 	job_start(&rows->resolve.job, rows, resolve_run, resolve_done);

@@ -5,13 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDLE_US   1000000
-#define LATEST_US 10000000
+#define IDLE_US   500000
+#define LATEST_US 8000000
+
+static bool is_counted(const struct space *space)
+{
+	return space->loaded && space->seq <= space->rows->seq_done;
+}
 
 static bool needs_report(const struct space *space)
 {
-	return space->loaded && space->rows->config.kind == BACKEND_CONTAINER &&
-	       space_pending(space->rows, &space->info, &space->now);
+	return !is_counted(space) || space_pending(space->rows, &space->info, &space->now);
 }
 
 static void set_clean(struct space *space)
@@ -49,6 +53,18 @@ void report_changed(struct space *space)
 		set_clean(space);
 }
 
+/* Due, and what there is to tell is known; NULL when none is. */
+static struct space *ready(struct rows *rows, struct space *space)
+{
+	if (space->reporting)
+		return NULL;
+	if (!is_counted(space)) {
+		rows->report_waits = true;
+		return NULL;
+	}
+	return space;
+}
+
 static struct space *due(struct rows *rows)
 {
 	uint64_t now_us = reactor_now_us(rows->reactor);
@@ -57,14 +73,16 @@ static struct space *due(struct rows *rows)
 		struct space *space = LIST_ENTRY(node, struct space, by_change);
 		if (space->changed_us + IDLE_US > now_us)
 			break;
-		if (!space->reporting)
+		if (ready(rows, space))
 			return space;
 	}
 	LIST_EACH (node, &rows->by_age) {
 		struct space *space = LIST_ENTRY(node, struct space, by_age);
 		if (space->dirty_us + LATEST_US > now_us)
 			break;
-		if (!space->reporting)
+		/* Never idle, so never all counted in: tell what is known. */
+		if (!space->reporting && space->loaded &&
+		        space_pending(rows, &space->info, &space->now))
 			return space;
 	}
 	return NULL;
@@ -81,10 +99,17 @@ static uint64_t next_ts(struct rows *rows)
 
 bool rows_next_report(struct rows *rows, struct rows_report *ret_report)
 {
-	struct space *space = due(rows);
+	struct space *space;
 
-	if (!space)
+	while ((space = due(rows)) && !needs_report(space))
+		set_clean(space);
+	if (rows->report_waits)
+		resolve_pump(rows);
+	if (!space) {
+		if (list_empty(&rows->by_age))
+			pending_look(rows);
 		return false;
+	}
 	*ret_report = (struct rows_report){
 	        .account = mem_strdup(space->account),
 	        .container = mem_strdup(space->container),

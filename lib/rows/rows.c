@@ -173,6 +173,7 @@ static void pending_run(struct work *work)
 		buf_add(&rows->pending_keys, key + 1, 16);
 		store_iter_next(iter);
 	}
+	rows->pending_more = rows->pending_keys.len == PENDING_MAX * 16;
 	store_iter_free(iter);
 }
 
@@ -181,6 +182,7 @@ static void pending_done(struct job *job)
 {
 	struct rows *rows = job->rows;
 
+	rows->pending_busy = false;
 	for (size_t at = 0; at < rows->pending_keys.len && !rows->closing; at += 16) {
 		struct space *space =
 		        space_get(rows, (const uint8_t *)rows->pending_keys.data + at);
@@ -189,7 +191,14 @@ static void pending_done(struct job *job)
 		space_unref(space);
 	}
 	buf_done(&rows->pending_keys);
-	rows->pending_keys = BUF_NONE;
+}
+
+void pending_look(struct rows *rows)
+{
+	if (rows->config.kind != BACKEND_CONTAINER || rows->pending_busy || !rows->pending_more)
+		return;
+	rows->pending_busy = true;
+	job_start(&rows->pending_job, rows, pending_run, pending_done);
 }
 
 enum err rows_start(struct rows *rows, struct device *device)
@@ -217,8 +226,8 @@ enum err rows_start(struct rows *rows, struct device *device)
 	if (rows->active.lsn > rows->applied_lsn)
 		rows->active.born_us = 1;
 	rows->sweep_us = reactor_now_us(rows->reactor) + SWEEP_US;
-	if (rows->config.kind == BACKEND_CONTAINER)
-		job_start(&rows->pending_job, rows, pending_run, pending_done);
+	rows->pending_more = true;
+	pending_look(rows);
 	rows_pump(rows);
 	return ERR_OK;
 }
@@ -257,6 +266,8 @@ void rows_pump(struct rows *rows)
 {
 	if (!rows->started || rows->closing)
 		return;
+	if (!list_empty(&rows->blocked) && overlay_total(rows) <= rows->config.overlay_max)
+		requests_wake_blocked(rows);
 	resolve_pump(rows);
 	drain_pump(rows);
 	if (!rows->failed)

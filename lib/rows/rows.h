@@ -74,8 +74,8 @@ struct rows_report {
 	uint8_t policy;
 };
 
-/* A container whose totals differ from what was reported last: 1 s after its last change, or
- * 10 s after the first. False: none is due. */
+/* A container whose totals differ from what was reported last: half a second after its last
+ * change, or 8 s after the first. False: none is due; ask again some 100 ms later. */
 bool rows_next_report(struct rows *rows, struct rows_report *ret_report);
 
 /* Its fate: not ok, and it comes again 1 s later. Frees nothing. */

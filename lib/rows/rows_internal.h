@@ -34,6 +34,7 @@ struct space {
 	unsigned changes;     /* records in flight that change info: others wait */
 	unsigned updates;     /* records in flight that bring rows */
 	struct list waiting;  /* requests */
+	uint64_t seq; /* rows->seq_in of its newest row: counted in when seq_done is there */
 	/* reports */
 	bool dirty, reporting;
 	uint64_t dirty_us, changed_us;
@@ -164,6 +165,8 @@ struct rows {
 	struct list by_change, by_age; /* dirty spaces */
 	struct job pending_job;        /* finds what was not reported before a restart */
 	struct buf pending_keys;
+	bool pending_busy, pending_more;
+	bool report_waits; /* for rows to be counted in */
 	uint64_t report_ts;
 	struct rows_stats stats;
 	void (*closed)(void *arg);
@@ -219,7 +222,8 @@ size_t overlay_total(const struct rows *rows);
 void report_changed(struct space *space);
 
 /* rows.c */
-void rows_pump(struct rows *rows);  /* starts whatever is due */
-void rows_ended(struct rows *rows); /* one outstanding thing less */
+void pending_look(struct rows *rows); /* for more that was not reported before the start */
+void rows_pump(struct rows *rows);    /* starts whatever is due */
+void rows_ended(struct rows *rows);   /* one outstanding thing less */
 
 #endif

@@ -59,6 +59,21 @@ static void rowlog_run(struct task *task)
 		rowlog_commit(device);
 }
 
+static void rowlog_wake(struct device *device)
+{
+	if (!device->posted) {
+		device->posted = true;
+		reactor_post(device->reactor, &device->task);
+	}
+}
+
+/* What was held becomes durable. */
+static inline void rowlog_release(struct device *device)
+{
+	device->held = false;
+	rowlog_wake(device);
+}
+
 static void rowlog_open(struct device *device, struct reactor *reactor)
 {
 	device->reactor = reactor;
@@ -90,10 +105,7 @@ void device_append(struct device *device, struct device_append *append)
 	append->next = NULL;
 	*device->last = append;
 	device->last = &append->next;
-	if (!device->posted) {
-		device->posted = true;
-		reactor_post(device->reactor, &device->task);
-	}
+	rowlog_wake(device);
 }
 
 void device_checkpoint(struct device *device, uint8_t role, uint64_t lsn)

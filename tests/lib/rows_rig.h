@@ -10,6 +10,7 @@
 #include "lib/base/kv.h"
 #include "lib/crypto/md5.h"
 #include "lib/rows/rows.h"
+#include <sched.h>
 
 struct rig {
 	struct reactor *reactor;
@@ -19,12 +20,30 @@ struct rig {
 	struct rows_config config;
 	char top[300], path[400];
 	bool closed;
+	struct env_fake clock; /* moves half a millisecond with each turn of the loop */
 };
+
+static void rig_turn(struct rig *rig)
+{
+	rig->clock.mono_us += 500;
+	rig->clock.wall_us += 500;
+	if (!reactor_turn(rig->reactor, false))
+		sched_yield(); /* to the pool's threads */
+}
+
+/* Lets time pass, with everything that comes due in it. */
+static inline void rig_pass(struct rig *rig, uint64_t us)
+{
+	for (uint64_t end_us = rig->clock.mono_us + us; rig->clock.mono_us < end_us;)
+		rig_turn(rig);
+}
 
 static void rig_init(struct rig *rig, enum backend_kind kind)
 {
 	memset(rig, 0, sizeof(*rig));
-	assert_int_equal(reactor_new(env_real(), 64, &rig->reactor), ERR_OK);
+	env_fake_init(&rig->clock, 1);
+	rig->clock.wall_us = 1700000000000000;
+	assert_int_equal(reactor_new(&rig->clock.env, 64, &rig->reactor), ERR_OK);
 	reactor_turn(rig->reactor, false); /* it is this thread's from now on */
 	assert_int_equal(work_pool_new(2, 64, &rig->pool), ERR_OK);
 	snprintf(rig->top, sizeof(rig->top), "%s", test_tmpdir());
@@ -57,7 +76,7 @@ static void rig_close(struct rig *rig)
 	rig->closed = false;
 	rows_close(rig->rows, rig_on_closed, rig);
 	while (!rig->closed)
-		reactor_turn(rig->reactor, true);
+		rig_turn(rig);
 	rig->rows = NULL;
 }
 
@@ -76,7 +95,7 @@ static void rig_done(struct rig *rig)
 static inline void rig_settle(struct rig *rig)
 {
 	while (!rows_idle(rig->rows))
-		reactor_turn(rig->reactor, true);
+		rig_turn(rig);
 }
 
 static void rig_answered(struct backend_call *call)
@@ -114,7 +133,7 @@ static struct backend_call *rig_send(struct rig *rig, struct backend_msg *msg, b
 static void rig_wait(struct rig *rig, const bool *answered)
 {
 	while (!*answered)
-		reactor_turn(rig->reactor, true);
+		rig_turn(rig);
 }
 
 static void rig_free(struct backend_call *call)

@@ -160,7 +160,7 @@ static void checkpoint(void)
 			newest = rig.device.records[i].lsn;
 	}
 	while (rig.device.checkpoint[DEVICE_ROLE_CONTAINER] < newest)
-		reactor_turn(rig.reactor, true);
+		rig_turn(&rig);
 	rig_settle(&rig);
 }
 
