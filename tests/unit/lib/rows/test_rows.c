@@ -401,7 +401,7 @@ static void changed_totals_are_reported(void **state)
 	start_us = rig.clock.mono_us;
 	bool reported = false;
 	for (unsigned i = 0; i < 200 && !reported; i++) {
-		assert_int_equal(rig_row(&rig, "c", "o", 200 + i, i), ERR_OK);
+		assert_int_equal(rig_row(&rig, "c", "o", 200 + i, 1000 + i), ERR_OK);
 		rig_pass(&rig, 100000);
 		reported = rows_next_report(rig.rows, &report);
 	}
