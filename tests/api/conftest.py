@@ -1,0 +1,147 @@
+"""One cloud for all API tests of a run, and small helpers around it."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+import requests
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CAIRN = os.environ.get("CAIRN") or os.path.join(TOP, os.environ.get("B", "build"), "cairn")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Cloud:
+    """A one-machine cloud in a folder of its own."""
+
+    def __init__(self, devices=4, replicas=3, conf=None):
+        self.dir = tempfile.mkdtemp(prefix="cairn-api-")
+        self.state = os.path.join(self.dir, "var")
+        self.port = free_port()
+        self.devices, self.replicas, self.conf = devices, replicas, conf or {}
+        self.url = "http://127.0.0.1:%d" % self.port
+
+    def cairn(self, *args, check=True):
+        return subprocess.run([CAIRN] + list(args), check=check, timeout=120, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def up(self):
+        out = self.cairn("up", "--state", self.state, "--port", str(self.port),
+                         "--devices", str(self.devices), "--replicas", str(self.replicas),
+                         check=False)
+        assert out.returncode == 0, out.stdout
+        if self.conf and not os.path.exists(self.state + "/conf-set"):
+            self.set_conf(self.conf)
+        return out.stdout
+
+    def set_conf(self, values):
+        """values: {"section": ["key = value", ...]}; takes effect by a restart."""
+        path = self.state + "/cairn.conf"
+        text = open(path).read()
+        for section, lines in values.items():
+            new = "[%s]\n%s\n" % (section, "\n".join(lines))
+            if "[%s]\n" % section in text:
+                text = text.replace("[%s]\n" % section, new)
+            else:
+                text += new
+        open(path, "w").write(text)
+        open(self.state + "/conf-set", "w").close()
+        self.down()
+        self.up()
+
+    def down(self):
+        self.cairn("down", "--state", self.state)
+
+    def node_pid(self):
+        with open(self.state + "/run/node.pid") as f:
+            return int(f.read())
+
+    def kill_node(self):
+        """kill -9; the supervisor starts it again."""
+        pid = self.node_pid()
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: self.node_pid() != pid)
+        self.wait_serving()
+
+    def wait_serving(self):
+        def serving():
+            try:
+                return requests.get(self.url + "/healthcheck", timeout=1).status_code == 200
+            except requests.RequestException:
+                return False
+        wait_for(serving)
+
+    def log(self):
+        with open(self.state + "/log/node.log", errors="replace") as f:
+            return f.read()
+
+    def metric(self, name):
+        text = requests.get(self.url + "/metrics", timeout=10).text
+        return [float(v) for v in re.findall(r"^%s(?:\{[^}]*\})? (\S+)$" % name, text, re.M)]
+
+    def close(self):
+        self.cairn("down", "--state", self.state, check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def wait_for(what, seconds=60):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "waited %d s" % seconds
+        time.sleep(0.02)
+
+
+class User:
+    """A v1 auth login with requests under it."""
+
+    def __init__(self, cloud, name, key):
+        self.cloud, self.name, self.key = cloud, name, key
+        r = requests.get(cloud.url + "/auth/v1.0", headers={"X-Auth-User": name, "X-Auth-Key": key})
+        assert r.status_code == 200, r.text
+        self.token, self.storage = r.headers["X-Auth-Token"], r.headers["X-Storage-Url"]
+        self.session = requests.Session()
+
+    def request(self, method, path="", storage=None, token=True, headers=None, **kw):
+        h = {"X-Auth-Token": self.token} if token else {}
+        h.update(headers or {})
+        return self.session.request(method, (storage or self.storage) + path, headers=h,
+                                    timeout=120, **kw)
+
+    def env(self):
+        return dict(os.environ, ST_AUTH=self.cloud.url + "/auth/v1.0", ST_USER=self.name,
+                    ST_KEY=self.key)
+
+    def swift(self, *args, cwd=None, check=True):
+        return subprocess.run(["/usr/bin/swift"] + list(args), env=self.env(), cwd=cwd, check=check,
+                              timeout=600, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    c = Cloud()
+    c.up()
+    yield c
+    c.close()
+
+
+@pytest.fixture(scope="session")
+def tester(cloud):
+    return User(cloud, "test:tester", "testing")
+
+
+@pytest.fixture
+def container(tester):
+    name = "c-%s" % os.urandom(6).hex()
+    assert tester.request("PUT", "/" + name).status_code == 201
+    return name

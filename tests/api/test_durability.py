@@ -1,0 +1,96 @@
+"""Everything acknowledged is there after kill -9, listed and correct; nothing half-written is."""
+import hashlib
+import os
+import threading
+
+import requests
+
+from conftest import Cloud, User
+
+
+class Writer(threading.Thread):
+    """Puts, overwrites and deletes under its own prefix and remembers what was acknowledged."""
+
+    def __init__(self, user, container, n):
+        super().__init__(daemon=True)
+        self.user, self.container, self.n = user, container, n
+        self.sure, self.maybe, self.stop = {}, {}, False
+
+    def run(self):
+        i = 0
+        while not self.stop:
+            name = "%d/%d" % (self.n, i % 50)
+            size = (0, 100, 5000, 300000, 1200000)[i % 5] if i % 17 == 0 else 700
+            body = None if i % 7 == 6 else os.urandom(16) + b"x" * size
+            self.maybe.setdefault(name, []).append(body and hashlib.md5(body).hexdigest())
+            try:
+                r = self.user.request("DELETE" if body is None else "PUT", "/%s/%s" % (self.container, name),
+                                      data=body)
+                if r.status_code in (201, 204, 404):
+                    self.sure[name] = body and hashlib.md5(body).hexdigest()
+                    self.maybe[name] = []
+            except requests.RequestException:
+                self.user.session = requests.Session()
+            i += 1
+
+
+def check(user, container, writers):
+    listed = {o["name"]: o["hash"] for o in user.request("GET", "/%s?format=json" % container).json()}
+    for w in writers:
+        for name in set(w.sure) | set(w.maybe):
+            r = user.request("GET", "/%s/%s" % (container, name))
+            got = hashlib.md5(r.content).hexdigest() if r.status_code == 200 else None
+            assert r.status_code in (200, 404)
+            may = [w.sure.get(name)] + w.maybe.get(name, [])
+            assert got in may, (name, got, may)
+            if len(may) == 1:
+                assert listed.get(name) == got, (name, listed.get(name), got)
+            w.sure[name], w.maybe[name] = got, []
+
+
+def test_kill_under_load():
+    cloud = Cloud()
+    try:
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        user.request("PUT", "/kill")
+        for _ in range(int(os.environ.get("KILL_ROUNDS", "4"))):
+            writers = [Writer(User(cloud, "test:tester", "testing"), "kill", n) for n in range(6)]
+            [w.start() for w in writers]
+            threading.Event().wait(1.0)
+            cloud.kill_node()
+            for w in writers:
+                w.stop = True
+            [w.join(60) for w in writers]
+            check(user, "kill", writers)
+    finally:
+        cloud.close()
+
+
+def test_a_flipped_byte_is_served_from_elsewhere_and_repaired():
+    cloud = Cloud()
+    try:
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        user.request("PUT", "/flip")
+        mark = os.urandom(24)
+        body = mark + b"0" * 5000
+        assert user.request("PUT", "/flip/o", data=body).status_code == 201
+        cloud.down()
+        flipped = None
+        for n in range(4):
+            path = "%s/devices/d%d/data" % (cloud.state, n)
+            data = open(path, "rb").read()
+            at = data.find(mark)
+            if at >= 0 and flipped is None:
+                with open(path, "r+b") as f:
+                    f.seek(at + 100)
+                    f.write(b"1")
+                flipped = (path, at)
+        assert flipped
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        for _ in range(6):
+            assert user.request("GET", "/flip/o").content == body
+    finally:
+        cloud.close()
