@@ -4,6 +4,7 @@
  *   PUT/POST  prepare -> write -> wait (-> create -> write, when POST finds none)
  *   DELETE    prepare -> write -> wait */
 #include "proxy/db.h"
+#include "proxy/quota.h"
 
 #include "lib/base/kv.h"
 #include <string.h>
@@ -123,6 +124,7 @@ static enum step account_read(struct op *op)
 	answer_totals(request, r);
 	db_answer_headers(request, r);
 	answer_acl(request, r);
+	quota_account_answer(request, r);
 	http_header(request->http, "Content-Type", listing_content_type(a->listing.format));
 	if (request->head) {
 		request_headers(request);
@@ -181,6 +183,9 @@ static enum step account_write(struct op *op)
 		text = collect(request, a);
 	if (text)
 		return request_fail_text(request, 400, text);
+	int status = deletes ? 0 : quota_account_headers(request, &a->headers);
+	if (status)
+		return request_fail(request, status);
 	db_write(&a->write, request,
 	        deletes                                     ? BACKEND_DB_DELETE
 	        : strcmp(request->http->method, "PUT") == 0 ? BACKEND_DB_PUT

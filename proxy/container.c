@@ -6,6 +6,7 @@
  *   DELETE    prepare -> check -> write -> wait -> row */
 #include "proxy/db.h"
 #include "proxy/pages.h"
+#include "proxy/quota.h"
 
 #include "lib/base/kv.h"
 #include <string.h>
@@ -178,7 +179,8 @@ static const char *collect(struct request *request, struct container *c)
 				return error;
 		}
 	}
-	if ((error = constraint_metadata(request, "container")) ||
+	if ((error = quota_container_headers(request)) ||
+	        (error = constraint_metadata(request, "container")) ||
 	        (error = constraint_stored_metadata(
 	                 request, "container", request->container_info.info)))
 		return error;

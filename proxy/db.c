@@ -223,11 +223,14 @@ static bool only_for_owners(const char *name)
 static bool passes(const char *name, const char *type)
 {
 	static const char *const plain[] = {"X-Container-Read", "X-Container-Write",
-	        "X-Container-Sync-Key", "X-Container-Sync-To", "X-Versions-Location"};
+	        "X-Container-Sync-Key", "X-Container-Sync-To", "X-Versions-Location",
+	        "X-Container-Rfc-Compliant-Etags"};
 
 	if (has_prefix(name, "X-") && has_prefix(name + 2, type) &&
 	        has_prefix(name + 2 + strlen(type), "-Meta-"))
 		return name[2 + strlen(type) + 6] != 0;
+	if (strcmp(type, "account") == 0)
+		return strcasecmp(name, "X-Account-Rfc-Compliant-Etags") == 0;
 	for (unsigned i = 0; strcmp(type, "container") == 0 && i < COUNT_OF(plain); i++) {
 		if (strcasecmp(name, plain[i]) == 0)
 			return true;

@@ -1,4 +1,5 @@
 #include "proxy/proxy.h"
+#include "proxy/quota.h"
 
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
@@ -117,6 +118,8 @@ static struct info *make(const struct backend_reply *r, const char *path, uint64
 	for (unsigned p = 0; p < BACKEND_POLICIES; p++) {
 		info->objects += r->count[p];
 		info->bytes += r->bytes[p];
+		info->policy_objects[p] = r->count[p];
+		info->policy_bytes[p] = r->bytes[p];
 	}
 	buf_add(&info->headers, r->headers.data, r->headers.len);
 	return info;
@@ -150,7 +153,7 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
 	if (!fetch->started) {
 		struct info *info = find(proxy, path);
 		fetch->generation = atomic_load(generation(proxy->cluster, path));
-		if (info && info->generation == fetch->generation &&
+		if (info && !quota_is_set(info) && info->generation == fetch->generation &&
 		        now - info->fetched_us < INFO_TTL_US) {
 			info->refs++;
 			fetch->info = info;

@@ -131,7 +131,7 @@ struct info {
 	uint64_t generation, fetched_us;
 	bool exists, deleted;
 	uint8_t policy;
-	uint64_t objects, bytes;
+	uint64_t objects, bytes, policy_objects[BACKEND_POLICIES], policy_bytes[BACKEND_POLICIES];
 	struct buf headers; /* kv block, with system metadata */
 	char path[];        /* "account" or "account/container" */
 };

@@ -10,6 +10,7 @@
 #include "proxy/conditional.h"
 #include "proxy/mime.h"
 #include "proxy/proxy.h"
+#include "proxy/quota.h"
 
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
@@ -50,6 +51,7 @@ struct put {
 	const char *account, *container, *object; /* destination */
 	unsigned policy;
 	struct info_fetch container_info, account_info; /* of another destination (COPY) */
+	struct info_fetch quota_info;
 	const struct info *info;
 	const char *content_type, *wanted_etag;
 	uint64_t delete_at, size, stage;
@@ -87,6 +89,7 @@ static void put_done(struct request *request)
 	fan_done(&put->unstage);
 	info_fetch_done(&put->container_info);
 	info_fetch_done(&put->account_info);
+	info_fetch_done(&put->quota_info);
 	if (put->copy) {
 		if (put->copy->opened)
 			body_done(&put->copy->body);
@@ -244,6 +247,14 @@ static enum step put_target(struct op *op)
 		return request_fail_text(request, 413, "Your request is too large.");
 	if ((text = check_headers(request, put)))
 		return request_fail_text(request, 400, text);
+	if (!info_get(&put->quota_info, op, request->proxy, put->account, NULL))
+		return STEP_WAIT;
+	if (put->quota_info.err)
+		return request_fail(request, 503);
+	text = quota_exceeded(put->quota_info.info, put->info,
+	        put->copy ? put->copy->left : http->content_length);
+	if (text)
+		return request_fail_html(request, 413, text);
 	put->policy = put->info->policy;
 	put->wanted_etag = http_get(http, "Etag");
 	put->stage = atomic_fetch_add(&request_cluster(request)->next_stage, 1);
