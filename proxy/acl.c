@@ -1,7 +1,7 @@
 #include "proxy/proxy.h"
 
-#include <jansson.h>
-#include <stdlib.h>
+#include "lib/json/jout.h"
+#include "lib/json/jread.h"
 #include <string.h>
 #include <strings.h>
 
@@ -185,74 +185,99 @@ bool acl_referrer_allowed(const char *acl, const char *referer)
 	return allowed;
 }
 
-static const char *const account_keys[] = {"admin", "read-write", "read-only"};
+static const char *const account_keys[] = {"admin", "read-only", "read-write"};
+
+static bool is_member(const struct jval *members, const char *const *groups)
+{
+	const char *name;
+
+	for (size_t i = 0; i < jread_len(members); i++) {
+		if (!jread_str(jread_at(members, i), &name))
+			continue;
+		for (unsigned g = 0; groups[g]; g++) {
+			if (strcmp(groups[g], name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
 
 const char *acl_account_access(const char *json, const char *const *groups)
 {
-	const char *access = NULL;
+	static const char *const strongest_first[] = {"admin", "read-write", "read-only"};
+	AUTO(jroot) struct jroot root = JROOT_NONE;
 
-	if (!json || !groups)
+	if (!json || !groups || jread_parse(json, strlen(json), &root))
 		return NULL;
-	json_t *acl = json_loads(json, 0, NULL);
-	for (unsigned k = 0; acl && !access && k < COUNT_OF(account_keys); k++) {
-		size_t i;
-		json_t *member;
-		json_array_foreach(json_object_get(acl, account_keys[k]), i, member)
-		{
-			const char *name = json_string_value(member);
-			for (unsigned g = 0; name && groups[g]; g++) {
-				if (strcmp(groups[g], name) == 0)
-					access = account_keys[k];
-			}
-		}
+	for (unsigned k = 0; k < COUNT_OF(strongest_first); k++) {
+		if (is_member(jread_get(root.value, strongest_first[k]), groups))
+			return strongest_first[k];
 	}
-	json_decref(acl);
-	return access;
+	return NULL;
 }
 
-static const char *check_member(struct arena *arena, const char *key, json_t *members)
+static bool known_key(const char *key)
 {
-	bool known = false;
-	size_t i;
-	json_t *member;
+	for (unsigned k = 0; k < COUNT_OF(account_keys); k++) {
+		if (strcmp(key, account_keys[k]) == 0)
+			return true;
+	}
+	return false;
+}
 
-	for (unsigned k = 0; k < COUNT_OF(account_keys); k++)
-		known |= strcmp(key, account_keys[k]) == 0;
-	if (!known)
+static const char *check_members(struct arena *arena, const char *key, const struct jval *members)
+{
+	const char *name;
+
+	if (!known_key(key))
 		return arena_printf(arena, "Key '%s' not recognized", key);
-	if (!json_is_array(members))
+	if (!jread_is_array(members))
 		return arena_printf(arena, "Value for key '%s' must be a list", key);
-	json_array_foreach(members, i, member)
-	{
-		if (!json_is_string(member))
+	for (size_t i = 0; i < jread_len(members); i++) {
+		if (!jread_str(jread_at(members, i), &name))
 			return arena_printf(arena, "Elements of '%s' list must be strings", key);
 	}
 	return NULL;
 }
 
+/* The ACL as Swift stores it: keys in order, no spaces, ASCII. */
+static const char *canonical(struct arena *arena, const struct jval *acl)
+{
+	AUTO(buf) struct buf out = BUF_NONE;
+	const char *name;
+
+	for (unsigned k = 0; k < COUNT_OF(account_keys); k++) {
+		const struct jval *members = jread_get(acl, account_keys[k]);
+		if (!members)
+			continue;
+		buf_printf(&out, "%s\"%s\":[", out.len ? "," : "{", account_keys[k]);
+		for (size_t i = 0; i < jread_len(members); i++) {
+			if (i)
+				buf_char(&out, ',');
+			if (jread_str(jread_at(members, i), &name))
+				jout_ascii(&out, name);
+		}
+		buf_char(&out, ']');
+	}
+	if (out.len)
+		buf_char(&out, '}');
+	return arena_strdup(arena, buf_text(&out));
+}
+
 const char *acl_account_check(struct arena *arena, const char *json, const char **ret_clean)
 {
-	const char *wrong = NULL, *key;
-	json_t *members;
+	AUTO(jroot) struct jroot root = JROOT_NONE;
+	const char *wrong, *key;
 
 	*ret_clean = "";
 	if (!*json)
 		return NULL;
-	json_t *acl = json_loads(json, 0, NULL);
-	if (!json_is_object(acl)) {
-		json_decref(acl);
+	if (jread_parse(json, strlen(json), &root) || !jread_is_object(root.value))
 		return "Syntax error in JSON";
+	for (size_t i = 0; (key = jread_name(root.value, i)); i++) {
+		if ((wrong = check_members(arena, key, jread_get(root.value, key))))
+			return wrong;
 	}
-	json_object_foreach(acl, key, members)
-	{
-		if (!wrong)
-			wrong = check_member(arena, key, members);
-	}
-	if (!wrong && json_object_size(acl)) {
-		char *text = json_dumps(acl, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_SORT_KEYS);
-		*ret_clean = arena_strdup(arena, text);
-		free(text);
-	}
-	json_decref(acl);
-	return wrong;
+	*ret_clean = canonical(arena, root.value);
+	return NULL;
 }

@@ -97,3 +97,13 @@ bool jread_str(const struct jval *value, const char **ret_text)
 	*ret_text = json_string_value(json(value));
 	return true;
 }
+
+const char *jread_name(const struct jval *object, size_t n)
+{
+	json_t *members = (json_t *)(void *)(uintptr_t)json(object);
+	void *at = json_object_iter(members);
+
+	for (; at && n > 0; n--)
+		at = json_object_iter_next(members, at);
+	return at ? json_object_iter_key(at) : NULL;
+}

@@ -25,6 +25,9 @@ AUTO_DEFINE(jroot, jread_done);
 /* Member of an object, or NULL. */
 const struct jval *jread_get(const struct jval *object, const char *name);
 
+/* Name of the n-th member of an object, in any but always the same order; NULL past the last. */
+const char *jread_name(const struct jval *object, size_t n);
+
 /* Items of an array; 0 for anything else. */
 size_t jread_len(const struct jval *array);
 const struct jval *jread_at(const struct jval *array, size_t index);
