@@ -57,7 +57,8 @@ static void answer_totals(struct request *request, const struct backend_reply *r
 	request_header_u64(request, "X-Container-Bytes-Used", bytes);
 	ts_format(r->ts, ts);
 	http_header(request->http, "X-Timestamp", ts);
-	http_date_format((int64_t)((r->put_ts + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
+	uint64_t changed = r->meta_ts > r->put_ts ? r->meta_ts : r->put_ts;
+	http_date_format((int64_t)((changed + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
 	http_header(request->http, "Last-Modified", date);
 	http_header(request->http, "Accept-Ranges", "bytes");
 	if (policy->name)

@@ -122,7 +122,7 @@ struct backend_reply {
 	enum err err;
 	bool deleted;
 	uint64_t ts;        /* version: when it was put or deleted */
-	uint64_t meta_ts;   /* of the last POST, or ts */
+	uint64_t meta_ts;   /* of the last POST, or ts; databases: last PUT or header set */
 	struct buf headers; /* kv block, owned */
 	uint64_t size;
 	uint8_t etag[16];

@@ -144,6 +144,18 @@ void info_headers(const struct info *info, struct buf *ret_block)
 	}
 }
 
+uint64_t info_changed_ts(const struct info *info)
+{
+	uint64_t changed = info->put_ts;
+	struct timed timed;
+
+	for (size_t at = 0; timed_next(&info->headers, &at, &timed);) {
+		if (timed.ts > changed)
+			changed = timed.ts;
+	}
+	return changed;
+}
+
 void info_hash(const struct info *info, uint64_t ret_hash[2])
 {
 	struct timed timed;

@@ -31,6 +31,9 @@ static inline bool info_is_put(const struct info *info)
 	return info->put_ts > info->delete_ts;
 }
 
+/* When it was last put, or a header of it last set. */
+uint64_t info_changed_ts(const struct info *info);
+
 /* The headers that are set, as a kv block; and a hash of them. */
 void info_headers(const struct info *info, struct buf *ret_block);
 void info_hash(const struct info *info, uint64_t ret_hash[2]);

@@ -27,6 +27,7 @@ static void fill_reply(struct request *request)
 	reply->deleted = info->delete_ts && !info_is_put(info);
 	reply->ts = info->created_ts ? info->created_ts : info->put_ts;
 	reply->put_ts = info->put_ts;
+	reply->meta_ts = info_changed_ts(info);
 	reply->delete_ts = info->delete_ts;
 	reply->policy = info->policy;
 	reply->containers = request->rows->config.kind == BACKEND_ACCOUNT ? space->now.rows : 0;
