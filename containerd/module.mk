@@ -1,1 +1,2 @@
 SRC += containerd/containerd.c containerd/report.c
+UNIT += tests/unit/containerd/test_containerd.c

@@ -180,7 +180,10 @@ static enum err commit(struct drain *drain, struct touch *touch, struct overlay_
 {
 	struct rows *rows = drain->job.rows;
 	bool last = !touch;
-	uint64_t lsn = last && !rows->replaying ? rows->frozen.lsn : rows->applied_lsn;
+	uint64_t lsn = rows->applied_lsn;
+
+	if (last && !rows->replaying && rows->frozen.lsn > lsn)
+		lsn = rows->frozen.lsn;
 
 	put_applied(rows, drain->batch, lsn, rows->applied_batch + 1);
 	enum err err = store_write(rows->store, drain->batch);

@@ -98,10 +98,11 @@ static void forget_old(struct info *info)
 	}
 	buf_done(&info->headers);
 	info->headers = kept;
-	if (info->created_ts <= info->delete_ts) {
-		info->created_ts = 0;
-		info->policy = 0;
-	}
+	if (info->created_ts > info->delete_ts)
+		return;
+	/* Deleted before its newest put: which put came first after that is not known any more. */
+	info->created_ts = info_is_put(info) ? info->put_ts : 0;
+	info->policy = info_is_put(info) ? info->policy : 0;
 }
 
 static void apply_put(struct info *info, const struct record *record)

@@ -1,6 +1,7 @@
 /* info: what a database (an account or container) knows of itself beside its rows: when it was
  * put and deleted, and its headers, each with the time it was set. Merging is the same in any
- * order. Pure. */
+ * order, but for created_ts and policy when a delete comes after a younger put (the callers refuse
+ * that). Pure. */
 #ifndef LIB_ROWS_INFO_H
 #define LIB_ROWS_INFO_H
 

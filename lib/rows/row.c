@@ -315,10 +315,11 @@ bool row_decode(
 	        !take(data, len, &pos, &row.policy, 1) || row.policy >= BACKEND_POLICIES ||
 	        !take(data, len, &pos, &row.ts, 8) || !take(data, len, &pos, &row.bytes, 8))
 		return false;
-	if ((flags & FLAG_META) && !take(data, len, &pos, &row.meta_ts, 8))
+	if ((flags & FLAG_META) && (!take(data, len, &pos, &row.meta_ts, 8) || !row.meta_ts))
 		return false;
-	if ((flags & FLAG_TOTALS) && (!take(data, len, &pos, &row.count, 8) ||
-	                                     !take(data, len, &pos, &row.totals_ts, 8)))
+	if ((flags & FLAG_TOTALS) &&
+	        (!take(data, len, &pos, &row.count, 8) ||
+	                !take(data, len, &pos, &row.totals_ts, 8) || !row.totals_ts))
 		return false;
 	if (!take_etag(data, len, &pos, flags & FLAG_MD5, etag, &row.etag) ||
 	        !take_text(data, len, &pos, &row.content_type))

@@ -49,8 +49,11 @@ static void rig_init(struct rig *rig, enum backend_kind kind)
 	snprintf(rig->top, sizeof(rig->top), "%s", test_tmpdir());
 	snprintf(rig->path, sizeof(rig->path), "%s/store", rig->top);
 	rowlog_open(&rig->device, rig->reactor);
-	rig->config = (struct rows_config){
-	        .kind = kind, .reactor = rig->reactor, .pool = rig->pool, .path = rig->path};
+	rig->config = (struct rows_config){.kind = kind,
+	        .reactor = rig->reactor,
+	        .pool = rig->pool,
+	        .path = rig->path,
+	        .reclaim_age = UINT64_MAX /* tests count time from 1: keep all tombstones */};
 }
 
 /* Opens, replays and starts. */
