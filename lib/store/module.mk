@@ -1,1 +1,2 @@
 SRC += lib/store/store.c
+UNIT += tests/unit/lib/store/test_store.c
