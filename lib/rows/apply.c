@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define RESOLVE_EAGER 64 /* waiting nodes that are worth a batch although nobody asks */
-#define RETRY_US      1000000
 
 void touch(struct space *space)
 {
@@ -232,8 +231,7 @@ static void resolve_done(struct job *job)
 	if (err) {
 		log_warn("rows_resolve", "error=%s path=%s", err_name(err),
 		        log_quote(rows->config.path));
-		rows->broken = true;
-		rows->retry_us = reactor_now_us(rows->reactor) + RETRY_US;
+		store_failed(rows);
 	}
 	requests_wake_resolved(rows, err);
 }

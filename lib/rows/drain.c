@@ -36,6 +36,16 @@ bool space_pending(const struct rows *rows, const struct info *info, const struc
 	               info->put_ts != info->reported_put_ts);
 }
 
+/* It is opened again, at once or a second after the last time. */
+void store_failed(struct rows *rows)
+{
+	uint64_t now_us = reactor_now_us(rows->reactor);
+
+	rows->broken = true;
+	if (rows->retry_us < now_us)
+		rows->retry_us = now_us;
+}
+
 /* --- the store's own mark --- */
 
 static void put_applied(struct rows *rows, struct store_batch *batch, uint64_t lsn, uint64_t number)
@@ -272,8 +282,7 @@ static void drain_done(struct job *job)
 	}
 	log_warn("rows_drain", "error=%s path=%s", err_name(rows->drain.err),
 	        log_quote(rows->config.path));
-	rows->broken = true;
-	rows->retry_us = reactor_now_us(rows->reactor);
+	store_failed(rows);
 }
 
 static void drain_begin(struct rows *rows)
@@ -366,6 +375,10 @@ static void reopened(struct rows *rows)
 	rows->stats.reopens++;
 	rows->retry_us = reactor_now_us(rows->reactor) + RETRY_US;
 	rows->broken = flush->err || rows->failed;
+	if (rows->failed) {
+		requests_wake_resolved(rows, ERR_IO);
+		requests_wake_blocked(rows);
+	}
 }
 
 static void flush_done(struct job *job)
@@ -377,8 +390,7 @@ static void flush_done(struct job *job)
 	if (flush->reopen) {
 		reopened(rows);
 	} else if (flush->err) {
-		rows->broken = true;
-		rows->retry_us = reactor_now_us(rows->reactor);
+		store_failed(rows);
 	} else {
 		rows->drained_bytes = 0;
 		rows->drained_us = 0;

@@ -3,9 +3,11 @@
 #include "lib/base/mem.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-/* Large enough that malloc maps it by itself and gives it back when freed. */
+/* Mapped by ourselves, so that all of it goes back when the generation goes. */
 #define CHUNK (256u << 10)
+#define FIRST 4096u /* most generations of an idle device hold little */
 
 struct chunk {
 	struct chunk *next;
@@ -21,23 +23,46 @@ struct overlay {
 	struct overlay_node *head; /* no row; OVERLAY_LEVELS high */
 };
 
+static struct chunk *chunk_new(size_t total)
+{
+	struct chunk *chunk;
+
+	if (total < CHUNK) {
+		chunk = mem_zalloc(total);
+	} else {
+		chunk = mmap(
+		        NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (chunk == MAP_FAILED)
+			abort();
+	}
+	chunk->size = total - sizeof(*chunk);
+	return chunk;
+}
+
+static void chunk_free(struct chunk *chunk)
+{
+	if (chunk->size + sizeof(*chunk) < CHUNK)
+		free(chunk);
+	else
+		munmap(chunk, chunk->size + sizeof(*chunk));
+}
+
 void *overlay_alloc(struct overlay *overlay, size_t size)
 {
 	size = (size + 15) / 16 * 16;
 	struct chunk *chunk = overlay->chunks;
 	if (!chunk || chunk->size - chunk->used < size) {
-		/* The first chunk is small: most generations of an idle device hold little. */
-		size_t room = chunk ? CHUNK : 4096;
-		room = (room > size ? room : size) - sizeof(*chunk);
-		room = room > size ? room : size;
-		chunk = mem_realloc(NULL, sizeof(*chunk) + room);
-		*chunk = (struct chunk){.next = overlay->chunks, .size = room};
+		size_t total = chunk ? CHUNK : FIRST;
+		if (total < size + sizeof(*chunk))
+			total = size + sizeof(*chunk);
+		chunk = chunk_new(total);
+		chunk->next = overlay->chunks;
 		overlay->chunks = chunk;
 	}
 	void *p = chunk->data + chunk->used;
 	chunk->used += size;
 	overlay->bytes += size;
-	return memset(p, 0, size);
+	return p; /* zero, as all new memory of a chunk */
 }
 
 static struct overlay_node *node_new(struct overlay *overlay, unsigned height)
@@ -72,7 +97,7 @@ void overlay_unref(struct overlay *overlay)
 		return;
 	while (overlay->chunks) {
 		struct chunk *next = overlay->chunks->next;
-		free(overlay->chunks);
+		chunk_free(overlay->chunks);
 		overlay->chunks = next;
 	}
 	free(overlay);

@@ -202,6 +202,7 @@ enum err drain_now(struct rows *rows);
 enum err applied_read(struct rows *rows, uint64_t *ret_lsn, uint64_t *ret_batch);
 enum err applied_create(struct rows *rows);
 void generation_free(struct generation *generation);
+void store_failed(struct rows *rows);
 bool space_pending(const struct rows *rows, const struct info *info, const struct totals *totals);
 void totals_sum(const struct totals *totals, uint64_t *ret_count, uint64_t *ret_bytes);
 

@@ -70,8 +70,7 @@ static void sweep_done(struct job *job)
 	if (sweep->err) {
 		log_warn("rows_sweep", "error=%s path=%s", err_name(sweep->err),
 		        log_quote(rows->config.path));
-		rows->broken = true;
-		rows->retry_us = reactor_now_us(rows->reactor);
+		store_failed(rows);
 	}
 }
 
