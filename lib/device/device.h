@@ -40,4 +40,47 @@ void device_checkpoint(struct device *device, uint8_t role, uint64_t lsn);
 /* LSN of the newest durable record. */
 uint64_t device_lsn(const struct device *device);
 
+/* --- the device itself --- */
+
+struct cache;
+
+struct device_options {
+	struct reactor *reactor; /* borrowed, outlives the device */
+	struct disk *disk;       /* owned from device_open on, also when that fails */
+	struct cache *cache;     /* borrowed; NULL: none */
+	uint32_t id;             /* tells the devices in one cache apart */
+	bool create;             /* an empty disk is formatted; else it is ERR_FORMAT */
+	uint32_t unit_bytes;     /* for a new device: a multiple of 1 MiB, 1 MiB to 1 GiB */
+	uint64_t bytes_max;      /* a file grows up to this; 0: as the disk can */
+	uint64_t reclaim_ticks;  /* age (see ts.h) at which tombstones may go */
+	uint32_t zero_ahead;     /* units zeroed ahead of use */
+	uint64_t compact_rate, scrub_rate;          /* bytes a second; 0: not by itself */
+	struct device_replay *replay[DEVICE_ROLES]; /* borrowed until opened; may be NULL */
+	/* Opened, or failed: then the device is gone. */
+	void (*opened)(void *owner, struct device *device, enum err err);
+	/* The version of key cannot be read here; NULL: nobody asks. */
+	void (*corrupt)(void *owner, uint8_t policy, const uint8_t key[16], uint64_t ts);
+	void *owner;
+};
+
+/* Reads what the log says and makes the device ready; `opened` tells, from the loop. */
+void device_open(const struct device_options *options);
+
+/* Waits for what is in flight, then closes the disk and frees the device; the caller has no
+ * operations open. closed runs from the loop and may be NULL. */
+void device_close(struct device *device, void (*closed)(void *owner), void *owner);
+
+struct device_stats {
+	uint64_t bytes_max, used_bytes, live_bytes; /* used: units in use, whole */
+	uint32_t units, units_free;
+	uint64_t objects, unsettled, batches, records, moved, freed_units;
+	uint64_t scrubbed_bytes, corrupt;
+	bool failed; /* takes no writes any more */
+	bool full;   /* takes no bodies now */
+};
+void device_stats(const struct device *device, struct device_stats *ret_stats);
+
+/* Newest timestamp in the log at open or since: the clock starts after it. */
+uint64_t device_newest_ts(const struct device *device);
+
 #endif

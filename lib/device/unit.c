@@ -1,0 +1,346 @@
+#include "lib/device/device_internal.h"
+
+#include "lib/base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_GROWTH_US 10000000u
+#define ZERO_PAUSE_US   20000u
+
+static const _Alignas(DISK_BLOCK) uint8_t zeros[ZERO_PIECE / 16];
+
+struct unit *unit_add(struct device *device)
+{
+	if (device->unit_count == device->unit_cap) {
+		device->unit_cap = device->unit_cap ? device->unit_cap * 2 : 16;
+		device->units =
+		        mem_realloc(device->units, device->unit_cap * sizeof(*device->units));
+	}
+	struct unit *unit = &device->units[device->unit_count++];
+	*unit = (struct unit){.limit = device->unit_bytes};
+	return unit;
+}
+
+static bool may_grow(const struct device *device)
+{
+	return reactor_now_us(device->reactor) >= device->full_until_us;
+}
+
+uint32_t unit_available(const struct device *device)
+{
+	return device->free_units + (may_grow(device) ? device->untouched_units : 0);
+}
+
+/* Two are kept: one for tombstones and other small records, one for compaction's output. */
+static uint32_t reserve(uint8_t urgency)
+{
+	return urgency == DEVICE_PUT ? 2 : urgency == DEVICE_SMALL ? 1 : 0;
+}
+
+uint32_t unit_take(struct device *device, uint8_t urgency)
+{
+	uint32_t found = UNIT_NO;
+
+	if (unit_available(device) <= reserve(urgency))
+		return UNIT_NO;
+	for (uint32_t u = 0; u < device->unit_count; u++) {
+		struct unit *unit = &device->units[u];
+		if (unit->freeing || unit->stuck || (device->zero.busy && device->zero.unit == u))
+			continue; /* zeros in flight must not land on what the taker writes */
+		if (unit->type == UNIT_FREE) {
+			device->free_units--;
+			unit->freeing = true; /* taken; unit_head makes it what it will be */
+			return u;
+		}
+		if (unit->type == UNIT_NONE && found == UNIT_NO)
+			found = u;
+	}
+	if (!may_grow(device))
+		return UNIT_NO;
+	if (found == UNIT_NO && device->unit_count < device->units_max) {
+		found = device->unit_count;
+		unit_add(device);
+	}
+	if (found == UNIT_NO)
+		return UNIT_NO;
+	device->untouched_units--;
+	device->units[found].freeing = true;
+	return found;
+}
+
+/* --- small durable writes --- */
+
+struct unit_write *unit_write_new(struct device *device, uint32_t unit, uint32_t len)
+{
+	struct unit_write *write = mem_zalloc(sizeof(*write));
+
+	write->device = device;
+	write->unit = unit;
+	write->bytes = bytes_new(len);
+	if (!write->bytes)
+		abort(); /* bounded: a header, or a footer of what one unit holds */
+	memset(write->bytes->data, 0, len);
+	write->bytes->len = len;
+	return write;
+}
+
+void unit_write_free(struct unit_write *write)
+{
+	bytes_unref(write->bytes);
+	free(write);
+}
+
+static void on_unit_write(struct disk_io *io, enum err err)
+{
+	struct unit_write *write = CONTAINER_OF(io, struct unit_write, io);
+
+	write->device->flying--;
+	write->done(write, err);
+}
+
+void unit_write_start(struct unit_write *write, uint32_t off)
+{
+	write->io.done = on_unit_write;
+	write->iov = (struct iovec){write->bytes->data, write->bytes->len};
+	write->device->flying++;
+	disk_write(write->device->disk, &write->io, &write->iov, 1,
+	        unit_at(write->device, write->unit) + off, true);
+}
+
+/* --- headers --- */
+
+static void on_head(struct unit_write *write, enum err err)
+{
+	struct device *device = write->device;
+	struct unit *unit = &device->units[write->unit];
+	const struct format_unit *head = (const void *)write->bytes->data;
+
+	unit->freeing = false;
+	if (err == ERR_OK) {
+		unit->type = head->type;
+		if (unit->zeroed < FORMAT_DATA)
+			unit->zeroed = FORMAT_DATA;
+		if (head->type == UNIT_FREE && unit->limit < device->unit_bytes) {
+			/* Not all of it exists: the file system had no space. */
+			unit->type = UNIT_NONE;
+			unit->limit = device->unit_bytes;
+			device->untouched_units++;
+		} else if (head->type == UNIT_FREE) {
+			device->free_units++;
+		}
+	} else if (err == ERR_NO_SPACE) {
+		device->untouched_units += unit->type == UNIT_NONE;
+		device->full_until_us = reactor_now_us(device->reactor) + RETRY_GROWTH_US;
+	} else {
+		device_fail(device, err);
+	}
+	if (write->then)
+		write->then(device, write->unit, err);
+	unit_write_free(write);
+}
+
+void unit_head(struct device *device, uint32_t u, uint8_t type, uint64_t prev,
+        void (*then)(struct device *device, uint32_t unit, enum err err))
+{
+	struct unit *unit = &device->units[u];
+	struct unit_write *write = unit_write_new(device, u, 2 * DISK_BLOCK);
+	struct format_unit *head = (void *)write->bytes->data;
+	const struct env *env = reactor_env(device->reactor);
+
+	unit->incarnation = device->next_incarnation++;
+	env->random(env, &unit->nonce, sizeof(unit->nonce));
+	unit->lsn = device->log.durable_lsn + 1;
+	memset(unit->row_max, 0, sizeof(unit->row_max));
+	unit->opened_us = reactor_now_us(device->reactor);
+	unit->end = FORMAT_DATA;
+	unit->sealed = unit->moving = unit->stuck = false;
+	unit->live = 0;
+	unit->freeing = true;
+	*head = (struct format_unit){
+	        .incarnation = unit->incarnation,
+	        .nonce = unit->nonce,
+	        .prev = prev,
+	        .lsn = unit->lsn,
+	        .unit = u,
+	        .type = type,
+	};
+	memcpy(head->uuid, device->uuid, 16);
+	memcpy(head->checkpoint, device->checkpoint, sizeof(head->checkpoint));
+	format_unit_seal(head);
+	memcpy(write->bytes->data + DISK_BLOCK, head, sizeof(*head));
+	write->done = on_head;
+	write->then = then;
+	unit_write_start(write, 0);
+}
+
+/* --- claims and freeing --- */
+
+static void on_freed(struct device *device, uint32_t u, enum err err)
+{
+	if (err)
+		return;
+	(void)u;
+	device->stats.freed_units++;
+	log_kick(device);
+	extent_kick(device);
+}
+
+void unit_check(struct device *device, uint32_t u)
+{
+	struct unit *unit = &device->units[u];
+
+	if (unit->live || !unit->sealed || unit->freeing || unit->moving || unit->flying ||
+	        unit->footer || device->failed || !device->serving || device->closing ||
+	        (unit->type != UNIT_LOG && unit->type != UNIT_EXTENT))
+		return;
+	for (int role = 0; role < DEVICE_ROLES; role++) {
+		if (unit->row_max[role] > device->checkpoint[role])
+			return;
+	}
+	unit_head(device, u, UNIT_FREE, 0, on_freed);
+}
+
+void unit_release(struct device *device, uint32_t u, uint32_t bytes)
+{
+	struct unit *unit = &device->units[u];
+
+	assert(unit->live >= bytes);
+	unit->live -= bytes;
+	if (!unit->live)
+		unit_check(device, u);
+}
+
+/* --- zeroing: real writes, so that later ones change no metadata of the file system --- */
+
+static void zero_next(struct device *device);
+
+static void on_zero_timer(struct timer *timer)
+{
+	zero_next(CONTAINER_OF(timer, struct device, zero.timer));
+}
+
+static void on_zero_headed(struct device *device, uint32_t u, enum err err)
+{
+	(void)u;
+	(void)err;
+	unit_zero(device);
+	log_kick(device);
+	extent_kick(device);
+}
+
+static void on_zero_synced(struct disk_io *io, enum err err)
+{
+	struct device *device = CONTAINER_OF(io, struct device, zero.io);
+	uint32_t u = device->zero.unit;
+
+	device->flying--;
+	device->zero.busy = false;
+	if (err) {
+		device_fail(device, err);
+		return;
+	}
+	if (device->units[u].type == UNIT_NONE && !device->units[u].freeing && !device->closing) {
+		device->untouched_units--;
+		unit_head(device, u, UNIT_FREE, 0, on_zero_headed);
+		return;
+	}
+	unit_zero(device);
+}
+
+static void on_zeroed(struct disk_io *io, enum err err)
+{
+	struct device *device = CONTAINER_OF(io, struct device, zero.io);
+	struct unit *unit = &device->units[device->zero.unit];
+
+	device->flying--;
+	device->zero.busy = false;
+	if (err == ERR_NO_SPACE) {
+		device->full_until_us = reactor_now_us(device->reactor) + RETRY_GROWTH_US;
+		if (unit->type == UNIT_LOG)
+			unit->limit = unit->zeroed;
+		log_kick(device);
+		return;
+	}
+	if (err) {
+		device_fail(device, err);
+		return;
+	}
+	unit->zeroed += ZERO_PIECE - unit->zeroed % ZERO_PIECE;
+	log_kick(device);
+	if (unit->zeroed >= device->unit_bytes && unit->type == UNIT_NONE && !unit->freeing &&
+	        !device->closing) {
+		io->done = on_zero_synced;
+		device->zero.busy = true;
+		device->flying++;
+		disk_sync(device->disk, io);
+		return;
+	}
+	unit_zero(device);
+}
+
+/* The log's units come first; then those kept ready. */
+static uint32_t zero_target(const struct device *device, bool *ret_urgent)
+{
+	uint32_t found = UNIT_NO, log = device->log.unit, next = device->log.next;
+
+	*ret_urgent = false;
+	if (log != UNIT_NO && device->units[log].type == UNIT_LOG &&
+	        device->units[log].zeroed < device->units[log].limit) {
+		*ret_urgent = device->units[log].zeroed < device->log.off + 2 * ZERO_PIECE;
+		return log;
+	}
+	if (next != UNIT_NO && device->log.next_ready &&
+	        device->units[next].zeroed < device->units[next].limit)
+		return next;
+	if (device->free_units >= device->options.zero_ahead || !may_grow(device))
+		return UNIT_NO;
+	for (uint32_t u = 0; u < device->unit_count && found == UNIT_NO; u++) {
+		const struct unit *unit = &device->units[u];
+		if (unit->type == UNIT_NONE && !unit->freeing && !unit->stuck)
+			found = u;
+	}
+	if (found == UNIT_NO && device->unit_count < device->units_max)
+		found = device->unit_count;
+	return found;
+}
+
+static void zero_next(struct device *device)
+{
+	bool urgent;
+	uint32_t u = zero_target(device, &urgent);
+
+	if (device->zero.busy || device->failed || device->closing || u == UNIT_NO)
+		return;
+	if (u == device->unit_count)
+		unit_add(device);
+	struct unit *unit = &device->units[u];
+	uint32_t len = ZERO_PIECE - unit->zeroed % ZERO_PIECE;
+	unsigned count = 0;
+	for (uint32_t left = len; left; count++) {
+		uint32_t n = left < sizeof(zeros) ? left : (uint32_t)sizeof(zeros);
+		device->zero.iov[count] = (struct iovec){(void *)(uintptr_t)zeros, n};
+		left -= n;
+	}
+	device->zero.busy = true;
+	device->zero.unit = u;
+	device->zero.io.done = on_zeroed;
+	device->flying++;
+	disk_write(device->disk, &device->zero.io, device->zero.iov, count,
+	        unit_at(device, u) + unit->zeroed, false);
+}
+
+void unit_zero(struct device *device)
+{
+	bool urgent;
+	uint32_t u = zero_target(device, &urgent);
+
+	if (device->zero.busy || device->failed || device->closing || u == UNIT_NO)
+		return;
+	device->zero.timer.fire = on_zero_timer;
+	if (urgent) {
+		timer_cancel(device->reactor, &device->zero.timer);
+		zero_next(device);
+	} else if (!device->zero.timer.index) {
+		timer_set(device->reactor, &device->zero.timer, ZERO_PAUSE_US);
+	}
+}

@@ -1,0 +1,44 @@
+/* objectd: the storage of objects on one device: answers the BACKEND_OBJECT_ messages. All calls
+ * on the reactor that owns the device. */
+#ifndef OBJECTD_OBJECTD_H
+#define OBJECTD_OBJECTD_H
+
+#include "lib/backend/backend.h"
+#include "lib/device/objects.h"
+
+struct objectd;
+
+struct objectd_options {
+	struct device *device;   /* borrowed, open; outlives the objectd */
+	struct reactor *reactor; /* borrowed */
+	uint64_t grant_us;       /* length of a lease; 0: 5 seconds */
+};
+
+struct objectd *objectd_open(const struct objectd_options *options);
+
+/* No call may be outstanding. Drops uploads and readers that nobody closed. */
+void objectd_close(struct objectd *objectd);
+
+/* Takes the call and answers it with backend_finish, perhaps at once. */
+void objectd_handle(struct objectd *objectd, struct backend_call *call);
+
+/* --- listing updates that are open --- */
+
+/* One record with open updates, read back from the log. */
+struct objectd_unsettled {
+	void (*done)(struct objectd_unsettled *unsettled, enum err err);
+	uint64_t lsn; /* out, and in: the next one after this is looked for */
+	uint8_t policy, key[16];
+	uint64_t ts;                      /* what BACKEND_OBJECT_SETTLED names */
+	struct backend_update updates[8]; /* out: texts live until objectd_unsettled_done */
+	unsigned update_count;
+	struct device_read read;
+};
+
+/* Finds the oldest open record after unsettled->lsn (0: from the start) and reads its updates;
+ * done runs from the loop. False, without done, when there is none. */
+bool objectd_next_unsettled(struct objectd *objectd, struct objectd_unsettled *unsettled);
+void objectd_unsettled_done(struct objectd_unsettled *unsettled);
+uint64_t objectd_unsettled_count(const struct objectd *objectd);
+
+#endif

@@ -1,0 +1,74 @@
+/* What the files of objectd share: write.c changes versions, stage.c takes large bodies,
+ * read.c answers reads, objectd.c is the rest. */
+#ifndef OBJECTD_OBJECTD_INTERNAL_H
+#define OBJECTD_OBJECTD_INTERNAL_H
+
+#include "objectd/objectd.h"
+
+#define UPLOADS_MAX 65536u
+#define HANDLES_MAX 65536u
+#define PIECES_MAX  16384u     /* pieces of one upload: 16 GiB; a record holds fewer */
+#define IDLE_MAX_US 900000000u /* uploads and handles nobody touched this long are dropped */
+#define SWEEP_US    10000000u
+#define GRANT_US    5000000u
+#define GRANTS_MAX  65536u
+
+struct upload {
+	struct hash_node node;
+	uint64_t stage;
+	struct list list; /* of all uploads */
+	uint64_t used_us;
+	struct device_extent *extents; /* owned; len 0: not there yet */
+	uint32_t count, cap;
+	unsigned flying;
+	enum err err;
+	bool dropped;
+	void (*quiet)(struct upload *upload); /* when nothing is in flight any more, or NULL */
+	void *quiet_owner;
+	struct objectd *objectd;
+};
+
+struct objectd {
+	struct device *device;   /* borrowed */
+	struct reactor *reactor; /* borrowed */
+	uint64_t grant_us;
+	struct hash locks; /* keys being written: struct write */
+	struct hash grants;
+	struct hash uploads;
+	struct list upload_list;
+	struct hash handles;
+	struct list handle_list;
+	uint64_t next_handle;
+	struct timer sweep;
+};
+
+static inline uint64_t objectd_hash(const uint8_t key[16], uint8_t policy)
+{
+	uint64_t h;
+
+	__builtin_memcpy(&h, key + 4, 8);
+	return h + policy;
+}
+
+/* objectd.c */
+void objectd_reply_version(struct backend_call *call, const struct device_version *version);
+
+/* write.c */
+void write_start(struct objectd *objectd, struct backend_call *call);
+void write_release(struct objectd *objectd, struct backend_call *call);
+void grants_sweep(struct objectd *objectd, bool all);
+
+/* stage.c */
+void stage_write(struct objectd *objectd, struct backend_call *call);
+void stage_drop(struct objectd *objectd, struct backend_call *call);
+struct upload *stage_find(struct objectd *objectd, uint64_t stage);
+void stage_free(struct upload *upload); /* releases its space; waits for what is in flight */
+void stage_sweep(struct objectd *objectd, bool all);
+
+/* read.c */
+void read_get(struct objectd *objectd, struct backend_call *call);
+void read_more(struct objectd *objectd, struct backend_call *call);
+void read_close(struct objectd *objectd, struct backend_call *call);
+void read_sweep(struct objectd *objectd, bool all);
+
+#endif

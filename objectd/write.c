@@ -1,0 +1,399 @@
+/* PUT, POST, DELETE and GRANT, one at a time for a key.
+ *
+ *   lock -> check the version -> PUT, DELETE: [pieces done -> sync] -> append -> answer -> unlock
+ *                                POST: read the version -> append -> answer -> unlock
+ *                                GRANT: lease -> answer -> unlock */
+#include "objectd/objectd_internal.h"
+
+#include "lib/base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct write {
+	struct hash_node node;
+	struct write *waiting, **waiting_tail; /* of the same key, in order; the holder's */
+	struct write *next;
+	struct task task; /* runs the next one: long queues must not nest */
+	struct objectd *objectd;
+	struct backend_call *call;
+	struct upload *upload; /* PUT of staged pieces */
+	bool was_live;
+	struct device_sync sync;
+	struct device_write write;
+	struct device_read read;
+	struct device_extent_write piece; /* a body too large for the record, not staged */
+	struct device_extent extent;
+};
+
+struct grant {
+	struct hash_node node;
+	uint8_t policy, key[16];
+	uint64_t holder, until_us;
+};
+
+static void run(struct write *w);
+
+/* --- locks --- */
+
+static struct write *lock_find(struct objectd *o, const struct backend_msg *msg)
+{
+	struct hash_node *node = hash_find(&o->locks, objectd_hash(msg->key, msg->policy));
+
+	for (; node; node = hash_find_next(node)) {
+		struct write *w = CONTAINER_OF(node, struct write, node);
+		const struct backend_msg *m = w->call->msg;
+		if (m->policy == msg->policy && memcmp(m->key, msg->key, 16) == 0)
+			return w;
+	}
+	return NULL;
+}
+
+static void on_next(struct task *task)
+{
+	run(CONTAINER_OF(task, struct write, task));
+}
+
+static void finish(struct write *w, enum err err)
+{
+	struct objectd *o = w->objectd;
+	struct write *next = w->waiting;
+	struct backend_call *call = w->call;
+
+	hash_remove(&o->locks, &w->node);
+	if (next) {
+		next->waiting = next->next;
+		next->waiting_tail = next->waiting ? w->waiting_tail : &next->waiting;
+		next->next = NULL;
+		hash_insert(&o->locks, &next->node,
+		        objectd_hash(next->call->msg->key, next->call->msg->policy));
+		next->task.run = on_next;
+		reactor_post(o->reactor, &next->task);
+	}
+	device_read_done(&w->read);
+	if (w->upload)
+		stage_free(w->upload);
+	free(w);
+	backend_finish(call, err);
+}
+
+void write_start(struct objectd *o, struct backend_call *call)
+{
+	struct write *w = mem_zalloc(sizeof(*w)), *holder = lock_find(o, call->msg);
+
+	w->objectd = o;
+	w->call = call;
+	w->waiting_tail = &w->waiting;
+	if (holder) {
+		*holder->waiting_tail = w;
+		holder->waiting_tail = &w->next;
+		return;
+	}
+	hash_insert(&o->locks, &w->node, objectd_hash(call->msg->key, call->msg->policy));
+	run(w);
+}
+
+/* --- leases --- */
+
+static struct grant *grant_find(struct objectd *o, const struct backend_msg *msg)
+{
+	struct hash_node *node = hash_find(&o->grants, objectd_hash(msg->key, msg->policy));
+
+	for (; node; node = hash_find_next(node)) {
+		struct grant *g = CONTAINER_OF(node, struct grant, node);
+		if (g->policy == msg->policy && memcmp(g->key, msg->key, 16) == 0)
+			return g;
+	}
+	return NULL;
+}
+
+static void grant_drop(struct objectd *o, struct grant *g)
+{
+	hash_remove(&o->grants, &g->node);
+	free(g);
+}
+
+void grants_sweep(struct objectd *o, bool all)
+{
+	uint64_t now = reactor_now_us(o->reactor);
+
+	for (size_t i = 0; i < o->grants.size; i++) {
+		struct hash_node *node = o->grants.slots[i];
+		while (node) {
+			struct hash_node *next = node->next;
+			struct grant *g = CONTAINER_OF(node, struct grant, node);
+			if (all || g->until_us <= now)
+				grant_drop(o, g);
+			node = next;
+		}
+	}
+}
+
+static enum err lease(struct objectd *o, const struct backend_msg *msg)
+{
+	struct grant *g = grant_find(o, msg);
+	uint64_t now = reactor_now_us(o->reactor);
+
+	if (g && g->holder != msg->stage && g->until_us > now)
+		return ERR_BUSY;
+	if (!g) {
+		if (o->grants.count >= GRANTS_MAX)
+			return ERR_BUSY;
+		g = mem_zalloc(sizeof(*g));
+		g->policy = msg->policy;
+		memcpy(g->key, msg->key, 16);
+		hash_insert(&o->grants, &g->node, objectd_hash(msg->key, msg->policy));
+	}
+	g->holder = msg->stage;
+	g->until_us = now + o->grant_us;
+	return ERR_OK;
+}
+
+void write_release(struct objectd *o, struct backend_call *call)
+{
+	struct grant *g = grant_find(o, call->msg);
+
+	if (g && g->holder == call->msg->stage)
+		grant_drop(o, g);
+	backend_finish(call, ERR_OK);
+}
+
+static void run_grant(struct write *w, const struct device_version *version, bool known)
+{
+	enum err err = lease(w->objectd, w->call->msg);
+
+	if (known)
+		objectd_reply_version(w->call, version);
+	finish(w, err ? err : known ? ERR_OK : ERR_NOT_FOUND);
+}
+
+/* --- the record --- */
+
+static void on_written(struct device_write *write, enum err err)
+{
+	struct write *w = CONTAINER_OF(write, struct write, write);
+
+	if (w->extent.len)
+		device_extents_release(w->objectd->device, &w->extent, 1);
+	if (!err && w->call->msg->op == BACKEND_OBJECT_DELETE && !w->was_live)
+		err = ERR_NOT_FOUND;
+	finish(w, err);
+}
+
+static void append(struct write *w)
+{
+	const struct backend_msg *msg = w->call->msg;
+
+	w->write.policy = msg->policy;
+	memcpy(w->write.key, msg->key, 16);
+	w->write.account = msg->account;
+	w->write.container = msg->container;
+	w->write.object = msg->object;
+	w->write.updates = msg->updates;
+	w->write.update_count = msg->update_count;
+	w->write.done = on_written;
+	enum err err = device_write(w->objectd->device, &w->write);
+	if (!err)
+		return;
+	if (w->extent.len)
+		device_extents_release(w->objectd->device, &w->extent, 1);
+	finish(w, err);
+}
+
+/* --- PUT --- */
+
+static void on_synced(struct device_sync *sync, enum err err)
+{
+	struct write *w = CONTAINER_OF(sync, struct write, sync);
+
+	if (!err) {
+		append(w);
+		return;
+	}
+	if (w->extent.len)
+		device_extents_release(w->objectd->device, &w->extent, 1);
+	finish(w, err);
+}
+
+/* All pieces are there and add up to the whole body. */
+static bool whole(const struct upload *upload, uint64_t size)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < upload->count; i++) {
+		bool last = i + 1 == upload->count;
+		if (!upload->extents[i].len || (!last && upload->extents[i].len != BACKEND_PIECE))
+			return false;
+		sum += upload->extents[i].len;
+	}
+	return sum == size;
+}
+
+static void on_pieces(struct upload *upload)
+{
+	struct write *w = upload->quiet_owner;
+
+	if (upload->err || !whole(upload, w->call->msg->size)) {
+		finish(w, upload->err ? upload->err : ERR_BAD_REQUEST);
+		return;
+	}
+	w->write.extents = upload->extents;
+	w->write.extent_count = upload->count;
+	w->sync.done = on_synced;
+	device_sync(w->objectd->device, &w->sync);
+}
+
+static void on_piece(struct device_extent_write *piece, enum err err)
+{
+	struct write *w = CONTAINER_OF(piece, struct write, piece);
+
+	if (err) {
+		finish(w, err);
+		return;
+	}
+	w->extent = piece->extent;
+	w->write.extents = &w->extent;
+	w->write.extent_count = 1;
+	w->sync.done = on_synced;
+	device_sync(w->objectd->device, &w->sync);
+}
+
+static void put_as_piece(struct write *w)
+{
+	const struct backend_msg *msg = w->call->msg;
+
+	w->piece = (struct device_extent_write){
+	        .policy = msg->policy,
+	        .body = msg->body,
+	        .len = (uint32_t)msg->body->len,
+	        .urgency = DEVICE_PUT,
+	        .done = on_piece,
+	};
+	memcpy(w->piece.key, msg->key, 16);
+	device_extent_write(w->objectd->device, &w->piece);
+}
+
+static void run_put(struct write *w)
+{
+	const struct backend_msg *msg = w->call->msg;
+	size_t len = msg->body ? msg->body->len : 0;
+
+	if (device_admits(w->objectd->device, len)) {
+		finish(w, ERR_NO_SPACE);
+		return;
+	}
+	w->write.ts = msg->ts;
+	w->write.headers = msg->headers;
+	w->write.headers_len = msg->headers_len;
+	w->write.size = msg->size;
+	memcpy(w->write.etag, msg->etag, 16);
+	w->write.urgency = DEVICE_PUT;
+	if (msg->stage && !len && msg->size) {
+		struct upload *upload = stage_find(w->objectd, msg->stage);
+		if (!upload || upload->quiet) {
+			finish(w, ERR_BAD_REQUEST);
+			return;
+		}
+		w->upload = upload;
+		upload->quiet = on_pieces;
+		upload->quiet_owner = w;
+		if (!upload->flying)
+			on_pieces(upload);
+		return;
+	}
+	if (len != msg->size || len > BACKEND_PIECE) {
+		finish(w, ERR_BAD_REQUEST);
+		return;
+	}
+	if (len > BACKEND_INLINE_MAX) {
+		put_as_piece(w);
+		return;
+	}
+	w->write.data = len ? msg->body->data : NULL;
+	w->write.data_len = len;
+	append(w);
+}
+
+/* --- POST and DELETE --- */
+
+static void post_with(struct write *w)
+{
+	const struct backend_msg *msg = w->call->msg;
+	struct device_record record;
+
+	device_record(&w->read, &record);
+	w->write.ts = record.ts;
+	w->write.meta_ts = msg->ts;
+	w->write.headers = msg->headers;
+	w->write.headers_len = msg->headers_len;
+	w->write.size = record.size;
+	memcpy(w->write.etag, record.etag, 16);
+	w->write.data = record.data;
+	w->write.data_len = record.data_len;
+	w->write.extents = record.extents;
+	w->write.extent_count = record.extent_count;
+	w->write.urgency = DEVICE_SMALL;
+	append(w);
+}
+
+static void on_version_read(struct device_read *read, enum err err)
+{
+	struct write *w = CONTAINER_OF(read, struct write, read);
+
+	if (err)
+		finish(w, err);
+	else
+		post_with(w);
+}
+
+static void run_post(struct write *w, const struct device_version *version)
+{
+	const struct backend_msg *msg = w->call->msg;
+
+	w->read.done = on_version_read;
+	if (device_read_version(w->objectd->device, msg->policy, msg->key, version, &w->read))
+		post_with(w);
+}
+
+static void run_delete(struct write *w)
+{
+	w->write.ts = w->call->msg->ts;
+	w->write.deleted = true;
+	w->write.urgency = DEVICE_SMALL;
+	append(w);
+}
+
+/* The version decides: last writer wins, also over writes that come late. */
+static void run(struct write *w)
+{
+	struct backend_call *call = w->call;
+	const struct backend_msg *msg = call->msg;
+	struct device_version version;
+	bool known = !device_find(w->objectd->device, msg->policy, msg->key, &version);
+	bool live = known && !version.deleted;
+
+	if (msg->op == BACKEND_OBJECT_GRANT) {
+		run_grant(w, &version, known);
+		return;
+	}
+	/* A copy of what cannot be read here comes with the same timestamp. */
+	bool repairs = known && version.corrupt && msg->op == BACKEND_OBJECT_PUT &&
+	               msg->ts == version.ts && version.meta_ts == version.ts;
+	if (known && !repairs &&
+	        msg->ts <= (version.meta_ts > version.ts ? version.meta_ts : version.ts)) {
+		objectd_reply_version(call, &version);
+		finish(w, ERR_CONFLICT);
+		return;
+	}
+	w->was_live = live;
+	if (msg->op == BACKEND_OBJECT_PUT) {
+		run_put(w);
+	} else if (msg->op == BACKEND_OBJECT_DELETE) {
+		run_delete(w);
+	} else if (!live) {
+		if (known)
+			objectd_reply_version(call, &version);
+		finish(w, ERR_NOT_FOUND);
+	} else {
+		run_post(w, &version);
+	}
+}

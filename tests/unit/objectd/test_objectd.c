@@ -1,0 +1,277 @@
+#include "tests/lib/test.h"
+
+#include "lib/base/kv.h"
+#include "tests/lib/objects_rig.h"
+
+#define T 170000000000000ull
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+	(void)state;
+	rig_init(&rig, 4 << 20);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_done(&rig);
+	return 0;
+}
+
+static void reopen(void)
+{
+	rig_crash(&rig);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+}
+
+static void what_is_put_can_be_read(void **state)
+{
+	static const size_t sizes[] = {0, 1, 4096, 100000, 256 << 10, 300000, 1 << 20};
+	uint64_t ts, size;
+	char name[32];
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+			snprintf(name, sizeof(name), "o%u", i);
+			if (!again)
+				assert_int_equal(rig_put(&rig, name, T + i, sizes[i]), ERR_OK);
+			assert_int_equal(rig_get(&rig, name, &ts, &size), ERR_OK);
+			assert_int_equal(ts, T + i);
+			assert_int_equal(size, sizes[i]);
+		}
+		reopen();
+	}
+	assert_int_equal(rig_get(&rig, "other", NULL, NULL), ERR_NOT_FOUND);
+}
+
+static void large_bodies_come_in_pieces(void **state)
+{
+	uint64_t size;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		if (!again)
+			assert_int_equal(rig_put_staged(&rig, "big", T, (5 << 20) + 12345), ERR_OK);
+		assert_int_equal(rig_get(&rig, "big", NULL, &size), ERR_OK);
+		assert_int_equal(size, (5 << 20) + 12345);
+		reopen();
+	}
+	assert_int_equal(rig_post(&rig, "big", T + 1, "x"), ERR_OK);
+	assert_int_equal(rig_get(&rig, "big", NULL, NULL), ERR_OK);
+	reopen();
+	assert_int_equal(rig_get(&rig, "big", NULL, NULL), ERR_OK);
+}
+
+static void last_writer_wins(void **state)
+{
+	struct rig_call call;
+	uint64_t ts;
+	bool deleted;
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "o", T + 5, 10), ERR_OK);
+	rig_send(&rig, &call, rig_put_msg("o", T + 4, 20));
+	assert_int_equal(call.call.reply.err, ERR_CONFLICT);
+	assert_int_equal(call.call.reply.ts, T + 5);
+	backend_call_done(&call.call);
+	assert_int_equal(rig_put(&rig, "o", T + 5, 10), ERR_CONFLICT);
+	assert_int_equal(rig_delete(&rig, "o", T + 5), ERR_CONFLICT);
+	assert_int_equal(rig_delete(&rig, "o", T + 6), ERR_OK);
+	assert_int_equal(rig_get(&rig, "o", NULL, NULL), ERR_NOT_FOUND);
+	assert_int_equal(rig_delete(&rig, "o", T + 7), ERR_NOT_FOUND);
+	assert_int_equal(rig_version(&rig, "o", &ts, &deleted), ERR_OK);
+	assert_int_equal(ts, T + 7);
+	assert_true(deleted);
+	assert_int_equal(rig_put(&rig, "o", T + 7, 10), ERR_CONFLICT);
+	assert_int_equal(rig_put(&rig, "o", T + 8, 10), ERR_OK);
+	reopen();
+	assert_int_equal(rig_get(&rig, "o", &ts, NULL), ERR_OK);
+	assert_int_equal(ts, T + 8);
+	assert_int_equal(rig_delete(&rig, "never", T), ERR_NOT_FOUND);
+	assert_int_equal(rig_version(&rig, "nothing", NULL, NULL), ERR_NOT_FOUND);
+}
+
+static void post_replaces_headers_only(void **state)
+{
+	struct backend_msg *msg;
+	struct rig_call call;
+
+	(void)state;
+	assert_int_equal(rig_post(&rig, "o", T, "x"), ERR_NOT_FOUND);
+	assert_int_equal(rig_put(&rig, "o", T, 5000), ERR_OK);
+	assert_int_equal(rig_post(&rig, "o", T, "x"), ERR_CONFLICT);
+	assert_int_equal(rig_post(&rig, "o", T + 3, "x"), ERR_OK);
+	assert_int_equal(rig_post(&rig, "o", T + 2, "y"), ERR_CONFLICT);
+	assert_int_equal(rig_put(&rig, "o", T + 2, 5), ERR_CONFLICT);
+	for (int again = 0; again < 2; again++) {
+		msg = rig_msg(BACKEND_OBJECT_GET, "o", 0);
+		rig_send(&rig, &call, msg);
+		assert_int_equal(call.call.reply.err, ERR_OK);
+		assert_int_equal(call.call.reply.ts, T);
+		assert_int_equal(call.call.reply.meta_ts, T + 3);
+		assert_int_equal(call.call.reply.size, 5000);
+		assert_null(call.call.reply.body);
+		assert_string_equal(kv_get(call.call.reply.headers.data,
+		                            call.call.reply.headers.len, "x-object-meta-posted"),
+		        "x");
+		assert_null(kv_get(call.call.reply.headers.data, call.call.reply.headers.len,
+		        "x-object-meta-name"));
+		backend_call_done(&call.call);
+		assert_int_equal(rig_get(&rig, "o", NULL, NULL), ERR_OK);
+		reopen();
+	}
+	assert_int_equal(rig_put(&rig, "o", T + 4, 5), ERR_OK);
+	rig_send(&rig, &call, rig_msg(BACKEND_OBJECT_VERSION, "o", 0));
+	assert_int_equal(call.call.reply.meta_ts, T + 4);
+	backend_call_done(&call.call);
+}
+
+static void writes_of_one_key_take_turns(void **state)
+{
+	struct rig_call calls[32];
+	int ok = 0, conflict = 0;
+	uint64_t ts;
+
+	(void)state;
+	for (unsigned i = 0; i < 32; i++)
+		rig_start(&rig, &calls[i], rig_put_msg("o", T + (i * 7) % 32, 100));
+	for (unsigned i = 0; i < 32; i++) {
+		rig_wait(&rig, &calls[i]);
+		ok += calls[i].call.reply.err == ERR_OK;
+		conflict += calls[i].call.reply.err == ERR_CONFLICT;
+		backend_call_done(&calls[i].call);
+	}
+	assert_int_equal(ok + conflict, 32);
+	assert_true(ok >= 1 && conflict >= 1);
+	assert_int_equal(rig_get(&rig, "o", &ts, NULL), ERR_OK);
+	assert_int_equal(ts, T + 31);
+}
+
+static enum err grant(enum backend_op op, uint64_t holder, uint64_t *ret_ts)
+{
+	struct rig_call call;
+	struct backend_msg *msg = rig_msg(op, "o", 0);
+
+	msg->stage = holder;
+	rig_send(&rig, &call, msg);
+	enum err err = call.call.reply.err;
+	if (ret_ts)
+		*ret_ts = call.call.reply.ts;
+	backend_call_done(&call.call);
+	return err;
+}
+
+static void a_grant_is_one_writers(void **state)
+{
+	struct rig_call put;
+	uint64_t ts;
+
+	(void)state;
+	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 1, NULL), ERR_NOT_FOUND);
+	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 2, NULL), ERR_BUSY);
+	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 1, NULL), ERR_NOT_FOUND);
+	assert_int_equal(grant(BACKEND_OBJECT_RELEASE, 2, NULL), ERR_OK);
+	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 2, NULL), ERR_BUSY);
+	/* The version told counts the write that is on its way. */
+	rig_start(&rig, &put, rig_put_msg("o", T, 100));
+	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 1, &ts), ERR_OK);
+	assert_int_equal(ts, T);
+	rig_wait(&rig, &put);
+	backend_call_done(&put.call);
+	assert_int_equal(grant(BACKEND_OBJECT_RELEASE, 1, NULL), ERR_OK);
+	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 2, &ts), ERR_OK);
+	rig_sleep(&rig, 6000000);
+	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 3, NULL), ERR_OK);
+}
+
+static void on_unsettled(struct objectd_unsettled *u, enum err err)
+{
+	assert_int_equal(err, ERR_OK);
+	assert_int_equal(u->update_count, 1);
+}
+
+static void updates_stay_open_until_settled(void **state)
+{
+	struct objectd_unsettled u = {.done = on_unsettled};
+	struct rig_call call;
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "one", T, 10), ERR_OK);
+	assert_int_equal(rig_put(&rig, "two", T + 1, 10), ERR_OK);
+	assert_int_equal(rig_put(&rig, "one", T + 2, 10), ERR_OK);
+	assert_int_equal(objectd_unsettled_count(rig.objectd), 3);
+	reopen();
+	assert_int_equal(objectd_unsettled_count(rig.objectd), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(objectd_next_unsettled(rig.objectd, &u));
+		rig_idle(&rig);
+		assert_int_equal(u.ts, T + i);
+		assert_string_equal(u.updates[0].row.name, i == 1 ? "two" : "one");
+		assert_string_equal(u.updates[0].container, "c");
+		assert_int_equal(u.updates[0].row.ts, T + i);
+		objectd_unsettled_done(&u);
+	}
+	assert_false(objectd_next_unsettled(rig.objectd, &u));
+	rig_send(&rig, &call, rig_msg(BACKEND_OBJECT_SETTLED, "one", T));
+	backend_call_done(&call.call);
+	rig_send(&rig, &call, rig_msg(BACKEND_OBJECT_SETTLED, "two", T + 1));
+	backend_call_done(&call.call);
+	assert_int_equal(objectd_unsettled_count(rig.objectd), 1);
+	rig_sleep(&rig, 1100000); /* nothing to ride with: written after a second */
+	reopen();
+	assert_int_equal(objectd_unsettled_count(rig.objectd), 1);
+	u.lsn = 0;
+	assert_true(objectd_next_unsettled(rig.objectd, &u));
+	rig_idle(&rig);
+	assert_int_equal(u.ts, T + 2);
+	objectd_unsettled_done(&u);
+}
+
+static void an_upload_must_be_whole(void **state)
+{
+	struct rig_call call;
+	struct backend_msg *msg = rig_msg(BACKEND_OBJECT_STAGE, "o", T);
+
+	(void)state;
+	msg->stage = 9;
+	msg->offset = BACKEND_PIECE;
+	msg->body = bytes_copy("x", 1);
+	rig_send(&rig, &call, msg);
+	assert_int_equal(call.call.reply.err, ERR_OK);
+	backend_call_done(&call.call);
+	msg = rig_msg(BACKEND_OBJECT_PUT, "o", T);
+	msg->stage = 9;
+	msg->size = BACKEND_PIECE + 1;
+	rig_send(&rig, &call, msg);
+	assert_int_equal(call.call.reply.err, ERR_BAD_REQUEST);
+	backend_call_done(&call.call);
+	assert_int_equal(rig_get(&rig, "o", NULL, NULL), ERR_NOT_FOUND);
+	msg = rig_msg(BACKEND_OBJECT_PUT, "o", T);
+	msg->stage = 10;
+	msg->size = 1;
+	rig_send(&rig, &call, msg);
+	assert_int_equal(call.call.reply.err, ERR_BAD_REQUEST);
+	backend_call_done(&call.call);
+}
+
+int main(void)
+{
+#define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	        T_(what_is_put_can_be_read),
+	        T_(large_bodies_come_in_pieces),
+	        T_(last_writer_wins),
+	        T_(post_replaces_headers_only),
+	        T_(writes_of_one_key_take_turns),
+	        T_(a_grant_is_one_writers),
+	        T_(updates_stay_open_until_settled),
+	        T_(an_upload_must_be_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
