@@ -1,3 +1,3 @@
 SRC += objectd/objectd.c objectd/write.c objectd/read.c objectd/stage.c
 UNIT += tests/unit/objectd/test_objectd.c
-TESTLIB += tests/lib/disk_fake.c tests/lib/objects_rig.c
+TESTLIB += tests/lib/disk_fake.c

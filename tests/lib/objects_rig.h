@@ -1,4 +1,6 @@
-/* objects_rig: a device and an objectd on a fake disk, driven by calls that wait for the answer. */
+/* objects_rig: a device and an objectd on a fake disk, driven by calls that wait for the answer.
+ * A test includes objects_rig.c: as a library it would pull the real device into tests that have
+ * a fake of it. */
 #ifndef TESTS_LIB_OBJECTS_RIG_H
 #define TESTS_LIB_OBJECTS_RIG_H
 

@@ -1,7 +1,7 @@
 #include "tests/lib/test.h"
 
 #include "lib/base/kv.h"
-#include "tests/lib/objects_rig.h"
+#include "tests/lib/objects_rig.c"
 
 #define T 170000000000000ull
 
