@@ -368,7 +368,7 @@ static void reopened(struct rows *rows)
 {
 	struct flush *flush = &rows->flush;
 
-	if (!flush->err && flush->read_batch < rows->applied_batch)
+	if (flush->err == ERR_NOT_FOUND || (!flush->err && flush->read_batch < rows->applied_batch))
 		rows->failed = true; /* what it lost is in the log, but no more in memory */
 	log_warn("rows_reopen", "error=%s failed=%d path=%s", err_name(flush->err), rows->failed,
 	        log_quote(rows->config.path));

@@ -1,12 +1,16 @@
 #include "lib/rows/info.h"
 
 #include "lib/base/kv.h"
+#include "lib/base/ts.h"
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 /* A timed header: ts u64, name length u16, value length u32, name NUL, value NUL. */
 #define TIMED_HEAD 14
+
+/* A removed header is remembered for so long against an older one that comes late. */
+#define REMOVED_TICKS (7 * 86400 * TS_PER_SECOND)
 
 struct timed {
 	uint64_t ts;
@@ -69,6 +73,8 @@ static void merge_one(struct info *info, const struct timed *new)
 
 	for (size_t at = 0; timed_next(&info->headers, &at, &old);) {
 		int c = strcasecmp(old.name, new->name);
+		if (c != 0 && !*old.value && old.ts + REMOVED_TICKS < new->ts)
+			continue;
 		if (c == 0) {
 			timed_add(&merged, timed_cmp(&old, new) >= 0 ? &old : new);
 			placed = true;
@@ -133,6 +139,39 @@ void info_apply(struct info *info, const struct record *record)
 		return;
 	for (size_t at = 0; kv_next(record->headers, record->headers_len, &at, &pair);)
 		merge_one(info, &(struct timed){record->ts, pair.name, pair.value});
+}
+
+/* Length of "x-account-meta-" or "x-container-meta-" at the start of a header's name, or 0. */
+static size_t meta_prefix(const char *name)
+{
+	static const char *const prefixes[] = {"x-container-meta-", "x-account-meta-"};
+
+	for (unsigned i = 0; i < COUNT_OF(prefixes); i++) {
+		if (strncasecmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+			return strlen(prefixes[i]);
+	}
+	return 0;
+}
+
+bool info_has_room(const struct info *info, const struct record *record)
+{
+	struct info merged = *info;
+	size_t count = 0, bytes = 0, prefix;
+	struct timed timed;
+
+	merged.headers = BUF_NONE;
+	buf_add(&merged.headers, info->headers.data, info->headers.len);
+	info_apply(&merged, record);
+	for (size_t at = 0; timed_next(&merged.headers, &at, &timed);) {
+		if (!*timed.value || !(prefix = meta_prefix(timed.name)))
+			continue;
+		count++;
+		bytes += strlen(timed.name) - prefix + strlen(timed.value);
+	}
+	size_t all = merged.headers.len;
+	info_done(&merged);
+	return count <= INFO_META_COUNT_MAX && bytes <= INFO_META_BYTES_MAX &&
+	       all <= INFO_BYTES_MAX;
 }
 
 void info_headers(const struct info *info, struct buf *ret_block)

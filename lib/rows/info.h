@@ -32,6 +32,15 @@ static inline bool info_is_put(const struct info *info)
 	return info->put_ts > info->delete_ts;
 }
 
+/* Bounds of what merged headers may hold, as Swift's servers check them (db.py, validate_metadata):
+ * user metadata ("x-...-meta-...") by number and bytes without that prefix; and all of it. */
+#define INFO_META_COUNT_MAX 90
+#define INFO_META_BYTES_MAX 4096
+#define INFO_BYTES_MAX      (64u << 10)
+
+/* False when the info would be past a bound with this record applied. */
+bool info_has_room(const struct info *info, const struct record *record);
+
 /* When it was last put, or a header of it last set. */
 uint64_t info_changed_ts(const struct info *info);
 

@@ -1,6 +1,7 @@
 /* One call: waits for its database to be loaded and for what it depends on, decides, appends its
  * record, applies it when durable, answers. A call runs again from the top each time something
  * it waited for has come. */
+#include "lib/base/kv.h"
 #include "lib/base/mem.h"
 #include "lib/rows/rows_internal.h"
 #include <stdlib.h>
@@ -215,6 +216,13 @@ static void on_change_durable(struct device_append *append)
 
 static void change(struct request *request, enum err answer)
 {
+	struct record record;
+
+	fill_record(request, change_type(request->call), &record);
+	if (record.headers_len && !info_has_room(&request->space->info, &record)) {
+		finish(request, ERR_BAD_REQUEST);
+		return;
+	}
 	encode(request, change_type(request->call));
 	if (request->payload.err || request->payload.len > DEVICE_PAYLOAD_MAX) {
 		finish(request, ERR_TOO_LARGE);
@@ -475,6 +483,11 @@ void request_run(struct request *request)
 	}
 }
 
+static bool text_fits(const char *text)
+{
+	return !text || strlen(text) <= ROW_NAME_MAX;
+}
+
 static enum err check(const struct rows *rows, const struct backend_call *call)
 {
 	const struct backend_msg *msg = call->msg;
@@ -482,6 +495,9 @@ static enum err check(const struct rows *rows, const struct backend_call *call)
 	if (msg->kind != rows->config.kind || msg->op < BACKEND_DB_PUT ||
 	        msg->op > BACKEND_DB_LIST || msg->policy >= BACKEND_POLICIES ||
 	        (is_write(call) && msg->op != BACKEND_DB_UPDATE && msg->ts == 0))
+		return ERR_BAD_REQUEST;
+	if (!text_fits(msg->account) || !text_fits(msg->container) ||
+	        (is_write(call) && !kv_valid(msg->headers, msg->headers_len)))
 		return ERR_BAD_REQUEST;
 	if (msg->op == BACKEND_DB_UPDATE && !rows_valid(rows->config.kind, msg))
 		return ERR_BAD_REQUEST;

@@ -290,6 +290,40 @@ static void a_store_that_fails_stops_nobody(void **state)
 	rig_done(&rig);
 }
 
+/* Opened again, the store has less than it was given: the log has it, but only at a start. */
+static void a_store_that_lost_rows_answers_nothing_false(void **state)
+{
+	struct rows_stats stats;
+	uint64_t clock = 1000000;
+
+	(void)state;
+	seed = 78;
+	rig_init(&rig, BACKEND_CONTAINER);
+	rig.config.drain_us = 1000;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	put_all();
+	for (unsigned i = 0; i < 300; i++)
+		one_change(&clock);
+	rig_settle(&rig);
+	shell("rm %s/%s.log", rig.path, "*");
+	set_file_limit(20000);
+	for (unsigned i = 0; i < 50; i++)
+		one_change(&clock);
+	do {
+		rig_pass(&rig, 1000);
+		rows_stats(rig.rows, &stats);
+	} while (stats.reopens == 0);
+	set_file_limit(RLIM_INFINITY);
+	assert_true(stats.failed);
+	struct backend_call *call = rig_head(&rig, containers[0]);
+	assert_int_equal(call->reply.err, ERR_IO);
+	rig_free(call);
+	rig_close(&rig);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	expect_model();
+	rig_done(&rig);
+}
+
 static void shuffle(unsigned *order, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -368,6 +402,7 @@ int main(void)
 	        cmocka_unit_test(what_a_checkpoint_gave_away_is_in_tables),
 	        cmocka_unit_test(a_lost_or_old_store_is_refused),
 	        cmocka_unit_test(a_store_that_fails_stops_nobody),
+	        cmocka_unit_test(a_store_that_lost_rows_answers_nothing_false),
 	        cmocka_unit_test(any_order_of_arrival_gives_the_same),
 	};
 

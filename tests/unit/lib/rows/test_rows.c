@@ -96,6 +96,32 @@ static void headers_are_merged_each_by_its_time(void **state)
 	rig_free(call);
 }
 
+/* 90 items of user metadata, 4096 bytes: counted over all that was ever posted. */
+static void metadata_is_bounded_over_all_posts(void **state)
+{
+	char name[64], value[4000];
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "c", 1), ERR_OK);
+	for (unsigned i = 0; i < 91; i++) {
+		struct backend_msg *msg = rig_msg(&rig, BACKEND_DB_POST, "c", 10 + i);
+		snprintf(name, sizeof(name), "X-Container-Meta-%u", i);
+		headers(msg, name, "v");
+		assert_int_equal(rig_do(&rig, msg), i < 90 ? ERR_OK : ERR_BAD_REQUEST);
+	}
+	memset(value, 'v', sizeof(value));
+	value[sizeof(value) - 1] = 0;
+	struct backend_msg *msg = rig_msg(&rig, BACKEND_DB_POST, "c", 200);
+	headers(msg, "X-Container-Meta-1", value);
+	assert_int_equal(rig_do(&rig, msg), ERR_BAD_REQUEST);
+	msg = rig_msg(&rig, BACKEND_DB_POST, "c", 201);
+	headers(msg, "X-Container-Meta-1", "");
+	assert_int_equal(rig_do(&rig, msg), ERR_OK);
+	msg = rig_msg(&rig, BACKEND_DB_POST, "c", 202);
+	headers(msg, "X-Container-Meta-90", "v");
+	assert_int_equal(rig_do(&rig, msg), ERR_OK);
+}
+
 static void an_account_stays_deleted_until_it_is_empty(void **state)
 {
 	(void)state;
@@ -496,6 +522,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        CONTAINER_TEST(a_container_lives_and_dies),
 	        CONTAINER_TEST(headers_are_merged_each_by_its_time),
+	        CONTAINER_TEST(metadata_is_bounded_over_all_posts),
 	        CONTAINER_TEST(a_large_update_takes_several_records),
 	        CONTAINER_TEST(what_makes_no_row_is_refused),
 	        CONTAINER_TEST(nothing_is_seen_before_it_is_durable),
