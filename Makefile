@@ -43,10 +43,15 @@ $(B)/cairn: $(CLIOBJ) $(B)/libcairn.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-$(B)/tests/unit/%: tests/unit/%.c $(TESTLIB:%.c=$(B)/%.o) $(B)/libcairn.a
+# A library: a test that brings its own fake of a module links no helper that needs the real one.
+$(B)/libtest.a: $(TESTLIB:%.c=$(B)/%.o)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libtest.a $(B)/libcairn.a
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(TESTLIB:%.c=$(B)/%.o) $(LDFLAGS) $(B)/libcairn.a $(LDLIBS) -lcmocka -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) $(B)/libtest.a $(B)/libcairn.a $(LDLIBS) -lcmocka -o $@
 
 unit-build: $(TESTBIN)
 unit: $(TESTBIN)
