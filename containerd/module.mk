@@ -1,2 +1,2 @@
 SRC += containerd/containerd.c containerd/report.c
-UNIT += tests/unit/containerd/test_containerd.c
+UNIT += tests/unit/containerd/test_containerd.c tests/unit/containerd/test_device.c
