@@ -111,6 +111,8 @@ static void rows_free(struct rows *rows)
 	buf_done(&rows->resolve.values);
 	buf_done(&rows->flush.payload);
 	buf_done(&rows->sweep.at);
+	buf_done(&rows->compact.from);
+	buf_done(&rows->compact.to);
 	buf_done(&rows->pending_keys);
 	free((char *)rows->config.path);
 	free(rows);
@@ -237,7 +239,8 @@ enum err rows_start(struct rows *rows, struct device *device)
 static bool is_busy(const struct rows *rows)
 {
 	return rows->active.born_us || rows->frozen.overlay || !list_empty(&rows->jobs) ||
-	       !list_empty(&rows->requests) || rows->broken;
+	       !list_empty(&rows->requests) || rows->broken ||
+	       rows->compact.state == COMPACT_WAITING;
 }
 
 static uint64_t until(uint64_t now_us, uint64_t due_us)

@@ -104,6 +104,12 @@ struct sweep {
 	enum err err;
 };
 
+struct compact {
+	struct job job;
+	enum { COMPACT_NONE, COMPACT_WAITING, COMPACT_RUNNING } state;
+	struct buf from, to; /* owned; store keys */
+};
+
 struct request {
 	struct job job;
 	struct rows *rows;
@@ -141,6 +147,7 @@ struct rows {
 	struct drain drain;
 	struct flush flush;
 	struct sweep sweep;
+	struct compact compact;
 	struct list requests;  /* all */
 	struct list jobs;      /* refused by the pool */
 	struct list resolving; /* requests, by need_seq */
@@ -156,7 +163,7 @@ struct rows {
 	uint64_t drained_us;
 	uint64_t note_lsn;
 	uint8_t note_id[16];
-	bool replaying, started, broken, failed, closing, compacting;
+	bool replaying, started, broken, failed, closing;
 	enum err replay_err;
 	uint64_t retry_us; /* not before this time */
 	uint64_t gap_us;   /* no compaction for a slow seek before then */

@@ -5,6 +5,7 @@
 #include "lib/log/log.h"
 #include "lib/rows/keys.h"
 #include "lib/rows/rows_internal.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,7 @@ void sweep_pump(struct rows *rows)
 	const struct env *env = reactor_env(rows->reactor);
 	uint64_t now = env->wall_us(env) / 10;
 
+	compact_pump(rows);
 	if (rows->sweep.busy || rows->drain.busy || rows->flush.busy || rows->frozen.overlay ||
 	        rows->broken || rows->failed || reactor_now_us(rows->reactor) < rows->sweep_us ||
 	        now < rows->config.reclaim_age)
@@ -90,10 +92,9 @@ void sweep_pump(struct rows *rows)
 
 /* --- compaction of ranges --- */
 
-struct compact {
-	struct job job;
-	struct buf from, to;
-};
+/* LevelDB has one thread for all databases of the process: more than one of these at a time would
+ * only hold pool threads that reads wait for. */
+static atomic_flag compacting = ATOMIC_FLAG_INIT;
 
 static void compact_run(struct work *work)
 {
@@ -107,23 +108,32 @@ static void compact_done(struct job *job)
 {
 	struct compact *compact = CONTAINER_OF(job, struct compact, job);
 
-	job->rows->compacting = false;
+	atomic_flag_clear(&compacting);
+	compact->state = COMPACT_NONE;
 	job->rows->stats.compactions++;
 	buf_done(&compact->from);
 	buf_done(&compact->to);
-	free(compact);
+}
+
+static void compact_pump(struct rows *rows)
+{
+	if (rows->compact.state != COMPACT_WAITING || atomic_flag_test_and_set(&compacting))
+		return;
+	rows->compact.state = COMPACT_RUNNING;
+	job_start(&rows->compact.job, rows, compact_run, compact_done);
 }
 
 static bool start_compact(
         struct rows *rows, const void *from, size_t from_len, const void *to, size_t to_len)
 {
-	if (rows->compacting || rows->closing)
+	struct compact *compact = &rows->compact;
+
+	if (compact->state != COMPACT_NONE || rows->closing)
 		return false;
-	struct compact *compact = mem_zalloc(sizeof(*compact));
 	buf_add(&compact->from, from, from_len);
 	buf_add(&compact->to, to, to_len);
-	rows->compacting = true;
-	job_start(&compact->job, rows, compact_run, compact_done);
+	compact->state = COMPACT_WAITING;
+	compact_pump(rows);
 	return true;
 }
 
