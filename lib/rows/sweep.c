@@ -15,6 +15,81 @@
 #define HOLES_MIN  32768
 #define GAP_US     10000000 /* between compactions that a slow seek asked for */
 
+/* --- compaction of ranges --- */
+
+/* LevelDB has one thread for all databases of the process: more than one of these at a time would
+ * only hold pool threads that reads wait for. */
+static atomic_flag compacting = ATOMIC_FLAG_INIT;
+
+static void compact_run(struct work *work)
+{
+	struct compact *compact = CONTAINER_OF(work, struct compact, job.work);
+
+	store_compact(compact->job.rows->store, compact->from.data, compact->from.len,
+	        compact->to.data, compact->to.len);
+}
+
+static void compact_done(struct job *job)
+{
+	struct compact *compact = CONTAINER_OF(job, struct compact, job);
+
+	atomic_flag_clear(&compacting);
+	compact->state = COMPACT_NONE;
+	job->rows->stats.compactions++;
+	buf_done(&compact->from);
+	buf_done(&compact->to);
+}
+
+static void compact_pump(struct rows *rows)
+{
+	if (rows->compact.state != COMPACT_WAITING || atomic_flag_test_and_set(&compacting))
+		return;
+	rows->compact.state = COMPACT_RUNNING;
+	job_start(&rows->compact.job, rows, compact_run, compact_done);
+}
+
+static bool start_compact(
+        struct rows *rows, const void *from, size_t from_len, const void *to, size_t to_len)
+{
+	struct compact *compact = &rows->compact;
+
+	if (compact->state != COMPACT_NONE || rows->closing)
+		return false;
+	buf_add(&compact->from, from, from_len);
+	buf_add(&compact->to, to, to_len);
+	compact->state = COMPACT_WAITING;
+	compact_pump(rows);
+	return true;
+}
+
+/* A seek may be slow because the disk is: so not often. */
+void sweep_gap(struct rows *rows, const struct list_gap *gap)
+{
+	uint64_t now_us = reactor_now_us(rows->reactor);
+
+	if (!gap->us || now_us < rows->gap_us)
+		return;
+	if (start_compact(rows, gap->from.data, gap->from.len, gap->to.data, gap->to.len))
+		rows->gap_us = now_us + GAP_US;
+}
+
+/* Worth it when a good part of what a reader would step over is holes: the cost of rewriting is
+ * then shared by as many deletes. */
+void sweep_holes(struct rows *rows, struct space *space)
+{
+	struct key from, to;
+
+	if (space->holes < HOLES_MIN || space->holes < space->stored.rows / 4)
+		return;
+	key_database(&from, KEY_LIVE, space->key);
+	to = from;
+	key_successor(&to);
+	if (start_compact(rows, from.data, from.len, to.data, to.len))
+		space->holes = 0;
+}
+
+/* --- tombstones --- */
+
 static bool sweep_one(struct store_iter *iter, uint64_t before_ts, struct store_batch *batch)
 {
 	struct backend_row row = {.name = ""};
@@ -88,79 +163,6 @@ void sweep_pump(struct rows *rows)
 	rows->sweep.busy = true;
 	rows->sweep.before_ts = now - rows->config.reclaim_age;
 	job_start(&rows->sweep.job, rows, sweep_run, sweep_done);
-}
-
-/* --- compaction of ranges --- */
-
-/* LevelDB has one thread for all databases of the process: more than one of these at a time would
- * only hold pool threads that reads wait for. */
-static atomic_flag compacting = ATOMIC_FLAG_INIT;
-
-static void compact_run(struct work *work)
-{
-	struct compact *compact = CONTAINER_OF(work, struct compact, job.work);
-
-	store_compact(compact->job.rows->store, compact->from.data, compact->from.len,
-	        compact->to.data, compact->to.len);
-}
-
-static void compact_done(struct job *job)
-{
-	struct compact *compact = CONTAINER_OF(job, struct compact, job);
-
-	atomic_flag_clear(&compacting);
-	compact->state = COMPACT_NONE;
-	job->rows->stats.compactions++;
-	buf_done(&compact->from);
-	buf_done(&compact->to);
-}
-
-static void compact_pump(struct rows *rows)
-{
-	if (rows->compact.state != COMPACT_WAITING || atomic_flag_test_and_set(&compacting))
-		return;
-	rows->compact.state = COMPACT_RUNNING;
-	job_start(&rows->compact.job, rows, compact_run, compact_done);
-}
-
-static bool start_compact(
-        struct rows *rows, const void *from, size_t from_len, const void *to, size_t to_len)
-{
-	struct compact *compact = &rows->compact;
-
-	if (compact->state != COMPACT_NONE || rows->closing)
-		return false;
-	buf_add(&compact->from, from, from_len);
-	buf_add(&compact->to, to, to_len);
-	compact->state = COMPACT_WAITING;
-	compact_pump(rows);
-	return true;
-}
-
-/* A seek may be slow because the disk is: so not often. */
-void sweep_gap(struct rows *rows, const struct list_gap *gap)
-{
-	uint64_t now_us = reactor_now_us(rows->reactor);
-
-	if (!gap->us || now_us < rows->gap_us)
-		return;
-	if (start_compact(rows, gap->from.data, gap->from.len, gap->to.data, gap->to.len))
-		rows->gap_us = now_us + GAP_US;
-}
-
-/* Worth it when a good part of what a reader would step over is holes: the cost of rewriting is
- * then shared by as many deletes. */
-void sweep_holes(struct rows *rows, struct space *space)
-{
-	struct key from, to;
-
-	if (space->holes < HOLES_MIN || space->holes < space->stored.rows / 4)
-		return;
-	key_database(&from, KEY_LIVE, space->key);
-	to = from;
-	key_successor(&to);
-	if (start_compact(rows, from.data, from.len, to.data, to.len))
-		space->holes = 0;
 }
 
 /* --- accounts that wait for the reaper --- */
