@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "lib/base/auto.h"
+#include "node/node.h"
 #include "ring/ring_main.h"
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@ static const struct {
         {"up", up_main, "start a one-machine cloud in the background"},
         {"down", down_main, "stop it; nothing is lost"},
         {"status", status_main, "daemons, devices, space, version"},
+        {"node", node_main, "the daemon: proxy and storage roles of this machine"},
         {"ring", ring_main, "build and inspect rings"},
         {"version", version_main, "print the version"},
 };

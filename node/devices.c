@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#define RETRY_US    20000
+#define RETRIES_MAX 250
+
 static uint64_t objects(const struct node_device *d)
 {
 	struct device_stats stats;
@@ -44,8 +47,7 @@ static enum err start_roles(struct node_device *d, struct device *device)
 		return err;
 	hlc_see(&d->node->hlc, containerd_newest_ts(d->containerd));
 	hlc_see(&d->node->hlc, accountd_newest_ts(d->accountd));
-	if ((err = objectd_open(r->reactor, device, &d->objectd)))
-		return err;
+	d->objectd = objectd_open(&(struct objectd_options){.device = device, .reactor = r->reactor});
 	return jobs_start(d, &d->jobs);
 }
 
@@ -68,6 +70,25 @@ static uint64_t file_bytes_max(const struct node_device *d)
 	return (uint64_t)fs.f_blocks * fs.f_frsize / 10 * 9 / d->node->device_count;
 }
 
+/* A process that was killed a moment ago may hold its files a little longer, until the kernel has
+ * ended its writes: worth waiting for. */
+static void on_retry(struct timer *timer)
+{
+	node_device_open(CONTAINER_OF(timer, struct node_device, retry));
+}
+
+static void open_failed(struct node_device *d, enum err err)
+{
+	struct reactor *reactor = d->node->reactors[d->reactor].reactor;
+
+	if (err == ERR_BUSY && d->retries++ < RETRIES_MAX) {
+		d->retry.fire = on_retry;
+		timer_set(reactor, &d->retry, RETRY_US);
+		return;
+	}
+	opened(d, err);
+}
+
 void node_device_open(struct node_device *d)
 {
 	const struct node_conf *conf = &d->node->conf;
@@ -77,9 +98,13 @@ void node_device_open(struct node_device *d)
 
 	if (!r->cache)
 		r->cache = cache_new(conf->cache_bytes / d->node->reactor_count);
+	if ((err = disk_file_open(r->reactor, d->data_path, d->is_file, &disk))) {
+		open_failed(d, err);
+		return;
+	}
 	if ((err = containerd_open(r->reactor, d->node->pool, d->path, &d->containerd)) ||
-	        (err = accountd_open(r->reactor, d->node->pool, d->path, &d->accountd)) ||
-	        (err = disk_file_open(r->reactor, d->data_path, d->is_file, &disk))) {
+	        (err = accountd_open(r->reactor, d->node->pool, d->path, &d->accountd))) {
+		disk_close(disk);
 		opened(d, err);
 		return;
 	}

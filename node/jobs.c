@@ -1,20 +1,18 @@
+/* wait -> report (-> reported)* -> update (-> read -> rows)* -> wait */
 #include "node/jobs.h"
 
 #include "lib/base/auto.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "proxy/commit.h"
-#include "proxy/reader.h"
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define PAUSE_US        200000u  /* between looks when there was nothing to do */
-#define DEADLINE_MS     10000
-#define UPDATE_AGE_TICKS (5 * TS_PER_SECOND) /* an update this old was left by its writer */
-#define EXPIRY_PAGE     200
+#define PAUSE_MS    200
+#define DEADLINE_MS 10000
+/* A listing update this old was left behind by its writer. */
+#define LEFT_BEHIND (15 * TS_PER_SECOND)
 
-enum { WAIT, REPORT, REPORTED, UPDATE, UPDATED, EXPIRE, EXPIRE_READ, EXPIRE_DELETE, MAKE_HIDDEN };
+enum { WAIT, REPORT, REPORTED, UPDATE, READ, ROWS };
 
 struct jobs {
 	struct op op;
@@ -22,25 +20,12 @@ struct jobs {
 	struct proxy *proxy;
 	struct fan fan;
 	struct rows_report report;
-	/* listing updates */
-	uint64_t update_lsn;
+	uint64_t lsn; /* of the last update looked at in this round */
 	struct objectd_unsettled unsettled;
-	struct row_put rows[COMMIT_ROWS];
+	struct row_put rows[8];
 	unsigned row_count, rows_done;
-	bool rows_failed;
-	/* expiry */
-	uint64_t next_expiry_us;
-	struct buf due; /* encoded rows */
-	size_t due_at;
-	char *expired; /* "account/container/object", cut in three */
-	const char *account, *container, *object;
-	uint64_t expires_at;
-	unsigned policy;
-	struct info_fetch info;
-	struct reader reader;
-	struct commit commit;
-	bool reading, committing;
-	unsigned hidden_made;
+	enum err read_err;
+	bool read_done, rows_failed;
 };
 
 static struct jobs *jobs_of(struct op *op)
@@ -48,22 +33,9 @@ static struct jobs *jobs_of(struct op *op)
 	return CONTAINER_OF(op, struct jobs, op);
 }
 
-static unsigned place(struct jobs *j, const char *account, const char *container, uint8_t key[16],
-        uint32_t devices[REPLICAS_MAX])
-{
-	struct cluster *c = j->proxy->cluster;
-
-	return proxy_place(c, container ? c->container_ring : c->account_ring, account, container, NULL,
-	        key, devices);
-}
-
 static enum step jobs_wait(struct op *op)
 {
-	struct jobs *j = jobs_of(op);
-
-	if (!op->expired)
-		return STEP_WAIT;
-	return op_go(op, j->device->id == 0 && j->hidden_made < 2 ? MAKE_HIDDEN : REPORT);
+	return op->expired ? op_go(op, REPORT) : STEP_WAIT;
 }
 
 /* --- totals of containers --- */
@@ -71,12 +43,14 @@ static enum step jobs_wait(struct op *op)
 static enum step jobs_report(struct op *op)
 {
 	struct jobs *j = jobs_of(op);
+	struct cluster *c = j->proxy->cluster;
 	uint32_t devices[REPLICAS_MAX];
 
 	if (!containerd_next_report(j->device->containerd, &j->report))
 		return op_go(op, UPDATE);
 	struct backend_msg *msg = containerd_report_msg(&j->report);
-	unsigned count = place(j, j->report.account, NULL, msg->key, devices);
+	unsigned count =
+	        proxy_place(c, c->account_ring, j->report.account, NULL, NULL, msg->key, devices);
 	fan_start(&j->fan, op, j->proxy, msg, devices, count, DEADLINE_MS);
 	return op_go(op, REPORTED);
 }
@@ -87,14 +61,37 @@ static enum step jobs_reported(struct op *op)
 
 	if (fan_open(&j->fan))
 		return STEP_WAIT;
-	bool ok = fan_with(&j->fan, ERR_OK) + fan_with(&j->fan, ERR_NOT_FOUND) >=
-	          majority(j->fan.count);
+	unsigned told = fan_with(&j->fan, ERR_OK) + fan_with(&j->fan, ERR_NOT_FOUND);
+	bool ok = told >= majority(j->fan.count);
 	containerd_reported(j->device->containerd, &j->report, ok);
 	fan_done(&j->fan);
 	return op_go(op, ok ? REPORT : UPDATE);
 }
 
 /* --- listing updates that are still open --- */
+
+static void on_read(struct objectd_unsettled *unsettled, enum err err)
+{
+	struct jobs *j = CONTAINER_OF(unsettled, struct jobs, unsettled);
+
+	j->read_done = true;
+	j->read_err = err;
+	op_child_end(&j->op);
+}
+
+static enum step jobs_update(struct op *op)
+{
+	struct jobs *j = jobs_of(op);
+
+	j->unsettled = (struct objectd_unsettled){.done = on_read, .lsn = j->lsn};
+	j->read_done = false;
+	if (!objectd_next_unsettled(j->device->objectd, &j->unsettled)) {
+		j->lsn = 0;
+		return op_go(op, WAIT);
+	}
+	op_child_begin(op);
+	return op_go(op, READ);
+}
 
 static void on_row(struct row_put *put)
 {
@@ -107,40 +104,67 @@ static void on_row(struct row_put *put)
 	op_child_end(&j->op);
 }
 
-static enum step jobs_update(struct op *op)
+static enum step jobs_read(struct op *op)
 {
 	struct jobs *j = jobs_of(op);
-	uint64_t now = hlc_now(j->proxy->cluster->hlc);
+	const struct objectd_unsettled *u = &j->unsettled;
 
-	if (!j->unsettled.op && !objectd_next_unsettled(j->device->objectd, j->update_lsn,
-	                                now > UPDATE_AGE_TICKS ? now - UPDATE_AGE_TICKS : 0,
-	                                &j->unsettled, op)) {
-		j->update_lsn = 0;
-		return op_go(op, EXPIRE);
-	}
-	if (!j->unsettled.done)
+	if (!j->read_done)
 		return STEP_WAIT;
-	j->row_count = j->unsettled.err ? 0 : j->unsettled.update_count;
-	j->rows_done = 0;
-	j->rows_failed = j->unsettled.err;
-	for (unsigned i = 0; i < j->row_count; i++) {
-		const struct backend_update *u = &j->unsettled.updates[i];
-		j->rows[i] = (struct row_put){.row = u->row, .done = on_row, .owner = j};
-		op_child_begin(op);
-		rows_put(j->proxy, u->account, u->container, &j->rows[i]);
+	j->lsn = u->lsn;
+	if (!j->read_err && u->ts + LEFT_BEHIND > hlc_now(j->proxy->cluster->hlc)) {
+		objectd_unsettled_done(&j->unsettled);
+		j->lsn = 0;
+		return op_go(op, WAIT); /* those after it are younger still */
 	}
-	return op_go(op, UPDATED);
+	j->rows_done = 0;
+	j->rows_failed = j->read_err;
+	j->row_count = j->read_err ? 0 : u->update_count;
+	for (unsigned i = 0; i < j->row_count; i++) {
+		const struct backend_update *update = &u->updates[i];
+		j->rows[i] = (struct row_put){.row = update->row, .done = on_row, .owner = j};
+		op_child_begin(op);
+		rows_put(j->proxy, update->account, update->container, &j->rows[i]);
+	}
+	return op_go(op, ROWS);
 }
 
-static enum step jobs_updated(struct op *op)
+static enum step jobs_rows(struct op *op)
 {
 	struct jobs *j = jobs_of(op);
+	const struct objectd_unsettled *u = &j->unsettled;
 
 	if (j->rows_done < j->row_count)
 		return STEP_WAIT;
-	j->update_lsn = j->unsettled.lsn;
 	if (!j->rows_failed)
-		objectd_settled(j->device->objectd, &j->unsettled);
+		device_settled(j->device->device, u->policy, u->key, u->ts);
 	objectd_unsettled_done(&j->unsettled);
 	return op_go(op, UPDATE);
+}
+
+static const struct op_state states[] = {
+        [WAIT] = {"wait", jobs_wait, TO(REPORT), PAUSE_MS},
+        [REPORT] = {"report", jobs_report, TO(REPORTED) | TO(UPDATE), 0},
+        [REPORTED] = {"reported", jobs_reported, TO(REPORT) | TO(UPDATE), 0},
+        [UPDATE] = {"update", jobs_update, TO(READ) | TO(WAIT), 0},
+        [READ] = {"read", jobs_read, TO(ROWS) | TO(WAIT), 0},
+        [ROWS] = {"rows", jobs_rows, TO(UPDATE), 0},
+};
+
+static void release(struct op *op)
+{
+	free(jobs_of(op));
+}
+
+enum err jobs_start(struct node_device *device, struct jobs **ret_jobs)
+{
+	struct node_reactor *r = &device->node->reactors[device->reactor];
+	struct jobs *j = mem_zalloc(sizeof(*j));
+
+	j->device = device;
+	j->proxy = &r->proxy;
+	op_init(&j->op, r->reactor, states, release);
+	op_start(&j->op);
+	*ret_jobs = j;
+	return ERR_OK;
 }

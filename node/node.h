@@ -43,6 +43,8 @@ struct node_device {
 	struct containerd *containerd;
 	struct accountd *accountd;
 	struct jobs *jobs; /* owned: what runs by itself */
+	struct timer retry;
+	unsigned retries;
 	enum err err; /* why it is not in use */
 	bool ready;
 	/* For other threads, once a second. */

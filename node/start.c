@@ -78,7 +78,7 @@ static enum err parse_devices(struct node *node, struct buf *error)
 	for (unsigned i = 0; i < list->count; i++) {
 		struct node_device *d = &node->devices[i];
 		char *save = NULL, *name = strtok_r(mem_strdup(list->items[i]), " \t", &save);
-		char path[PATH_MAX], data[PATH_MAX];
+		char path[PATH_MAX - 8], data[PATH_MAX];
 		char *block = strtok_r(NULL, " \t", &save);
 		if (!name || strchr(name, '/'))
 			return config_error(error, "[devices] not a name:", list->items[i]);

@@ -93,12 +93,25 @@ static void ask_first(struct commit *c)
 	        &c->devices[c->granted_at], 1, DEADLINE_MS);
 }
 
+static void ask_rest(struct commit *c)
+{
+	unsigned left = c->count - c->granted_at - 1;
+
+	c->phase = GRANT_REST;
+	if (left)
+		fan_start(&c->grant_rest, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_GRANT),
+		        &c->devices[c->granted_at + 1], left, DEADLINE_MS);
+}
+
 static void on_retry(struct timer *timer)
 {
 	struct commit *c = CONTAINER_OF(timer, struct commit, retry);
 
 	c->retrying = false;
-	ask_first(c);
+	if (c->phase == GRANT_REST)
+		ask_rest(c);
+	else
+		ask_first(c);
 	op_child_end(c->op);
 }
 
@@ -150,11 +163,7 @@ static bool grant_first(struct commit *c)
 		ask_first(c);
 		return false;
 	}
-	unsigned left = c->count - c->granted_at - 1;
-	c->phase = GRANT_REST;
-	if (left)
-		fan_start(&c->grant_rest, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_GRANT),
-		        &c->devices[c->granted_at + 1], left, DEADLINE_MS);
+	ask_rest(c);
 	return false;
 }
 
@@ -180,8 +189,15 @@ static unsigned granted(const struct fan *fan)
 
 static bool grant_rest(struct commit *c)
 {
-	if (fan_open(&c->grant_rest))
+	if (c->retrying || fan_open(&c->grant_rest))
 		return false;
+	if (fan_with(&c->grant_rest, ERR_BUSY) &&
+	        granted(&c->grant_first) + granted(&c->grant_rest) < majority(c->count)) {
+		/* The key was somebody's a moment ago, and word of its release is on the way. */
+		fan_done(&c->grant_rest);
+		retry_later(c);
+		return false;
+	}
 	if (granted(&c->grant_first) + granted(&c->grant_rest) < majority(c->count))
 		return finish(c, ERR_UNAVAILABLE);
 	if (exists(&c->grant_first) || exists(&c->grant_rest))

@@ -46,10 +46,9 @@ static void first_bytes(const struct request *request, uint64_t *ret_offset, uin
 	unsigned long long start, end;
 
 	*ret_offset = 0;
-	*ret_len = request->head ? 0 : BACKEND_PIECE;
+	*ret_len = request->head ? 0 : UINT64_MAX;
 	if (request->head || !range)
 		return;
-	*ret_len = BACKEND_INLINE_MAX;
 	if (sscanf(range, "bytes=%llu-%llu", &start, &end) == 2 && end >= start &&
 	        !strchr(range, ',')) {
 		*ret_offset = start;

@@ -42,6 +42,7 @@ struct copy {
 	struct info_fetch container_info, account_info;
 	struct body body;
 	struct range ranges[RANGE_MAX];
+	struct bytes *gathered, *over; /* owned: a piece being filled; what did not fit into it */
 	bool opened, fresh;
 	uint64_t left;
 };
@@ -91,6 +92,8 @@ static void put_done(struct request *request)
 	info_fetch_done(&put->account_info);
 	info_fetch_done(&put->quota_info);
 	if (put->copy) {
+		bytes_unref(put->copy->gathered);
+		bytes_unref(put->copy->over);
 		if (put->copy->opened)
 			body_done(&put->copy->body);
 		info_fetch_done(&put->copy->container_info);
@@ -425,6 +428,50 @@ static enum step abandon(struct request *request, struct put *put, int status)
 	return status ? request_fail(request, status) : STEP_DONE;
 }
 
+static void take_gathered(struct put *put)
+{
+	struct bytes *piece = TAKE(put->copy->gathered);
+
+	take_piece(put, piece, 0, piece->len);
+}
+
+/* The pieces of a source have the sizes of its segments and ranges; ours are whole, but for the
+ * last. False when memory is out. The piece moves here. */
+static bool gather(struct put *put, struct bytes *piece, size_t offset, size_t len)
+{
+	struct copy *copy = put->copy;
+
+	if (!copy->gathered && offset == 0 && (len == BACKEND_PIECE || put->last)) {
+		take_piece(put, piece, 0, len);
+		return true;
+	}
+	if (!copy->gathered)
+		copy->gathered = bytes_new(BACKEND_PIECE);
+	if (!copy->gathered) {
+		bytes_unref(piece);
+		return false;
+	}
+	struct bytes *to = copy->gathered;
+	size_t n = len < BACKEND_PIECE - to->len ? len : BACKEND_PIECE - to->len;
+	memcpy(to->data + to->len, piece->data + offset, n);
+	to->len += n;
+	if (to->len == BACKEND_PIECE) {
+		take_piece(put, TAKE(copy->gathered), 0, BACKEND_PIECE);
+		if (n < len)
+			copy->over = bytes_copy(piece->data + offset + n, len - n);
+		if (n < len && !copy->over) {
+			bytes_unref(piece);
+			return false;
+		}
+	}
+	bytes_unref(piece);
+	if (put->last && copy->over)
+		put->last = false; /* not before that is in, too */
+	else if (put->last && copy->gathered)
+		take_gathered(put);
+	return true;
+}
+
 /* Feeds from the copy's source, when this is a copy. */
 static bool feed_copy(struct put *put, bool *ret_failed)
 {
@@ -435,6 +482,12 @@ static bool feed_copy(struct put *put, bool *ret_failed)
 	*ret_failed = false;
 	if (!copy || put->last || put->hashing || !free_piece(put))
 		return false;
+	if (copy->over) {
+		struct bytes *over = TAKE(copy->over);
+		put->last = copy->left == 0;
+		*ret_failed = !gather(put, over, 0, over->len);
+		return true;
+	}
 	switch (body_next(&copy->body, &piece, &offset, &len)) {
 	case BODY_WAIT:
 		return false;
@@ -448,20 +501,7 @@ static bool feed_copy(struct put *put, bool *ret_failed)
 	default:
 		copy->left -= len;
 		put->last = copy->left == 0;
-		/* Staging and inline bodies want their bytes at the start of an aligned piece of
-		 * one size, whatever the segments of the source were. */
-		if (offset || (!put->last && len != BACKEND_PIECE)) {
-			struct bytes *whole =
-			        copy->left || len ? bytes_copy(piece->data + offset, len) : NULL;
-			bytes_unref(piece);
-			piece = whole;
-			offset = 0;
-		}
-		if (!piece) {
-			*ret_failed = true;
-			return false;
-		}
-		take_piece(put, piece, offset, len);
+		*ret_failed = !gather(put, piece, offset, len);
 		if (put->last)
 			body_close(&copy->body);
 		return true;
@@ -531,7 +571,7 @@ static enum step put_source(struct op *op)
 		const char *raw = query_get(&request->query, "multipart-manifest");
 		copy->body.raw = raw && strcmp(raw, "get") == 0;
 		body_open(&copy->body, request, op, request->proxy, request_arena(request), info->policy,
-		        copy->account, copy->container, copy->object, 0, BACKEND_PIECE);
+		        copy->account, copy->container, copy->object, 0, UINT64_MAX);
 	}
 	if (!body_ready(&copy->body))
 		return STEP_WAIT;

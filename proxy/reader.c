@@ -41,7 +41,7 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
 	        .object = object,
 	        .policy = policy,
 	        .want_offset = offset,
-	        .want_len = len > BACKEND_PIECE ? BACKEND_PIECE : len,
+	        .want_len = len,
 	};
 	r->count =
 	        proxy_place(proxy->cluster, ring, account, container, object, r->key, r->devices);
@@ -134,6 +134,8 @@ static bool use_get(struct reader *r, const struct votes *v)
 		return finish(r, ERR_NOT_FOUND);
 	if (g->err == ERR_OK && g->ts == v->newest)
 		return finish(r, ERR_OK);
+	r->corrupt = g->err == ERR_CORRUPT;
+	r->corrupt_device = r->device;
 	r->phase = FETCHING;
 	ask_get(r, v->holder);
 	return false;
@@ -178,6 +180,16 @@ static bool asking(struct reader *r)
 	return false;
 }
 
+/* The replica that failed its checksum gets the version again, beside this read. */
+static void mend(struct reader *r)
+{
+	const struct backend_reply *g = &r->get.calls[0].reply;
+
+	if (r->corrupt)
+		repair_unref(repair_start(r->proxy, NULL, r->policy, r->account, r->container, r->object,
+		        g->ts, false, r->device, &r->corrupt_device, 1, 1));
+}
+
 /* A holder was asked for the body; when it fails, so may the next one not. */
 static bool fetching(struct reader *r)
 {
@@ -185,8 +197,10 @@ static bool fetching(struct reader *r)
 
 	if (fan_open(&r->get))
 		return false;
-	if (g->err == ERR_OK)
+	if (g->err == ERR_OK) {
+		mend(r);
 		return finish(r, ERR_OK);
+	}
 	if (g->err == ERR_NOT_FOUND)
 		return finish(r, ERR_NOT_FOUND); /* deleted meanwhile: as if after us */
 	if (r->tried < r->count) {

@@ -20,6 +20,8 @@ struct reader {
 	unsigned count, tried; /* devices[0..tried): asked for a GET */
 	struct fan get, versions, rest, close;
 	struct repair *repair;
+	bool corrupt; /* the first device could not read its version */
+	uint32_t corrupt_device;
 	uint64_t want_offset, want_len;
 
 	/* When ready: */
@@ -35,7 +37,8 @@ struct reader {
 	uint8_t phase;
 };
 
-/* Starts. `offset` and `len` say which bytes to bring along (len 0: none). */
+/* Starts. `offset` and `len` say which bytes to bring along (len 0: none); a reader
+ * that wants more than it brings along asks for all it will read, UINT64_MAX for the rest. */
 void reader_open(struct reader *reader, struct op *op, struct proxy *proxy, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t offset,
         uint64_t len);

@@ -70,7 +70,7 @@ static enum step repair_get(struct op *op)
 		return op_go(op, PUT);
 	if (!r->get.count) {
 		struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
-		msg->len = BACKEND_PIECE;
+		msg->len = UINT64_MAX;
 		fan_start(&r->get, op, r->proxy, msg, &r->from, 1, DEADLINE_MS);
 	}
 	if (fan_open(&r->get))

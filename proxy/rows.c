@@ -14,7 +14,8 @@ struct queue {
 	struct list waiting; /* struct row_put */
 	struct task task;
 	bool queued;
-	unsigned flying;
+	unsigned flying;  /* batches whose outcome is open */
+	unsigned batches; /* that still refer to the queue */
 	const char *account, *container; /* owned, in path */
 	size_t path_len;
 	char path[];
@@ -72,8 +73,7 @@ static void batch_release(struct op *op)
 
 	fan_done(&batch->fan);
 	free(batch);
-	if (queue->flying == 0 && list_empty(&queue->waiting) && !queue->queued &&
-	        queue->node.hash != 0) {
+	if (--queue->batches == 0 && list_empty(&queue->waiting) && !queue->queued) {
 		hash_remove(&queue->proxy->row_queues, &queue->node);
 		free(queue);
 	}
@@ -120,6 +120,7 @@ static void flush(struct queue *queue)
 		        queue->container ? cluster->container_ring : cluster->account_ring,
 		        queue->account, queue->container, NULL, msg->key, devices);
 		queue->flying++;
+		queue->batches++;
 		fan_start(&batch->fan, &batch->op, queue->proxy, msg, devices, count, DEADLINE_MS);
 		op_start(&batch->op);
 	}

@@ -39,8 +39,9 @@ def test_swift_upload_and_download(tester, files, tmp_path):
     tester.swift("upload", "client-swift", ".", cwd=str(files))
     tester.swift("download", "client-swift", cwd=str(tmp_path))
     same(str(files), str(tmp_path))
-    out = tester.swift("upload", "--changed", "client-swift", ".", cwd=str(files)).stdout
-    assert out.strip() == ""
+    before = tester.request("GET", "/client-swift?format=json").json()
+    tester.swift("upload", "--changed", "client-swift", ".", cwd=str(files))
+    assert tester.request("GET", "/client-swift?format=json").json() == before
     tester.swift("delete", "client-swift")
     assert tester.request("GET", "/client-swift").status_code == 404
 
