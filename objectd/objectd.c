@@ -65,7 +65,8 @@ static void settled(struct objectd *o, struct backend_call *call)
 {
 	const struct backend_msg *msg = call->msg;
 
-	device_settled(o->device, msg->policy, msg->key, msg->ts);
+	for (unsigned i = 0; i < msg->settled_count; i++)
+		device_settled(o->device, msg->settled[i].policy, msg->settled[i].key, msg->settled[i].ts);
 	backend_finish(call, ERR_OK);
 }
 

@@ -1,4 +1,5 @@
 #include "proxy/commit.h"
+#include "proxy/settle.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -262,17 +263,16 @@ static bool record(struct commit *c)
 	                         : ERR_UNAVAILABLE);
 }
 
-static void send_settled(struct commit *c)
+static void tell_settled(struct commit *c)
 {
-	struct backend_msg *msg;
-
 	c->phase = SETTLED;
 	if (c->unsettled) {
 		c->proxy->stats.unsettled++;
 		return;
 	}
-	msg = grant_message(c, BACKEND_OBJECT_SETTLED);
-	fan_start(&c->settle, c->op, c->proxy, msg, c->devices, c->count, DEADLINE_MS);
+	/* Also those that have not answered yet: word reaches them after the record. */
+	for (unsigned i = 0; i < c->count; i++)
+		settle_add(c->proxy->settle, c->devices[i], c->msg->policy, c->msg->key, c->msg->ts);
 }
 
 void commit_start(struct commit *c)
@@ -292,7 +292,7 @@ bool commit_ready(struct commit *c)
 	if (c->phase == RECORD && record(c))
 		return true;
 	if (c->phase == ROWS && c->rows_done == c->row_count)
-		send_settled(c);
+		tell_settled(c);
 	return c->phase == SETTLED;
 }
 
@@ -302,7 +302,6 @@ void commit_done(struct commit *c)
 	fan_done(&c->grant_rest);
 	fan_done(&c->release);
 	fan_done(&c->record);
-	fan_done(&c->settle);
 	backend_msg_unref(c->msg);
 	c->msg = NULL;
 }

@@ -18,7 +18,7 @@ struct commit {
 	uint32_t devices[REPLICAS_MAX];
 	unsigned count;
 	bool only_if_absent; /* If-None-Match: * */
-	struct fan grant_first, grant_rest, release, record, settle;
+	struct fan grant_first, grant_rest, release, record;
 	struct timer retry;
 	unsigned granted_at; /* which device granted first */
 	struct row_put rows[COMMIT_ROWS];

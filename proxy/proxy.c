@@ -2,6 +2,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/crypto/md5_lanes.h"
+#include "proxy/settle.h"
 #include <stdlib.h>
 
 enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor *reactor,
@@ -15,6 +16,7 @@ enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor
 	};
 	list_init(&proxy->info_lru);
 	list_init(&proxy->page_lru);
+	proxy->settle = settle_new(proxy);
 	return md5_engine_new(reactor, &proxy->md5);
 }
 

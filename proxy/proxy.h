@@ -19,6 +19,7 @@
 #define INFO_GENERATIONS 4096
 
 struct md5_engine;
+struct settle;
 
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration */
@@ -68,6 +69,7 @@ struct proxy {
 	struct reactor *reactor; /* borrowed */
 	struct backend *backend; /* borrowed */
 	struct md5_engine *md5;  /* owned */
+	struct settle *settle;     /* owned */
 	/* Is the device owned by this reactor? Reads prefer those. */
 	bool (*is_local)(struct proxy *proxy, uint32_t device);
 	/* Appends Prometheus text; NULL: none. */

@@ -46,8 +46,8 @@ enum backend_op {
 	 * the newest version as OBJECT_VERSION tells it. ERR_BUSY: another writer holds it. */
 	BACKEND_OBJECT_GRANT,
 	BACKEND_OBJECT_RELEASE,
-	/* The listing updates that the record of ts carries have reached their majority. Rides in a
-	 * later batch; OK at once. */
+	/* The listing updates that these records carry have reached their majority: msg->settled, of
+	 * any keys of the device. Rides in a later batch; OK at once. */
 	BACKEND_OBJECT_SETTLED,
 
 	/* Accounts and containers as ordered rows of names with exact totals.
@@ -90,6 +90,12 @@ struct backend_update {
 	struct backend_row row;
 };
 
+/* A version whose listing updates are settled. */
+struct backend_settled {
+	uint8_t policy, key[16];
+	uint64_t ts;
+};
+
 struct backend_list {
 	const char *marker, *end_marker, *prefix, *delimiter; /* "" or NULL: none */
 	const char *path;                                     /* NULL: none; "" is a path */
@@ -112,6 +118,8 @@ struct backend_msg {
 	struct bytes *body; /* owned reference; NULL: none */
 	const struct backend_update *updates;
 	unsigned update_count;
+	const struct backend_settled *settled;
+	unsigned settled_count;
 	const struct backend_row *rows;
 	unsigned row_count;
 	struct backend_list list;

@@ -195,6 +195,19 @@ static void on_unsettled(struct objectd_unsettled *u, enum err err)
 	assert_int_equal(u->update_count, 1);
 }
 
+static struct backend_msg *settled_msg(const char *name, uint64_t ts)
+{
+	struct backend_msg *msg = rig_msg(BACKEND_OBJECT_SETTLED, name, ts);
+	struct backend_settled *item = backend_msg_alloc(msg, sizeof(*item));
+
+	item->policy = msg->policy;
+	memcpy(item->key, msg->key, sizeof(item->key));
+	item->ts = ts;
+	msg->settled = item;
+	msg->settled_count = 1;
+	return msg;
+}
+
 static void updates_stay_open_until_settled(void **state)
 {
 	struct objectd_unsettled u = {.done = on_unsettled};
@@ -217,9 +230,9 @@ static void updates_stay_open_until_settled(void **state)
 		objectd_unsettled_done(&u);
 	}
 	assert_false(objectd_next_unsettled(rig.objectd, &u));
-	rig_send(&rig, &call, rig_msg(BACKEND_OBJECT_SETTLED, "one", T));
+	rig_send(&rig, &call, settled_msg("one", T));
 	backend_call_done(&call.call);
-	rig_send(&rig, &call, rig_msg(BACKEND_OBJECT_SETTLED, "two", T + 1));
+	rig_send(&rig, &call, settled_msg("two", T + 1));
 	backend_call_done(&call.call);
 	assert_int_equal(objectd_unsettled_count(rig.objectd), 1);
 	rig_sleep(&rig, 1100000); /* nothing to ride with: written after a second */
