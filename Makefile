@@ -19,6 +19,7 @@ all: $(B)/cairn
 
 SRC :=
 UNIT :=
+FAULT :=
 TESTLIB :=
 FUZZ :=
 CLI :=
@@ -28,7 +29,8 @@ CLI :=
 OBJ  = $(SRC:%.c=$(B)/%.o)
 CLIOBJ = $(CLI:%.c=$(B)/%.o)
 TESTBIN = $(UNIT:%.c=$(B)/%)
-DEPS = $(OBJ:.o=.d) $(TESTLIB:%.c=$(B)/%.d) $(CLIOBJ:.o=.d) $(TESTBIN:=.d)
+FAULTBIN = $(FAULT:%.c=$(B)/%)
+DEPS = $(OBJ:.o=.d) $(TESTLIB:%.c=$(B)/%.d) $(CLIOBJ:.o=.d) $(TESTBIN:=.d) $(FAULTBIN:=.d)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -53,7 +55,12 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libtest.a $(B)/libcairn.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) $(B)/libtest.a $(B)/libcairn.a $(LDLIBS) -lcmocka -o $@
 
-unit-build: $(TESTBIN)
+$(B)/tests/fault/%: tests/fault/%.c $(TESTLIB:%.c=$(B)/%.o) $(B)/libcairn.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(TESTLIB:%.c=$(B)/%.o) $(LDFLAGS) $(B)/libcairn.a $(LDLIBS) -lcmocka -o $@
+
+unit-build: $(TESTBIN) $(FAULTBIN)
 unit: $(TESTBIN)
 	@tools/run-unit $(TESTBIN)
 

@@ -1,3 +1,4 @@
 SRC += objectd/objectd.c objectd/write.c objectd/read.c objectd/stage.c
 UNIT += tests/unit/objectd/test_objectd.c
 TESTLIB += tests/lib/disk_fake.c
+FAULT += tests/fault/fault_device.c

@@ -110,8 +110,9 @@ void stage_write(struct objectd *o, struct backend_call *call)
 		backend_finish(call, ERR_BUSY);
 		return;
 	}
-	if (device_admits(o->device, msg->body->len)) {
-		backend_finish(call, ERR_NO_SPACE);
+	enum err err = device_admits(o->device, msg->body->len);
+	if (err) {
+		backend_finish(call, err);
 		return;
 	}
 	if (!upload)

@@ -277,8 +277,9 @@ static void run_put(struct write *w)
 	const struct backend_msg *msg = w->call->msg;
 	size_t len = msg->body ? msg->body->len : 0;
 
-	if (device_admits(w->objectd->device, len)) {
-		finish(w, ERR_NO_SPACE);
+	enum err err = device_admits(w->objectd->device, len);
+	if (err) {
+		finish(w, err);
 		return;
 	}
 	w->write.ts = msg->ts;

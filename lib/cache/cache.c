@@ -57,7 +57,7 @@ void cache_free(struct cache *cache)
 
 static uint64_t hash_of(const struct cache_key *key)
 {
-	uint64_t h = key->incarnation * 0x9e3779b97f4a7c15u;
+	uint64_t h = key->nonce * 0x9e3779b97f4a7c15u;
 
 	h ^= ((uint64_t)key->unit << 32 | key->offset) * 0xd6e8feb86659fd93u;
 	h = (h ^ key->device) * 0x9e3779b97f4a7c15u;
@@ -71,8 +71,7 @@ static struct entry *find(struct cache *cache, const struct cache_key *key, uint
 	for (; node; node = hash_find_next(node)) {
 		struct entry *entry = CONTAINER_OF(node, struct entry, node);
 		if (entry->key.offset == key->offset && entry->key.unit == key->unit &&
-		        entry->key.incarnation == key->incarnation &&
-		        entry->key.device == key->device)
+		        entry->key.nonce == key->nonce && entry->key.device == key->device)
 			return entry;
 	}
 	return NULL;

@@ -1,6 +1,6 @@
 /* cache: verified bytes of device units in memory, bounded in bytes. What was read once waits on
  * probation; a second use moves it to the main part, so one long scan cannot empty the cache. A
- * unit that is reused gets a new incarnation, so old entries are never hit and age out.
+ * unit that is reused gets a new nonce, so old entries are never hit and age out.
  * One cache per reactor; all calls on its thread. */
 #ifndef LIB_CACHE_CACHE_H
 #define LIB_CACHE_CACHE_H
@@ -12,7 +12,7 @@ struct cache;
 
 struct cache_key {
 	uint32_t device, unit;
-	uint64_t incarnation;
+	uint64_t nonce;
 	uint32_t offset; /* in the unit */
 };
 

@@ -476,7 +476,7 @@ static void refill_tokens(struct compaction *c)
 	struct device *device = c->device;
 	uint64_t now = reactor_now_us(device->reactor), rate = device->options.compact_rate;
 
-	if (device_admits(device, 0))
+	if (device_admits(device, 0) == ERR_NO_SPACE)
 		rate *= 8; /* writers wait for this */
 	c->tokens += (now - c->filled_us) * rate / 1000000;
 	if (c->tokens > rate / 10 + BACKEND_PIECE)

@@ -189,7 +189,7 @@ void device_stats(const struct device *device, struct device_stats *ret_stats)
 	ret_stats->objects = device_objects(device);
 	ret_stats->unsettled = device_unsettled_count(device);
 	ret_stats->failed = device->failed;
-	ret_stats->full = device_admits(device, 0) != ERR_OK;
+	ret_stats->full = device_admits(device, 0) == ERR_NO_SPACE;
 	for (uint32_t u = 0; u < device->unit_count; u++) {
 		const struct unit *unit = &device->units[u];
 		if (unit->type != UNIT_LOG && unit->type != UNIT_EXTENT)

@@ -206,7 +206,7 @@ static void roll(struct device *device)
 static void remember(struct device *device, struct batch *batch, const struct log_append *append)
 {
 	const struct unit *unit = &device->units[append->unit];
-	struct cache_key key = {device->options.id, append->unit, unit->incarnation, append->off};
+	struct cache_key key = {device->options.id, append->unit, unit->nonce, append->off};
 	struct cache_item item = {batch->bytes, append->off - batch->off, append->len};
 
 	if (device->cache && append->record->type == RECORD_OBJECT)
@@ -242,7 +242,8 @@ static void refuse(struct device *device, struct batch *batch)
 	if (!device->log.broken) {
 		/* What follows is chained to this one and can never be accepted. */
 		device->log.broken = true;
-		device->full_until_us = reactor_now_us(device->reactor) + 1000000u;
+		if (err == ERR_NO_SPACE)
+			device->full_until_us = reactor_now_us(device->reactor) + 1000000u;
 	}
 	while (batch->appends) {
 		struct log_append *append = batch->appends;

@@ -540,6 +540,8 @@ enum err device_admits(const struct device *device, uint64_t bytes)
 	uint64_t data = device->unit_bytes - FORMAT_DATA;
 	uint32_t units = device->units_max / 10;
 
+	if (device->failed)
+		return device->fail_err;
 	/* A tenth stays free for compaction to work in; at least the two reserved units. */
 	if (units < 2)
 		units = 2;

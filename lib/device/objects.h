@@ -82,7 +82,7 @@ struct device_write {
 	struct hash_node node;
 };
 
-/* ERR_NO_SPACE at once when a body would not be admitted now. */
+/* ERR_NO_SPACE when a body would not be admitted now; why not, when the device takes no writes. */
 enum err device_admits(const struct device *device, uint64_t bytes);
 
 /* ERR_TOO_LARGE at once, without done, when it does not fit a record. The caller keeps writes of

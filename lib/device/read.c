@@ -5,7 +5,7 @@
 
 static struct cache_key key_of(struct device *device, uint32_t unit, uint32_t off)
 {
-	return (struct cache_key){device->options.id, unit, device->units[unit].incarnation, off};
+	return (struct cache_key){device->options.id, unit, device->units[unit].nonce, off};
 }
 
 static bool from_cache(struct device *device, uint32_t unit, uint32_t off, struct device_read *read)

@@ -328,8 +328,7 @@ static void put(uint8_t *image, const struct disk_event *e, uint32_t from, uint3
 	memcpy(image + e->offset + from, e->data + from, len);
 }
 
-uint8_t *disk_fake_crash(
-        const struct disk_fake *fake, unsigned count, uint64_t seed, uint64_t *ret_size)
+static uint8_t *base_image(const struct disk_fake *fake, unsigned count, uint64_t *ret_size)
 {
 	uint64_t size = fake->base_size;
 
@@ -341,6 +340,28 @@ uint8_t *disk_fake_crash(
 	uint8_t *image = mem_zalloc(size + 1);
 	if (fake->base_size)
 		memcpy(image, fake->base, fake->base_size);
+	*ret_size = size;
+	return image;
+}
+
+uint8_t *disk_fake_without(const struct disk_fake *fake, unsigned count,
+        bool (*lost)(const struct disk_event *event, unsigned index), uint64_t *ret_size)
+{
+	uint8_t *image = base_image(fake, count, ret_size);
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct disk_event *e = &fake->events[i];
+		if (e->data && !lost(e, i))
+			put(image, e, 0, e->len);
+	}
+	return image;
+}
+
+uint8_t *disk_fake_crash(
+        const struct disk_fake *fake, unsigned count, uint64_t seed, uint64_t *ret_size)
+{
+	uint8_t *image = base_image(fake, count, ret_size);
+
 	for (unsigned i = 0; i < count; i++) {
 		const struct disk_event *e = &fake->events[i];
 		if (!e->data)
@@ -365,6 +386,5 @@ uint8_t *disk_fake_crash(
 			}
 		}
 	}
-	*ret_size = size;
 	return image;
 }

@@ -52,4 +52,8 @@ uint64_t disk_fake_size(const struct disk_fake *fake);
 uint8_t *disk_fake_crash(
         const struct disk_fake *fake, unsigned count, uint64_t seed, uint64_t *ret_size);
 
+/* The disk with the first `count` events but those that `lost` names. Free it. */
+uint8_t *disk_fake_without(const struct disk_fake *fake, unsigned count,
+        bool (*lost)(const struct disk_event *event, unsigned index), uint64_t *ret_size);
+
 #endif

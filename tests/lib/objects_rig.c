@@ -92,6 +92,7 @@ void rig_close(struct rig *rig)
 {
 	if (!rig->objectd)
 		return;
+	disk_fake_hold(rig->fake, false);
 	objectd_close(rig->objectd);
 	rig->objectd = NULL;
 	rig->closed = false;

@@ -1,0 +1,599 @@
+/* The rules of the log, of recovery and of space, one by one. */
+#include "tests/lib/test.h"
+
+#include "lib/base/mem.h"
+#include "lib/device/device_internal.h"
+#include "tests/lib/objects_rig.c"
+
+#define T    START_TS
+#define UNIT (1u << 20)
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+	(void)state;
+	rig_init(&rig, 0);
+	rig.options.unit_bytes = UNIT;
+	rig.options.bytes_max = 20u << 20;
+	disk_fake_record(rig.fake);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_done(&rig);
+	return 0;
+}
+
+static void reopen(void)
+{
+	rig_crash(&rig);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+}
+
+static void open_image(uint8_t *image, uint64_t size)
+{
+	rig_close(&rig);
+	rig_image(&rig, image, size);
+	disk_fake_record(rig.fake);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+}
+
+static enum err get(const char *name)
+{
+	return rig_get(&rig, name, NULL, NULL);
+}
+
+/* --- batches that were in flight at the crash --- */
+
+static unsigned last_batch(unsigned before)
+{
+	const struct disk_event *all;
+
+	for (unsigned i = before; i-- > 0;) {
+		disk_fake_events(rig.fake, &all);
+		const struct format_batch *batch = (const void *)all[i].data;
+		if (all[i].durable && all[i].data && batch->magic == 0x68634243u)
+			return i;
+	}
+	return 0;
+}
+
+static unsigned lost_event;
+
+static bool is_lost(const struct disk_event *event, unsigned index)
+{
+	(void)event;
+	return index == lost_event;
+}
+
+/* Writes to the first unit but the seal of a recovery: its footer. */
+static bool is_footer(const struct disk_event *event, unsigned index)
+{
+	(void)index;
+	return event->offset / UNIT == FORMAT_BASE / UNIT && event->offset % UNIT != FORMAT_SEAL_A;
+}
+
+static struct rig_call held[2];
+
+/* Five objects: the first three acknowledged; the fourth ends a unit, the fifth begins the next,
+ * both in flight. Returns the number of events. */
+static unsigned two_in_flight(void)
+{
+	const struct disk_event *all;
+
+	assert_int_equal(rig_put(&rig, "1", T + 1, 200000), ERR_OK);
+	assert_int_equal(rig_put(&rig, "2", T + 2, 200000), ERR_OK);
+	assert_int_equal(rig_put(&rig, "3", T + 3, 200000), ERR_OK);
+	rig_sleep(&rig, 100000); /* the next unit is zeroed and has its header */
+	disk_fake_hold(rig.fake, true);
+	rig_start(&rig, &held[0], rig_put_msg("4", T + 4, 200000));
+	rig_sleep(&rig, 5000);
+	rig_start(&rig, &held[1], rig_put_msg("5", T + 5, 250000));
+	rig_sleep(&rig, 5000);
+	return disk_fake_events(rig.fake, &all);
+}
+
+static void let_go(void)
+{
+	disk_fake_hold(rig.fake, false);
+	for (int i = 0; i < 2; i++) {
+		rig_wait(&rig, &held[i]);
+		backend_call_done(&held[i].call);
+	}
+}
+
+static void order_spans_units_and_recovered_tails_are_sealed(void **state)
+{
+	unsigned count = two_in_flight(), fifth = last_batch(count), fourth = last_batch(fifth);
+	const struct disk_event *all;
+	uint64_t size;
+
+	(void)state;
+	disk_fake_events(rig.fake, &all);
+	struct disk_event late = all[fourth];
+	late.data = mem_dup(late.data, late.len);
+	assert_true(late.offset / UNIT != all[fifth].offset / UNIT);
+	lost_event = fourth;
+	uint8_t *image = disk_fake_without(rig.fake, count, is_lost, &size);
+	let_go();
+	open_image(image, size);
+	assert_int_equal(get("3"), ERR_OK);
+	assert_int_equal(get("4"), ERR_NOT_FOUND);
+	/* It is whole on the disk, but what came before it is not. */
+	assert_int_equal(get("5"), ERR_NOT_FOUND);
+	assert_int_equal(rig_put(&rig, "6", T + 6, 1000), ERR_OK);
+	/* What was lost turns up on the disk after all: it was shown as not there, and stays so,
+	 * also when a second crash came before the footer of the old unit. */
+	image = disk_fake_without(rig.fake, disk_fake_events(rig.fake, &all), is_footer, &size);
+	open_image(image, size);
+	for (int i = 0; i < 3; i++) {
+		memcpy(disk_fake_bytes(rig.fake) + late.offset, late.data, late.len);
+		reopen();
+		assert_int_equal(get("3"), ERR_OK);
+		assert_int_equal(get("4"), ERR_NOT_FOUND);
+		assert_int_equal(get("5"), ERR_NOT_FOUND);
+		assert_int_equal(get("6"), ERR_OK);
+	}
+	free(late.data);
+}
+
+static void a_footer_waits_for_all_batches(void **state)
+{
+	const struct disk_event *all;
+	unsigned count = two_in_flight();
+	unsigned fourth = last_batch(last_batch(count));
+
+	(void)state;
+	disk_fake_events(rig.fake, &all);
+	uint64_t unit = all[fourth].offset / UNIT * UNIT;
+	for (int held_back = 1; held_back >= 0; held_back--) {
+		bool sealed = false;
+		if (!held_back)
+			let_go();
+		rig_sleep(&rig, 1000);
+		count = disk_fake_events(rig.fake, &all);
+		for (unsigned i = 0; i < count; i++)
+			sealed |= all[i].data && all[i].offset == unit + FORMAT_SEAL_B;
+		assert_int_equal(sealed, !held_back);
+	}
+}
+
+static void acknowledgements_keep_the_order_of_the_log(void **state)
+{
+	struct rig_call calls[24];
+
+	(void)state;
+	disk_fake_shuffle(rig.fake, 5);
+	for (unsigned i = 0; i < 24; i++) {
+		char name[8];
+		snprintf(name, sizeof(name), "%u", i);
+		rig_start(&rig, &calls[i], rig_put_msg(name, T + i, 200000));
+	}
+	for (bool all = false; !all;) {
+		bool before = true;
+		if (!reactor_turn(rig.reactor, false))
+			rig.env.mono_us += 100;
+		all = true;
+		for (unsigned i = 0; i < 24; i++) {
+			assert_true(before || !calls[i].done);
+			before = calls[i].done;
+			all &= calls[i].done;
+		}
+	}
+	for (unsigned i = 0; i < 24; i++) {
+		assert_int_equal(calls[i].call.reply.err, ERR_OK);
+		backend_call_done(&calls[i].call);
+	}
+}
+
+/* --- what makes a batch count: each check alone decides --- */
+
+enum spoil { NOTHING, MAGIC, INCARNATION, NONCE, LSN, CHAIN, UNIT_NUMBER, PAYLOAD, HEADER };
+
+static void spoil(struct format_batch *batch, enum spoil how)
+{
+	batch->incarnation -= how == INCARNATION;
+	batch->nonce += how == NONCE;
+	batch->lsn += how == LSN;
+	batch->prev_crc ^= how == CHAIN;
+	batch->unit += how == UNIT_NUMBER;
+	if (how != NOTHING && how != PAYLOAD && how != HEADER)
+		format_batch_seal(batch);
+	if (how == MAGIC)
+		batch->magic ^= 1; /* the CRC covers it: the header fails as a whole */
+	if (how == HEADER)
+		batch->crc ^= 1;
+	if (how == PAYLOAD)
+		((uint8_t *)batch)[5000] ^= 1;
+}
+
+static void a_batch_counts_when_all_of_it_is_right(void **state)
+{
+	const struct disk_event *all;
+	uint64_t size;
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "1", T + 1, 100), ERR_OK);
+	assert_int_equal(rig_put(&rig, "2", T + 2, 10000), ERR_OK);
+	unsigned count = disk_fake_events(rig.fake, &all), batch = last_batch(count);
+	struct disk_event event = all[batch];
+	uint8_t *bytes = mem_dup(event.data, event.len);
+	lost_event = UINT32_MAX;
+	uint8_t *image = disk_fake_without(rig.fake, count, is_lost, &size);
+	for (enum spoil how = NOTHING; how <= HEADER; how++) {
+		memcpy(image + event.offset, bytes, event.len);
+		spoil((void *)(image + event.offset), how);
+		open_image(mem_dup(image, size), size);
+		assert_int_equal(get("1"), ERR_OK);
+		assert_int_equal(get("2"), how == NOTHING ? ERR_OK : ERR_NOT_FOUND);
+	}
+	free(image);
+	free(bytes);
+}
+
+/* --- footers, and damage --- */
+
+static void fill_units(unsigned objects)
+{
+	for (unsigned i = 0; i < objects; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "f%u", i);
+		assert_int_equal(rig_put(&rig, name, T + i, 50000), ERR_OK);
+	}
+	rig_sleep(&rig, 1000);
+}
+
+static void check_units(unsigned objects)
+{
+	for (unsigned i = 0; i < objects; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "f%u", i);
+		assert_int_equal(get(name), ERR_OK);
+	}
+}
+
+static const struct format_seal *seal_at(uint32_t unit)
+{
+	return (const void *)(disk_fake_bytes(rig.fake) + FORMAT_BASE + (uint64_t)unit * UNIT +
+	                      FORMAT_SEAL_B);
+}
+
+static void damaged_footers_are_not_believed(void **state)
+{
+	(void)state;
+	fill_units(60);
+	rig_close(&rig);
+	for (uint32_t u = 0; u < 2; u++) {
+		assert_true(seal_at(u)->footer_len > 0);
+		disk_fake_bytes(rig.fake)[FORMAT_BASE + u * UNIT + seal_at(u)->footer + 77] ^= 4;
+	}
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	check_units(60);
+}
+
+static void damage_in_a_sealed_unit_costs_only_what_it_hit(void **state)
+{
+	(void)state;
+	fill_units(60);
+	struct device_version version;
+	uint8_t key[16];
+	md5_digest("f3", 2, key);
+	assert_int_equal(device_find(rig.device, 0, key, &version), ERR_OK);
+	assert_int_equal(at_unit(version.at), 0);
+	rig_close(&rig);
+	/* Record and footer both: the unit is walked, and the rest of it kept. */
+	uint8_t *unit = disk_fake_bytes(rig.fake) + FORMAT_BASE;
+	unit[at_off(version.at) + 100] ^= 1;
+	unit[seal_at(0)->footer + 50] ^= 1;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_int_equal(get("f3"), ERR_NOT_FOUND);
+	assert_int_equal(get("f2"), ERR_OK);
+	assert_int_equal(get("f4"), ERR_OK);
+	assert_int_equal(get("f59"), ERR_OK);
+}
+
+static void a_flipped_byte_is_told_and_repaired(void **state)
+{
+	struct device_version version;
+	uint8_t key[16];
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "o", T, 50000), ERR_OK);
+	fill_units(
+	        30); /* the batches of a unit that is still open are the log's end to a restart */
+	md5_digest("o", 1, key);
+	assert_int_equal(device_find(rig.device, 0, key, &version), ERR_OK);
+	disk_fake_bytes(rig.fake)[FORMAT_BASE + at_unit(version.at) * (uint64_t)UNIT +
+	                          at_off(version.at) + 30000] ^= 0x10;
+	assert_int_equal(get("o"), ERR_CORRUPT);
+	assert_int_equal(rig.corrupt, 1);
+	assert_int_equal(get("o"), ERR_CORRUPT);
+	assert_int_equal(rig_put(&rig, "o", T - 1, 50000), ERR_CONFLICT);
+	assert_int_equal(rig_put(&rig, "o", T, 50000), ERR_OK);
+	assert_int_equal(get("o"), ERR_OK);
+	reopen();
+	assert_int_equal(get("o"), ERR_OK);
+}
+
+static void a_flipped_byte_of_a_piece_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(rig_put_staged(&rig, "o", T, 300000), ERR_OK);
+	struct device_version version;
+	uint8_t key[16];
+	md5_digest("o", 1, key);
+	assert_int_equal(device_find(rig.device, 0, key, &version), ERR_OK);
+	const struct device_extent *e = object_extents(rig.device, version.at)->extents;
+	uint64_t at = FORMAT_BASE + e->unit * (uint64_t)UNIT + e->block * 4096u;
+	disk_fake_bytes(rig.fake)[at + 4096 + 299999] ^= 1;
+	assert_int_equal(get("o"), ERR_CORRUPT);
+	assert_int_equal(rig.corrupt, 1);
+}
+
+static void scrub_finds_what_nobody_reads(void **state)
+{
+	(void)state;
+	rig_close(&rig);
+	rig.options.scrub_rate = 1 << 20;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_int_equal(rig_put(&rig, "a", T, 50000), ERR_OK);
+	assert_int_equal(rig_put_staged(&rig, "b", T, 900000), ERR_OK);
+	struct device_version version;
+	uint8_t key[16];
+	md5_digest("a", 1, key);
+	assert_int_equal(device_find(rig.device, 0, key, &version), ERR_OK);
+	disk_fake_bytes(rig.fake)[FORMAT_BASE + at_unit(version.at) * (uint64_t)UNIT +
+	                          at_off(version.at) + 9000] ^= 1;
+	rig_sleep(&rig, 65000000);
+	struct device_stats stats;
+	device_stats(rig.device, &stats);
+	assert_int_equal(rig.corrupt, 1);
+	assert_int_equal(stats.corrupt, 1);
+	assert_in_range(stats.scrubbed_bytes, 900000, 900000 * 6);
+}
+
+/* --- errors --- */
+
+static void an_error_ends_writing_and_nothing_false_is_said(void **state)
+{
+	static const struct {
+		unsigned kind;
+		enum err disk, told;
+	} cases[] = {
+	        {DISK_WRITE, ERR_IO, ERR_IO},
+	        {DISK_WRITE, ERR_READ_ONLY, ERR_READ_ONLY},
+	        {DISK_SYNC, ERR_IO, ERR_IO},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		char name[8];
+		snprintf(name, sizeof(name), "e%u", i);
+		assert_int_equal(rig_put(&rig, name, T, 1000), ERR_OK);
+		disk_fake_fail(rig.fake, cases[i].kind, 1, cases[i].disk, false);
+		if (cases[i].kind == DISK_SYNC)
+			assert_int_equal(rig_put_staged(&rig, "new", T + 1, 1000), cases[i].told);
+		else
+			assert_int_equal(rig_put(&rig, "new", T + 1, 1000), cases[i].told);
+		/* Never tried again as if nothing had been. */
+		assert_int_equal(rig_put(&rig, name, T + 2, 1000), cases[i].told);
+		assert_int_equal(rig_delete(&rig, name, T + 2), cases[i].told);
+		assert_int_equal(get(name), ERR_OK);
+		assert_int_equal(get("new"), ERR_NOT_FOUND);
+		struct device_stats stats;
+		device_stats(rig.device, &stats);
+		assert_true(stats.failed);
+		disk_fake_fail(rig.fake, 0, 0, ERR_OK, false);
+		reopen();
+		assert_int_equal(get(name), ERR_OK);
+		assert_int_equal(get("new"), ERR_NOT_FOUND);
+	}
+}
+
+static void a_batch_behind_a_failed_one_fails(void **state)
+{
+	(void)state;
+	assert_int_equal(rig_put(&rig, "1", T, 1000), ERR_OK);
+	rig_idle(&rig);
+	struct rig_call calls[2];
+	disk_fake_hold(rig.fake, true);
+	disk_fake_fail(rig.fake, DISK_WRITE, 1, ERR_NO_SPACE, false);
+	rig_start(&rig, &calls[0], rig_put_msg("2", T, 1000));
+	rig_sleep(&rig, 5000);
+	rig_start(&rig, &calls[1], rig_put_msg("3", T, 1000));
+	rig_sleep(&rig, 5000);
+	disk_fake_hold(rig.fake, false);
+	for (int i = 0; i < 2; i++) {
+		rig_wait(&rig, &calls[i]);
+		assert_int_equal(calls[i].call.reply.err, ERR_NO_SPACE);
+		backend_call_done(&calls[i].call);
+	}
+	/* Full is not failed: it goes on in another unit, and the chain holds. */
+	rig_sleep(&rig, 2000000);
+	assert_int_equal(rig_put(&rig, "4", T, 1000), ERR_OK);
+	for (int again = 0; again < 3; again++) {
+		assert_int_equal(get("1"), ERR_OK);
+		assert_int_equal(get("2"), ERR_NOT_FOUND);
+		assert_int_equal(get("3"), ERR_NOT_FOUND);
+		assert_int_equal(get("4"), ERR_OK);
+		reopen();
+	}
+}
+
+static void only_devices_are_opened(void **state)
+{
+	(void)state;
+	rig_close(&rig);
+	rig_image(&rig, mem_zalloc(1), 0);
+	rig.options.create = false;
+	assert_int_equal(rig_open(&rig), ERR_FORMAT);
+	uint8_t *junk = mem_zalloc(1 << 20);
+	memset(junk, 0x5a, 1 << 20);
+	rig_image(&rig, junk, 1 << 20);
+	rig.options.create = true;
+	assert_int_equal(rig_open(&rig), ERR_FORMAT);
+	rig.objectd = NULL;
+	for (uint64_t copy = 0; copy < 2; copy++) {
+		rig_image(&rig, mem_zalloc(1), 0);
+		assert_int_equal(rig_open(&rig), ERR_OK);
+		assert_int_equal(rig_put(&rig, "o", T, 10), ERR_OK);
+		rig_close(&rig);
+		memset(disk_fake_bytes(rig.fake) + copy * FORMAT_SUPER_2, 0xff, 512);
+		assert_int_equal(rig_open(&rig), ERR_OK);
+		assert_int_equal(get("o"), ERR_OK);
+		rig_close(&rig);
+	}
+}
+
+/* --- space --- */
+
+static unsigned fill(uint64_t ts)
+{
+	unsigned n = 0;
+	enum err err = ERR_OK;
+
+	for (; n < 200 && !err; n++) {
+		char name[16];
+		snprintf(name, sizeof(name), "s%u", n);
+		err = rig_put(&rig, name, ts + n, 200000);
+	}
+	assert_int_equal(err, ERR_NO_SPACE);
+	return n - 1;
+}
+
+static void a_full_device_takes_deletes_and_comes_back(void **state)
+{
+	struct device_stats stats;
+
+	(void)state;
+	rig_close(&rig);
+	rig.options.compact_rate = 64 << 20;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	unsigned n = fill(T), again;
+	assert_in_range(n, 50, 100);
+	device_stats(rig.device, &stats);
+	assert_true(stats.full);
+	assert_int_equal(rig_put_staged(&rig, "large", T, 1 << 20), ERR_NO_SPACE);
+	for (unsigned i = 0; i < n; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "s%u", i);
+		assert_int_equal(get(name), ERR_OK);
+		assert_int_equal(rig_delete(&rig, name, T + 1000 + i), ERR_OK);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t key[16];
+		char name[16];
+		snprintf(name, sizeof(name), "s%u", i);
+		md5_digest(name, strlen(name), key);
+		device_settled(rig.device, 0, key, T + i);
+	}
+	rig_sleep(&rig, 20000000);
+	device_stats(rig.device, &stats);
+	assert_false(stats.full);
+	assert_true(stats.live_bytes < 200000);
+	reopen();
+	again = fill(T + 10000);
+	assert_true(again + 6 >= n);
+}
+
+static void compaction_keeps_what_lives(void **state)
+{
+	struct device_stats stats;
+
+	(void)state;
+	rig_close(&rig);
+	rig.options.compact_rate = 64 << 20;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	for (int round = 0; round < 12; round++) {
+		for (unsigned i = 0; i < 24; i++) {
+			char name[16];
+			uint64_t ts = T + 1000u * (unsigned)round + i;
+			snprintf(name, sizeof(name), "c%u", i);
+			uint8_t key[16];
+			md5_digest(name, strlen(name), key);
+			if (i % 8 == 0 && round)
+				continue; /* these stay in the oldest units */
+			enum err err = i % 8 == 1 ? rig_put_staged(&rig, name, ts, 250000)
+			                          : rig_put(&rig, name, ts, 60000);
+			assert_int_equal(err, ERR_OK);
+			if (i != 16) /* one whose updates stay open */
+				device_settled(rig.device, 0, key, ts);
+			if (i == 3)
+				assert_int_equal(rig_post(&rig, name, ts + 500, "x"), ERR_OK);
+		}
+		rig_sleep(&rig, 4000000);
+	}
+	device_stats(rig.device, &stats);
+	assert_true(stats.moved > 3);
+	assert_true(stats.freed_units > 5);
+	for (int again = 0; again < 2; again++) {
+		for (unsigned i = 0; i < 24; i++) {
+			char name[16];
+			uint64_t ts;
+			snprintf(name, sizeof(name), "c%u", i);
+			assert_int_equal(rig_get(&rig, name, &ts, NULL), ERR_OK);
+			assert_int_equal(ts, T + (i % 8 ? 11000u : 0u) + i);
+		}
+		assert_int_equal(objectd_unsettled_count(rig.objectd), 1);
+		reopen();
+	}
+}
+
+static void tombstones_go_when_they_are_old(void **state)
+{
+	bool deleted;
+
+	(void)state;
+	rig_close(&rig);
+	rig.options.compact_rate = 64 << 20;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_int_equal(rig_put(&rig, "o", T, 1000), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "o", T + 1), ERR_OK);
+	uint8_t key[16];
+	md5_digest("o", 1, key);
+	device_settled(rig.device, 0, key, T);
+	for (int round = 0; round < 2; round++) {
+		/* The unit with the tombstone fills up, dies otherwise, and is compacted. */
+		for (unsigned i = 0; i < 40; i++)
+			assert_int_equal(
+			        rig_put(&rig, "x", T + 2 + i + 100u * (unsigned)round, 60000),
+			        ERR_OK);
+		struct device_unsettled u = {0};
+		while (device_next_unsettled(rig.device, u.lsn, &u))
+			device_settled(rig.device, 0, u.key, u.ts);
+		rig_sleep(&rig, 10000000);
+		enum err err = rig_version(&rig, "o", NULL, &deleted);
+		assert_int_equal(err, round ? ERR_NOT_FOUND : ERR_OK);
+		rig.env.wall_us += 8ull * 86400 * 1000000;
+	}
+	reopen();
+	assert_int_equal(rig_version(&rig, "o", NULL, &deleted), ERR_NOT_FOUND);
+}
+
+int main(void)
+{
+#define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	        T_(order_spans_units_and_recovered_tails_are_sealed),
+	        T_(a_footer_waits_for_all_batches),
+	        T_(acknowledgements_keep_the_order_of_the_log),
+	        T_(a_batch_counts_when_all_of_it_is_right),
+	        T_(damaged_footers_are_not_believed),
+	        T_(damage_in_a_sealed_unit_costs_only_what_it_hit),
+	        T_(a_flipped_byte_is_told_and_repaired),
+	        T_(a_flipped_byte_of_a_piece_is_told),
+	        T_(scrub_finds_what_nobody_reads),
+	        T_(an_error_ends_writing_and_nothing_false_is_said),
+	        T_(a_batch_behind_a_failed_one_fails),
+	        T_(only_devices_are_opened),
+	        T_(a_full_device_takes_deletes_and_comes_back),
+	        T_(compaction_keeps_what_lives),
+	        T_(tombstones_go_when_they_are_old),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
