@@ -55,10 +55,10 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libtest.a $(B)/libcairn.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) $(B)/libtest.a $(B)/libcairn.a $(LDLIBS) -lcmocka -o $@
 
-$(B)/tests/fault/%: tests/fault/%.c $(TESTLIB:%.c=$(B)/%.o) $(B)/libcairn.a
+$(B)/tests/fault/%: tests/fault/%.c $(B)/libtest.a $(B)/libcairn.a
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(TESTLIB:%.c=$(B)/%.o) $(LDFLAGS) $(B)/libcairn.a $(LDLIBS) -lcmocka -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) $(B)/libtest.a $(B)/libcairn.a $(LDLIBS) -lcmocka -o $@
 
 unit-build: $(TESTBIN) $(FAULTBIN)
 unit: $(TESTBIN)
