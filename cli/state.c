@@ -69,7 +69,7 @@ static void random_hex(char *ret_text, unsigned bytes)
 
 	env_real()->random(env_real(), raw, bytes);
 	for (unsigned i = 0; i < bytes; i++)
-		sprintf(ret_text + 2 * i, "%02x", raw[i]);
+		snprintf(ret_text + 2 * i, 3, "%02x", raw[i]);
 }
 
 static void conf_text(const struct state *state, const char *dir, struct buf *out)

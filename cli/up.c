@@ -38,6 +38,15 @@ static int usage(FILE *out, const char *command, int code)
 	return code;
 }
 
+/* -1, which no option takes, when it is none. */
+static int number(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	return *text && !*end && n >= 0 && n <= INT_MAX ? (int)n : -1;
+}
+
 static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 {
 	static const struct option longs[] = {{"state", 1, 0, 's'}, {"port", 1, 0, 'p'},
@@ -52,13 +61,13 @@ static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 			state->dir = optarg;
 			break;
 		case 'p':
-			state->port = atoi(optarg);
+			state->port = number(optarg);
 			break;
 		case 'd':
-			state->devices = atoi(optarg);
+			state->devices = number(optarg);
 			break;
 		case 'r':
-			state->replicas = atoi(optarg);
+			state->replicas = number(optarg);
 			break;
 		default:
 			*ret_code = usage(c == 'h' ? stdout : stderr, argv[0], c == 'h' ? 0 : 2);

@@ -5,7 +5,6 @@
 #include "ring/builder.h"
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 static enum err build(const struct node *node, struct ring **ret_ring)
 {
@@ -69,7 +68,7 @@ enum err node_rings(struct node *node, struct buf *error)
 		if (i)
 			snprintf(wanted[count].name, sizeof(wanted[0].name), "object-%u", i);
 		else
-			strcpy(wanted[count].name, "object");
+			snprintf(wanted[count].name, sizeof(wanted[0].name), "object");
 		wanted[count++].ring = &node->cluster.policies[i].ring;
 	}
 	for (unsigned i = 0; i < count; i++) {

@@ -149,7 +149,7 @@ static void referer_host(const char *referer, char *ret_host, size_t size)
 	}
 	ret_host[n] = 0;
 	if (n == 0)
-		strcpy(ret_host, "unknown");
+		memcpy(ret_host, "unknown", sizeof("unknown"));
 }
 
 static bool host_matches(const char *host, const char *pattern, size_t len)

@@ -109,7 +109,7 @@ static struct info *make(const struct backend_reply *r, const char *path, uint64
 {
 	struct info *info = mem_zalloc(sizeof(*info) + strlen(path) + 1);
 
-	strcpy(info->path, path);
+	memcpy(info->path, path, strlen(path) + 1);
 	info->refs = 1;
 	info->generation = seen;
 	info->exists = r->err == ERR_OK;

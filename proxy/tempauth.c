@@ -57,9 +57,9 @@ static const char *make_token(struct request *request, uint32_t index, uint32_t 
 	put_u32(token, index);
 	put_u32(token + 4, expires);
 	seal(cluster, &cluster->users[index], token);
-	strcpy(text, TOKEN_PREFIX);
+	memcpy(text, TOKEN_PREFIX, sizeof(TOKEN_PREFIX));
 	for (int i = 0; i < TOKEN_BYTES; i++)
-		sprintf(text + strlen(TOKEN_PREFIX) + 2 * i, "%02x", token[i]);
+		snprintf(text + strlen(TOKEN_PREFIX) + 2 * i, 3, "%02x", token[i]);
 	return text;
 }
 
@@ -118,7 +118,7 @@ static const struct user *check_token(struct cluster *cluster, const char *text)
 	seal(cluster, &cluster->users[index], sealed);
 	if (!hmac_equal(sealed, token, TOKEN_BYTES))
 		return NULL;
-	strcpy(recent[slot].token, text);
+	memcpy(recent[slot].token, text, strlen(text) + 1);
 	recent[slot].cluster = cluster;
 	recent[slot].user = &cluster->users[index];
 	recent[slot].expires = expires;

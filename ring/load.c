@@ -256,7 +256,7 @@ static enum err find_section(
 		return ERR_FORMAT;
 	sha256_digest(raw->data + start, end - start, digest);
 	for (size_t i = 0; i < sizeof(digest); i++)
-		sprintf(text + 2 * i, "%02x", digest[i]);
+		snprintf(text + 2 * i, 3, "%02x", digest[i]);
 	if (strcasecmp(text, hex))
 		return ERR_CORRUPT;
 

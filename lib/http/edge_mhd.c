@@ -389,7 +389,7 @@ static void note_client(struct exchange *x)
 	        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const struct sockaddr *sa = info ? info->client_addr : NULL;
 
-	strcpy(x->req.remote, "-");
+	memcpy(x->req.remote, "-", 2);
 	if (sa && sa->sa_family == AF_INET)
 		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr,
 		        x->req.remote, sizeof(x->req.remote));
