@@ -54,6 +54,24 @@ struct bytes *bytes_new(size_t cap)
 	return b;
 }
 
+struct bytes *bytes_new_exact(size_t cap)
+{
+	struct bytes *b = malloc(sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->data = malloc(cap ? cap : 1);
+	if (!b->data) {
+		free(b);
+		return NULL;
+	}
+	b->len = 0;
+	b->cap = cap;
+	b->size_class = CLASSES; /* not for the cache of aligned ones */
+	atomic_init(&b->refs, 1);
+	return b;
+}
+
 struct bytes *bytes_copy(const void *data, size_t len)
 {
 	struct bytes *b = bytes_new(len);

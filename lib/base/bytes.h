@@ -20,6 +20,9 @@ struct bytes {
 /* At least `cap` bytes, not zeroed, len 0, one reference; NULL when memory is out. */
 struct bytes *bytes_new(size_t cap);
 
+/* Exactly `cap` bytes, aligned to 16 only: for what is kept and never written to a disk. */
+struct bytes *bytes_new_exact(size_t cap);
+
 /* A copy of `len` bytes. */
 struct bytes *bytes_copy(const void *data, size_t len);
 

@@ -4,6 +4,7 @@
 #include "lib/base/list.h"
 #include "lib/base/mem.h"
 #include <stdlib.h>
+#include <string.h>
 
 enum { PROBATION, MAIN, PARTS };
 
@@ -22,6 +23,7 @@ struct cache {
 	size_t bytes[PARTS], bytes_max;
 };
 
+#define SHARED_MIN 32768u /* memory this large may be a batch that many items share */
 #define ENTRY_COST ((uint32_t)(sizeof(struct entry) + sizeof(struct bytes) + 32))
 
 struct cache *cache_new(size_t bytes_max)
@@ -96,14 +98,32 @@ static void place(struct cache *cache, struct entry *entry, uint8_t part)
 	cache->bytes[part] += entry->cost;
 }
 
+/* Whether the item's memory is much larger than the item, or a small aligned piece, around which
+ * an allocator leaves gaps. */
+static bool wasteful(const struct cache_item *item)
+{
+	return item->bytes->cap > (size_t)item->len + item->len / 8;
+}
+
+static struct bytes *exact_copy(const struct cache_item *item)
+{
+	struct bytes *copy = bytes_new_exact(item->len);
+
+	if (copy) {
+		memcpy(copy->data, item->bytes->data + item->at, item->len);
+		copy->len = item->len;
+	}
+	return copy;
+}
+
 /* Gives a much used item memory of its own. */
 static void unshare(struct cache *cache, struct entry *entry)
 {
 	struct cache_item *item = &entry->item;
 
-	if (item->bytes->cap <= 2 * (size_t)item->len || item->bytes->cap <= 8192)
+	if (!wasteful(item))
 		return;
-	struct bytes *copy = bytes_copy(item->bytes->data + item->at, item->len);
+	struct bytes *copy = exact_copy(item);
 	if (!copy)
 		return;
 	bytes_unref(item->bytes);
@@ -139,14 +159,17 @@ void cache_put(struct cache *cache, const struct cache_key *key, const struct ca
 
 	if (entry)
 		drop(cache, entry);
-	bool shared = item->bytes->cap > 2 * (size_t)item->len;
-	uint32_t cost = (shared ? item->len : (uint32_t)item->bytes->cap) + ENTRY_COST;
+	bool shared = item->bytes->cap >= SHARED_MIN && wasteful(item);
+	uint32_t cost = (shared || wasteful(item) ? item->len : (uint32_t)item->bytes->cap);
+	cost += ENTRY_COST;
 	if (cost > cache->bytes_max / 8)
+		return;
+	struct bytes *own = shared || !wasteful(item) ? bytes_ref(item->bytes) : exact_copy(item);
+	if (!own)
 		return;
 	entry = mem_zalloc(sizeof(*entry));
 	entry->key = *key;
-	entry->item = *item;
-	bytes_ref(item->bytes);
+	entry->item = (struct cache_item){own, own == item->bytes ? item->at : 0, item->len};
 	entry->cost = cost;
 	list_init(&entry->list);
 	hash_insert(&cache->hash, &entry->node, hash);

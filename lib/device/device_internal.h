@@ -222,6 +222,7 @@ struct extent_list {
 	uint8_t policy, key[16];
 	struct device_extent extents[];
 };
+void object_sort_unsettled(struct device *device);
 /* Queues what was settled to ride along. */
 void object_queue_settled(struct device *device);
 

@@ -150,13 +150,28 @@ struct index_entry *index_from(struct index *index, const uint8_t key[16])
 	return NULL;
 }
 
+/* Copies the arrays of a shard side by side: shrunk in place, each would leave a gap too small to
+ * give back. */
+static void pack(struct index_shard *shard)
+{
+	uint32_t count = 1u << shard->bits;
+	struct index_bucket *old = shard->buckets;
+
+	shard->buckets = mem_dup(old, count * sizeof(*old));
+	for (uint32_t b = 0; b < count; b++) {
+		struct index_bucket *bucket = &shard->buckets[b];
+		bucket->cap = bucket->count;
+		bucket->entries = bucket->count ? mem_dup(bucket->entries,
+		                                          bucket->count * sizeof(*bucket->entries))
+		                                : NULL;
+	}
+	for (uint32_t b = 0; b < count; b++)
+		free(old[b].entries);
+	free(old);
+}
+
 void index_trim(struct index *index)
 {
-	for (int i = 0; i < 256; i++) {
-		for (uint32_t b = 0; b < 1u << index->shards[i].bits; b++) {
-			struct index_bucket *bucket = &index->shards[i].buckets[b];
-			if (bucket->cap > bucket->count)
-				resize(bucket, bucket->count);
-		}
-	}
+	for (int i = 0; i < 256; i++)
+		pack(&index->shards[i]);
 }

@@ -201,12 +201,38 @@ static void open_updates(struct device *device, const struct applied *applied)
 	unit_claim(device, at_unit(u->at), at_len(u->at));
 	hash_insert(&device->unsettled, &u->node, key_hash(u->policy, u->key));
 	list_append(&device->unsettled_list, &u->list);
+	if (!device->serving)
+		return; /* footers tell them in the order of keys: see object_sort_unsettled */
 	while (u->list.prev != &device->unsettled_list &&
 	        LIST_ENTRY(u->list.prev, struct unsettled, list)->lsn > u->lsn) {
 		struct list *before = u->list.prev->prev;
 		list_remove(&u->list);
 		list_insert_(&u->list, before, before->next);
 	}
+}
+
+static int by_lsn(const void *a, const void *b)
+{
+	const struct unsettled *x = *(struct unsettled *const *)a;
+	const struct unsettled *y = *(struct unsettled *const *)b;
+
+	return x->lsn < y->lsn ? -1 : x->lsn > y->lsn;
+}
+
+void object_sort_unsettled(struct device *device)
+{
+	size_t count = device->unsettled.count, i = 0;
+
+	if (!count)
+		return;
+	struct unsettled **all = mem_zalloc(count * sizeof(*all));
+	LIST_EACH(node, &device->unsettled_list)
+		all[i++] = LIST_ENTRY(node, struct unsettled, list);
+	qsort(all, count, sizeof(*all), by_lsn);
+	list_init(&device->unsettled_list);
+	for (i = 0; i < count; i++)
+		list_append(&device->unsettled_list, &all[i]->list);
+	free(all);
 }
 
 void object_settle(struct device *device, uint8_t policy, const uint8_t key[16], uint64_t ts)

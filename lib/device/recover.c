@@ -95,6 +95,7 @@ static void on_opened(struct task *task)
 	struct recovery *r = CONTAINER_OF(task, struct recovery, task);
 	struct device *device = r->device;
 
+	object_sort_unsettled(device);
 	device->serving = true;
 	for (int p = 0; p < BACKEND_POLICIES; p++) {
 		if (device->index[p])
