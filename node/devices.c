@@ -5,6 +5,7 @@
 #include "lib/log/log.h"
 #include "lib/reactor/disk_file.h"
 #include "node/jobs.h"
+#include "node/reaper.h"
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -48,7 +49,9 @@ static enum err start_roles(struct node_device *d, struct device *device)
 	hlc_see(&d->node->hlc, containerd_newest_ts(d->containerd));
 	hlc_see(&d->node->hlc, accountd_newest_ts(d->accountd));
 	d->objectd = objectd_open(&(struct objectd_options){.device = device, .reactor = r->reactor});
-	return jobs_start(d, &d->jobs);
+	if ((err = jobs_start(d, &d->jobs)))
+		return err;
+	return reaper_start(d, &d->reaper);
 }
 
 static void on_opened(void *owner, struct device *device, enum err err)

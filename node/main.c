@@ -3,6 +3,7 @@
 #include "lib/log/log.h"
 #include "node/expirer.h"
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,37 @@ static int usage(FILE *out, int code)
 
 /* --- on the reactors --- */
 
+#define QUIET_SECONDS 5 /* without requests, until memory is given back */
+
+static void trim(struct work *work)
+{
+	(void)work;
+	malloc_trim(0);
+}
+
+static void on_trimmed(struct work *work)
+{
+	CONTAINER_OF(work, struct node_reactor, trim)->trimming = false;
+}
+
+/* What a burst of requests left in caches of free memory goes back to the system. */
+static void give_back(struct node_reactor *r)
+{
+	uint64_t requests = r->proxy.stats.requests;
+
+	if (requests != r->requests_seen) {
+		r->requests_seen = requests;
+		r->quiet = 0;
+		return;
+	}
+	if (r->quiet > QUIET_SECONDS || ++r->quiet <= QUIET_SECONDS || r->trimming)
+		return;
+	bytes_cache_drop();
+	r->trim.run = trim;
+	r->trim.done = on_trimmed;
+	r->trimming = work_submit(r->node->pool, &r->trim) == ERR_OK;
+}
+
 static void on_snapshot(struct timer *timer)
 {
 	struct node_reactor *r = CONTAINER_OF(timer, struct node_reactor, snapshot);
@@ -32,6 +64,7 @@ static void on_snapshot(struct timer *timer)
 		if (r->node->devices[i].reactor == r->index)
 			node_device_snapshot(&r->node->devices[i]);
 	}
+	give_back(r);
 	timer_set(r->reactor, timer, 1000000);
 }
 

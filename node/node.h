@@ -42,7 +42,8 @@ struct node_device {
 	struct objectd *objectd;
 	struct containerd *containerd;
 	struct accountd *accountd;
-	struct jobs *jobs; /* owned: what runs by itself */
+	struct jobs *jobs;     /* owned: what runs by itself */
+	struct reaper *reaper; /* owned */
 	struct timer retry;
 	unsigned retries;
 	enum err err; /* why it is not in use */
@@ -64,6 +65,10 @@ struct node_reactor {
 	struct cache *cache;
 	struct task start, stop;
 	struct timer snapshot;
+	struct work trim;
+	uint64_t requests_seen;
+	unsigned quiet; /* seconds without a request */
+	bool trimming;
 };
 
 struct node {

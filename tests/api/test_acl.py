@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from conftest import User
+from conftest import User, wait_for
 
 OWNER, SAME, OTHER, NOBODY = "owner", "same account", "other account", "anonymous"
 METHODS = ["list", "head container", "get", "head", "put", "post", "delete", "copy",
@@ -134,3 +134,18 @@ def test_reseller_admin_manages_accounts(cloud, tester):
     assert admin.request("PUT", "/c", storage=url).status_code == 201
     assert admin.request("DELETE", storage=url).status_code == 204
     assert admin.request("HEAD", storage=url).status_code == 410
+
+
+def test_a_deleted_account_is_emptied(cloud):
+    """Its objects and containers go by themselves; then it may be made again, and is empty."""
+    admin = User(cloud, "admin:admin", "admin")
+    url = cloud.url + "/v1/AUTH_reap" + os.urandom(4).hex()
+    for c in ("a", "b"):
+        assert admin.request("PUT", "/" + c, storage=url).status_code == 201
+        for n in range(12):
+            assert admin.request("PUT", "/%s/%d" % (c, n), storage=url, data=b"x").status_code == 201
+    assert admin.request("DELETE", storage=url).status_code == 204
+    wait_for(lambda: admin.request("GET", "/a", storage=url).status_code == 404 and
+             admin.request("GET", "/b", storage=url).status_code == 404, 30)
+    wait_for(lambda: admin.request("PUT", storage=url).status_code in (201, 202), 30)
+    assert admin.request("HEAD", storage=url).headers["X-Account-Container-Count"] == "0"
