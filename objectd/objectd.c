@@ -66,7 +66,8 @@ static void settled(struct objectd *o, struct backend_call *call)
 	const struct backend_msg *msg = call->msg;
 
 	for (unsigned i = 0; i < msg->settled_count; i++)
-		device_settled(o->device, msg->settled[i].policy, msg->settled[i].key, msg->settled[i].ts);
+		device_settled(
+		        o->device, msg->settled[i].policy, msg->settled[i].key, msg->settled[i].ts);
 	backend_finish(call, ERR_OK);
 }
 

@@ -209,6 +209,11 @@ static void append_copy(struct move *move)
 	uint64_t newest = format_newest(object->ts, object->meta_ts);
 	if (!object_is_open(device, v->policy, v->key, newest, v->at))
 		copy->flags |= RECORD_UPDATES_SETTLED;
+	/* A version that was deleted must not come back when its tombstone is gone: a copy lies
+	 * behind the tombstone in the log. */
+	struct device_version now;
+	if (device_find(device, v->policy, v->key, &now) || now.at != v->at)
+		copy->flags |= RECORD_SUPERSEDED;
 	if (move->extents)
 		memcpy((void *)(uintptr_t)format_extents(copy), move->extents,
 		        move->extent_count * sizeof(*move->extents));

@@ -226,7 +226,7 @@ void object_sort_unsettled(struct device *device)
 	if (!count)
 		return;
 	struct unsettled **all = mem_zalloc(count * sizeof(*all));
-	LIST_EACH(node, &device->unsettled_list)
+	LIST_EACH (node, &device->unsettled_list)
 		all[i++] = LIST_ENTRY(node, struct unsettled, list);
 	qsort(all, count, sizeof(*all), by_lsn);
 	list_init(&device->unsettled_list);
@@ -433,7 +433,7 @@ void object_apply_record(struct device *device, const struct format_record *reco
 	        .lsn = object->first_lsn,
 	        .at = at,
 	        .from = from,
-	        .gone = gone,
+	        .gone = gone || record->flags & RECORD_SUPERSEDED,
 	        .extents = format_extents(record),
 	        .extent_count = object->extent_count,
 	        .deleted = record->type == RECORD_TOMBSTONE,

@@ -330,12 +330,13 @@ static void apply_record(struct recovery *r, const struct format_record *record,
 	struct unit *unit = &device->units[u];
 
 	footer_note(unit->footer, record, off);
+	bool superseded = record->flags & RECORD_SUPERSEDED;
 	switch (record->type) {
 	case RECORD_OBJECT:
 	case RECORD_TOMBSTONE:
 		object_apply_record(device, record, at_make(u, off, record->len), 0,
-		        !adopt_extents(device, format_extents(record),
-		                format_object(record)->extent_count));
+		        !superseded && !adopt_extents(device, format_extents(record),
+		                               format_object(record)->extent_count));
 		break;
 	case RECORD_SETTLED: {
 		const struct format_settled *s = (const void *)(record + 1);
@@ -451,7 +452,8 @@ static void apply_footer(struct recovery *r, const struct format_footer *footer)
 		        .extent_count = entry->extent_count,
 		        .deleted = entry->type == RECORD_TOMBSTONE,
 		        .open = entry->open,
-		        .gone = !adopt_extents(device, extent, entry->extent_count),
+		        .gone = entry->superseded ||
+		                !adopt_extents(device, extent, entry->extent_count),
 		};
 		object_apply(device, &applied);
 	}
