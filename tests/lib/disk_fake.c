@@ -268,6 +268,12 @@ unsigned disk_fake_events(const struct disk_fake *fake, const struct disk_event 
 	return fake->event_count;
 }
 
+void disk_fake_set_events(struct disk_fake *fake, struct disk_event *events, unsigned count)
+{
+	fake->events = events;
+	fake->event_count = fake->event_cap = count;
+}
+
 void disk_fake_fail(
         struct disk_fake *fake, unsigned kinds, unsigned nth, enum err err, bool for_ever)
 {

@@ -33,6 +33,9 @@ void disk_fake_free(struct disk_fake *fake);
 void disk_fake_record(struct disk_fake *fake);
 unsigned disk_fake_events(const struct disk_fake *fake, const struct disk_event **ret_events);
 
+/* What another recorder saw, for images of crashes; array and data are the fake's from then on. */
+void disk_fake_set_events(struct disk_fake *fake, struct disk_event *events, unsigned count);
+
 /* The nth operation of these kinds from now (1: the next) gives err; `for_ever`: and all after. */
 void disk_fake_fail(
         struct disk_fake *fake, unsigned kinds, unsigned nth, enum err err, bool for_ever);

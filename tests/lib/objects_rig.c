@@ -68,7 +68,8 @@ void rig_sleep(struct rig *rig, uint64_t us)
 enum err rig_open(struct rig *rig)
 {
 	rig->options.reactor = rig->reactor;
-	rig->options.disk = disk_fake_disk(rig->fake);
+	rig->options.disk = rig->disk ? rig->disk : disk_fake_disk(rig->fake);
+	rig->disk = NULL;
 	rig->options.cache = rig->cache;
 	rig->options.opened = on_opened;
 	rig->options.corrupt = on_corrupt;
