@@ -8,7 +8,7 @@
 
 static enum err build(const struct node *node, struct ring **ret_ring)
 {
-	char ip[] = "127.0.0.1", none[] = "", names[NODE_DEVICES_MAX][8];
+	char ip[] = "127.0.0.1", none[] = "", names[NODE_DEVICES_MAX][16];
 	struct ring_dev devs[NODE_DEVICES_MAX];
 
 	for (unsigned i = 0; i < node->device_count; i++) {
