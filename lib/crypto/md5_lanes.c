@@ -2,65 +2,20 @@
 
 #include "lib/base/auto.h"
 #include "lib/base/mem.h"
+#include "lib/crypto/md5_blocks.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define LANES_MAX   16
+#define LANES_WORTH 3 /* fewer streams are faster one by one */
+
 struct md5_engine {
 	struct reactor_hook hook;
 	struct md5_job *first, **last;
+	unsigned lanes; /* 0: no vector unit that pays */
+	void (*kernel)(uint32_t *state, const uint8_t *const *data, size_t blocks);
 };
-
-/* RFC 1321 3.4: floor(2^32 * abs(sin(i + 1))). */
-static const uint32_t sines[64] = {0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf,
-        0x4787c62a, 0xa8304613, 0xfd469501, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be,
-        0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821, 0xf61e2562, 0xc040b340, 0x265e5a51,
-        0xe9b6c7aa, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8, 0x21e1cde6, 0xc33707d6,
-        0xf4d50d87, 0x455a14ed, 0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a, 0xfffa3942,
-        0x8771f681, 0x6d9d6122, 0xfde5380c, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70,
-        0x289b7ec6, 0xeaa127fa, 0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8,
-        0xc4ac5665, 0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92,
-        0xffeff47d, 0x85845dd1, 0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82,
-        0xbd3af235, 0x2ad7d2bb, 0xeb86d391};
-static const uint8_t shifts[4][4] = {
-        {7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
-
-static uint32_t rotate(uint32_t x, unsigned n)
-{
-	return x << n | x >> (32 - n);
-}
-
-static void blocks_scalar(uint32_t state[4], const uint8_t *data, size_t blocks)
-{
-	uint32_t w[16];
-
-	for (; blocks; blocks--, data += 64) {
-		uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
-		memcpy(w, data, 64);
-#pragma GCC unroll 64
-		for (unsigned i = 0; i < 64; i++) {
-			uint32_t f;
-			unsigned k;
-			if (i < 16)
-				f = d ^ (b & (c ^ d)), k = i;
-			else if (i < 32)
-				f = c ^ (d & (b ^ c)), k = (5 * i + 1) & 15;
-			else if (i < 48)
-				f = b ^ c ^ d, k = (3 * i + 5) & 15;
-			else
-				f = c ^ (b | ~d), k = (7 * i) & 15;
-			uint32_t t = a + f + sines[i] + w[k];
-			a = d;
-			d = c;
-			c = b;
-			b += rotate(t, shifts[i / 16][i % 4]);
-		}
-		state[0] += a;
-		state[1] += b;
-		state[2] += c;
-		state[3] += d;
-	}
-}
 
 void md5_stream_init(struct md5_stream *stream)
 {
@@ -80,10 +35,10 @@ void md5_stream_update(struct md5_stream *s, const void *data, size_t len)
 		len -= n;
 		if (s->tail_len < 64)
 			return;
-		blocks_scalar(s->state, s->tail, 1);
+		md5_blocks(s->state, s->tail, 1);
 		s->tail_len = 0;
 	}
-	blocks_scalar(s->state, p, len / 64);
+	md5_blocks(s->state, p, len / 64);
 	s->tail_len = (unsigned)(len % 64);
 	if (s->tail_len)
 		memcpy(s->tail, p + len / 64 * 64, s->tail_len);
@@ -100,22 +55,135 @@ void md5_stream_final(struct md5_stream *s, uint8_t ret_digest[16])
 	memcpy(ret_digest, s->state, 16);
 }
 
+/* One lane: a job whose whole blocks are being computed. */
+struct lane {
+	struct md5_job *job; /* NULL: idle */
+	const uint8_t *at;
+	size_t blocks;
+};
+
+static void finish(struct md5_job *job, const uint8_t *rest)
+{
+	size_t left = (size_t)((const uint8_t *)job->data + job->len - rest);
+
+	if (left)
+		memcpy(job->stream->tail, rest, left);
+	job->stream->tail_len = (unsigned)left;
+	job->done(job);
+}
+
+/* The next job with whole blocks, after the bytes that complete a block begun before; jobs without
+ * are done on the way. */
+static bool refill(struct md5_job **queue, struct lane *lane)
+{
+	while (*queue) {
+		struct md5_job *job = *queue;
+		struct md5_stream *s = job->stream;
+		size_t head = s->tail_len ? 64 - s->tail_len : 0;
+		*queue = job->next;
+		if (job->len < head + 64) {
+			md5_stream_update(s, job->data, job->len);
+			job->done(job);
+			continue;
+		}
+		md5_stream_update(s, job->data, head);
+		s->len += job->len - head;
+		*lane = (struct lane){
+		        job, (const uint8_t *)job->data + head, (job->len - head) / 64};
+		return true;
+	}
+	lane->job = NULL;
+	return false;
+}
+
+/* Runs the lanes until fewer than LANES_WORTH are busy. Idle lanes compute on a busy one's data. */
+static void run_lanes(struct md5_engine *engine, struct lane *lanes, struct md5_job **queue)
+{
+	unsigned n = engine->lanes;
+
+	for (;;) {
+		const uint8_t *data[LANES_MAX];
+		uint32_t state[4 * LANES_MAX];
+		unsigned busy = 0, first = 0;
+		size_t blocks = SIZE_MAX;
+		for (unsigned i = n; i-- > 0;) {
+			if (!lanes[i].job && !refill(queue, &lanes[i]))
+				continue;
+			busy++;
+			first = i;
+			blocks = lanes[i].blocks < blocks ? lanes[i].blocks : blocks;
+		}
+		if (busy < LANES_WORTH)
+			return;
+		for (unsigned i = 0; i < n; i++) {
+			const struct lane *l = lanes[i].job ? &lanes[i] : &lanes[first];
+			data[i] = l->at;
+			for (unsigned w = 0; w < 4; w++)
+				state[w * n + i] = l->job->stream->state[w];
+		}
+		engine->kernel(state, data, blocks);
+		for (unsigned i = 0; i < n; i++) {
+			struct lane *l = &lanes[i];
+			if (!l->job)
+				continue;
+			for (unsigned w = 0; w < 4; w++)
+				l->job->stream->state[w] = state[w * n + i];
+			l->at += blocks * 64;
+			l->blocks -= blocks;
+			if (l->blocks == 0)
+				finish(TAKE(l->job), l->at);
+		}
+	}
+}
+
 static bool run_engine(struct reactor_hook *hook)
 {
 	struct md5_engine *engine = CONTAINER_OF(hook, struct md5_engine, hook);
-	struct md5_job *job = engine->first;
+	struct md5_job *queue = engine->first;
+	struct lane lanes[LANES_MAX] = {0};
 
-	if (!job)
+	if (!queue)
 		return false;
 	engine->first = NULL;
 	engine->last = &engine->first;
-	while (job) {
-		struct md5_job *next = job->next;
+	if (engine->lanes && queue->next && queue->next->next)
+		run_lanes(engine, lanes, &queue);
+	for (unsigned i = 0; i < LANES_MAX; i++) {
+		struct lane *l = &lanes[i];
+		if (!l->job)
+			continue;
+		md5_blocks(l->job->stream->state, l->at, l->blocks);
+		finish(l->job, l->at + l->blocks * 64);
+	}
+	while (queue) {
+		struct md5_job *job = queue;
+		queue = job->next;
 		md5_stream_update(job->stream, job->data, job->len);
 		job->done(job);
-		job = next;
 	}
 	return true;
+}
+
+static void kernel_avx2(uint32_t *state, const uint8_t *const *data, size_t blocks)
+{
+	md5_blocks_avx2((uint32_t(*)[8])state, data, blocks);
+}
+
+static void kernel_avx512(uint32_t *state, const uint8_t *const *data, size_t blocks)
+{
+	md5_blocks_avx512((uint32_t(*)[16])state, data, blocks);
+}
+
+void md5_engine_limit(struct md5_engine *engine, unsigned lanes_max)
+{
+	engine->lanes = 0;
+	if (lanes_max >= 16 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+		engine->lanes = 16;
+		engine->kernel = kernel_avx512;
+	} else if (lanes_max >= 8 && __builtin_cpu_supports("avx2")) {
+		engine->lanes = 8;
+		engine->kernel = kernel_avx2;
+	}
 }
 
 enum err md5_engine_new(struct reactor *reactor, struct md5_engine **ret_engine)
@@ -124,6 +192,7 @@ enum err md5_engine_new(struct reactor *reactor, struct md5_engine **ret_engine)
 
 	engine->last = &engine->first;
 	engine->hook.run = run_engine;
+	md5_engine_limit(engine, LANES_MAX);
 	reactor_add_hook(reactor, &engine->hook);
 	*ret_engine = engine;
 	return ERR_OK;

@@ -23,8 +23,6 @@ struct md5_job {
 	size_t len;
 	void (*done)(struct md5_job *job); /* from the loop */
 	struct md5_job *next;              /* private */
-	const uint8_t *at;                 /* private */
-	size_t blocks;                     /* private */
 };
 
 void md5_stream_init(struct md5_stream *stream);
@@ -36,6 +34,8 @@ void md5_stream_final(struct md5_stream *stream, uint8_t ret_digest[16]);
 void md5_stream_update(struct md5_stream *stream, const void *data, size_t len);
 
 enum err md5_engine_new(struct reactor *reactor, struct md5_engine **ret_engine);
+/* At most so many lanes (16, 8 or 0), of those the machine has: for tests. */
+void md5_engine_limit(struct md5_engine *engine, unsigned lanes_max);
 void md5_engine_free(struct md5_engine *engine);
 void md5_engine_submit(struct md5_engine *engine, struct md5_job *job);
 
