@@ -188,21 +188,25 @@ static void drain(struct node *node)
 	}
 }
 
-static int serve(struct node *node)
+/* Before any thread is made: one that does not block a signal would die of it, and all with it. */
+static void block_signals(sigset_t *ret_signals)
 {
-	sigset_t signals;
+	sigemptyset(ret_signals);
+	sigaddset(ret_signals, SIGTERM);
+	sigaddset(ret_signals, SIGINT);
+	sigaddset(ret_signals, SIGHUP);
+	sigaddset(ret_signals, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+}
+
+static int serve(struct node *node, const sigset_t *signals)
+{
 	int signal;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	atomic_store(&node->devices_pending, node->device_count);
 	for (unsigned i = 0; i < node->reactor_count; i++)
 		pthread_create(&node->reactors[i].thread, NULL, run_reactor, &node->reactors[i]);
-	while (sigwait(&signals, &signal) == 0) {
+	while (sigwait(signals, &signal) == 0) {
 		if (signal == SIGTERM || signal == SIGINT)
 			break;
 		if (signal == SIGHUP)
@@ -221,6 +225,7 @@ int node_main(int argc, char **argv)
 	const char *path = "/etc/cairn/cairn.conf";
 	AUTO(buf) struct buf text = BUF_NONE;
 	bool check = false;
+	sigset_t signals;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
@@ -245,11 +250,12 @@ int node_main(int argc, char **argv)
 		printf("%s is good\n", path);
 		return 0;
 	}
+	block_signals(&signals);
 	if (!err)
 		err = node_prepare(&node, &text);
 	if (err) {
 		fprintf(stderr, "cairn node: %s\n", text.len ? buf_text(&text) : err_text(err));
 		return 2;
 	}
-	return serve(&node);
+	return serve(&node, &signals);
 }
