@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -97,22 +98,47 @@ static void sleep_ms(long ms)
 
 /* --- the supervisor --- */
 
-static volatile sig_atomic_t stopping;
-
-static void on_stop(int signal)
+/* A signal of the set, or -1 when none comes in time (ms < 0: no limit). */
+static int wait_signal(const sigset_t *signals, long ms)
 {
-	(void)signal;
-	stopping = 1;
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+	return sigtimedwait(signals, NULL, ms < 0 ? NULL : &t);
+}
+
+static bool stops(int signal)
+{
+	return signal == SIGTERM || signal == SIGINT;
+}
+
+/* Until the node has ended; *ret_stopping: because it was told to. */
+static int wait_node(pid_t pid, const sigset_t *signals, bool *ret_stopping)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (stops(wait_signal(signals, -1))) {
+			*ret_stopping = true;
+			kill(pid, SIGTERM);
+		}
+	}
+	return status;
 }
 
 static pid_t start_node(const struct state *state, const char *program)
 {
 	char conf[PATH_MAX];
 	pid_t parent = getpid(), pid = fork();
+	sigset_t none;
 
 	if (pid != 0)
 		return pid;
-	(void)parent;
+	/* Not without its supervisor: nobody would stop it. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	snprintf(conf, sizeof(conf), "%s/cairn.conf", state->dir);
 	execl(program, "cairn", "node", "--config", conf, (char *)NULL);
 	_exit(127);
@@ -120,21 +146,28 @@ static pid_t start_node(const struct state *state, const char *program)
 
 static int supervise(const struct state *state, const char *program)
 {
-	struct sigaction action = {.sa_handler = on_stop};
 	unsigned fast = 0;
+	bool stopping = false;
+	sigset_t stop, signals;
 
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
+	/* Blocked and waited for: a signal between a look and a wait is not lost. */
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	signals = stop;
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
 	state_write_pid(state, "supervisor", getpid());
 	while (!stopping) {
 		time_t started = time(NULL);
-		int status;
 		pid_t pid = start_node(state, program);
-		state_write_pid(state, "node", pid);
-		while (waitpid(pid, &status, 0) < 0) {
-			if (errno == EINTR && stopping)
-				kill(pid, SIGTERM);
+		if (pid < 0) {
+			log_error("no-process", "errno=%d", errno);
+			stopping = stops(wait_signal(&stop, 1000));
+			continue;
 		}
+		state_write_pid(state, "node", pid);
+		int status = wait_node(pid, &signals, &stopping);
 		if (stopping)
 			break;
 		log_error("node-died", "pid=%d signal=%d exit=%d", (int)pid,
@@ -143,7 +176,8 @@ static int supervise(const struct state *state, const char *program)
 		if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
 			break; /* its configuration is refused: again would be the same */
 		fast = time(NULL) - started < 5 ? fast + 1 : 0;
-		sleep_ms(fast > 5 ? 5000 : fast * 200);
+		if (fast)
+			stopping = stops(wait_signal(&stop, fast > 5 ? 5000 : fast * 200));
 	}
 	state_remove_pid(state, "node");
 	state_remove_pid(state, "supervisor");
