@@ -87,17 +87,18 @@ static bool take_segments(struct body *b)
 	struct backend_row row;
 	unsigned rows = 0;
 
+	if (fan_with(&b->list, ERR_OK) + fan_with(&b->list, ERR_NOT_FOUND) <
+	        majority(b->list.count)) {
+		b->err = ERR_UNAVAILABLE;
+		return true;
+	}
 	for (unsigned i = 0; i < b->list.count; i++) {
 		const struct backend_reply *r = &b->list.calls[i].reply;
 		if (!r->err && (!best || r->rows.len > best->rows.len))
 			best = r;
 	}
-	if (!best) {
-		b->err = fan_with(&b->list, ERR_NOT_FOUND) >= majority(b->list.count)
-		                 ? ERR_OK
-		                 : ERR_UNAVAILABLE;
+	if (!best)
 		return true;
-	}
 	for (size_t at = 0; backend_rows_next(&best->rows, &at, &row); rows++)
 		add_segment(b, &row);
 	return rows < LIST_PAGE || b->segment_count >= SEGMENTS_MAX;

@@ -137,6 +137,7 @@ static bool use_get(struct reader *r, const struct votes *v)
 	r->corrupt = g->err == ERR_CORRUPT;
 	r->corrupt_device = r->device;
 	r->phase = FETCHING;
+	r->newest = v->newest;
 	ask_get(r, v->holder);
 	return false;
 }
@@ -197,11 +198,12 @@ static bool fetching(struct reader *r)
 
 	if (fan_open(&r->get))
 		return false;
-	if (g->err == ERR_OK) {
+	/* A replica that lags behind knows an older version, or none: that is no answer. */
+	if (g->err == ERR_OK && g->ts >= r->newest) {
 		mend(r);
 		return finish(r, ERR_OK);
 	}
-	if (g->err == ERR_NOT_FOUND)
+	if (g->err == ERR_NOT_FOUND && g->ts > r->newest)
 		return finish(r, ERR_NOT_FOUND); /* deleted meanwhile: as if after us */
 	if (r->tried < r->count) {
 		ask_get(r, r->devices[r->tried++]);

@@ -3,7 +3,7 @@
  *   open:  GET to one primary, VERSION to as many others as make a majority. When they agree, done.
  *          Otherwise all others are asked too; a newest version that is not on a majority is
  *          repaired there first (repair.h), or the reader answers ERR_UNAVAILABLE (DESIGN 5.4).
- *   read:  bytes of that version; a device that fails half-way is replaced by another holder. */
+ *   read:  bytes of that version from the device that answered. */
 #ifndef PROXY_READER_H
 #define PROXY_READER_H
 
@@ -20,6 +20,7 @@ struct reader {
 	unsigned count, tried; /* devices[0..tried): asked for a GET */
 	struct fan get, versions, rest, close;
 	struct repair *repair;
+	uint64_t newest; /* the version that was decided on */
 	bool corrupt; /* the first device could not read its version */
 	uint32_t corrupt_device;
 	uint64_t want_offset, want_len;
