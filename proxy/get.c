@@ -39,20 +39,25 @@ static struct get *get_of(struct request *request)
 	return request->own;
 }
 
-/* The first bytes worth bringing along with the version. */
+/* The first bytes worth bringing along with the version. Only a plain range that cannot turn out
+ * to mean something else: of an inline body nothing more can be read later. */
 static void first_bytes(const struct request *request, uint64_t *ret_offset, uint64_t *ret_len)
 {
 	const char *range = http_get(request->http, "Range");
-	unsigned long long start, end;
+	char start[19], end[19];
+	int used = 0;
 
 	*ret_offset = 0;
 	*ret_len = request->head ? 0 : UINT64_MAX;
 	if (request->head || !range)
 		return;
-	if (sscanf(range, "bytes=%llu-%llu", &start, &end) == 2 && end >= start &&
-	        !strchr(range, ',')) {
-		*ret_offset = start;
-		*ret_len = end - start + 1;
+	if (http_get(request->http, "If-Range") ||
+	        sscanf(range, "bytes=%18[0-9]-%18[0-9]%n", start, end, &used) != 2 || range[used])
+		return;
+	uint64_t from = strtoull(start, NULL, 10), to = strtoull(end, NULL, 10);
+	if (to >= from) {
+		*ret_offset = from;
+		*ret_len = to - from + 1;
 	}
 }
 

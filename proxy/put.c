@@ -60,7 +60,7 @@ struct put {
 	uint8_t digest[16];
 	struct piece pieces[PIECES_MAX];
 	struct bytes *next_piece; /* arrived while the one before was being hashed */
-	bool last, receiving, staging, too_large, failed, hashing;
+	bool last, receiving, staging, too_large, failed, full, hashing;
 	struct bytes *inline_body; /* owned */
 	size_t inline_offset;
 	struct copy *copy;
@@ -316,7 +316,9 @@ static void reap_pieces(struct put *put)
 		if (!p->used || !p->hashed || fan_open(&p->staged))
 			continue;
 		for (unsigned d = 0; d < p->staged.count; d++) {
-			if (p->staged.calls[d].reply.err)
+			enum err err = p->staged.calls[d].reply.err;
+			put->full |= err == ERR_NO_SPACE;
+			if (err)
 				put->lost |= 1u << d;
 		}
 		fan_done(&p->staged);
@@ -486,6 +488,8 @@ static bool feed_copy(struct put *put, bool *ret_failed)
 		struct bytes *over = TAKE(copy->over);
 		put->last = copy->left == 0;
 		*ret_failed = !gather(put, over, 0, over->len);
+		if (put->last)
+			body_close(&copy->body);
 		return true;
 	}
 	switch (body_next(&copy->body, &piece, &offset, &len)) {
@@ -506,6 +510,13 @@ static bool feed_copy(struct put *put, bool *ret_failed)
 			body_close(&copy->body);
 		return true;
 	}
+}
+
+static int failed_status(const struct put *put, const struct request *request)
+{
+	if (request->http->gone)
+		return 0;
+	return put->too_large ? 413 : put->failed && put->full ? 507 : 503;
 }
 
 static enum step put_receive(struct op *op)
@@ -533,7 +544,7 @@ static enum step put_receive(struct op *op)
 		if (staged_open)
 			return STEP_WAIT; /* pieces under way end first, then their stage is dropped
 			                   */
-		return abandon(request, put, request->http->gone ? 0 : put->too_large ? 413 : 503);
+		return abandon(request, put, failed_status(put, request));
 	}
 	if (put->last && idle(put))
 		return op_go(op, VERIFY);
@@ -588,10 +599,11 @@ static enum step put_source(struct op *op)
 		return abandon(request, put, 412);
 	struct range range = {0, body_size(&copy->body) - 1};
 	unsigned count = 1;
-	if (range_parse(http_get(request->http, "Range"), body_size(&copy->body), copy->ranges,
-	            &count) == RANGE_UNSATISFIABLE)
+	enum range_result ranged = range_parse(http_get(request->http, "Range"),
+	        body_size(&copy->body), copy->ranges, &count);
+	if (ranged == RANGE_UNSATISFIABLE)
 		return abandon(request, put, 416);
-	if (count == 1 && http_get(request->http, "Range"))
+	if (ranged == RANGE_SOME && count == 1)
 		range = copy->ranges[0];
 	copy->left = body_size(&copy->body) ? range.end - range.start + 1 : 0;
 	if (copy->left > request_cluster(request)->limits.max_file_size)
