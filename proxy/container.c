@@ -208,6 +208,12 @@ static enum step container_check(struct op *op)
 		return request_fail_html(request, 400,
 		        arena_printf(request_arena(request),
 		                "Container name length of %zu longer than %u", len, max));
+	max = request_cluster(request)->limits.max_account_name;
+	if (strlen(request->account) > max && is_put(request))
+		return request_fail_html(request, 400,
+		        arena_printf(request_arena(request),
+		                "Account name length of %zu longer than %u",
+		                strlen(request->account), max));
 	if (!is_put(request))
 		return info->exists ? op_go(op, WRITE) : request_fail(request, 404);
 	if (info->exists && c->policy != info->policy)

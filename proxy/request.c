@@ -347,16 +347,17 @@ static const struct method *method_of(const struct request *request)
 static int split(struct request *request)
 {
 	struct arena *arena = request_arena(request);
-	const char *p = request->path + 1, *parts[4] = {0};
+	const char *sent = request->path + 1, *parts[4] = {0};
 	unsigned count = 0;
+	size_t decoded;
 
+	/* Decoded before it is cut, as in Swift: no account or container has a slash in it. */
+	const char *p = url_unquote(arena, sent, strlen(sent), &decoded);
+	if (strlen(p) != decoded || !utf8_valid(p, decoded))
+		return 4120;
 	while (count < 4) {
 		size_t len = count == 3 ? strlen(p) : strcspn(p, "/");
-		size_t decoded;
-		char *part = url_unquote(arena, p, len, &decoded);
-		if (strlen(part) != decoded || !utf8_valid(part, decoded))
-			return 4120;
-		parts[count++] = part;
+		parts[count++] = arena_strndup(arena, p, len);
 		p += len;
 		if (*p != '/')
 			break;

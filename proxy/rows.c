@@ -1,5 +1,7 @@
 #include "proxy/rows.h"
 
+#include "lib/base/auto.h"
+#include "lib/base/buf.h"
 #include "lib/base/mem.h"
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +68,14 @@ static enum step batch_wait(struct op *op)
 
 static const struct op_state batch_states[] = {{"batch", batch_wait, 0, 0}};
 
+static void free_idle(struct queue *queue)
+{
+	if (queue->batches || !list_empty(&queue->waiting) || queue->queued)
+		return;
+	hash_remove(&queue->proxy->row_queues, &queue->node);
+	free(queue);
+}
+
 static void batch_release(struct op *op)
 {
 	struct batch *batch = CONTAINER_OF(op, struct batch, op);
@@ -73,10 +83,8 @@ static void batch_release(struct op *op)
 
 	fan_done(&batch->fan);
 	free(batch);
-	if (--queue->batches == 0 && list_empty(&queue->waiting) && !queue->queued) {
-		hash_remove(&queue->proxy->row_queues, &queue->node);
-		free(queue);
-	}
+	queue->batches--;
+	free_idle(queue);
 }
 
 static struct backend_msg *message(struct queue *queue, struct batch *batch)
@@ -132,19 +140,19 @@ static void on_task(struct task *task)
 
 	queue->queued = false;
 	flush(queue);
+	free_idle(queue);
 }
 
 static struct queue *queue_of(struct proxy *proxy, const char *account, const char *container)
 {
 	size_t a = strlen(account) + 1, c = container ? strlen(container) + 1 : 0;
-	char key[2048];
 	size_t len = a + c;
+	AUTO(buf) struct buf both = BUF_NONE;
 
-	if (len > sizeof(key))
-		len = sizeof(key);
-	memcpy(key, account, a < len ? a : len);
-	if (c && a < len)
-		memcpy(key + a, container, len - a);
+	buf_add(&both, account, a);
+	if (c)
+		buf_add(&both, container, c);
+	const char *key = both.data;
 	uint64_t h = hash_bytes(key, len, 3) | 1;
 	for (struct hash_node *n = hash_find(&proxy->row_queues, h); n; n = hash_find_next(n)) {
 		struct queue *q = CONTAINER_OF(n, struct queue, node);
