@@ -66,15 +66,20 @@ static enum err parse_policies(struct node *node, struct buf *error)
 	return ERR_OK;
 }
 
+static enum err count_devices(const struct node *node, struct buf *error)
+{
+	if (!node->conf.devices.count)
+		return config_error(error, "[devices] there must be a", "device");
+	if (node->conf.devices.count > NODE_DEVICES_MAX)
+		return config_error(error, "[devices] too many of", "device");
+	return ERR_OK;
+}
+
 /* "name" or "name /dev/disk" */
 static enum err parse_devices(struct node *node, struct buf *error)
 {
 	const struct conf_list *list = &node->conf.devices;
 
-	if (!list->count)
-		return config_error(error, "[devices] there must be a", "device");
-	if (list->count > NODE_DEVICES_MAX)
-		return config_error(error, "[devices] too many of", "device");
 	for (unsigned i = 0; i < list->count; i++) {
 		struct node_device *d = &node->devices[i];
 		char *save = NULL, *name = strtok_r(mem_strdup(list->items[i]), " \t", &save);
@@ -196,7 +201,7 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	fill_cluster(node);
 	if ((err = parse_users(node, error)) || (err = parse_policies(node, error)))
 		return err;
-	return ERR_OK;
+	return count_devices(node, error);
 }
 
 enum err node_prepare(struct node *node, struct buf *error)

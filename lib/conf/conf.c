@@ -117,6 +117,14 @@ static enum err set_fallbacks(struct conf *c)
 	return ERR_OK;
 }
 
+/* A line ends with its newline, or with the file; what seems to end before that has a NUL in it. */
+static bool ends_well(FILE *file, const char *line)
+{
+	size_t len = strlen(line);
+
+	return (len && line[len - 1] == '\n') || (len && feof(file));
+}
+
 static enum err take_line(struct conf *c, char *line, char *section, size_t section_size)
 {
 	char *equals;
@@ -177,8 +185,14 @@ enum err conf_load(const char *path, const struct conf_option *options, unsigned
 		c->line++;
 		if (strlen(line) == sizeof(line) - 1)
 			err = complain(c, "line is too long", NULL);
+		else if (!ends_well(file, line))
+			err = complain(c, "a NUL byte", NULL);
 		else
 			err = take_line(c, line, section, sizeof(section));
+	}
+	if (!err && file && ferror(file)) {
+		err = err_from_errno(errno);
+		buf_printf(error, "%s: %s", path, err_text(err));
 	}
 	if (file)
 		fclose(file);
