@@ -42,7 +42,7 @@ const struct conf_option node_options[] = {
 	{"devices", "unit_bytes", CONF_U64, AT(unit_bytes), "64M", 4u << 20, 1u << 30, CONF_RESTART,
 		"Unit of a new device."},
 	{"devices", "device_bytes", CONF_U64, AT(device_bytes), "0", 0, 1ull << 60, CONF_RESTART,
-		"How far a file may grow; 0: nine tenths of its file system."},
+		"How far a file may grow; never more than its share of nine tenths of its file system, which 0 is."},
 	{"devices", "cache_bytes", CONF_U64, AT(cache_bytes), "16M", 1u << 20, 1ull << 40, CONF_RESTART,
 		"Memory for cached blocks, all loops together."},
 	{"devices", "page_bytes", CONF_U64, AT(page_bytes), "8M", 0, 1ull << 40, CONF_RESTART,

@@ -8,6 +8,7 @@
 #include "node/reaper.h"
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define RETRY_US    20000
@@ -61,16 +62,31 @@ static void on_opened(void *owner, struct device *device, enum err err)
 	opened(d, err ? err : start_roles(d, device));
 }
 
-/* What a file device may grow to: most of its file system, shared by the devices on it. */
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What a file device may grow to: most of its file system, shared by the devices on it, and no
+ * more than it has. What deletes and compaction need must really be there once objects are
+ * refused. */
 static uint64_t file_bytes_max(const struct node_device *d)
 {
+	const struct node *node = d->node;
 	struct statvfs fs;
+	struct stat st, other;
+	unsigned sharing = 0;
 
-	if (d->node->conf.device_bytes)
-		return d->node->conf.device_bytes;
-	if (statvfs(d->path, &fs) < 0)
-		return 0;
-	return (uint64_t)fs.f_blocks * fs.f_frsize / 10 * 9 / d->node->device_count;
+	if (statvfs(d->path, &fs) < 0 || stat(d->path, &st) < 0)
+		return node->conf.device_bytes;
+	for (unsigned i = 0; i < node->device_count; i++)
+		sharing += stat(node->devices[i].path, &other) == 0 && other.st_dev == st.st_dev;
+	if (!sharing)
+		sharing = 1;
+	uint64_t has = stat(d->data_path, &other) == 0 ? (uint64_t)other.st_blocks * 512 : 0;
+	uint64_t all = (uint64_t)fs.f_blocks * fs.f_frsize / 10 * 9 / sharing;
+	uint64_t max = smaller(all, has + (uint64_t)fs.f_bavail * fs.f_frsize / 10 * 9 / sharing);
+	return node->conf.device_bytes ? smaller(max, node->conf.device_bytes) : max;
 }
 
 /* A process that was killed a moment ago may hold its files a little longer, until the kernel has
