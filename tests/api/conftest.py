@@ -91,7 +91,11 @@ class Cloud:
 
     def close(self):
         self.cairn("down", "--state", self.state, check=False)
+        log = self.log() if os.path.exists(self.state + "/log/node.log") else ""
         shutil.rmtree(self.dir, ignore_errors=True)
+        # Of a binary built with SAN=: whatever its sanitizers found while it ran or stopped.
+        found = re.search(r"ERROR: \w+Sanitizer|runtime error:|Assertion .* failed", log)
+        assert not found, log[max(0, found.start() - 500):found.start() + 6000]
 
 
 def wait_for(what, seconds=60):
