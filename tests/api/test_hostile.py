@@ -18,6 +18,7 @@ def raw(cloud, data, seconds=10):
     with socket.create_connection(("127.0.0.1", cloud.port), timeout=seconds) as s:
         try:
             s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
             head = s.recv(65536)
         except OSError:
             return None
