@@ -145,14 +145,17 @@ static void pid_path(const struct state *state, const char *name, char ret_path[
 
 void state_write_pid(const struct state *state, const char *name, pid_t pid)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], draft[PATH_MAX];
 
+	/* Renamed into place: nobody reads half of it. */
 	pid_path(state, name, path);
-	FILE *file = fopen(path, "we");
-	if (file) {
-		fprintf(file, "%d\n", (int)pid);
-		fclose(file);
-	}
+	snprintf(draft, sizeof(draft), "%.*s.new", PATH_MAX - 8, path);
+	FILE *file = fopen(draft, "we");
+	if (!file)
+		return;
+	bool written = fprintf(file, "%d\n", (int)pid) > 0;
+	if (fclose(file) != 0 || !written || rename(draft, path) < 0)
+		unlink(draft);
 }
 
 void state_remove_pid(const struct state *state, const char *name)

@@ -174,14 +174,15 @@ static void drain(struct node *node)
 		node->reactors[i].stop.run = quiesce;
 		reactor_post(node->reactors[i].reactor, &node->reactors[i].stop);
 	}
-	for (unsigned ms = 0; ms < DRAIN_MS; ms += 10) {
-		uint64_t open = 0;
+	uint64_t open = 1;
+	for (unsigned ms = 0; open && ms < DRAIN_MS; ms += 10) {
+		open = 0;
 		nanosleep(&pause, NULL);
 		for (unsigned i = 0; i < node->reactor_count; i++)
 			open += __atomic_load_n(&node->reactors[i].proxy.stats.open, __ATOMIC_RELAXED);
-		if (!open)
-			break;
 	}
+	if (open)
+		log_warn("drain", "open=%llu", (unsigned long long)open);
 	for (unsigned i = 0; i < node->reactor_count; i++) {
 		reactor_stop(node->reactors[i].reactor);
 		pthread_join(node->reactors[i].thread, NULL);
