@@ -1,3 +1,4 @@
+#include "proxy/bulk.h"
 #include "proxy/proxy.h"
 
 #include "lib/base/kv.h"
@@ -332,6 +333,8 @@ static const struct {
 
 static const struct method *method_of(const struct request *request)
 {
+	if (bulk_wanted(request))
+		return &bulk_delete;
 	for (unsigned i = 0; i < COUNT_OF(verbs); i++) {
 		if (strcmp(request->http->method, verbs[i].verb) == 0) {
 			const struct method *m = request->object      ? verbs[i].object

@@ -256,3 +256,24 @@ def test_public_paths(cloud):
     assert info["swift"]["max_object_name_length"] == 1024 and info["tempauth"]
     assert "allow-access-from" in requests.get(cloud.url + "/crossdomain.xml").text
     assert "cairn_device_up" in requests.get(cloud.url + "/metrics").text
+
+
+def test_bulk_delete(cloud, tester, container):
+    for n in range(30):
+        tester.request("PUT", "/%s/a b%d" % (container, n), data=b"x")
+    tester.request("PUT", "/%s-empty" % container)
+    other = User(cloud, "test:tester3", "testing3")
+    lines = ["/%s/a%%20b%d" % (container, n) for n in range(30)] + ["%s/none" % container, "", container + "-empty", "nobody/x"]
+    r = other.request("POST", "?bulk-delete", storage=tester.storage, data="\n".join(lines[:3]),
+                      headers={"Content-Type": "text/plain", "Accept": "application/json"})
+    assert r.status_code == 200 and r.json()["Number Deleted"] == 0
+    assert [e[1] for e in r.json()["Errors"]] == ["403 Forbidden"] * 3
+    r = tester.request("DELETE", "?bulk-delete", data="\n".join(lines),
+                       headers={"Content-Type": "text/plain", "Accept": "application/json"})
+    assert r.status_code == 200, r.text
+    assert (r.json()["Number Deleted"], r.json()["Number Not Found"]) == (31, 2)
+    assert r.json()["Response Status"] == "200 OK" and r.json()["Errors"] == []
+    assert names(tester, container) == []
+    assert tester.request("HEAD", "/%s-empty" % container).status_code == 404
+    r = tester.request("POST", "?bulk-delete", data="", headers={"Content-Type": "text/plain"})
+    assert "Response Status: 400 Bad Request" in r.text
