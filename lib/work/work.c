@@ -11,7 +11,7 @@ struct work_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct work *first, **last;
-	unsigned queued, queue_max, idle, started, threads_max;
+	unsigned queued, running, queue_max, idle, started, threads_max;
 	bool stop;
 	pthread_t threads[];
 };
@@ -47,6 +47,7 @@ static struct work *next_work(struct work_pool *pool)
 	if (work) {
 		pool->first = work->next;
 		pool->queued--;
+		pool->running++;
 		if (!pool->first)
 			pool->last = &pool->first;
 	}
@@ -64,6 +65,9 @@ static void *serve(void *arg)
 		work->run(work);
 		if (replies)
 			reactor_post(work->origin, &work->task);
+		pthread_mutex_lock(&pool->lock);
+		pool->running--;
+		pthread_mutex_unlock(&pool->lock);
 	}
 	bytes_cache_drop();
 	return NULL;
@@ -91,6 +95,14 @@ enum err work_submit(struct work_pool *pool, struct work *work)
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return err;
+}
+
+unsigned work_pool_pending(struct work_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	unsigned pending = pool->queued + pool->running;
+	pthread_mutex_unlock(&pool->lock);
+	return pending;
 }
 
 void work_pool_free(struct work_pool *pool)

@@ -20,6 +20,9 @@ struct work {
 /* Threads start at the first submit that finds none idle, up to `threads`. */
 enum err work_pool_new(unsigned threads, unsigned queue_max, struct work_pool **ret_pool);
 
+/* Jobs queued or running now. Once it is 0, every `done` of before is posted. Any thread. */
+unsigned work_pool_pending(struct work_pool *pool);
+
 /* Runs what is queued, then ends the threads. */
 void work_pool_free(struct work_pool *pool);
 
