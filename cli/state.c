@@ -15,12 +15,12 @@
 #include <unistd.h>
 
 static const char users[] = "user = test:tester testing .admin\n"
-			    "user = test:tester2 testing2 .admin\n"
-			    "user = test:tester3 testing3\n"
-			    "user = test2:tester2 testing2 .admin\n"
-			    "user = test4:tester4 testing4 .admin\n"
-			    "user = test5:tester5 testing5 service\n"
-			    "user = admin:admin admin .admin .reseller_admin\n";
+                            "user = test:tester2 testing2 .admin\n"
+                            "user = test:tester3 testing3\n"
+                            "user = test2:tester2 testing2 .admin\n"
+                            "user = test4:tester4 testing4 .admin\n"
+                            "user = test5:tester5 testing5 service\n"
+                            "user = admin:admin admin .admin .reseller_admin\n";
 
 static enum err fail(struct buf *error, const char *what, const char *path)
 {
@@ -77,23 +77,27 @@ static void conf_text(const struct state *state, const char *dir, struct buf *ou
 	char suffix[33];
 
 	random_hex(suffix, 16);
-	buf_printf(out, "# Written at first start. `cairn node --print-config` lists every option.\n"
-			"[node]\nstate_dir = %s\nport = %d\n\n"
-			"[cluster]\nreplicas = %d\nhash_suffix = %s\n"
-			"policy = 0 Policy-0\npolicy = 1 silver\n\n[devices]\n",
+	buf_printf(out,
+	        "# Written at first start. `cairn node --print-config` lists every option.\n"
+	        "[node]\nstate_dir = %s\nport = %d\n\n"
+	        "[cluster]\nreplicas = %d\nhash_suffix = %s\n"
+	        "policy = 0 Policy-0\npolicy = 1 silver\n\n[devices]\n",
 	        dir, state->port, state->replicas, suffix);
 	for (int i = 0; i < state->devices; i++)
 		buf_printf(out, "device = d%d\n", i);
-	buf_printf(out, "\n# Development accounts: remove these lines in production.\n"
-			"[auth]\nv1_auth = yes\n%s", users);
+	buf_printf(out,
+	        "\n# Development accounts: remove these lines in production.\n"
+	        "[auth]\nv1_auth = yes\n%s",
+	        users);
 }
 
 static enum err write_openrc(const struct state *state, struct buf *error)
 {
 	AUTO(buf) struct buf rc = BUF_NONE;
 
-	buf_printf(&rc, "export ST_AUTH=http://127.0.0.1:%d/auth/v1.0\n"
-			"export ST_USER=test:tester\nexport ST_KEY=testing\n",
+	buf_printf(&rc,
+	        "export ST_AUTH=http://127.0.0.1:%d/auth/v1.0\n"
+	        "export ST_USER=test:tester\nexport ST_KEY=testing\n",
 	        state->port);
 	return write_file(state, "openrc", &rc, error);
 }
@@ -243,10 +247,12 @@ int state_print_metrics(const struct state *state)
 	        p = strstr(p + 1, "cairn_device_up{")) {
 		if (sscanf(p, "cairn_device_up{device=\"%u\"} %u", &id, &up) != 2)
 			continue;
-		static const char *const names[] = {"objects", "used_bytes", "live_bytes", "max_bytes"};
+		static const char *const names[] = {
+		        "objects", "used_bytes", "live_bytes", "max_bytes"};
 		for (unsigned i = 0; i < 4; i++) {
 			char want[64];
-			snprintf(want, sizeof(want), "cairn_device_%s{device=\"%u\"} ", names[i], id);
+			snprintf(want, sizeof(want), "cairn_device_%s{device=\"%u\"} ", names[i],
+			        id);
 			const char *at = strstr(body.data, want);
 			values[i] = at ? atof(at + strlen(want)) : 0;
 		}

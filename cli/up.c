@@ -29,7 +29,8 @@ static int usage(FILE *out, const char *command, int code)
 	if (strcmp(command, "up") == 0)
 		fprintf(out,
 		        "Usage: cairn up [--state DIR] [--port N] [--devices N] [--replicas N]\n\n"
-		        "Starts a one-machine cloud in the background and waits until it serves.\n\n"
+		        "Starts a one-machine cloud in the background and waits until it "
+		        "serves.\n\n"
 		        "  --state DIR    where everything is kept (./var)\n"
 		        "  --port N       port of the API (8080); first start only\n"
 		        "  --devices N    file devices (4); first start only\n"
@@ -195,7 +196,8 @@ static bool go_to_background(const struct state *state, const char *program)
 		return true;
 	setsid();
 	snprintf(path, sizeof(path), "%s/log/node.log", state->dir);
-	int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0640), null = open("/dev/null", O_RDONLY);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0640),
+	    null = open("/dev/null", O_RDONLY);
 	if (log < 0 || null < 0)
 		_exit(1);
 	dup2(null, STDIN_FILENO);
@@ -288,7 +290,8 @@ int status_main(int argc, char **argv)
 
 	if (!parse(argc, argv, &state, &code))
 		return code;
-	pid_t supervisor = state_read_pid(&state, "supervisor"), node = state_read_pid(&state, "node");
+	pid_t supervisor = state_read_pid(&state, "supervisor"),
+	      node = state_read_pid(&state, "node");
 	printf("version     %s\n", CAIRN_VERSION);
 	printf("state       %s\n", state.dir);
 	printf("supervisor  %s\n", supervisor ? "running" : "down");

@@ -29,7 +29,8 @@ static void opened(struct node_device *d, enum err err)
 	d->err = err;
 	d->ready = !err;
 	if (err)
-		log_error("device", "id=%u path=%s err=%s", d->id, log_quote(d->data_path), err_name(err));
+		log_error("device", "id=%u path=%s err=%s", d->id, log_quote(d->data_path),
+		        err_name(err));
 	else
 		log_info("device", "id=%u path=%s objects=%llu", d->id, log_quote(d->data_path),
 		        (unsigned long long)objects(d));
@@ -49,7 +50,8 @@ static enum err start_roles(struct node_device *d, struct device *device)
 		return err;
 	hlc_see(&d->node->hlc, containerd_newest_ts(d->containerd));
 	hlc_see(&d->node->hlc, accountd_newest_ts(d->accountd));
-	d->objectd = objectd_open(&(struct objectd_options){.device = device, .reactor = r->reactor});
+	d->objectd =
+	        objectd_open(&(struct objectd_options){.device = device, .reactor = r->reactor});
 	if ((err = jobs_start(d, &d->jobs)))
 		return err;
 	return reaper_start(d, &d->reaper);
@@ -168,16 +170,16 @@ void node_device_snapshot(struct node_device *d)
 void node_metrics(struct proxy *proxy, struct buf *out)
 {
 	const struct node *node = ((struct node_reactor *)proxy->node)->node;
-	static const char *const names[] = {
-	        "up", "objects", "used_bytes", "live_bytes", "max_bytes", "unsettled", "corrupt", "batches"};
+	static const char *const names[] = {"up", "objects", "used_bytes", "live_bytes",
+	        "max_bytes", "unsettled", "corrupt", "batches"};
 
 	for (unsigned n = 0; n < COUNT_OF(names); n++) {
 		buf_printf(out, "# TYPE cairn_device_%s gauge\n", names[n]);
 		for (unsigned i = 0; i < node->device_count; i++) {
 			const struct node_device *d = &node->devices[i];
-			const atomic_uint_least64_t *values[] = {&d->seen.up, &d->seen.objects, &d->seen.used,
-			        &d->seen.live, &d->seen.max, &d->seen.unsettled, &d->seen.corrupt,
-			        &d->seen.batches};
+			const atomic_uint_least64_t *values[] = {&d->seen.up, &d->seen.objects,
+			        &d->seen.used, &d->seen.live, &d->seen.max, &d->seen.unsettled,
+			        &d->seen.corrupt, &d->seen.batches};
 			buf_printf(out, "cairn_device_%s{device=\"%u\"} %llu\n", names[n], i,
 			        (unsigned long long)atomic_load(values[n]));
 		}
@@ -185,8 +187,9 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 	buf_str(out, "# TYPE cairn_requests counter\n");
 	for (unsigned i = 0; i < node->reactor_count; i++) {
 		const struct proxy_stats *s = &node->reactors[i].proxy.stats;
-		buf_printf(out, "cairn_requests{reactor=\"%u\"} %llu\ncairn_errors{reactor=\"%u\"} %llu\n"
-				"cairn_unsettled{reactor=\"%u\"} %llu\n",
+		buf_printf(out,
+		        "cairn_requests{reactor=\"%u\"} %llu\ncairn_errors{reactor=\"%u\"} %llu\n"
+		        "cairn_unsettled{reactor=\"%u\"} %llu\n",
 		        i, (unsigned long long)s->requests, i, (unsigned long long)s->errors, i,
 		        (unsigned long long)s->unsettled);
 	}

@@ -21,7 +21,7 @@ struct expirer {
 	struct op op;
 	struct proxy *proxy;
 	struct fan fan;
-	unsigned made; /* hidden account, then container */
+	unsigned made;  /* hidden account, then container */
 	struct buf due; /* encoded rows */
 	size_t due_at;
 	struct backend_row row;
@@ -43,7 +43,8 @@ static struct expirer *expirer_of(struct op *op)
 static void send_db(struct expirer *e, enum backend_op op, const char *container, uint64_t now_s)
 {
 	struct cluster *c = e->proxy->cluster;
-	struct backend_msg *msg = backend_msg_new(op, container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
+	struct backend_msg *msg =
+	        backend_msg_new(op, container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
 	uint32_t devices[REPLICAS_MAX];
 
 	backend_msg_path(msg, EXPIRY_ACCOUNT, container, NULL);
@@ -159,7 +160,8 @@ static enum step expirer_facts(struct op *op)
 static bool still_due(const struct expirer *e)
 {
 	const struct backend_reply *r = e->reader.reply;
-	const char *at = e->reader.err ? NULL : kv_get(r->headers.data, r->headers.len, "X-Delete-At");
+	const char *at =
+	        e->reader.err ? NULL : kv_get(r->headers.data, r->headers.len, "X-Delete-At");
 
 	return at && strtoull(at, NULL, 10) == e->at;
 }
@@ -171,7 +173,8 @@ static enum step expirer_read(struct op *op)
 
 	if (!e->reading) {
 		e->reading = true;
-		reader_open(&e->reader, op, e->proxy, policy, e->account, e->container, e->object, 0, 0);
+		reader_open(&e->reader, op, e->proxy, policy, e->account, e->container, e->object,
+		        0, 0);
 	}
 	if (!reader_ready(&e->reader))
 		return STEP_WAIT;

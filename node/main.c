@@ -15,11 +15,12 @@
 
 static int usage(FILE *out, int code)
 {
-	fprintf(out, "Usage: cairn node [--config FILE] [--check | --print-config]\n\n"
-		     "Hosts the proxy and the object, container and account roles of this machine.\n\n"
-		     "  --config FILE     configuration (/etc/cairn/cairn.conf)\n"
-		     "  --check           say whether the configuration is good, then end\n"
-		     "  --print-config    print a commented configuration with all options\n");
+	fprintf(out,
+	        "Usage: cairn node [--config FILE] [--check | --print-config]\n\n"
+	        "Hosts the proxy and the object, container and account roles of this machine.\n\n"
+	        "  --config FILE     configuration (/etc/cairn/cairn.conf)\n"
+	        "  --check           say whether the configuration is good, then end\n"
+	        "  --print-config    print a commented configuration with all options\n");
 	return code;
 }
 
@@ -97,7 +98,8 @@ static void open_edge(struct task *task)
 
 	enum err err = edge_open(r->reactor, &options, NULL, &r->edge);
 	if (err) {
-		log_error("listen", "ip=%s port=%u err=%s", conf->bind_ip, (unsigned)conf->port, err_name(err));
+		log_error("listen", "ip=%s port=%u err=%s", conf->bind_ip, (unsigned)conf->port,
+		        err_name(err));
 		_exit(2);
 	}
 	r->snapshot.fire = on_snapshot;
@@ -179,7 +181,8 @@ static void drain(struct node *node)
 		open = 0;
 		nanosleep(&pause, NULL);
 		for (unsigned i = 0; i < node->reactor_count; i++)
-			open += __atomic_load_n(&node->reactors[i].proxy.stats.open, __ATOMIC_RELAXED);
+			open += __atomic_load_n(
+			        &node->reactors[i].proxy.stats.open, __ATOMIC_RELAXED);
 	}
 	if (open)
 		log_warn("drain", "open=%llu", (unsigned long long)open);

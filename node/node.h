@@ -4,11 +4,11 @@
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 
+#include "accountd/accountd.h"
+#include "containerd/containerd.h"
 #include "lib/conf/conf.h"
 #include "lib/device/device.h"
 #include "lib/http/edge.h"
-#include "accountd/accountd.h"
-#include "containerd/containerd.h"
 #include "lib/work/work.h"
 #include "objectd/objectd.h"
 #include "proxy/proxy.h"
@@ -18,10 +18,11 @@
 #define NODE_DEVICES_MAX  256
 
 struct node_conf {
-	const char *bind_ip, *state_dir, *log_level, *tls_cert, *tls_key, *hash_prefix, *hash_suffix;
+	const char *bind_ip, *state_dir, *log_level, *tls_cert, *tls_key, *hash_prefix,
+	        *hash_suffix;
 	const char *cors_allow_origin;
 	uint64_t port, reactors, replicas, part_power, connections_max, idle_timeout, drain_bytes,
-		cache_bytes, page_bytes, unit_bytes, device_bytes, token_life, max_file_size;
+	        cache_bytes, page_bytes, unit_bytes, device_bytes, token_life, max_file_size;
 	bool account_autocreate, v1_auth;
 	struct conf_list devices, users, policies;
 };

@@ -1,4 +1,5 @@
-/* wait -> find -> containers -> (container -> facts -> objects -> (delete)* -> drop -> forget)* -> find */
+/* wait -> find -> containers -> (container -> facts -> objects -> (delete)* -> drop -> forget)* ->
+ * find */
 #include "node/reaper.h"
 
 #include "lib/base/mem.h"

@@ -8,6 +8,6 @@ void node_corrupt(void *owner, uint8_t policy, const uint8_t key[16], uint64_t t
 {
 	const struct node_device *d = owner;
 
-	log_warn("corrupt", "device=%u policy=%u key=%02x%02x%02x%02x ts=%llu", d->id, policy, key[0],
-	        key[1], key[2], key[3], (unsigned long long)ts);
+	log_warn("corrupt", "device=%u policy=%u key=%02x%02x%02x%02x ts=%llu", d->id, policy,
+	        key[0], key[1], key[2], key[3], (unsigned long long)ts);
 }

@@ -41,12 +41,14 @@ static enum err load(const struct node *node, const char *name, struct ring **re
 	return ring_save(*ret_ring, path);
 }
 
-static enum err check(const struct node *node, struct ring *ring, const char *name, struct buf *error)
+static enum err check(
+        const struct node *node, struct ring *ring, const char *name, struct buf *error)
 {
 	for (uint32_t i = 0; i < ring_dev_limit(ring); i++) {
 		if (ring_dev(ring, i) && i >= node->device_count) {
-			buf_printf(error, "the %s ring names device %u; the configuration has %u devices", name,
-			        i, node->device_count);
+			buf_printf(error,
+			        "the %s ring names device %u; the configuration has %u devices",
+			        name, i, node->device_count);
 			return ERR_CONFIG;
 		}
 	}
@@ -58,8 +60,8 @@ enum err node_rings(struct node *node, struct buf *error)
 	struct {
 		char name[32];
 		struct ring **ring;
-	} wanted[2 + BACKEND_POLICIES] = {
-	        {"account", &node->cluster.account_ring}, {"container", &node->cluster.container_ring}};
+	} wanted[2 + BACKEND_POLICIES] = {{"account", &node->cluster.account_ring},
+	        {"container", &node->cluster.container_ring}};
 	unsigned count = 2;
 
 	for (unsigned i = 0; i < BACKEND_POLICIES; i++) {
@@ -74,8 +76,8 @@ enum err node_rings(struct node *node, struct buf *error)
 	for (unsigned i = 0; i < count; i++) {
 		enum err err = load(node, wanted[i].name, wanted[i].ring);
 		if (err) {
-			buf_printf(error, "%s/ring/%s.ring.gz: %s", node->conf.state_dir, wanted[i].name,
-			        err_text(err));
+			buf_printf(error, "%s/ring/%s.ring.gz: %s", node->conf.state_dir,
+			        wanted[i].name, err_text(err));
 			return err;
 		}
 		if ((err = check(node, *wanted[i].ring, wanted[i].name, error)))

@@ -35,7 +35,8 @@ static enum err parse_users(struct node *node, struct buf *error)
 		users[i].groups = save ? save : "";
 		if (!users[i].name || !users[i].key || !strchr(users[i].name, ':'))
 			return config_error(error,
-			        "[auth] user wants account:user, key and groups, not", list->items[i]);
+			        "[auth] user wants account:user, key and groups, not",
+			        list->items[i]);
 	}
 	return ERR_OK;
 }
@@ -54,11 +55,13 @@ static enum err parse_policies(struct node *node, struct buf *error)
 		char *end, *save = NULL;
 		unsigned long index = strtoul(list->items[i], &end, 10);
 		if (end == list->items[i] || index >= BACKEND_POLICIES)
-			return config_error(error, "[cluster] policy wants an index below 16 and a name, not",
+			return config_error(error,
+			        "[cluster] policy wants an index below 16 and a name, not",
 			        list->items[i]);
 		char *name = strtok_r(mem_strdup(end), " \t", &save);
 		if (!name)
-			return config_error(error, "[cluster] policy without a name:", list->items[i]);
+			return config_error(
+			        error, "[cluster] policy without a name:", list->items[i]);
 		policies[index] = (struct policy){.name = name, .aliases = save ? save : ""};
 	}
 	if (!policies[0].name)
@@ -108,8 +111,8 @@ static enum err load_secrets(struct node *node, struct buf *error)
 	enum err err;
 
 	snprintf(path, sizeof(path), "%s/token.key", conf->state_dir);
-	err = secret_load(env_real(), path, node->cluster.token_secret,
-	        sizeof(node->cluster.token_secret));
+	err = secret_load(
+	        env_real(), path, node->cluster.token_secret, sizeof(node->cluster.token_secret));
 	if (err) {
 		buf_printf(error, "%s: %s", path, err_text(err));
 		return err;
@@ -155,9 +158,11 @@ static enum err make_reactors(struct node *node, struct buf *error)
 		struct node_reactor *r = &node->reactors[i];
 		enum err err = reactor_new(env_real(), 4096, &r->reactor);
 		if (err) {
-			buf_str(error, err == ERR_NO_MEMORY
+			buf_str(error,
+			        err == ERR_NO_MEMORY
 			                ? "io_uring: not enough locked memory; raise `ulimit -l`"
-			                : "io_uring is not available; see sysctl kernel.io_uring_disabled");
+			                : "io_uring is not available; see sysctl "
+			                  "kernel.io_uring_disabled");
 			return err;
 		}
 		r->node = node;
@@ -189,8 +194,8 @@ static void raise_limits(void)
 enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 {
 	enum log_level level;
-	enum err err = conf_load(conf_path, node_options, node_option_count, &node->conf, error,
-	        &node->conf_texts);
+	enum err err = conf_load(
+	        conf_path, node_options, node_option_count, &node->conf, error, &node->conf_texts);
 
 	if (err)
 		return err;

@@ -175,7 +175,8 @@ static enum step account_write(struct op *op)
 
 	if (deletes && request->query.count)
 		return request_fail(request, 400);
-	if (!deletes && !info_get(&request->account_info, op, request->proxy, request->account, NULL))
+	if (!deletes &&
+	        !info_get(&request->account_info, op, request->proxy, request->account, NULL))
 		return STEP_WAIT;
 	if (!deletes && !text && !(text = constraint_metadata(request, "account")) &&
 	        !(text = constraint_stored_metadata(

@@ -11,9 +11,9 @@
 
 enum { SEGMENT_NONE, SEGMENT_OPENING, SEGMENT_FIRST, SEGMENT_READING };
 
-void body_open(struct body *b, struct request *request, struct op *op, struct proxy *proxy, struct arena *arena,
-        unsigned policy, const char *account, const char *container, const char *object,
-        uint64_t first_offset, uint64_t first_len)
+void body_open(struct body *b, struct request *request, struct op *op, struct proxy *proxy,
+        struct arena *arena, unsigned policy, const char *account, const char *container,
+        const char *object, uint64_t first_offset, uint64_t first_len)
 {
 	b->request = request;
 	b->op = op;

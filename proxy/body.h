@@ -48,9 +48,9 @@ enum body_step { BODY_PIECE, BODY_WAIT, BODY_END, BODY_FAILED };
 
 /* Texts are borrowed. first_offset/first_len: bytes to bring along with the version. Set body->raw
  * before to read a manifest itself. */
-void body_open(struct body *body, struct request *request, struct op *op, struct proxy *proxy, struct arena *arena,
-        unsigned policy, const char *account, const char *container, const char *object,
-        uint64_t first_offset, uint64_t first_len);
+void body_open(struct body *body, struct request *request, struct op *op, struct proxy *proxy,
+        struct arena *arena, unsigned policy, const char *account, const char *container,
+        const char *object, uint64_t first_offset, uint64_t first_len);
 bool body_ready(struct body *body);
 enum err body_err(const struct body *body);
 bool body_is_dlo(const struct body *body);

@@ -15,9 +15,9 @@
 
 enum { RECEIVE, NEXT, FACTS, OBJECT, CONTAINER, ROW };
 
-#define LINES_MAX 10000
+#define LINES_MAX  10000
 #define FAILED_MAX 1000
-#define BYTES_MAX (16u << 20)
+#define BYTES_MAX  (16u << 20)
 
 struct bulk {
 	struct request *request;
@@ -94,7 +94,8 @@ static void render_xml(struct bulk *b, const char *status, struct buf *out)
 	buf_printf(out,
 	        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<delete>\n"
 	        "<number_deleted>%u</number_deleted>\n<number_not_found>%u</number_not_found>\n"
-	        "<response_body></response_body>\n<response_status>%s</response_status>\n<errors>\n",
+	        "<response_body></response_body>\n<response_status>%s</"
+	        "response_status>\n<errors>\n",
 	        b->deleted, b->missing, status);
 	for (size_t at = 0; kv_next(b->errors.data, b->errors.len, &at, &pair);) {
 		buf_str(out, "<object><name>");
@@ -139,7 +140,7 @@ static enum step answer(struct request *request, struct bulk *b)
 	const char *status = b->refusal;
 
 	if (!status)
-		status = b->failed                    ? "400 Bad Request"
+		status = b->failed                  ? "400 Bad Request"
 		         : b->deleted || b->missing ? "200 OK"
 		                                    : "400 Bad Request";
 	http_header(request->http, "Content-Type", listing_content_type(b->listing.format));
@@ -304,7 +305,8 @@ static enum step bulk_facts(struct op *op)
 	if (b->facts.err)
 		return noted(op, b, 503);
 	const struct info *info = b->facts.info;
-	struct access access = {.account = request->account, .container = true, .object = b->object};
+	struct access access = {
+	        .account = request->account, .container = true, .object = b->object};
 	const char *acl = b->object ? info_header(info, "X-Container-Write") : NULL;
 	enum err err = request_authorize(request, &access, acl, &b->account_info, &wait);
 	if (wait)

@@ -272,7 +272,8 @@ static void tell_settled(struct commit *c)
 	}
 	/* Also those that have not answered yet: word reaches them after the record. */
 	for (unsigned i = 0; i < c->count; i++)
-		settle_add(c->proxy->settle, c->devices[i], c->msg->policy, c->msg->key, c->msg->ts);
+		settle_add(
+		        c->proxy->settle, c->devices[i], c->msg->policy, c->msg->key, c->msg->ts);
 }
 
 void commit_start(struct commit *c)

@@ -69,7 +69,7 @@ struct proxy {
 	struct reactor *reactor; /* borrowed */
 	struct backend *backend; /* borrowed */
 	struct md5_engine *md5;  /* owned */
-	struct settle *settle;     /* owned */
+	struct settle *settle;   /* owned */
 	/* Is the device owned by this reactor? Reads prefer those. */
 	bool (*is_local)(struct proxy *proxy, uint32_t device);
 	/* Appends Prometheus text; NULL: none. */

@@ -581,8 +581,8 @@ static enum step put_source(struct op *op)
 		copy->opened = true;
 		const char *raw = query_get(&request->query, "multipart-manifest");
 		copy->body.raw = raw && strcmp(raw, "get") == 0;
-		body_open(&copy->body, request, op, request->proxy, request_arena(request), info->policy,
-		        copy->account, copy->container, copy->object, 0, UINT64_MAX);
+		body_open(&copy->body, request, op, request->proxy, request_arena(request),
+		        info->policy, copy->account, copy->container, copy->object, 0, UINT64_MAX);
 	}
 	if (!body_ready(&copy->body))
 		return STEP_WAIT;
@@ -599,8 +599,8 @@ static enum step put_source(struct op *op)
 		return abandon(request, put, 412);
 	struct range range = {0, body_size(&copy->body) - 1};
 	unsigned count = 1;
-	enum range_result ranged = range_parse(http_get(request->http, "Range"),
-	        body_size(&copy->body), copy->ranges, &count);
+	enum range_result ranged = range_parse(
+	        http_get(request->http, "Range"), body_size(&copy->body), copy->ranges, &count);
 	if (ranged == RANGE_UNSATISFIABLE)
 		return abandon(request, put, 416);
 	if (ranged == RANGE_SOME && count == 1)

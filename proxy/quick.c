@@ -126,7 +126,9 @@ static enum step info_answer(struct op *op)
 	buf_str(&out, "}, ");
 	if (cluster->users)
 		buf_str(&out, "\"tempauth\": {\"account_acls\": true}, ");
-	buf_str(&out, "\"account_quotas\": {}, \"etag_quoter\": {\"enable_by_default\": false}, \"container_quotas\": {}, \"bulk_delete\": {\"max_deletes_per_request\": 10000, \"max_failed_deletes\": 1000}, \"dlo\": {\"max_segments\": 1000}}");
+	buf_str(&out, "\"account_quotas\": {}, \"etag_quoter\": {\"enable_by_default\": false}, "
+	              "\"container_quotas\": {}, \"bulk_delete\": {\"max_deletes_per_request\": "
+	              "10000, \"max_failed_deletes\": 1000}, \"dlo\": {\"max_segments\": 1000}}");
 	http_header(request->http, "Content-Type", "application/json; charset=UTF-8");
 	request_headers(request);
 	if (request->head)

@@ -37,7 +37,8 @@ static const char *stored_name(struct request *request, const char *kind)
 		if (!has_prefix(kind + len, "-Policy-"))
 			return NULL;
 		int policy = policy_of(request_cluster(request), kind + len + 8);
-		return policy < 0 ? NULL : arena_printf(arena, STORED "%s-Policy-%d", words[i], policy);
+		return policy < 0 ? NULL
+		                  : arena_printf(arena, STORED "%s-Policy-%d", words[i], policy);
 	}
 	return NULL;
 }
@@ -47,7 +48,8 @@ int quota_account_headers(struct request *request, struct buf *headers)
 	for (unsigned i = 0; i < request->http->header_count; i++) {
 		const struct http_header *h = &request->http->headers[i];
 		bool removes = has_prefix(h->name, "X-Remove-");
-		const char *name = removes ? h->name + 9 : h->name + (has_prefix(h->name, "X-") ? 2 : 0);
+		const char *name =
+		        removes ? h->name + 9 : h->name + (has_prefix(h->name, "X-") ? 2 : 0);
 		const char *value = removes ? "" : h->value;
 		bool old = strcasecmp(name, "Account-Meta-Quota-Bytes") == 0;
 		if (!old && !has_prefix(name, "Account-Quota-"))
@@ -76,14 +78,16 @@ void quota_account_answer(struct request *request, const struct backend_reply *r
 			continue;
 		const char *kind = pair.name + strlen(STORED), *policy = strstr(kind, "-Policy-");
 		if (policy) {
-			const char *name = cluster->policies[strtoul(policy + 8, NULL, 10) % BACKEND_POLICIES].name;
+			const char *name =
+			        cluster->policies[strtoul(policy + 8, NULL, 10) % BACKEND_POLICIES]
+			                .name;
 			http_header(request->http,
-			        arena_printf(arena, "X-Account-Quota-%.*s-Policy-%s", (int)(policy - kind), kind,
-			                name ? name : ""),
+			        arena_printf(arena, "X-Account-Quota-%.*s-Policy-%s",
+			                (int)(policy - kind), kind, name ? name : ""),
 			        pair.value);
 		} else {
-			http_header(
-			        request->http, arena_printf(arena, "X-Account-Quota-%s", kind), pair.value);
+			http_header(request->http, arena_printf(arena, "X-Account-Quota-%s", kind),
+			        pair.value);
 		}
 	}
 }
@@ -107,8 +111,7 @@ static const char *over_policy(const struct info *account, unsigned policy, uint
 	return NULL;
 }
 
-const char *quota_exceeded(
-        const struct info *account, const struct info *container, uint64_t size)
+const char *quota_exceeded(const struct info *account, const struct info *container, uint64_t size)
 {
 	if (over(container, "X-Container-Meta-Quota-Bytes", container->bytes + size) ||
 	        over(container, "X-Container-Meta-Quota-Count", container->objects + 1))

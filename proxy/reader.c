@@ -187,8 +187,8 @@ static void mend(struct reader *r)
 	const struct backend_reply *g = &r->get.calls[0].reply;
 
 	if (r->corrupt)
-		repair_unref(repair_start(r->proxy, NULL, r->policy, r->account, r->container, r->object,
-		        g->ts, false, r->device, &r->corrupt_device, 1, 1));
+		repair_unref(repair_start(r->proxy, NULL, r->policy, r->account, r->container,
+		        r->object, g->ts, false, r->device, &r->corrupt_device, 1, 1));
 }
 
 /* A holder was asked for the body; when it fails, so may the next one not. */

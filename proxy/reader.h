@@ -21,7 +21,7 @@ struct reader {
 	struct fan get, versions, rest, close;
 	struct repair *repair;
 	uint64_t newest; /* the version that was decided on */
-	bool corrupt; /* the first device could not read its version */
+	bool corrupt;    /* the first device could not read its version */
 	uint32_t corrupt_device;
 	uint64_t want_offset, want_len;
 

@@ -16,8 +16,8 @@ struct queue {
 	struct list waiting; /* struct row_put */
 	struct task task;
 	bool queued;
-	unsigned flying;  /* batches whose outcome is open */
-	unsigned batches; /* that still refer to the queue */
+	unsigned flying;                 /* batches whose outcome is open */
+	unsigned batches;                /* that still refer to the queue */
 	const char *account, *container; /* owned, in path */
 	size_t path_len;
 	char path[];

@@ -14,8 +14,8 @@ struct gathered {
 };
 
 struct settle {
-	struct proxy *proxy;       /* borrowed */
-	struct gathered *devices;  /* owned, by id */
+	struct proxy *proxy;      /* borrowed */
+	struct gathered *devices; /* owned, by id */
 	uint32_t device_count;
 	struct timer timer;
 	bool waiting;
@@ -66,8 +66,8 @@ struct settle *settle_new(struct proxy *proxy)
 	return s;
 }
 
-void settle_add(struct settle *s, uint32_t device, unsigned policy, const uint8_t key[16],
-        uint64_t ts)
+void settle_add(
+        struct settle *s, uint32_t device, unsigned policy, const uint8_t key[16], uint64_t ts)
 {
 	if (device >= s->device_count) {
 		s->devices = mem_realloc(s->devices, (device + 1) * sizeof(*s->devices));

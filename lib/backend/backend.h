@@ -46,8 +46,8 @@ enum backend_op {
 	 * the newest version as OBJECT_VERSION tells it. ERR_BUSY: another writer holds it. */
 	BACKEND_OBJECT_GRANT,
 	BACKEND_OBJECT_RELEASE,
-	/* The listing updates that these records carry have reached their majority: msg->settled, of
-	 * any keys of the device. Rides in a later batch; OK at once. */
+	/* The listing updates that these records carry have reached their majority: msg->settled,
+	 * of any keys of the device. Rides in a later batch; OK at once. */
 	BACKEND_OBJECT_SETTLED,
 
 	/* Accounts and containers as ordered rows of names with exact totals.

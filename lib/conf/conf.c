@@ -24,7 +24,7 @@ struct conf {
 static enum err complain(struct conf *c, const char *what, const char *detail)
 {
 	buf_printf(c->error, "%s:%u: %s%s%s%s", c->path, c->line, what, detail ? " '" : "",
-		detail ? detail : "", detail ? "'" : "");
+	        detail ? detail : "", detail ? "'" : "");
 	return ERR_CONFIG;
 }
 
@@ -95,8 +95,9 @@ static enum err set(struct conf *c, const struct conf_option *o, const char *tex
 		if (!parse_u64(text, &number))
 			return complain(c, "expected a number, not", text);
 		if (number < o->min || number > o->max) {
-			buf_printf(c->error, "%s:%u: %s must be between %llu and %llu", c->path, c->line,
-				o->key, (unsigned long long)o->min, (unsigned long long)o->max);
+			buf_printf(c->error, "%s:%u: %s must be between %llu and %llu", c->path,
+			        c->line, o->key, (unsigned long long)o->min,
+			        (unsigned long long)o->max);
 			return ERR_CONFIG;
 		}
 		*(uint64_t *)at = number;
@@ -158,12 +159,13 @@ static enum err take_line(struct conf *c, char *line, char *section, size_t sect
 		c->seen[i] = true;
 		return set(c, o, value);
 	}
-	return complain(c, *section ? "no option of that name in this section:"
-				    : "option outside a section:", key);
+	return complain(c,
+	        *section ? "no option of that name in this section:" : "option outside a section:",
+	        key);
 }
 
-enum err conf_load(const char *path, const struct conf_option *options, unsigned count, void *values,
-	struct buf *error, struct conf **ret_conf)
+enum err conf_load(const char *path, const struct conf_option *options, unsigned count,
+        void *values, struct buf *error, struct conf **ret_conf)
 {
 	struct conf *c = mem_zalloc(sizeof(*c));
 	char line[LINE_MAX_BYTES], section[64] = "";
@@ -235,11 +237,11 @@ void conf_print(struct buf *out, const struct conf_option *options, unsigned cou
 		buf_printf(out, "# %s", o->help);
 		if (o->type == CONF_U64)
 			buf_printf(out, " %llu to %llu.", (unsigned long long)o->min,
-				(unsigned long long)o->max);
+			        (unsigned long long)o->max);
 		if (o->type == CONF_LIST)
 			buf_str(out, " May be given many times.");
 		buf_printf(out, " %s\n%s%s = %s\n",
-			o->change == CONF_RELOAD ? "Read again at SIGHUP." : "Takes a restart.",
-			o->fallback ? "" : "# ", o->key, o->fallback ? o->fallback : "");
+		        o->change == CONF_RELOAD ? "Read again at SIGHUP." : "Takes a restart.",
+		        o->fallback ? "" : "# ", o->key, o->fallback ? o->fallback : "");
 	}
 }

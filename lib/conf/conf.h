@@ -35,8 +35,8 @@ struct conf;
 /* Fills *values (zeroed by the caller) from the file, or from the fallbacks alone when path is
  * NULL. ERR_CONFIG: *error says "path:line: what is wrong"; ERR_NOT_FOUND and the like for the
  * file itself. The values live as long as *ret_conf. */
-enum err conf_load(const char *path, const struct conf_option *options, unsigned count, void *values,
-	struct buf *error, struct conf **ret_conf);
+enum err conf_load(const char *path, const struct conf_option *options, unsigned count,
+        void *values, struct buf *error, struct conf **ret_conf);
 void conf_free(struct conf *conf);
 
 /* A commented file with every option at its fallback. */

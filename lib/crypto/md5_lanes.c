@@ -177,7 +177,8 @@ static void kernel_avx512(uint32_t *state, const uint8_t *const *data, size_t bl
 void md5_engine_limit(struct md5_engine *engine, unsigned lanes_max)
 {
 	engine->lanes = 0;
-	if (lanes_max >= 16 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+	if (lanes_max >= 16 && __builtin_cpu_supports("avx512bw") &&
+	        __builtin_cpu_supports("avx512vl")) {
 		engine->lanes = 16;
 		engine->kernel = kernel_avx512;
 	} else if (lanes_max >= 8 && __builtin_cpu_supports("avx2")) {

@@ -50,7 +50,7 @@ struct exchange {
 	struct bytes *into;                /* owned: where the body goes */
 	struct MHD_Response *response;     /* owned until queued */
 	enum MHD_ResponseFlags response_flags;
-	struct piece *first, **last;       /* stream */
+	struct piece *first, **last; /* stream */
 	size_t pending;
 	uint64_t drained;
 	struct timer drain_timer;
@@ -434,7 +434,7 @@ static enum MHD_Result first_call(struct exchange *x, const char *method, const 
 		/* A client that waits for 100 Continue gets it only when the body is wanted; a body
 		 * too large to drain is refused before it is read. */
 		if ((req->expects_continue ||
-			    req->content_length > x->edge->options.drain_bytes_max) &&
+		            req->content_length > x->edge->options.drain_bytes_max) &&
 		        !x->into) {
 			x->headers_first = true;
 			if (!req->answered)

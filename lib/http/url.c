@@ -111,8 +111,7 @@ void query_parse(struct arena *arena, const char *text, struct query *ret_query)
 			size_t cut = eq ? (size_t)(eq - text) : len;
 			struct query_pair *p = &q.pairs[q.count++];
 			p->name = url_unquote_plus(arena, text, cut, &name_len);
-			p->value = eq ? query_value(arena, eq + 1, len - cut - 1, &value_len)
-			              : "";
+			p->value = eq ? query_value(arena, eq + 1, len - cut - 1, &value_len) : "";
 			q.bad |= !utf8_valid(p->name, name_len) || !utf8_valid(p->value, value_len);
 		}
 		text += len + (text[len] == '&');

@@ -132,7 +132,7 @@ static void unquote(struct arena *arena, char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parsers[])(struct arena *arena, char *text) = {
+	static void (*const parsers[])(struct arena * arena, char *text) = {
 	        guard, range, query, dates, acl, account_acl, conditions, unquote};
 	struct arena arena;
 

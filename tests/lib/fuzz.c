@@ -22,7 +22,8 @@ static uint32_t next_random(void)
 
 static size_t mutate(uint8_t *data, size_t size, size_t room)
 {
-	static const uint8_t telling[] = {0, 1, 0x7f, 0x80, 0xff, '"', '/', ',', '-', '%', ':', '='};
+	static const uint8_t telling[] = {
+	        0, 1, 0x7f, 0x80, 0xff, '"', '/', ',', '-', '%', ':', '='};
 
 	for (uint32_t n = next_random() % 8 + 1; n > 0; n--) {
 		size_t at = size ? next_random() % size : 0;

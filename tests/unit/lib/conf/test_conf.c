@@ -10,10 +10,13 @@ struct values {
 };
 
 static const struct conf_option options[] = {
-	{"node", "name", CONF_TEXT, offsetof(struct values, name), "x", 0, 0, CONF_RESTART, "Name."},
-	{"node", "size", CONF_U64, offsetof(struct values, size), "4K", 1, 1 << 20, CONF_RESTART, "Size."},
-	{"node", "on", CONF_BOOL, offsetof(struct values, on), "no", 0, 0, CONF_RELOAD, "On?"},
-	{"auth", "user", CONF_LIST, offsetof(struct values, users), NULL, 0, 0, CONF_RESTART, "User."},
+        {"node", "name", CONF_TEXT, offsetof(struct values, name), "x", 0, 0, CONF_RESTART,
+                "Name."},
+        {"node", "size", CONF_U64, offsetof(struct values, size), "4K", 1, 1 << 20, CONF_RESTART,
+                "Size."},
+        {"node", "on", CONF_BOOL, offsetof(struct values, on), "no", 0, 0, CONF_RELOAD, "On?"},
+        {"auth", "user", CONF_LIST, offsetof(struct values, users), NULL, 0, 0, CONF_RESTART,
+                "User."},
 };
 
 static enum err load(const char *text, struct values *values, struct buf *error, struct conf **conf)
@@ -38,8 +41,8 @@ static void a_file_fills_the_struct(void **state)
 
 	(void)state;
 	assert_int_equal(load("# note\n[node]\nsize = 2k\non=yes\n[auth]\nuser = a b\nuser=c\n", &v,
-				 &error, &conf),
-		ERR_OK);
+	                         &error, &conf),
+	        ERR_OK);
 	assert_string_equal(v.name, "x");
 	assert_int_equal(v.size, 2048);
 	assert_true(v.on);
@@ -53,14 +56,14 @@ static void a_mistake_names_its_line(void **state)
 	static const struct {
 		const char *text, *where;
 	} cases[] = {
-		{"[node]\nsize = many\n", ":2: expected a number, not 'many'"},
-		{"[node]\nsize = 2G\n", ":2: size must be between"},
-		{"[node]\n\nfoo = 1\n", ":3: no option of that name"},
-		{"[nude]\n", ":1: no section of that name"},
-		{"[node]\non = perhaps\n", ":2: expected yes or no"},
-		{"size = 1\n", ":1: option outside a section"},
-		{"[node]\nsize\n", ":2: expected key = value"},
-		{"[node]\nsize = 1\nsize = 2\n", ":3: given twice"},
+	        {"[node]\nsize = many\n", ":2: expected a number, not 'many'"},
+	        {"[node]\nsize = 2G\n", ":2: size must be between"},
+	        {"[node]\n\nfoo = 1\n", ":3: no option of that name"},
+	        {"[nude]\n", ":1: no section of that name"},
+	        {"[node]\non = perhaps\n", ":2: expected yes or no"},
+	        {"size = 1\n", ":1: option outside a section"},
+	        {"[node]\nsize\n", ":2: expected key = value"},
+	        {"[node]\nsize = 1\nsize = 2\n", ":3: given twice"},
 	};
 
 	(void)state;
@@ -90,9 +93,9 @@ static void the_printed_file_reads_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_file_fills_the_struct),
-		cmocka_unit_test(a_mistake_names_its_line),
-		cmocka_unit_test(the_printed_file_reads_back),
+	        cmocka_unit_test(a_file_fills_the_struct),
+	        cmocka_unit_test(a_mistake_names_its_line),
+	        cmocka_unit_test(the_printed_file_reads_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

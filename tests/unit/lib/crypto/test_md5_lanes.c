@@ -34,10 +34,8 @@ static void go_on(struct upload *u)
 {
 	size_t left = u->len - u->at, n = left ? next_random() % left + 1 : 0;
 
-	u->job = (struct md5_job){.stream = &u->stream,
-	        .data = data[u->index] + u->at,
-	        .len = n,
-	        .done = on_done};
+	u->job = (struct md5_job){
+	        .stream = &u->stream, .data = data[u->index] + u->at, .len = n, .done = on_done};
 	u->at += n;
 	md5_engine_submit(engine, &u->job);
 }

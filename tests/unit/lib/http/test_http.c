@@ -11,26 +11,28 @@ static void guard_refuses_what_two_parsers_read_differently(void **state)
 		struct http_header headers[4];
 		const char *why;
 	} cases[] = {
-		{"GET", {{"Host", "a"}}, NULL},
-		{"GET", {{"X", "y"}}, "Missing Host"},
-		{"GET", {{"Host", "a"}, {"host", "b"}}, "Duplicate Host"},
-		{"PUT", {{"Host", "a"}, {"Content-Length", "5"}}, NULL},
-		{"PUT", {{"Host", "a"}, {"Content-Length", "5"}, {"Content-Length", "5"}},
-			"Duplicate Content-Length"},
-		{"PUT", {{"Host", "a"}, {"Content-Length", "+5"}}, "Invalid Content-Length"},
-		{"PUT", {{"Host", "a"}, {"Content-Length", "5, 5"}}, "Invalid Content-Length"},
-		{"PUT", {{"Host", "a"}, {"Content-Length", ""}}, "Invalid Content-Length"},
-		{"PUT", {{"Host", "a"}, {"Content-Length", "99999999999999999999"}},
-			"Invalid Content-Length"},
-		{"PUT", {{"Host", "a"}, {"Content-Length", "5"}, {"Transfer-Encoding", "chunked"}},
-			"Content-Length with Transfer-Encoding"},
-		{"PUT", {{"Host", "a"}, {"Transfer-Encoding", "Chunked"}}, NULL},
-		{"PUT", {{"Host", "a"}, {"Transfer-Encoding", "gzip, chunked"}},
-			"Unsupported Transfer-Encoding"},
-		{"PUT", {{"Host", "a"}, {"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}},
-			"Duplicate Transfer-Encoding"},
-		{"PUT", {{"Host", "a"}, {"Content-Length ", "5"}}, "Bad header name"},
-		{"G ET", {{"Host", "a"}}, "Bad method"},
+	        {"GET", {{"Host", "a"}}, NULL},
+	        {"GET", {{"X", "y"}}, "Missing Host"},
+	        {"GET", {{"Host", "a"}, {"host", "b"}}, "Duplicate Host"},
+	        {"PUT", {{"Host", "a"}, {"Content-Length", "5"}}, NULL},
+	        {"PUT", {{"Host", "a"}, {"Content-Length", "5"}, {"Content-Length", "5"}},
+	                "Duplicate Content-Length"},
+	        {"PUT", {{"Host", "a"}, {"Content-Length", "+5"}}, "Invalid Content-Length"},
+	        {"PUT", {{"Host", "a"}, {"Content-Length", "5, 5"}}, "Invalid Content-Length"},
+	        {"PUT", {{"Host", "a"}, {"Content-Length", ""}}, "Invalid Content-Length"},
+	        {"PUT", {{"Host", "a"}, {"Content-Length", "99999999999999999999"}},
+	                "Invalid Content-Length"},
+	        {"PUT", {{"Host", "a"}, {"Content-Length", "5"}, {"Transfer-Encoding", "chunked"}},
+	                "Content-Length with Transfer-Encoding"},
+	        {"PUT", {{"Host", "a"}, {"Transfer-Encoding", "Chunked"}}, NULL},
+	        {"PUT", {{"Host", "a"}, {"Transfer-Encoding", "gzip, chunked"}},
+	                "Unsupported Transfer-Encoding"},
+	        {"PUT",
+	                {{"Host", "a"}, {"Transfer-Encoding", "chunked"},
+	                        {"Transfer-Encoding", "chunked"}},
+	                "Duplicate Transfer-Encoding"},
+	        {"PUT", {{"Host", "a"}, {"Content-Length ", "5"}}, "Bad header name"},
+	        {"G ET", {{"Host", "a"}}, "Bad method"},
 	};
 
 	int status;
@@ -38,8 +40,10 @@ static void guard_refuses_what_two_parsers_read_differently(void **state)
 	(void)state;
 	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
 		struct http_header headers[4];
-		struct http_req req = {.method = cases[i].method, .target = "/v1/a", .headers = headers};
-		for (; req.header_count < 4 && cases[i].headers[req.header_count].name; req.header_count++)
+		struct http_req req = {
+		        .method = cases[i].method, .target = "/v1/a", .headers = headers};
+		for (; req.header_count < 4 && cases[i].headers[req.header_count].name;
+		        req.header_count++)
 			headers[req.header_count] = cases[i].headers[req.header_count];
 		const char *why = guard_check(&req, &status);
 		if (cases[i].why)
@@ -49,7 +53,7 @@ static void guard_refuses_what_two_parsers_read_differently(void **state)
 	}
 	struct http_header host = {"Host", "a"};
 	struct http_req bad = {
-		.method = "GET", .target = "/a\x01", .headers = &host, .header_count = 1};
+	        .method = "GET", .target = "/a\x01", .headers = &host, .header_count = 1};
 	assert_non_null(guard_check(&bad, &status));
 }
 
@@ -62,23 +66,23 @@ static void ranges_read_as_swift_reads_them(void **state)
 		unsigned count;
 		struct range first;
 	} cases[] = {
-		{"bytes=0-3", 10, RANGE_SOME, 1, {0, 3}},
-		{"bytes=3-", 10, RANGE_SOME, 1, {3, 9}},
-		{"bytes=-3", 10, RANGE_SOME, 1, {7, 9}},
-		{"bytes=-30", 10, RANGE_SOME, 1, {0, 9}},
-		{"BYTES = 1-2", 10, RANGE_SOME, 1, {1, 2}},
-		{"bytes=5-3", 10, RANGE_NONE, 0, {0, 0}},
-		{"bytes=-", 10, RANGE_NONE, 0, {0, 0}},
-		{"bytes=a-b", 10, RANGE_NONE, 0, {0, 0}},
-		{"bytes=1-2,x", 10, RANGE_NONE, 0, {0, 0}},
-		{"bytes=10-", 10, RANGE_UNSATISFIABLE, 0, {0, 0}},
-		{"bytes=-0", 10, RANGE_UNSATISFIABLE, 0, {0, 0}},
-		{"bytes=20-30, 1-2", 10, RANGE_SOME, 1, {1, 2}},
-		{"bytes=0-1,3-4,6-7", 10, RANGE_SOME, 3, {0, 1}},
-		{"bytes=0-5,1-6,2-7", 10, RANGE_UNSATISFIABLE, 0, {0, 0}},
-		{"bytes=9-9,8-8,7-7,6-6,5-5,4-4,3-3,2-2", 10, RANGE_UNSATISFIABLE, 0, {0, 0}},
-		{"bytes=1-99999999999999999999999", 10, RANGE_SOME, 1, {1, 9}},
-		{"bytes=0-", 0, RANGE_NONE, 0, {0, 0}},
+	        {"bytes=0-3", 10, RANGE_SOME, 1, {0, 3}},
+	        {"bytes=3-", 10, RANGE_SOME, 1, {3, 9}},
+	        {"bytes=-3", 10, RANGE_SOME, 1, {7, 9}},
+	        {"bytes=-30", 10, RANGE_SOME, 1, {0, 9}},
+	        {"BYTES = 1-2", 10, RANGE_SOME, 1, {1, 2}},
+	        {"bytes=5-3", 10, RANGE_NONE, 0, {0, 0}},
+	        {"bytes=-", 10, RANGE_NONE, 0, {0, 0}},
+	        {"bytes=a-b", 10, RANGE_NONE, 0, {0, 0}},
+	        {"bytes=1-2,x", 10, RANGE_NONE, 0, {0, 0}},
+	        {"bytes=10-", 10, RANGE_UNSATISFIABLE, 0, {0, 0}},
+	        {"bytes=-0", 10, RANGE_UNSATISFIABLE, 0, {0, 0}},
+	        {"bytes=20-30, 1-2", 10, RANGE_SOME, 1, {1, 2}},
+	        {"bytes=0-1,3-4,6-7", 10, RANGE_SOME, 3, {0, 1}},
+	        {"bytes=0-5,1-6,2-7", 10, RANGE_UNSATISFIABLE, 0, {0, 0}},
+	        {"bytes=9-9,8-8,7-7,6-6,5-5,4-4,3-3,2-2", 10, RANGE_UNSATISFIABLE, 0, {0, 0}},
+	        {"bytes=1-99999999999999999999999", 10, RANGE_SOME, 1, {1, 9}},
+	        {"bytes=0-", 0, RANGE_NONE, 0, {0, 0}},
 	};
 
 	(void)state;
@@ -86,7 +90,7 @@ static void ranges_read_as_swift_reads_them(void **state)
 		struct range ranges[RANGE_MAX];
 		unsigned count = 0;
 		assert_int_equal(
-			range_parse(cases[i].text, cases[i].size, ranges, &count), cases[i].result);
+		        range_parse(cases[i].text, cases[i].size, ranges, &count), cases[i].result);
 		assert_int_equal(count, cases[i].count);
 		if (count) {
 			assert_int_equal(ranges[0].start, cases[i].first.start);
@@ -125,7 +129,7 @@ static void url_decodes_and_encodes(void **state)
 static void dates_read_in_three_forms(void **state)
 {
 	static const char *const same[] = {"Sun, 06 Nov 1994 08:49:37 GMT",
-		"Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"};
+	        "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"};
 	char text[HTTP_DATE_SIZE], iso[ISO_DATE_SIZE];
 	int64_t seconds;
 
@@ -154,11 +158,11 @@ static void utf8_is_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(guard_refuses_what_two_parsers_read_differently),
-		cmocka_unit_test(ranges_read_as_swift_reads_them),
-		cmocka_unit_test(url_decodes_and_encodes),
-		cmocka_unit_test(dates_read_in_three_forms),
-		cmocka_unit_test(utf8_is_checked),
+	        cmocka_unit_test(guard_refuses_what_two_parsers_read_differently),
+	        cmocka_unit_test(ranges_read_as_swift_reads_them),
+	        cmocka_unit_test(url_decodes_and_encodes),
+	        cmocka_unit_test(dates_read_in_three_forms),
+	        cmocka_unit_test(utf8_is_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
