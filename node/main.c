@@ -1,9 +1,9 @@
 #include "node/node.h"
 
+#include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "node/expirer.h"
 #include <getopt.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static int usage(FILE *out, int code)
 static void trim(struct work *work)
 {
 	(void)work;
-	malloc_trim(0);
+	mem_trim();
 }
 
 static void on_trimmed(struct work *work)

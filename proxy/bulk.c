@@ -276,10 +276,10 @@ static enum step bulk_next(struct op *op)
 	b->facts = b->account_info = (struct info_fetch){0};
 	b->commit = (struct commit){0};
 	b->row_done = b->started = false;
-	const char *line = b->body.len ? b->body.data + b->at : "";
-	size_t len = strcspn(line, "\n");
 	if (b->at >= b->body.len || b->failed >= FAILED_MAX)
 		return answer(request, b);
+	const char *line = b->body.data + b->at;
+	size_t len = strcspn(line, "\n");
 	b->at += len + 1;
 	if (len == 0 || strspn(line, " \t\r") >= len)
 		return STEP_NEXT;

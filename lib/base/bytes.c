@@ -4,19 +4,25 @@
 #include <string.h>
 
 #define ALIGN      4096u
-#define CLASSES    10         /* 4 KiB << 0..9, up to 2 MiB; larger ones are not cached */
-#define CACHE_SIZE (2u << 20) /* bytes a class and thread keeps */
+#define CLASSES    10         /* up to 2 MiB; larger ones are not cached */
+#define CACHE_SIZE (4u << 20) /* bytes a class and thread keeps, at most */
 
 static _Thread_local struct {
 	struct bytes *free[64];
 	unsigned count;
 } cache[CLASSES];
 
+/* A power of two, and room for the block that heads a piece on disk. */
+static size_t class_size(unsigned c)
+{
+	return ((size_t)ALIGN << c) + (c ? ALIGN : 0);
+}
+
 static unsigned class_of(size_t cap)
 {
 	unsigned c = 0;
 
-	while (c < CLASSES && ((size_t)ALIGN << c) < cap)
+	while (c < CLASSES && class_size(c) < cap)
 		c++;
 	return c;
 }
@@ -38,7 +44,7 @@ struct bytes *bytes_new(size_t cap)
 		atomic_store_explicit(&b->refs, 1, memory_order_relaxed);
 		return b;
 	}
-	size_t size = c < CLASSES ? (size_t)ALIGN << c : (cap + ALIGN - 1) / ALIGN * ALIGN;
+	size_t size = c < CLASSES ? class_size(c) : (cap + ALIGN - 1) / ALIGN * ALIGN;
 	struct bytes *b = malloc(sizeof(*b));
 	if (!b)
 		return NULL;

@@ -1,5 +1,6 @@
 #include "lib/base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,4 +44,12 @@ char *mem_strndup(const char *text, size_t size)
 char *mem_strdup(const char *text)
 {
 	return mem_strndup(text, strlen(text));
+}
+
+void mem_trim(void)
+{
+	/* An address sanitizer has an allocator of its own, and the C library's is not set up. */
+#if !defined(__SANITIZE_ADDRESS__)
+	malloc_trim(0);
+#endif
 }

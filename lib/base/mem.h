@@ -16,4 +16,7 @@ char *mem_strndup(const char *text, size_t size);
 /* Grows or shrinks; aborts when out of memory. */
 void *mem_realloc(void *old, size_t size);
 
+/* Free memory goes back to the system. May take milliseconds. */
+void mem_trim(void);
+
 #endif

@@ -162,7 +162,7 @@ void cache_put(struct cache *cache, const struct cache_key *key, const struct ca
 	bool shared = item->bytes->cap >= SHARED_MIN && wasteful(item);
 	uint32_t cost = (shared || wasteful(item) ? item->len : (uint32_t)item->bytes->cap);
 	cost += ENTRY_COST;
-	if (cost > cache->bytes_max / 8)
+	if (cost > cache->bytes_max / 4)
 		return;
 	struct bytes *own = shared || !wasteful(item) ? bytes_ref(item->bytes) : exact_copy(item);
 	if (!own)

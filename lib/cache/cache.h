@@ -28,7 +28,7 @@ void cache_free(struct cache *cache); /* NULL is fine */
 /* Lends the item: the reference is the cache's, valid until the next call; take one to keep it. */
 bool cache_get(struct cache *cache, const struct cache_key *key, struct cache_item *ret_item);
 
-/* Takes a reference of its own. An entry of that key is replaced. Items larger than an eighth of
+/* Takes a reference of its own. An entry of that key is replaced. Items larger than a quarter of
  * the cache are not kept. Several items may share one large `bytes`; it is copied out of there on
  * the second use, so that a hot record does not hold a whole batch. */
 void cache_put(struct cache *cache, const struct cache_key *key, const struct cache_item *item);

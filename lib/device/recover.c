@@ -9,7 +9,6 @@
 
 #include "lib/base/mem.h"
 #include "lib/crypto/crc32c.h"
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,7 +100,7 @@ static void on_opened(struct task *task)
 		if (device->index[p])
 			index_trim(device->index[p]);
 	}
-	malloc_trim(0);
+	mem_trim();
 	for (uint32_t i = 0; i < r->unit_count; i++)
 		footer_write(device, r->units[i].unit);
 	for (uint32_t u = 0; u < device->unit_count; u++)

@@ -94,7 +94,7 @@ static void a_hot_item_lets_go_of_its_batch(void **state)
 	assert_ptr_not_equal(item.bytes, batch);
 	assert_int_equal(item.bytes->data[item.at], 3);
 	assert_int_equal(atomic_load(&batch->refs), 64);
-	/* Larger than an eighth: not kept. */
+	/* Larger than a quarter: not kept. */
 	struct bytes *large = bytes_new(1 << 20);
 	key = key_of(500);
 	cache_put(cache, &key, &(struct cache_item){large, 0, 1 << 20});
