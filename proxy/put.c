@@ -60,7 +60,7 @@ struct put {
 	uint8_t digest[16];
 	struct piece pieces[PIECES_MAX];
 	struct bytes *next_piece; /* arrived while the one before was being hashed */
-	bool last, receiving, staging, too_large, failed, full, hashing;
+	bool last, receiving, staging, too_large, failed, full, hashing, large;
 	struct bytes *inline_body; /* owned */
 	size_t inline_offset;
 	struct copy *copy;
@@ -80,6 +80,8 @@ static void put_done(struct request *request)
 {
 	struct put *put = request->own;
 
+	if (put->large)
+		md5_engine_leave(request->proxy->md5);
 	for (unsigned i = 0; i < PIECES_MAX; i++) {
 		fan_done(&put->pieces[i].staged);
 		bytes_unref(put->pieces[i].bytes);
@@ -262,6 +264,9 @@ static enum step put_target(struct op *op)
 	put->wanted_etag = http_get(http, "Etag");
 	put->stage = atomic_fetch_add(&request_cluster(request)->next_stage, 1);
 	md5_stream_init(&put->md5);
+	put->large = !put->copy && http->content_length > BACKEND_INLINE_MAX;
+	if (put->large)
+		md5_engine_join(request->proxy->md5);
 	put->count = proxy_place(request_cluster(request),
 	        proxy_object_ring(request_cluster(request), put->policy), put->account,
 	        put->container, put->object, put->key, put->devices);

@@ -9,11 +9,17 @@
 
 #define LANES_MAX   16
 #define LANES_WORTH 3 /* fewer streams are faster one by one */
+#define COMPANY     8 /* so many are not made to wait */
+#define LARGE       (64u << 10)
 
 struct md5_engine {
+	struct reactor *reactor; /* borrowed */
 	struct reactor_hook hook;
+	struct timer timer; /* wakes the loop at due_us */
 	struct md5_job *first, **last;
-	unsigned lanes; /* 0: no vector unit that pays */
+	unsigned queued, joined;
+	uint64_t due_us; /* what is queued waits no longer */
+	unsigned lanes;  /* 0: no vector unit that pays */
 	void (*kernel)(uint32_t *state, const uint8_t *const *data, size_t blocks);
 };
 
@@ -136,16 +142,24 @@ static void run_lanes(struct md5_engine *engine, struct lane *lanes, struct md5_
 	}
 }
 
+static bool due(const struct md5_engine *engine)
+{
+	return !engine->lanes || engine->queued >= COMPANY || engine->queued >= engine->joined ||
+	       reactor_now_us(engine->reactor) >= engine->due_us;
+}
+
 static bool run_engine(struct reactor_hook *hook)
 {
 	struct md5_engine *engine = CONTAINER_OF(hook, struct md5_engine, hook);
 	struct md5_job *queue = engine->first;
 	struct lane lanes[LANES_MAX] = {0};
 
-	if (!queue)
+	if (!queue || !due(engine))
 		return false;
+	timer_cancel(engine->reactor, &engine->timer);
 	engine->first = NULL;
 	engine->last = &engine->first;
+	engine->queued = 0;
 	if (engine->lanes && queue->next && queue->next->next)
 		run_lanes(engine, lanes, &queue);
 	for (unsigned i = 0; i < LANES_MAX; i++) {
@@ -187,12 +201,19 @@ void md5_engine_limit(struct md5_engine *engine, unsigned lanes_max)
 	}
 }
 
+static void on_due(struct timer *timer)
+{
+	(void)timer; /* the hook runs in every turn */
+}
+
 enum err md5_engine_new(struct reactor *reactor, struct md5_engine **ret_engine)
 {
 	struct md5_engine *engine = mem_zalloc(sizeof(*engine));
 
+	engine->reactor = reactor;
 	engine->last = &engine->first;
 	engine->hook.run = run_engine;
+	engine->timer.fire = on_due;
 	md5_engine_limit(engine, LANES_MAX);
 	reactor_add_hook(reactor, &engine->hook);
 	*ret_engine = engine;
@@ -201,12 +222,32 @@ enum err md5_engine_new(struct reactor *reactor, struct md5_engine **ret_engine)
 
 void md5_engine_free(struct md5_engine *engine)
 {
+	if (engine)
+		timer_cancel(engine->reactor, &engine->timer);
 	free(engine);
 }
 
 void md5_engine_submit(struct md5_engine *engine, struct md5_job *job)
 {
+	uint64_t wait_us = job->len < LARGE ? 0 : job->len / 512;
+	uint64_t due_us = reactor_now_us(engine->reactor) + wait_us;
+
 	job->next = NULL;
 	*engine->last = job;
 	engine->last = &job->next;
+	if (engine->queued++ == 0 || due_us < engine->due_us) {
+		engine->due_us = due_us;
+		timer_set(engine->reactor, &engine->timer, wait_us);
+	}
+}
+
+void md5_engine_join(struct md5_engine *engine)
+{
+	engine->joined++;
+}
+
+void md5_engine_leave(struct md5_engine *engine)
+{
+	assert(engine->joined);
+	engine->joined--;
 }

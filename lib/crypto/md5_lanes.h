@@ -1,6 +1,6 @@
-/* md5_lanes: MD5 of many streams at once. Jobs of different streams submitted in one turn of the
- * loop are computed side by side in vector lanes, where the machine has them; a stream's jobs are
- * done in order. One engine per reactor. */
+/* md5_lanes: MD5 of many streams at once. Jobs of different streams are computed side by side in
+ * vector lanes, where the machine has them; a stream's jobs are done in order. A large job waits
+ * for company, no longer than about the time it takes alone. One engine per reactor. */
 #ifndef LIB_CRYPTO_MD5_LANES_H
 #define LIB_CRYPTO_MD5_LANES_H
 
@@ -38,5 +38,9 @@ enum err md5_engine_new(struct reactor *reactor, struct md5_engine **ret_engine)
 void md5_engine_limit(struct md5_engine *engine, unsigned lanes_max);
 void md5_engine_free(struct md5_engine *engine);
 void md5_engine_submit(struct md5_engine *engine, struct md5_job *job);
+
+/* A large upload begins, or ends: company to wait for. */
+void md5_engine_join(struct md5_engine *engine);
+void md5_engine_leave(struct md5_engine *engine);
 
 #endif

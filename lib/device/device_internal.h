@@ -103,6 +103,7 @@ struct device {
 		struct disk_io io;
 		struct task task;
 		bool task_queued;
+		uint64_t used_us; /* when a piece was last written */
 	} ext;
 
 	struct {

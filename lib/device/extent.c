@@ -113,6 +113,7 @@ static void submit(struct device *device, struct device_extent_write *write)
 		write->iov[count++] = (struct iovec){tail, DISK_BLOCK};
 	}
 	unit_claim(device, device->ext.unit, space);
+	device->ext.used_us = reactor_now_us(device->reactor);
 	write->io.done = on_written;
 	device->flying++;
 	disk_write(device->disk, &write->io, write->iov, count,

@@ -6,6 +6,7 @@
 
 #define RETRY_GROWTH_US 10000000u
 #define ZERO_PAUSE_US   20000u
+#define ZERO_QUIET_US   500000u
 
 static const _Alignas(DISK_BLOCK) uint8_t zeros[ZERO_PIECE / 16];
 
@@ -278,15 +279,18 @@ static void on_zeroed(struct disk_io *io, enum err err)
 	unit_zero(device);
 }
 
-/* The log's units come first; then those kept ready. */
-static uint32_t zero_target(const struct device *device, bool *ret_urgent)
+/* The log's units come first; then those kept ready, but not while large bodies come in: those get
+ * the disk's whole bandwidth, and units not yet written will do for them. */
+static uint32_t zero_target(const struct device *device, uint64_t *ret_delay_us)
 {
 	uint32_t found = UNIT_NO, log = device->log.unit, next = device->log.next;
+	uint64_t now = reactor_now_us(device->reactor);
 
-	*ret_urgent = false;
+	*ret_delay_us = ZERO_PAUSE_US;
 	if (log != UNIT_NO && device->units[log].type == UNIT_LOG &&
 	        device->units[log].zeroed < device->units[log].limit) {
-		*ret_urgent = device->units[log].zeroed < device->log.off + 2 * ZERO_PIECE;
+		if (device->units[log].zeroed < device->log.off + 2 * ZERO_PIECE)
+			*ret_delay_us = 0;
 		return log;
 	}
 	if (next != UNIT_NO && device->log.next_ready &&
@@ -294,6 +298,8 @@ static uint32_t zero_target(const struct device *device, bool *ret_urgent)
 		return next;
 	if (device->free_units >= device->options.zero_ahead || !may_grow(device))
 		return UNIT_NO;
+	if (now < device->ext.used_us + ZERO_QUIET_US)
+		*ret_delay_us = ZERO_QUIET_US;
 	for (uint32_t u = 0; u < device->unit_count && found == UNIT_NO; u++) {
 		const struct unit *unit = &device->units[u];
 		if (unit->type == UNIT_NONE && !unit->freeing && !unit->stuck)
@@ -306,11 +312,15 @@ static uint32_t zero_target(const struct device *device, bool *ret_urgent)
 
 static void zero_next(struct device *device)
 {
-	bool urgent;
-	uint32_t u = zero_target(device, &urgent);
+	uint64_t delay_us;
+	uint32_t u = zero_target(device, &delay_us);
 
 	if (device->zero.busy || device->failed || device->closing || u == UNIT_NO)
 		return;
+	if (delay_us > ZERO_PAUSE_US) {
+		timer_set(device->reactor, &device->zero.timer, delay_us);
+		return;
+	}
 	if (u == device->unit_count)
 		unit_add(device);
 	struct unit *unit = &device->units[u];
@@ -331,16 +341,16 @@ static void zero_next(struct device *device)
 
 void unit_zero(struct device *device)
 {
-	bool urgent;
-	uint32_t u = zero_target(device, &urgent);
+	uint64_t delay_us;
+	uint32_t u = zero_target(device, &delay_us);
 
 	if (device->zero.busy || device->failed || device->closing || u == UNIT_NO)
 		return;
 	device->zero.timer.fire = on_zero_timer;
-	if (urgent) {
+	if (!delay_us) {
 		timer_cancel(device->reactor, &device->zero.timer);
 		zero_next(device);
 	} else if (!device->zero.timer.index) {
-		timer_set(device->reactor, &device->zero.timer, ZERO_PAUSE_US);
+		timer_set(device->reactor, &device->zero.timer, delay_us);
 	}
 }

@@ -88,6 +88,59 @@ static void any_mix_gives_the_plain_digests(void **state)
 	reactor_free(reactor);
 }
 
+static unsigned jobs_done;
+
+static void count_done(struct md5_job *job)
+{
+	(void)job;
+	jobs_done++;
+}
+
+/* A large piece of one of two uploads waits for the other's, but not for long. */
+static void large_pieces_wait_for_company(void **state)
+{
+	static uint8_t large[2][1 << 20];
+	struct md5_stream streams[2];
+	struct md5_job jobs[2];
+	struct env_fake clock;
+	struct reactor *reactor;
+
+	(void)state;
+	if (!__builtin_cpu_supports("avx2"))
+		skip(); /* without lanes nothing is worth waiting for */
+	env_fake_init(&clock, 1);
+	assert_int_equal(reactor_new(&clock.env, 64, &reactor), ERR_OK);
+	assert_int_equal(md5_engine_new(reactor, &engine), ERR_OK);
+	md5_engine_limit(engine, 8);
+	for (unsigned i = 0; i < 2; i++) {
+		md5_stream_init(&streams[i]);
+		md5_engine_join(engine);
+		jobs[i] = (struct md5_job){.stream = &streams[i],
+		        .data = large[i],
+		        .len = sizeof(large[i]),
+		        .done = count_done};
+	}
+	md5_engine_submit(engine, &jobs[0]);
+	reactor_turn(reactor, false);
+	assert_int_equal(jobs_done, 0);
+	md5_engine_submit(engine, &jobs[1]);
+	reactor_turn(reactor, false);
+	assert_int_equal(jobs_done, 2);
+	md5_engine_submit(engine, &jobs[0]);
+	reactor_turn(reactor, false);
+	assert_int_equal(jobs_done, 2);
+	clock.mono_us += 2048;
+	reactor_turn(reactor, false);
+	assert_int_equal(jobs_done, 3);
+	md5_engine_leave(engine);
+	md5_engine_submit(engine, &jobs[0]);
+	reactor_turn(reactor, false);
+	assert_int_equal(jobs_done, 4);
+	md5_engine_leave(engine);
+	md5_engine_free(engine);
+	reactor_free(reactor);
+}
+
 static void the_vectors_of_rfc_1321_hold(void **state)
 {
 	static const char *const cases[][2] = {{"", "d41d8cd98f00b204e9800998ecf8427e"},
@@ -111,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(any_mix_gives_the_plain_digests),
+	        cmocka_unit_test(large_pieces_wait_for_company),
 	        cmocka_unit_test(the_vectors_of_rfc_1321_hold),
 	};
 
