@@ -136,7 +136,8 @@ static enum step jobs_rows(struct op *op)
 
 	if (j->rows_done < j->row_count)
 		return STEP_WAIT;
-	if (!j->rows_failed)
+	/* Updates that cannot be read here are open in the record's other replicas too. */
+	if (!j->rows_failed || j->read_err == ERR_CORRUPT)
 		device_settled(j->device->device, u->policy, u->key, u->ts);
 	objectd_unsettled_done(&j->unsettled);
 	return op_go(op, UPDATE);

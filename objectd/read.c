@@ -179,6 +179,11 @@ static void record_there(struct get *get)
 	reply->size = record.size;
 	memcpy(reply->etag, record.etag, 16);
 	buf_add(&reply->headers, record.headers, record.headers_len);
+	if (!msg->object) {
+		buf_add(&reply->path, record.account, strlen(record.account) + 1);
+		buf_add(&reply->path, record.container, strlen(record.container) + 1);
+		buf_add(&reply->path, record.object, strlen(record.object) + 1);
+	}
 	get->offset = msg->offset;
 	get->len = msg->offset < record.size ? record.size - msg->offset : 0;
 	if (get->len > msg->len)

@@ -283,6 +283,7 @@ static void run_put(struct write *w)
 		return;
 	}
 	w->write.ts = msg->ts;
+	w->write.meta_ts = msg->meta_ts;
 	w->write.headers = msg->headers;
 	w->write.headers_len = msg->headers_len;
 	w->write.size = msg->size;
@@ -363,12 +364,17 @@ static void run_delete(struct write *w)
 	append(w);
 }
 
+static uint64_t newest(uint64_t ts, uint64_t meta_ts)
+{
+	return meta_ts > ts ? meta_ts : ts;
+}
+
 /* The version decides: last writer wins, also over writes that come late. */
 static void run(struct write *w)
 {
 	struct backend_call *call = w->call;
 	const struct backend_msg *msg = call->msg;
-	struct device_version version;
+	struct device_version version = {0};
 	bool known = !device_find(w->objectd->device, msg->policy, msg->key, &version);
 	bool live = known && !version.deleted;
 
@@ -376,11 +382,15 @@ static void run(struct write *w)
 		run_grant(w, &version, known);
 		return;
 	}
-	/* A copy of what cannot be read here comes with the same timestamp. */
-	bool repairs = known && version.corrupt && msg->op == BACKEND_OBJECT_PUT &&
-	               msg->ts == version.ts && version.meta_ts == version.ts;
-	if (known && !repairs &&
-	        msg->ts <= (version.meta_ts > version.ts ? version.meta_ts : version.ts)) {
+	uint64_t ts = newest(msg->ts, msg->meta_ts);
+	uint64_t known_ts = known ? newest(version.ts, version.meta_ts) : 0;
+	/* A copy of what cannot be read here comes with the same timestamp; so does one of a body
+	 * that was missed, when the POST after it was not. */
+	bool same =
+	        version.corrupt && msg->op == (live ? BACKEND_OBJECT_PUT : BACKEND_OBJECT_DELETE);
+	bool missed = live && msg->meta_ts && msg->ts > version.ts;
+	bool repairs = known && ts == known_ts && (same || missed);
+	if (known && !repairs && ts <= known_ts) {
 		objectd_reply_version(call, &version);
 		finish(w, ERR_CONFLICT);
 		return;

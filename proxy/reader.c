@@ -62,7 +62,7 @@ static bool known(const struct backend_reply *reply)
 /* What each primary said of its version: from the GET for the first, else from VERSIONs. */
 struct votes {
 	unsigned known, holders;
-	uint64_t newest;
+	uint64_t newest, newest_meta;
 	bool deleted;
 	uint32_t holder, lagging[REPLICAS_MAX];
 	unsigned lagging_count;
@@ -75,8 +75,11 @@ static void vote(struct votes *v, const struct backend_reply *reply)
 	v->known++;
 	if (reply->ts > v->newest) {
 		v->newest = reply->ts;
+		v->newest_meta = 0;
 		v->deleted = reply->deleted;
 	}
+	if (reply->ts == v->newest && reply->meta_ts > v->newest_meta)
+		v->newest_meta = reply->meta_ts;
 }
 
 static void place_vote(struct votes *v, const struct backend_call *call)
@@ -84,8 +87,8 @@ static void place_vote(struct votes *v, const struct backend_call *call)
 	if (!known(&call->reply))
 		return;
 	if (call->reply.ts == v->newest) {
-		v->holders++;
-		v->holder = call->device;
+		if (!v->holders++ || call->reply.meta_ts == v->newest_meta)
+			v->holder = call->device;
 	} else {
 		v->lagging[v->lagging_count++] = call->device;
 	}
@@ -132,7 +135,7 @@ static bool use_get(struct reader *r, const struct votes *v)
 
 	if (v->newest == 0 || v->deleted)
 		return finish(r, ERR_NOT_FOUND);
-	if (g->err == ERR_OK && g->ts == v->newest)
+	if (g->err == ERR_OK && g->ts == v->newest && g->meta_ts == v->newest_meta)
 		return finish(r, ERR_OK);
 	r->corrupt = g->err == ERR_CORRUPT;
 	r->corrupt_device = r->device;

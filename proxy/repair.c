@@ -137,6 +137,7 @@ static enum step repair_put(struct op *op)
 	if (!r->deleted) {
 		const struct backend_reply *g = &r->get.calls[0].reply;
 		backend_msg_headers(msg, &g->headers);
+		msg->meta_ts = g->meta_ts > g->ts ? g->meta_ts : 0;
 		msg->size = g->size;
 		memcpy(msg->etag, g->etag, 16);
 		if (r->offset == 0)

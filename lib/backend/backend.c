@@ -81,6 +81,7 @@ void backend_finish(struct backend_call *call, enum err err)
 void backend_call_done(struct backend_call *call)
 {
 	buf_done(&call->reply.headers);
+	buf_done(&call->reply.path);
 	buf_done(&call->reply.rows);
 	bytes_unref(call->reply.body);
 	call->reply.body = NULL;

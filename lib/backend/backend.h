@@ -23,7 +23,9 @@ enum backend_op {
 	BACKEND_OBJECT_UNSTAGE,
 	/* Stores a version: headers, size, etag, ts; the body inline (body) or staged (stage != 0).
 	 * OK means durable, and visible from then on. ERR_CONFLICT when the device knows a version
-	 * or tombstone with ts >= this one (reply.ts says which). Carries updates. */
+	 * or tombstone with ts >= this one (reply.ts says which). Carries updates. A repair brings
+	 * meta_ts too, when headers are those of a later POST; the newer of both counts, and the
+	 * same one again is taken from a device that cannot read its own. */
 	BACKEND_OBJECT_PUT,
 	/* Replaces the metadata of the newest version by headers; ts is that of the POST.
 	 * ERR_NOT_FOUND, ERR_CONFLICT as above. Carries updates. */
@@ -37,7 +39,8 @@ enum backend_op {
 	/* Headers, size, etag of the newest version, and its first bytes: the body from
 	 * offset, up to len bytes or as much as one piece has (reply.body may be shorter: 0 bytes
 	 * with len 0 is HEAD). With more to come reply.handle pins the version until
-	 * OBJECT_CLOSE. ERR_NOT_FOUND: none, or deleted (reply.deleted, reply.ts tell). */
+	 * OBJECT_CLOSE. ERR_NOT_FOUND: none, or deleted (reply.deleted, reply.ts tell). Asked by
+	 * key alone (no names), reply.path has the names. */
 	BACKEND_OBJECT_GET,
 	/* Bytes of a pinned version: offset, len; a reply of at most one piece. */
 	BACKEND_OBJECT_READ,
@@ -110,6 +113,7 @@ struct backend_msg {
 	uint8_t key[16];                          /* ring hash of the path */
 	const char *account, *container, *object; /* as kind asks; else NULL */
 	uint64_t ts;
+	uint64_t meta_ts;    /* OBJECT_PUT that repairs: of the last POST, or 0 */
 	const void *headers; /* kv block */
 	size_t headers_len;
 	uint64_t size;    /* of the whole body */
@@ -132,6 +136,7 @@ struct backend_reply {
 	uint64_t ts;        /* version: when it was put or deleted */
 	uint64_t meta_ts;   /* of the last POST, or ts; databases: last PUT or header set */
 	struct buf headers; /* kv block, owned */
+	struct buf path;    /* account, container and object, each with a NUL; owned */
 	uint64_t size;
 	uint8_t etag[16];
 	struct bytes *body;   /* owned reference */

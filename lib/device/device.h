@@ -58,7 +58,9 @@ struct device_options {
 	struct device_replay *replay[DEVICE_ROLES]; /* borrowed until opened; may be NULL */
 	/* Opened, or failed: then the device is gone. */
 	void (*opened)(void *owner, struct device *device, enum err err);
-	/* The version of key cannot be read here; NULL: nobody asks. */
+	uint64_t scrub_pause_us; /* between its rounds; 0: a minute */
+	/* The version of key cannot be read here; NULL: nobody asks. From within a read, and once
+	 * in each round of the scrub while it stays so. */
 	void (*corrupt)(void *owner, uint8_t policy, const uint8_t key[16], uint64_t ts);
 	void *owner;
 };

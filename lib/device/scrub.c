@@ -10,6 +10,11 @@
 #define PAUSE_US 10000u
 #define ROUND_US 60000000u
 
+static uint64_t round_us(const struct device *device)
+{
+	return device->options.scrub_pause_us ? device->options.scrub_pause_us : ROUND_US;
+}
+
 struct scrub {
 	struct device *device;
 	struct timer timer;
@@ -122,7 +127,16 @@ static void step(struct scrub *s)
 					unit->stuck = false; /* repaired, perhaps */
 			}
 		}
-		timer_set(device->reactor, &s->timer, s->policy ? 0 : ROUND_US);
+		timer_set(device->reactor, &s->timer, s->policy ? 0 : round_us(device));
+		return;
+	}
+	if (version.corrupt) {
+		/* Still not mended: whoever mends is told once a round. */
+		if (device->options.corrupt)
+			device->options.corrupt(
+			        device->options.owner, s->policy, s->key, version.ts);
+		advance(s);
+		wait(s, 0);
 		return;
 	}
 	s->read = (struct device_read){.done = on_record, .fresh = true};
@@ -137,7 +151,7 @@ void scrub_start(struct device *device)
 	s->device = device;
 	s->timer.fire = on_timer;
 	device->scrub = s;
-	timer_set(device->reactor, &s->timer, ROUND_US);
+	timer_set(device->reactor, &s->timer, round_us(device));
 }
 
 void scrub_stop(struct device *device)

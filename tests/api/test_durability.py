@@ -3,9 +3,10 @@ import hashlib
 import os
 import threading
 
+import pytest
 import requests
 
-from conftest import Cloud, User
+from conftest import Cloud, User, wait_for
 
 
 class Writer(threading.Thread):
@@ -67,6 +68,20 @@ def test_kill_under_load():
         cloud.close()
 
 
+def flip_on_one(cloud, mark, at=100):
+    """Changes a byte of the last copy of the object that begins with mark; the file it is in."""
+    for n in range(4):
+        path = "%s/devices/d%d/data" % (cloud.state, n)
+        found = open(path, "rb").read().rfind(mark)
+        if found < 0:
+            continue
+        with open(path, "r+b") as f:
+            f.seek(found + at)
+            f.write(b"1")
+        return path
+    raise AssertionError("no copy")
+
+
 def test_a_flipped_byte_is_served_from_elsewhere_and_repaired():
     cloud = Cloud()
     try:
@@ -77,20 +92,35 @@ def test_a_flipped_byte_is_served_from_elsewhere_and_repaired():
         body = mark + b"0" * 5000
         assert user.request("PUT", "/flip/o", data=body).status_code == 201
         cloud.down()
-        flipped = None
-        for n in range(4):
-            path = "%s/devices/d%d/data" % (cloud.state, n)
-            data = open(path, "rb").read()
-            at = data.find(mark)
-            if at >= 0 and flipped is None:
-                with open(path, "r+b") as f:
-                    f.seek(at + 100)
-                    f.write(b"1")
-                flipped = (path, at)
-        assert flipped
+        flip_on_one(cloud, mark)
         cloud.up()
         user = User(cloud, "test:tester", "testing")
         for _ in range(6):
             assert user.request("GET", "/flip/o").content == body
+    finally:
+        cloud.close()
+
+
+@pytest.mark.parametrize("size", [5000, 3000000])
+def test_what_nobody_reads_is_found_by_the_scrub_and_repaired(size):
+    """Also when its metadata were changed after its body came."""
+    cloud = Cloud(conf={"devices": ["scrub_rate = 64M", "scrub_pause = 1"]})
+    try:
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        user.request("PUT", "/flip")
+        mark = os.urandom(24)
+        body = mark + b"0" * size
+        assert user.request("PUT", "/flip/o", data=body).status_code == 201
+        r = user.request("POST", "/flip/o", headers={"X-Object-Meta-Colour": "red"})
+        assert r.status_code == 202
+        path = flip_on_one(cloud, mark)
+        damaged = open(path, "rb").read().count(body[:4000])
+        wait_for(lambda: " mend " in cloud.log(), 20)
+        assert open(path, "rb").read().count(body[:4000]) == damaged + 1
+        assert "err=OK" in [line for line in cloud.log().splitlines() if "mend" in line][-1]
+        for _ in range(6):
+            r = user.request("GET", "/flip/o")
+            assert r.content == body and r.headers["X-Object-Meta-Colour"] == "red"
     finally:
         cloud.close()

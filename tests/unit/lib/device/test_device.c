@@ -319,6 +319,81 @@ static void a_flipped_byte_is_told_and_repaired(void **state)
 	assert_int_equal(get("o"), ERR_OK);
 }
 
+static void flip(const char *name, uint32_t at)
+{
+	struct device_version version;
+	uint8_t key[16];
+
+	md5_digest(name, strlen(name), key);
+	assert_int_equal(device_find(rig.device, 0, key, &version), ERR_OK);
+	disk_fake_bytes(rig.fake)[FORMAT_BASE + at_unit(version.at) * (uint64_t)UNIT +
+	                          at_off(version.at) + at] ^= 0x10;
+}
+
+static enum err repair(struct backend_msg *msg, uint64_t meta_ts)
+{
+	struct rig_call call;
+
+	msg->meta_ts = meta_ts;
+	rig_send(&rig, &call, msg);
+	enum err err = call.call.reply.err;
+	backend_call_done(&call.call);
+	return err;
+}
+
+static void a_posted_version_is_repaired_with_its_post(void **state)
+{
+	struct device_version version;
+	uint8_t key[16];
+
+	(void)state;
+	md5_digest("o", 1, key);
+	assert_int_equal(rig_put(&rig, "o", T, 50000), ERR_OK);
+	assert_int_equal(rig_post(&rig, "o", T + 5, "x"), ERR_OK);
+	assert_int_equal(repair(rig_put_msg("o", T, 50000), T + 5), ERR_CONFLICT);
+	fill_units(30);
+	flip("o", 30000);
+	assert_int_equal(get("o"), ERR_CORRUPT);
+	assert_int_equal(repair(rig_put_msg("o", T, 50000), 0), ERR_CONFLICT);
+	assert_int_equal(repair(rig_put_msg("o", T, 50000), T + 5), ERR_OK);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(get("o"), ERR_OK);
+		assert_int_equal(device_find(rig.device, 0, key, &version), ERR_OK);
+		assert_int_equal(version.ts, T);
+		assert_int_equal(version.meta_ts, T + 5);
+		reopen();
+	}
+}
+
+static void a_body_that_was_missed_is_taken_behind_its_post(void **state)
+{
+	uint64_t ts;
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "o", T, 100), ERR_OK);
+	assert_int_equal(rig_post(&rig, "o", T + 5, "x"), ERR_OK);
+	assert_int_equal(repair(rig_put_msg("o", T + 2, 200), T + 5), ERR_OK);
+	assert_int_equal(rig_get(&rig, "o", &ts, NULL), ERR_OK);
+	assert_int_equal(ts, T + 2);
+}
+
+static void a_tombstone_is_repaired(void **state)
+{
+	(void)state;
+	rig_close(&rig);
+	rig.options.scrub_rate = 1 << 20;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_int_equal(rig_put(&rig, "o", T, 100), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "o", T + 1), ERR_OK);
+	flip("o", 100);
+	rig_sleep(&rig, 65000000);
+	assert_int_equal(rig.corrupt, 1);
+	assert_int_equal(rig_delete(&rig, "o", T + 1), ERR_NOT_FOUND);
+	assert_int_equal(rig_delete(&rig, "o", T + 1), ERR_CONFLICT);
+	rig_sleep(&rig, 65000000);
+	assert_int_equal(rig.corrupt, 1);
+}
+
 static void a_flipped_byte_of_a_piece_is_told(void **state)
 {
 	(void)state;
@@ -585,6 +660,9 @@ int main(void)
 	        T_(damaged_footers_are_not_believed),
 	        T_(damage_in_a_sealed_unit_costs_only_what_it_hit),
 	        T_(a_flipped_byte_is_told_and_repaired),
+	        T_(a_posted_version_is_repaired_with_its_post),
+	        T_(a_body_that_was_missed_is_taken_behind_its_post),
+	        T_(a_tombstone_is_repaired),
 	        T_(a_flipped_byte_of_a_piece_is_told),
 	        T_(scrub_finds_what_nobody_reads),
 	        T_(an_error_ends_writing_and_nothing_false_is_said),
