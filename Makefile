@@ -85,10 +85,10 @@ down:
 # What CI runs. The last line adds up all suites.
 check:
 	@tools/install-deps build check lint
-	@$(MAKE) --no-print-directory all unit-build fuzz-build
+	@$(MAKE) --no-print-directory all unit-build fuzz-build api-build
 	@B=$(B) SAN="$(SAN)" tools/check unit fault fuzz api $(if $(SAN),,lint)
 
-check-api: all
+check-api: all api-build
 	@B=$(B) SAN="$(SAN)" tools/check api
 check-fuzz: fuzz-build
 	@B=$(B) SAN="$(SAN)" tools/check fuzz
@@ -130,7 +130,7 @@ clean:
 help:
 	@grep -E '^# (---|What|One)' Makefile; echo "all up down unit check check-api check-fuzz check-fault bench lint format install clean"
 
-.PHONY: all unit unit-build up down check check-api check-fuzz check-fault fuzz-build bench lint format \
+.PHONY: all unit unit-build up down check check-api check-fuzz check-fault fuzz-build api-build bench lint format \
 	install clean help deps-build
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -13,6 +13,7 @@
 
 #define RETRY_US    20000
 #define RETRIES_MAX 250
+#define HUNG_US     5000000 /* an operation that takes longer than any disk that works */
 
 static uint64_t objects(const struct node_device *d)
 {
@@ -123,12 +124,13 @@ void node_device_open(struct node_device *d)
 		open_failed(d, err);
 		return;
 	}
-	if ((err = containerd_open(r->reactor, d->node->pool, d->path, &d->containerd)) ||
-	        (err = accountd_open(r->reactor, d->node->pool, d->path, &d->accountd))) {
+	if ((err = containerd_open(r->reactor, d->pool, d->path, &d->containerd)) ||
+	        (err = accountd_open(r->reactor, d->pool, d->path, &d->accountd))) {
 		disk_close(disk);
 		opened(d, err);
 		return;
 	}
+	d->disk = disk;
 	struct device_options options = {
 	        .reactor = r->reactor,
 	        .disk = disk,
@@ -151,14 +153,24 @@ void node_device_open(struct node_device *d)
 	device_open(&options);
 }
 
+static void look_whether_hung(struct node_device *d)
+{
+	bool hung = d->ready && disk_file_stuck_us(d->disk) > HUNG_US;
+
+	if (atomic_exchange(&d->hung, hung) != hung)
+		log_warn(hung ? "device-hung" : "device-back", "id=%u path=%s", d->id,
+		        log_quote(d->data_path));
+}
+
 /* Copies what other threads may look at; runs on the device's reactor. */
 void node_device_snapshot(struct node_device *d)
 {
 	struct device_stats stats = {0};
 
+	look_whether_hung(d);
 	if (d->ready)
 		device_stats(d->device, &stats);
-	atomic_store(&d->seen.up, d->ready && !stats.failed);
+	atomic_store(&d->seen.up, d->ready && !stats.failed && !d->hung);
 	atomic_store(&d->seen.objects, stats.objects);
 	atomic_store(&d->seen.used, stats.used_bytes);
 	atomic_store(&d->seen.live, stats.live_bytes);

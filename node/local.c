@@ -1,41 +1,123 @@
-/* The `local` backend: a message to a device of this process. */
+/* The `local` backend: a message to a device of this process. The device is given a call of ours in
+ * place of the proxy's. So the proxy gets its answer at the deadline, or when the disk is found to
+ * hang, and ours, with the message and its buffers, stays for the device until it is done. */
 #include "node/node.h"
 
 #include "lib/base/auto.h"
+#include "lib/base/mem.h"
+#include <stdlib.h>
+
+/* Calls of one reactor to one device that were not answered: bounds what a slow disk can hold. */
+#define CALLS_MAX 16384
+
+struct local_call {
+	struct backend_call inner;
+	struct backend_call *outer; /* NULL once it has its answer */
+	struct list link;           /* of the reactor's, while outer is there */
+	struct node_reactor *from;
+	struct node_device *device;
+};
 
 static struct node_device *device_of(struct node *node, uint32_t id)
 {
 	return id < node->device_count ? &node->devices[id] : NULL;
 }
 
-static void handle(struct task *task)
+static struct node_reactor *here(struct node *node)
 {
-	struct backend_call *call = CONTAINER_OF(task, struct backend_call, task);
-	struct node_device *device = call->backend_data;
+	unsigned i = 0;
 
-	if (!device->ready)
-		backend_finish(call, ERR_UNAVAILABLE);
-	else if (call->msg->kind == BACKEND_OBJECT)
-		objectd_handle(device->objectd, call);
-	else if (call->msg->kind == BACKEND_CONTAINER)
-		containerd_handle(device->containerd, call);
-	else
-		accountd_handle(device->accountd, call);
+	while (node->reactors[i].reactor != reactor_current())
+		i++;
+	return &node->reactors[i];
 }
 
-static void local_send(struct backend *backend, struct backend_call *call)
+static void handle(struct task *task)
+{
+	struct local_call *call = CONTAINER_OF(task, struct local_call, inner.task);
+	struct node_device *device = call->device;
+
+	if (!device->ready)
+		backend_finish(&call->inner, ERR_UNAVAILABLE);
+	else if (call->inner.msg->kind == BACKEND_OBJECT)
+		objectd_handle(device->objectd, &call->inner);
+	else if (call->inner.msg->kind == BACKEND_CONTAINER)
+		containerd_handle(device->containerd, &call->inner);
+	else
+		accountd_handle(device->accountd, &call->inner);
+}
+
+static void answer(struct local_call *call)
+{
+	struct backend_call *outer = TAKE(call->outer);
+
+	list_remove(&call->link);
+	outer->answered = true;
+	outer->done(outer);
+}
+
+static void on_done(struct backend_call *inner)
+{
+	struct local_call *call = CONTAINER_OF(inner, struct local_call, inner);
+
+	call->from->call_counts[call->device->id]--;
+	if (call->outer) {
+		call->outer->reply = inner->reply;
+		inner->reply = (struct backend_reply){0};
+		answer(call);
+	}
+	backend_call_done(inner);
+	free(call);
+}
+
+static void local_send(struct backend *backend, struct backend_call *outer)
 {
 	struct node *node = CONTAINER_OF(backend, struct node, backend);
-	struct node_device *device = device_of(node, call->device);
+	struct node_device *device = device_of(node, outer->device);
+	struct node_reactor *from = here(node);
 
-	call->origin = reactor_current();
-	if (!device) {
-		backend_finish(call, ERR_UNAVAILABLE);
+	outer->origin = from->reactor;
+	if (!device || atomic_load_explicit(&device->hung, memory_order_relaxed)) {
+		backend_finish(outer, ERR_UNAVAILABLE);
 		return;
 	}
-	call->backend_data = device;
-	call->task.run = handle;
-	reactor_post(node->reactors[device->reactor].reactor, &call->task);
+	if (from->call_counts[device->id] == CALLS_MAX) {
+		backend_finish(outer, ERR_BUSY);
+		return;
+	}
+	from->call_counts[device->id]++;
+	struct local_call *call = mem_zalloc(sizeof(*call));
+	call->inner.msg = backend_msg_ref(outer->msg);
+	call->inner.device = outer->device;
+	call->inner.deadline_us = outer->deadline_us;
+	call->inner.done = on_done;
+	call->inner.origin = from->reactor;
+	call->inner.task.run = handle;
+	call->outer = outer;
+	call->from = from;
+	call->device = device;
+	list_append(&from->calls, &call->link);
+	reactor_post(node->reactors[device->reactor].reactor, &call->inner.task);
+}
+
+void node_backend_tick(struct node_reactor *r)
+{
+	uint64_t now = reactor_now_us(r->reactor);
+	struct list late = LIST_INIT(late), *node;
+
+	LIST_EACH_SAFE (n, &r->calls) {
+		struct local_call *call = LIST_ENTRY(n, struct local_call, link);
+		uint64_t deadline_us = call->inner.deadline_us;
+		bool hung = atomic_load_explicit(&call->device->hung, memory_order_relaxed);
+		if (!hung && (!deadline_us || now < deadline_us))
+			continue;
+		call->outer->reply.err = hung ? ERR_UNAVAILABLE : ERR_DEADLINE;
+		list_remove(n);
+		list_append(&late, n);
+	}
+	/* Who is told may send again, and so change the reactor's list. */
+	while ((node = list_first(&late)))
+		answer(LIST_ENTRY(node, struct local_call, link));
 }
 
 bool node_is_local(struct proxy *proxy, uint32_t device)

@@ -65,6 +65,7 @@ static void on_snapshot(struct timer *timer)
 		if (r->node->devices[i].reactor == r->index)
 			node_device_snapshot(&r->node->devices[i]);
 	}
+	node_backend_tick(r);
 	give_back(r);
 	timer_set(r->reactor, timer, 1000000);
 }

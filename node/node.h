@@ -41,6 +41,8 @@ struct node_device {
 	char *data_path; /* owned; the file or block device */
 	bool is_file;
 	struct device *device;
+	struct disk *disk;      /* borrowed from device */
+	struct work_pool *pool; /* owned: a file system that hangs holds up no other's */
 	struct objectd *objectd;
 	struct containerd *containerd;
 	struct accountd *accountd;
@@ -51,6 +53,7 @@ struct node_device {
 	unsigned retries;
 	enum err err; /* why it is not in use */
 	bool ready;
+	atomic_bool hung; /* its disk has not ended an operation for long: nothing is asked of it */
 	/* For other threads, once a second. */
 	struct {
 		atomic_uint_least64_t up, objects, used, live, max, unsettled, corrupt, batches;
@@ -70,7 +73,9 @@ struct node_reactor {
 	struct timer snapshot;
 	struct work trim;
 	uint64_t requests_seen;
-	unsigned quiet; /* seconds without a request */
+	unsigned quiet;    /* seconds without a request */
+	struct list calls; /* local.c: sent to devices and not answered */
+	unsigned call_counts[NODE_DEVICES_MAX];
 	bool trimming;
 };
 
@@ -109,6 +114,8 @@ void node_corrupt(void *owner, uint8_t policy, const uint8_t key[16], uint64_t t
 
 /* --- local.c --- */
 void node_backend_init(struct node *node);
+/* Once a second, on the reactor: answers for devices that are late. */
+void node_backend_tick(struct node_reactor *reactor);
 bool node_is_local(struct proxy *proxy, uint32_t device);
 
 /* --- main.c --- */

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define POOL_THREADS 2 /* of each device; started when there is work */
+
 static enum err config_error(struct buf *error, const char *what, const char *value)
 {
 	buf_printf(error, "%s '%s'", what, value);
@@ -99,6 +101,8 @@ static enum err parse_devices(struct node *node, struct buf *error)
 		d->path = mem_strdup(path);
 		d->data_path = mem_strdup(block ? block : data);
 		d->is_file = !block;
+		if (work_pool_new(POOL_THREADS, 4096, &d->pool))
+			return ERR_NO_MEMORY;
 		node->device_count++;
 	}
 	return ERR_OK;
@@ -167,6 +171,7 @@ static enum err make_reactors(struct node *node, struct buf *error)
 		}
 		r->node = node;
 		r->index = i;
+		list_init(&r->calls);
 		node->reactor_count++;
 		err = proxy_init(&r->proxy, &node->cluster, r->reactor, &node->backend,
 		        node->conf.page_bytes / count);
@@ -224,7 +229,7 @@ enum err node_prepare(struct node *node, struct buf *error)
 	if ((err = parse_devices(node, error)) || (err = load_secrets(node, error)) ||
 	        (err = node_rings(node, error)))
 		return err;
-	if ((err = work_pool_new(4, 4096, &node->pool)))
+	if ((err = work_pool_new(1, 64, &node->pool)))
 		return err;
 	return make_reactors(node, error);
 }

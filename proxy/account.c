@@ -207,8 +207,6 @@ static enum step account_wait(struct op *op)
 		return STEP_WAIT;
 	if (err == ERR_NOT_FOUND && posts && request_cluster(request)->account_autocreate &&
 	        !a->create.count) {
-		if (fan_open(&a->write))
-			return STEP_WAIT;
 		db_write(&a->create, request, BACKEND_DB_PUT, NULL, NULL, 0);
 		return op_go(op, CREATE);
 	}

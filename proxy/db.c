@@ -51,6 +51,7 @@ static void start(struct db_read *read, struct request *request, const struct li
 	unsigned count = place(request, request->container, key, devices), need = majority(count);
 
 	read->started = true;
+	patience_start(&read->patience, &request->op);
 	proxy_prefer_local(request->proxy, devices, count);
 	fan_start(&read->list, &request->op, request->proxy,
 	        list_message(request, read->known ? NULL : listing, key), devices, 1, DEADLINE_MS);
@@ -66,13 +67,20 @@ static void start_all(struct db_read *read, struct request *request, const struc
 	unsigned count = place(request, request->container, key, devices);
 
 	read->second = true;
+	patience_start(&read->patience, &request->op);
 	fan_start(&read->all, &request->op, request->proxy, list_message(request, listing, key),
 	        devices, count, DEADLINE_MS);
 }
 
-static bool same(const struct backend_reply *a, const struct backend_reply *b)
+static bool known(const struct backend_call *call)
 {
-	return a->err == b->err && memcmp(a->hash, b->hash, sizeof(a->hash)) == 0;
+	return call->answered && (call->reply.err == ERR_OK || call->reply.err == ERR_NOT_FOUND);
+}
+
+static bool same(const struct backend_call *a, const struct backend_call *b)
+{
+	return known(a) && known(b) && a->reply.err == b->reply.err &&
+	       memcmp(a->reply.hash, b->reply.hash, sizeof(a->reply.hash)) == 0;
 }
 
 static void settle(struct db_read *read, const struct backend_reply *reply)
@@ -85,54 +93,86 @@ static void settle(struct db_read *read, const struct backend_reply *reply)
 
 static bool agree(struct db_read *read)
 {
-	const struct backend_reply *first = &read->list.calls[0].reply;
+	const struct backend_call *first = &read->list.calls[0];
 
-	if (first->err != ERR_OK && first->err != ERR_NOT_FOUND)
+	if (!known(first))
 		return false;
-	if (read->known && memcmp(first->hash, read->known, sizeof(first->hash)) != 0)
+	if (read->known && memcmp(first->reply.hash, read->known, sizeof(first->reply.hash)) != 0)
 		return false;
 	for (unsigned i = 0; i < read->heads.count; i++) {
-		if (!same(first, &read->heads.calls[i].reply))
+		if (!same(first, &read->heads.calls[i]))
 			return false;
 	}
-	settle(read, first);
+	settle(read, &first->reply);
 	return true;
 }
 
-/* After all have answered: a majority of equals, or the merge of what a majority says. */
-static void decide(struct db_read *read, unsigned limit, bool reverse)
+static bool majority_agrees(struct db_read *read)
+{
+	const struct fan *all = &read->all;
+
+	for (unsigned i = 0; i < all->count; i++) {
+		unsigned equals = 0;
+		for (unsigned j = 0; j < all->count; j++)
+			equals += same(&all->calls[i], &all->calls[j]);
+		if (equals >= majority(all->count)) {
+			settle(read, &all->calls[i].reply);
+			return true;
+		}
+	}
+	return false;
+}
+
+static unsigned known_count(const struct fan *fan)
+{
+	return fan_with(fan, ERR_OK) + fan_with(fan, ERR_NOT_FOUND);
+}
+
+/* No majority agrees: the merge of what a majority says. */
+static void merge(struct db_read *read, unsigned limit, bool reverse)
 {
 	const struct fan *all = &read->all;
 	const struct buf *pages[REPLICAS_MAX];
 	const struct backend_reply *best = NULL;
-	unsigned count = 0, missing = 0;
+	unsigned count = 0;
 
 	for (unsigned i = 0; i < all->count; i++) {
 		const struct backend_reply *r = &all->calls[i].reply;
-		unsigned equals = 0;
-		if (r->err != ERR_OK && r->err != ERR_NOT_FOUND)
+		if (!known(&all->calls[i]) || r->err)
 			continue;
-		for (unsigned j = 0; j < all->count; j++)
-			equals += same(r, &all->calls[j].reply);
-		if (equals >= majority(all->count)) {
-			settle(read, r);
-			return;
-		}
-		missing += r->err == ERR_NOT_FOUND;
-		if (r->err == ERR_OK) {
-			pages[count++] = &r->rows;
-			if (!best || r->put_ts > best->put_ts)
-				best = r;
-		}
+		pages[count++] = &r->rows;
+		if (!best || r->put_ts > best->put_ts)
+			best = r;
 	}
 	read->done = true;
-	if (count + missing < majority(all->count) || !best) {
+	if (known_count(all) < majority(all->count) || !best) {
 		read->err = ERR_UNAVAILABLE;
 		return;
 	}
 	read->reply = best;
 	listing_merge(pages, count, all->count, reverse, limit, &read->merged);
 	read->rows = &read->merged;
+}
+
+static bool first_asked(
+        struct db_read *read, struct request *request, const struct listing *listing)
+{
+	bool open = fan_open(&read->list) || fan_open(&read->heads);
+
+	if (open && !read->patience.over)
+		return false;
+	if (agree(read))
+		return true;
+	bool again = read->known && !open;
+	read->known = NULL;
+	if (again) {
+		fan_done(&read->list);
+		fan_done(&read->heads);
+		start(read, request, listing);
+	} else {
+		start_all(read, request, listing);
+	}
+	return false;
 }
 
 bool db_read(struct db_read *read, struct request *request, const struct listing *listing)
@@ -143,29 +183,20 @@ bool db_read(struct db_read *read, struct request *request, const struct listing
 		start(read, request, listing);
 		return false;
 	}
-	if (!read->second) {
-		if (fan_open(&read->list) || fan_open(&read->heads))
-			return false;
-		if (agree(read))
-			return true;
-		if (read->known) {
-			read->known = NULL;
-			fan_done(&read->list);
-			fan_done(&read->heads);
-			start(read, request, listing);
-			return false;
-		}
-		start_all(read, request, listing);
+	if (!read->second)
+		return first_asked(read, request, listing);
+	if (majority_agrees(read))
+		return true;
+	if (fan_open(&read->all) &&
+	        (!read->patience.over || known_count(&read->all) < majority(read->all.count)))
 		return false;
-	}
-	if (fan_open(&read->all))
-		return false;
-	decide(read, listing ? listing->list.limit : 0, listing && listing->list.reverse);
+	merge(read, listing ? listing->list.limit : 0, listing && listing->list.reverse);
 	return true;
 }
 
 void db_read_done(struct db_read *read)
 {
+	patience_done(&read->patience);
 	fan_done(&read->list);
 	fan_done(&read->heads);
 	fan_done(&read->all);

@@ -9,8 +9,9 @@
 
 /* A listing (or HEAD) under way. */
 struct db_read {
-	struct fan list, heads;            /* one replica lists, others say their hash */
-	struct fan all;                    /* when those disagree */
+	struct fan list, heads; /* one replica lists, others say their hash */
+	struct fan all;         /* when those disagree, or do not answer */
+	struct patience patience;
 	const struct backend_reply *reply; /* whose totals and headers count */
 	const struct buf *rows;
 	struct buf merged;

@@ -48,12 +48,69 @@ unsigned fan_with(const struct fan *fan, enum err err)
 	return n;
 }
 
-void fan_done(struct fan *fan)
+static void release(struct fan *fan)
 {
 	for (unsigned i = 0; i < fan->count; i++)
 		backend_call_done(&fan->calls[i]);
 	free(fan->calls);
+}
+
+static void on_late(struct backend_call *call)
+{
+	struct fan *orphan = call->owner;
+
+	if (++orphan->answered < orphan->count)
+		return;
+	release(orphan);
+	free(orphan);
+}
+
+/* The calls live on without their operation, until the last of them is answered. */
+static void let_go(const struct fan *fan)
+{
+	struct fan *orphan = mem_dup(fan, sizeof(*fan));
+
+	for (unsigned i = 0; i < fan->count; i++) {
+		if (fan->calls[i].answered)
+			continue;
+		fan->calls[i].owner = orphan;
+		fan->calls[i].done = on_late;
+		op_child_end(fan->op);
+	}
+}
+
+void fan_done(struct fan *fan)
+{
+	if (fan_open(fan))
+		let_go(fan);
+	else
+		release(fan);
 	*fan = (struct fan){0};
+}
+
+/* --- patience --- */
+
+static void on_impatient(struct timer *timer)
+{
+	struct patience *patience = CONTAINER_OF(timer, struct patience, timer);
+
+	patience->over = true;
+	op_wake(patience->op);
+}
+
+void patience_start(struct patience *patience, struct op *op)
+{
+	patience_done(patience);
+	patience->op = op;
+	patience->timer.fire = on_impatient;
+	timer_set(op->reactor, &patience->timer, PATIENCE_US);
+}
+
+void patience_done(struct patience *patience)
+{
+	if (patience->op)
+		timer_cancel(patience->op->reactor, &patience->timer);
+	*patience = (struct patience){0};
 }
 
 static struct ring_name name_of(const char *text)

@@ -106,8 +106,21 @@ static inline bool fan_open(const struct fan *fan)
 {
 	return fan->answered < fan->count;
 }
-/* All calls must have been answered. Harmless on a fan never started. */
+/* Lets go of calls that were not answered: their operation no longer waits for them. Harmless on a
+ * fan never started. */
 void fan_done(struct fan *fan);
+
+/* How long a read waits for the replicas that would do, before it asks those that are left: one
+ * that hangs must not make its clients wait until the deadline. */
+#define PATIENCE_US 2000000
+
+struct patience {
+	struct timer timer;
+	struct op *op; /* woken when it is over */
+	bool over;
+};
+void patience_start(struct patience *patience, struct op *op);
+void patience_done(struct patience *patience); /* harmless when never started */
 
 /* floor(n/2)+1 */
 unsigned majority(unsigned replicas);

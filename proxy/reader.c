@@ -48,15 +48,16 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
 	proxy_prefer_local(proxy, r->devices, r->count);
 	unsigned others = majority(r->count) - 1;
 	r->tried = 1;
+	patience_start(&r->patience, op);
 	ask_get(r, r->devices[0]);
 	if (others)
 		fan_start(&r->versions, op, proxy, message(r, BACKEND_OBJECT_VERSION),
 		        r->devices + 1, others, DEADLINE_MS);
 }
 
-static bool known(const struct backend_reply *reply)
+static bool known(const struct backend_call *call)
 {
-	return reply->err == ERR_OK || reply->err == ERR_NOT_FOUND;
+	return call->answered && (call->reply.err == ERR_OK || call->reply.err == ERR_NOT_FOUND);
 }
 
 /* What each primary said of its version: from the GET for the first, else from VERSIONs. */
@@ -68,9 +69,11 @@ struct votes {
 	unsigned lagging_count;
 };
 
-static void vote(struct votes *v, const struct backend_reply *reply)
+static void vote(struct votes *v, const struct backend_call *call)
 {
-	if (!known(reply))
+	const struct backend_reply *reply = &call->reply;
+
+	if (!known(call))
 		return;
 	v->known++;
 	if (reply->ts > v->newest) {
@@ -84,7 +87,7 @@ static void vote(struct votes *v, const struct backend_reply *reply)
 
 static void place_vote(struct votes *v, const struct backend_call *call)
 {
-	if (!known(&call->reply))
+	if (!known(call))
 		return;
 	if (call->reply.ts == v->newest) {
 		if (!v->holders++ || call->reply.meta_ts == v->newest_meta)
@@ -97,7 +100,7 @@ static void place_vote(struct votes *v, const struct backend_call *call)
 static void each(const struct reader *r, struct votes *v,
         void (*visit)(struct votes *v, const struct backend_call *call))
 {
-	if (r->get.count && !fan_open(&r->get) && r->phase != FETCHING)
+	if (r->get.count && r->phase != FETCHING)
 		visit(v, &r->get.calls[0]);
 	for (unsigned i = 0; i < r->versions.count; i++)
 		visit(v, &r->versions.calls[i]);
@@ -105,22 +108,18 @@ static void each(const struct reader *r, struct votes *v,
 		visit(v, &r->rest.calls[i]);
 }
 
-static void visit_newest(struct votes *v, const struct backend_call *call)
-{
-	vote(v, &call->reply);
-}
-
 static struct votes count_votes(const struct reader *r)
 {
 	struct votes v = {0};
 
-	each(r, &v, visit_newest);
+	each(r, &v, vote);
 	each(r, &v, place_vote);
 	return v;
 }
 
 static bool finish(struct reader *r, enum err err)
 {
+	patience_done(&r->patience);
 	r->err = err;
 	r->reply = r->get.count ? &r->get.calls[0].reply : NULL;
 	r->phase = READY;
@@ -131,16 +130,18 @@ static bool finish(struct reader *r, enum err err)
 /* The GET's own answer is of the newest version: it is the answer. */
 static bool use_get(struct reader *r, const struct votes *v)
 {
-	const struct backend_reply *g = &r->get.calls[0].reply;
+	const struct backend_call *get = &r->get.calls[0];
+	const struct backend_reply *g = &get->reply;
 
 	if (v->newest == 0 || v->deleted)
 		return finish(r, ERR_NOT_FOUND);
-	if (g->err == ERR_OK && g->ts == v->newest && g->meta_ts == v->newest_meta)
+	if (get->answered && g->err == ERR_OK && g->ts == v->newest && g->meta_ts == v->newest_meta)
 		return finish(r, ERR_OK);
-	r->corrupt = g->err == ERR_CORRUPT;
+	r->corrupt = get->answered && g->err == ERR_CORRUPT;
 	r->corrupt_device = r->device;
 	r->phase = FETCHING;
 	r->newest = v->newest;
+	patience_start(&r->patience, r->op);
 	ask_get(r, v->holder);
 	return false;
 }
@@ -171,7 +172,7 @@ static bool asking(struct reader *r)
 {
 	struct votes v;
 
-	if (fan_open(&r->get) || fan_open(&r->versions))
+	if ((fan_open(&r->get) || fan_open(&r->versions)) && !r->patience.over)
 		return false;
 	v = count_votes(r);
 	if (v.known == majority(r->count) && v.holders == v.known)
@@ -182,6 +183,18 @@ static bool asking(struct reader *r)
 		fan_start(&r->rest, r->op, r->proxy, message(r, BACKEND_OBJECT_VERSION),
 		        r->devices + asked, r->count - asked, DEADLINE_MS);
 	return false;
+}
+
+/* All have answered, or those that did will do. */
+static bool asking_rest(struct reader *r)
+{
+	struct votes v = count_votes(r);
+	unsigned need = majority(r->count);
+	bool open = fan_open(&r->get) || fan_open(&r->versions) || fan_open(&r->rest);
+
+	if (open && v.holders < need && (v.known < need || !r->patience.over))
+		return false;
+	return decide(r);
 }
 
 /* The replica that failed its checksum gets the version again, beside this read. */
@@ -199,8 +212,13 @@ static bool fetching(struct reader *r)
 {
 	const struct backend_reply *g = &r->get.calls[0].reply;
 
-	if (fan_open(&r->get))
+	if (fan_open(&r->get)) {
+		if (!r->patience.over || r->tried == r->count)
+			return false;
+		patience_start(&r->patience, r->op);
+		ask_get(r, r->devices[r->tried++]);
 		return false;
+	}
 	/* A replica that lags behind knows an older version, or none: that is no answer. */
 	if (g->err == ERR_OK && g->ts >= r->newest) {
 		mend(r);
@@ -223,7 +241,7 @@ bool reader_ready(struct reader *r)
 			return r->ready;
 		return reader_ready(r);
 	case ASKING_REST:
-		return !fan_open(&r->rest) && decide(r);
+		return asking_rest(r);
 	case REPAIRING:
 		return decide(r);
 	case FETCHING:
@@ -283,6 +301,7 @@ void reader_close(struct reader *r)
 
 void reader_done(struct reader *r)
 {
+	patience_done(&r->patience);
 	fan_done(&r->get);
 	fan_done(&r->versions);
 	fan_done(&r->rest);

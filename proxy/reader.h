@@ -3,6 +3,7 @@
  *   open:  GET to one primary, VERSION to as many others as make a majority. When they agree, done.
  *          Otherwise all others are asked too; a newest version that is not on a majority is
  *          repaired there first (repair.h), or the reader answers ERR_UNAVAILABLE (DESIGN 5.4).
+ *          Who does not answer for a while is done without, if a majority does.
  *   read:  bytes of that version from the device that answered. */
 #ifndef PROXY_READER_H
 #define PROXY_READER_H
@@ -19,6 +20,7 @@ struct reader {
 	uint32_t devices[REPLICAS_MAX];
 	unsigned count, tried; /* devices[0..tried): asked for a GET */
 	struct fan get, versions, rest, close;
+	struct patience patience;
 	struct repair *repair;
 	uint64_t newest; /* the version that was decided on */
 	bool corrupt;    /* the first device could not read its version */
@@ -58,7 +60,7 @@ bool reader_take(struct reader *reader, enum err *ret_err, struct bytes **ret_pi
 /* Lets go of the version on its device. Call once, while the op still runs. */
 void reader_close(struct reader *reader);
 
-/* Frees; all calls must have been answered. */
+/* Frees, and lets go of what was not answered. */
 void reader_done(struct reader *reader);
 
 #endif

@@ -1,6 +1,7 @@
 #include "lib/reactor/disk_file.h"
 
 #include "lib/base/auto.h"
+#include "lib/base/list.h"
 #include "lib/base/mem.h"
 #include <assert.h>
 #include <errno.h>
@@ -16,12 +17,15 @@ struct disk_file {
 	struct disk disk;
 	struct reactor *reactor; /* borrowed */
 	int fd;                  /* owned */
+	struct list flying;      /* struct request, the longest under way first */
 };
 
 /* What lives in disk_io.private_ while an operation runs. */
 struct request {
 	struct io io;
 	struct disk_file *file;
+	struct list link;
+	uint64_t since_us;
 	const struct iovec *iov; /* NULL: sync */
 	struct iovec one;
 	uint64_t offset;
@@ -62,15 +66,21 @@ static void on_done(struct io *io, int result)
 		err = err_from_errno(-result);
 	else if ((size_t)result != q->len)
 		err = ERR_IO; /* short: past the end, or a device that stopped half-way */
+	list_remove(&q->link);
 	outer->done(outer, err);
 }
 
 static struct request *prepare(struct disk *disk, struct disk_io *io)
 {
+	struct disk_file *file = CONTAINER_OF(disk, struct disk_file, disk);
 	struct request *q = request_of(io);
 
 	*q = (struct request){
-	        .io.done = on_done, .file = CONTAINER_OF(disk, struct disk_file, disk)};
+	        .io.done = on_done,
+	        .file = file,
+	        .since_us = reactor_now_us(file->reactor),
+	};
+	list_append(&file->flying, &q->link);
 	return q;
 }
 
@@ -142,6 +152,17 @@ enum err disk_file_open(
 	file->disk = (struct disk){&ops, size, S_ISBLK(st.st_mode) ? size : UINT64_MAX};
 	file->reactor = reactor;
 	file->fd = fd;
+	list_init(&file->flying);
 	*ret_disk = &file->disk;
 	return ERR_OK;
+}
+
+uint64_t disk_file_stuck_us(struct disk *disk)
+{
+	struct disk_file *file = CONTAINER_OF(disk, struct disk_file, disk);
+	struct list *oldest = list_first(&file->flying);
+
+	return oldest ? reactor_now_us(file->reactor) -
+	                        LIST_ENTRY(oldest, struct request, link)->since_us
+	              : 0;
 }

@@ -11,4 +11,7 @@
 enum err disk_file_open(
         struct reactor *reactor, const char *path, bool create, struct disk **ret_disk);
 
+/* How long the oldest operation has been under way; 0 when none is. */
+uint64_t disk_file_stuck_us(struct disk *disk);
+
 #endif

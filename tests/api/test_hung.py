@@ -1,0 +1,138 @@
+"""Disks that hang: no operation on them ends, and no error comes either."""
+import concurrent.futures
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import CAIRN, Cloud, User, wait_for
+from test_hostile import write_conf
+
+MB = 1 << 20
+
+
+class StuckDisk:
+    """A disk that can be made to hang, with a file system that is the folder of a device."""
+
+    def __init__(self, cloud, device):
+        self.folder = os.path.join(cloud.state, "devices", "d%d" % device)
+        self.mount = os.path.join(cloud.dir, "stuck%d" % device)
+        image = os.path.join(cloud.dir, "image%d" % device)
+        os.makedirs(self.folder)
+        os.makedirs(self.mount)
+        with open(image, "wb") as f:
+            f.truncate(320 * MB)
+        program = os.path.join(os.path.dirname(CAIRN), "tests", "api", "stuck_fs")
+        self.process = subprocess.Popen([program, image, self.mount], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        disk = self.mount + "/disk"
+        wait_for(lambda: os.path.exists(disk) or self.process.poll() is not None, 10)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+        done = subprocess.run(["mount", "-o", "loop", disk, self.folder], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            self.close()
+            pytest.skip("cannot mount here: " + done.stdout.strip())
+
+    def hang(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        self.go_on()
+        subprocess.run(["umount", self.folder], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run(["umount", self.mount], check=False, stderr=subprocess.DEVNULL)
+        self.process.wait(20)
+
+
+@pytest.fixture
+def hung_cloud():
+    """Three replicas on three devices, of which the first two can hang."""
+    cloud = Cloud(devices=3)
+    disks = []
+    try:
+        for i in (0, 1):
+            disks.append(StuckDisk(cloud, i))
+        write_conf(cloud, "unit_bytes = 4M\ndevice_bytes = 256M")
+        cloud.up()
+        yield cloud, User(cloud, "test:tester", "testing"), disks
+    finally:
+        for disk in disks:
+            disk.go_on()
+        cloud.cairn("down", "--state", cloud.state, check=False)
+        for disk in disks:
+            disk.close()
+        cloud.close()
+
+
+def timed(call, *args, **kw):
+    start = time.monotonic()
+    r = call(*args, **kw)
+    return r, time.monotonic() - start
+
+
+def test_one_of_three_hangs(hung_cloud):
+    cloud, user, (disk, _) = hung_cloud
+    request = user.request
+    assert request("PUT", "/c").status_code == 201
+    bodies = {"o%d" % i: os.urandom(3000) for i in range(30)}
+    bodies.update({"big%d" % i: os.urandom(3 * MB + i) for i in range(12)})
+    for name, body in bodies.items():
+        assert request("PUT", "/c/" + name, data=body).status_code == 201
+    disk.hang()
+    # At first nobody knows: clients wait a little where an answer of that device was counted on.
+    for name, body in bodies.items():
+        r, took = timed(request, "GET", "/c/" + name)
+        assert r.status_code == 200 and r.content == body and took < 9, (name, r.status_code, took)
+    r, took = timed(request, "PUT", "/c/new", data=os.urandom(5 * MB))
+    assert r.status_code == 201 and took < 9, took
+    # Then it is known, and costs nothing any more.
+    steps = [("PUT", "/c/small", b"x", 201), ("GET", "/c/small", None, 200), ("HEAD", "/c/o1", None, 200),
+             ("POST", "/c/o1", None, 202), ("PUT", "/c/large", os.urandom(5 * MB), 201),
+             ("GET", "/c/large", None, 200), ("GET", "/c", None, 200), ("GET", "", None, 200),
+             ("HEAD", "/c", None, 204), ("POST", "/c", None, 204), ("PUT", "/d", None, 201),
+             ("GET", "/d", None, 204), ("DELETE", "/d", None, 204), ("DELETE", "/c/o2", None, 204),
+             ("DELETE", "/c/none", None, 404), ("POST", "", None, 204)]
+    for method, path, data, status in steps:
+        r, took = timed(request, method, path, data=data)
+        assert r.status_code == status and took < 2, (method, path, r.status_code, took)
+    del bodies["o2"]
+    for name, body in bodies.items():
+        r, took = timed(request, "GET", "/c/" + name)
+        assert r.status_code == 200 and r.content == body and took < 2, (name, took)
+    assert cloud.metric("cairn_device_up") == [0, 1, 1]
+    # It comes back by itself, and all that was asked of it is answered rightly again.
+    disk.go_on()
+    wait_for(lambda: cloud.metric("cairn_device_up") == [1, 1, 1], 20)
+    for name, body in bodies.items():
+        assert request("GET", "/c/" + name).content == body
+    assert request("GET", "/c/o2").status_code == 404
+
+
+def test_two_of_three_hang(hung_cloud):
+    cloud, user, disks = hung_cloud
+    assert user.request("PUT", "/c").status_code == 201
+    body = os.urandom(2 * MB)
+    assert user.request("PUT", "/c/o", data=body).status_code == 201
+    for disk in disks:
+        disk.hang()
+
+    def put(i):
+        own = User(cloud, "test:tester", "testing")
+        return timed(own.request, "PUT", "/c/n%d" % i, data=b"x" * (1000 + 100000 * i))
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for r, took in pool.map(put, range(16)):
+            assert r.status_code == 503 and took < 15, (r.status_code, took)
+    for method, path in (("PUT", "/c/n"), ("GET", "/c/o"), ("GET", "/c"), ("DELETE", "/c/o"), ("PUT", "/e"),
+                         ("POST", "/c/o")):
+        r, took = timed(user.request, method, path)
+        assert r.status_code == 503 and took < 2, (method, path, r.status_code, took)
+    for disk in disks:
+        disk.go_on()
+    wait_for(lambda: cloud.metric("cairn_device_up") == [1, 1, 1], 20)
+    assert user.request("GET", "/c/o").content == body
+    assert user.request("PUT", "/c/after", data=b"x").status_code == 201

@@ -1,0 +1,192 @@
+/* The local backend, with storage roles that answer when the test says so. */
+#include "tests/lib/test.h"
+
+#include "node/local.c"
+
+static struct env_fake env;
+static struct node node;
+static struct backend_call *taken[4];
+static unsigned taken_count, answered;
+static enum err told;
+
+void objectd_handle(struct objectd *objectd, struct backend_call *call)
+{
+	(void)objectd;
+	taken[taken_count++] = call;
+}
+
+void containerd_handle(struct containerd *containerd, struct backend_call *call)
+{
+	(void)containerd;
+	backend_finish(call, ERR_EXISTS);
+}
+
+void accountd_handle(struct accountd *accountd, struct backend_call *call)
+{
+	(void)accountd;
+	backend_finish(call, ERR_CONFLICT);
+}
+
+static void run(void)
+{
+	while (reactor_turn(node.reactors[0].reactor, false))
+		;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&node, 0, sizeof(node));
+	taken_count = answered = 0;
+	env_fake_init(&env, 1);
+	node_backend_init(&node);
+	node.reactor_count = 1;
+	node.device_count = 1;
+	node.devices[0].ready = true;
+	list_init(&node.reactors[0].calls);
+	assert_int_equal(reactor_new(&env.env, 64, &node.reactors[0].reactor), ERR_OK);
+	run();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	reactor_free(node.reactors[0].reactor);
+	return 0;
+}
+
+static void on_answer(struct backend_call *call)
+{
+	answered++;
+	told = call->reply.err;
+	assert_true(call->answered);
+}
+
+static void send(struct backend_call *call, enum backend_kind kind, uint64_t seconds)
+{
+	*call = (struct backend_call){
+	        .msg = backend_msg_new(BACKEND_OBJECT_GET, kind),
+	        .deadline_us = seconds ? env.mono_us + seconds * 1000000 : 0,
+	        .done = on_answer,
+	};
+	call->msg->body = bytes_copy("body", 4);
+	backend_send(&node.backend, call);
+	run();
+}
+
+static void sleep_s(uint64_t seconds)
+{
+	env.mono_us += seconds * 1000000;
+	run();
+	node_backend_tick(&node.reactors[0]);
+	run();
+}
+
+static void an_answer_is_handed_over(void **state)
+{
+	struct backend_call call;
+
+	(void)state;
+	send(&call, BACKEND_OBJECT, 10);
+	assert_int_equal(answered, 0);
+	taken[0]->reply.ts = 7;
+	taken[0]->reply.body = bytes_copy("answer", 6);
+	backend_finish(taken[0], ERR_OK);
+	run();
+	assert_int_equal(answered, 1);
+	assert_int_equal(told, ERR_OK);
+	assert_int_equal(call.reply.ts, 7);
+	assert_memory_equal(call.reply.body->data, "answer", 6);
+	backend_call_done(&call);
+	send(&call, BACKEND_CONTAINER, 10);
+	assert_int_equal(told, ERR_EXISTS);
+	backend_call_done(&call);
+	send(&call, BACKEND_ACCOUNT, 10);
+	assert_int_equal(told, ERR_CONFLICT);
+	backend_call_done(&call);
+	sleep_s(20);
+	assert_int_equal(answered, 3);
+}
+
+static void the_deadline_answers_and_the_role_keeps_its_message(void **state)
+{
+	struct backend_call call, for_ever;
+
+	(void)state;
+	send(&call, BACKEND_OBJECT, 10);
+	send(&for_ever, BACKEND_OBJECT, 0);
+	sleep_s(9);
+	assert_int_equal(answered, 0);
+	sleep_s(1);
+	assert_int_equal(answered, 1);
+	assert_int_equal(told, ERR_DEADLINE);
+	/* The proxy is through with it, the role is not. */
+	backend_call_done(&call);
+	memset(&call, 0xee, sizeof(call));
+	assert_memory_equal(taken[0]->msg->body->data, "body", 4);
+	taken[0]->reply.body = bytes_copy("late", 4);
+	backend_finish(taken[0], ERR_OK);
+	run();
+	assert_int_equal(answered, 1);
+	sleep_s(1000);
+	backend_finish(taken[1], ERR_OK);
+	run();
+	assert_int_equal(answered, 2);
+	assert_int_equal(told, ERR_OK);
+	backend_call_done(&for_ever);
+	assert_int_equal(node.reactors[0].call_counts[0], 0);
+}
+
+static void a_device_that_hangs_is_not_waited_for(void **state)
+{
+	struct backend_call before, during, after;
+
+	(void)state;
+	send(&before, BACKEND_OBJECT, 1000);
+	atomic_store(&node.devices[0].hung, true);
+	sleep_s(1);
+	assert_int_equal(answered, 1);
+	assert_int_equal(told, ERR_UNAVAILABLE);
+	send(&during, BACKEND_OBJECT, 1000);
+	assert_int_equal(answered, 2);
+	assert_int_equal(told, ERR_UNAVAILABLE);
+	assert_int_equal(taken_count, 1);
+	backend_finish(taken[0], ERR_OK);
+	atomic_store(&node.devices[0].hung, false);
+	send(&after, BACKEND_OBJECT, 1000);
+	assert_int_equal(taken_count, 2);
+	backend_finish(taken[1], ERR_OK);
+	run();
+	assert_int_equal(answered, 3);
+	assert_int_equal(told, ERR_OK);
+	backend_call_done(&before);
+	backend_call_done(&during);
+	backend_call_done(&after);
+}
+
+static void a_device_has_so_many_calls_at_most(void **state)
+{
+	struct backend_call call;
+
+	(void)state;
+	node.reactors[0].call_counts[0] = CALLS_MAX;
+	send(&call, BACKEND_OBJECT, 10);
+	assert_int_equal(told, ERR_BUSY);
+	backend_call_done(&call);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(an_answer_is_handed_over, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                the_deadline_answers_and_the_role_keeps_its_message, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                a_device_that_hangs_is_not_waited_for, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                a_device_has_so_many_calls_at_most, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
