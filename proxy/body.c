@@ -317,12 +317,7 @@ static enum body_step next_of_segments(struct body *b, uint64_t at, uint64_t len
 	if (len > s->size - offset)
 		len = s->size - offset;
 	if (b->segment_state != SEGMENT_NONE && b->segment_index != index) {
-		if (!b->segment.close.count && b->segment.reply && b->segment.reply->handle) {
-			reader_close(&b->segment);
-			return BODY_WAIT;
-		}
-		if (fan_open(&b->segment.close))
-			return BODY_WAIT;
+		reader_close(&b->segment);
 		reader_done(&b->segment);
 		b->segment_state = SEGMENT_NONE;
 	}
@@ -375,14 +370,6 @@ enum body_step body_next(
 		}
 	}
 	return step;
-}
-
-bool body_idle(const struct body *b)
-{
-	return !fan_open(&b->head.read) && !fan_open(&b->list) &&
-	       (b->segment_state == SEGMENT_NONE ||
-	               (!fan_open(&b->segment.read) && !fan_open(&b->segment.get) &&
-	                       !fan_open(&b->segment.versions) && !fan_open(&b->segment.rest)));
 }
 
 void body_close(struct body *b)

@@ -72,8 +72,6 @@ struct bytes *body_take_whole(
 enum body_step body_next(
         struct body *body, struct bytes **ret_piece, size_t *ret_offset, size_t *ret_len);
 
-/* True when nothing is under way. */
-bool body_idle(const struct body *body);
 void body_close(struct body *body); /* once, from the op */
 void body_done(struct body *body);
 

@@ -287,8 +287,6 @@ static enum step get_stream(struct op *op)
 	size_t offset, len;
 
 	if (request->http->gone) {
-		if (!body_idle(body))
-			return STEP_WAIT;
 		body_close(body);
 		return STEP_DONE;
 	}

@@ -122,6 +122,7 @@ static bool finish(struct reader *r, enum err err)
 	patience_done(&r->patience);
 	r->err = err;
 	r->reply = r->get.count ? &r->get.calls[0].reply : NULL;
+	r->handle = r->reply ? r->reply->handle : 0;
 	r->phase = READY;
 	r->ready = true;
 	return true;
@@ -251,11 +252,13 @@ bool reader_ready(struct reader *r)
 	}
 }
 
+/* By the handle, where there is one; else, from a replica that was not asked before, by a GET,
+ * which gives one. */
 static void ask_read(struct reader *r)
 {
-	struct backend_msg *msg = message(r, BACKEND_OBJECT_READ);
+	struct backend_msg *msg = message(r, r->handle ? BACKEND_OBJECT_READ : BACKEND_OBJECT_GET);
 
-	msg->handle = r->reply->handle;
+	msg->handle = r->handle;
 	msg->offset = r->read_offset;
 	msg->len = r->read_len;
 	fan_start(&r->read, r->op, r->proxy, msg, &r->device, 1, DEADLINE_MS);
@@ -269,34 +272,81 @@ void reader_read(struct reader *r, uint64_t offset, uint64_t len)
 	ask_read(r);
 }
 
+/* The bytes, of the version that was begun with. */
+static bool good(const struct reader *r, const struct backend_call *call)
+{
+	const struct backend_reply *reply = &call->reply;
+
+	if (reply->err || !reply->body_len)
+		return false;
+	return call->msg->op == BACKEND_OBJECT_READ ||
+	       (reply->ts == r->reply->ts && reply->size == r->reply->size &&
+	               memcmp(reply->etag, r->reply->etag, sizeof(reply->etag)) == 0);
+}
+
+static void let_go(struct reader *r, uint64_t handle)
+{
+	struct fan close;
+
+	if (!handle)
+		return;
+	struct backend_msg *msg = message(r, BACKEND_OBJECT_CLOSE);
+	msg->handle = handle;
+	fan_start(&close, r->op, r->proxy, msg, &r->device, 1, DEADLINE_MS);
+	fan_done(&close);
+}
+
+/* The device failed: the same bytes from another one. False when there is none left. */
+static bool ask_elsewhere(struct reader *r)
+{
+	let_go(r, r->handle);
+	r->handle = 0;
+	for (unsigned i = 0; i < r->count; i++) {
+		if (r->devices[i] == r->device)
+			r->lost |= 1u << i;
+	}
+	for (unsigned i = 0; i < r->count; i++) {
+		if (!(r->lost & 1u << i)) {
+			r->device = r->devices[i];
+			ask_read(r);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool reader_take(struct reader *r, enum err *ret_err, struct bytes **ret_piece, size_t *ret_offset,
         size_t *ret_len)
 {
 	if (!r->reading || fan_open(&r->read))
 		return false;
-	struct backend_reply *reply = &r->read.calls[0].reply;
-	r->reading = false;
-	*ret_err = reply->err;
-	*ret_piece = NULL;
-	*ret_offset = *ret_len = 0;
-	if (!reply->err) {
-		*ret_piece = TAKE(reply->body);
-		*ret_offset = reply->body_offset;
-		*ret_len = reply->body_len;
-		if (!*ret_len)
-			*ret_err = ERR_IO;
+	struct backend_call *call = &r->read.calls[0];
+	struct backend_reply *reply = &call->reply;
+	enum err err = reply->err;
+	bool is_good = good(r, call);
+	if (call->msg->op == BACKEND_OBJECT_GET)
+		r->handle = reply->handle;
+	if (!is_good) {
+		fan_done(&r->read);
+		if (ask_elsewhere(r))
+			return false;
+		r->reading = false;
+		*ret_err = err ? err : ERR_IO;
+		return true;
 	}
+	r->reading = false;
+	*ret_err = ERR_OK;
+	*ret_piece = TAKE(reply->body);
+	*ret_offset = reply->body_offset;
+	*ret_len = reply->body_len;
 	fan_done(&r->read);
 	return true;
 }
 
 void reader_close(struct reader *r)
 {
-	if (!r->reply || !r->reply->handle || r->close.count)
-		return;
-	struct backend_msg *msg = message(r, BACKEND_OBJECT_CLOSE);
-	msg->handle = r->reply->handle;
-	fan_start(&r->close, r->op, r->proxy, msg, &r->device, 1, DEADLINE_MS);
+	let_go(r, r->handle);
+	r->handle = 0;
 }
 
 void reader_done(struct reader *r)
@@ -306,7 +356,6 @@ void reader_done(struct reader *r)
 	fan_done(&r->versions);
 	fan_done(&r->rest);
 	fan_done(&r->read);
-	fan_done(&r->close);
 	repair_unref(r->repair);
 	r->repair = NULL;
 }

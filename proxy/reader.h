@@ -4,7 +4,8 @@
  *          Otherwise all others are asked too; a newest version that is not on a majority is
  *          repaired there first (repair.h), or the reader answers ERR_UNAVAILABLE (DESIGN 5.4).
  *          Who does not answer for a while is done without, if a majority does.
- *   read:  bytes of that version from the device that answered. */
+ *   read:  bytes of that version from the device that answered, or, when it fails, from another
+ *          that holds the same. */
 #ifndef PROXY_READER_H
 #define PROXY_READER_H
 
@@ -19,7 +20,7 @@ struct reader {
 	uint8_t key[16];
 	uint32_t devices[REPLICAS_MAX];
 	unsigned count, tried; /* devices[0..tried): asked for a GET */
-	struct fan get, versions, rest, close;
+	struct fan get, versions, rest;
 	struct patience patience;
 	struct repair *repair;
 	uint64_t newest; /* the version that was decided on */
@@ -32,11 +33,13 @@ struct reader {
 	enum err err; /* OK, NOT_FOUND (deleted_ts tells), UNAVAILABLE, IO... */
 	const struct backend_reply *reply; /* headers, size, etag, ts, first bytes */
 	uint32_t device;                   /* that answered, and holds the handle */
+	uint64_t handle;                   /* 0: none */
 
 	/* Reading on: */
 	struct fan read;
 	uint64_t read_offset, read_len;
 	bool reading;
+	uint32_t lost; /* bits of devices: those that failed a read */
 	uint8_t phase;
 };
 
@@ -57,7 +60,7 @@ void reader_read(struct reader *reader, uint64_t offset, uint64_t len);
 bool reader_take(struct reader *reader, enum err *ret_err, struct bytes **ret_piece,
         size_t *ret_offset, size_t *ret_len);
 
-/* Lets go of the version on its device. Call once, while the op still runs. */
+/* Lets go of the version on its device. */
 void reader_close(struct reader *reader);
 
 /* Frees, and lets go of what was not answered. */

@@ -124,3 +124,39 @@ def test_what_nobody_reads_is_found_by_the_scrub_and_repaired(size):
             assert r.content == body and r.headers["X-Object-Meta-Colour"] == "red"
     finally:
         cloud.close()
+
+
+def spoil(path, mark):
+    with open(path, "r+b") as f:
+        at = f.read().rfind(mark)
+        assert at >= 0
+        f.seek(at + 100)
+        byte = f.read(1)[0]
+        f.seek(at + 100)
+        f.write(bytes([byte ^ 1]))
+
+
+@pytest.mark.parametrize("ranges", [None, "bytes=4500000-,10-3000000"], ids=["whole", "ranges"])
+def test_a_download_goes_on_from_another_replica(ranges):
+    """Each replica of a large object is bad somewhere else: none of them could send it alone."""
+    cloud = Cloud(devices=3)
+    try:
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        user.request("PUT", "/mid")
+        marks = [os.urandom(24) for _ in range(6)]
+        body = b"".join(m + os.urandom((1 << 20) - 24) for m in marks)
+        assert user.request("PUT", "/mid/o", data=body).status_code == 201
+        cloud.down()
+        for n, mark in zip(range(3), marks[2:]):
+            spoil("%s/devices/d%d/data" % (cloud.state, n), mark)
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        r = user.request("GET", "/mid/o", headers={"Range": ranges} if ranges else {})
+        assert len(r.content) == int(r.headers["Content-Length"])
+        if ranges:
+            assert body[4500000:] in r.content and body[10:3000001] in r.content
+        else:
+            assert r.content == body
+    finally:
+        cloud.close()
