@@ -5,6 +5,7 @@
  *                                GRANT: lease -> answer -> unlock */
 #include "objectd/objectd_internal.h"
 
+#include "lib/base/kv.h"
 #include "lib/base/mem.h"
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,7 @@ static void append(struct write *w)
 	w->write.object = msg->object;
 	w->write.updates = msg->updates;
 	w->write.update_count = msg->update_count;
+	w->write.expires = kv_get(w->write.headers, w->write.headers_len, "X-Delete-At");
 	w->write.done = on_written;
 	enum err err = device_write(w->objectd->device, &w->write);
 	if (!err)
@@ -398,6 +400,8 @@ static void run(struct write *w)
 	w->was_live = live;
 	if (msg->op == BACKEND_OBJECT_PUT) {
 		run_put(w);
+	} else if (msg->op == BACKEND_OBJECT_DELETE && msg->if_lasting && live && version.expires) {
+		finish(w, ERR_PRECONDITION);
 	} else if (msg->op == BACKEND_OBJECT_DELETE) {
 		run_delete(w);
 	} else if (!live) {

@@ -256,6 +256,8 @@ static bool record(struct commit *c)
 		return finish(c, ERR_NOT_FOUND);
 	if (fan_open(&c->record))
 		return false;
+	if (fan_with(&c->record, ERR_PRECONDITION))
+		return finish(c, ERR_PRECONDITION);
 	if (newer && ok + newer + (deletes ? none : 0) >= need)
 		return finish(c, ERR_CONFLICT);
 	return finish(c, fan_with(&c->record, ERR_NO_SPACE) >= c->count - need + 1

@@ -1,7 +1,7 @@
 /* Object POST: new metadata for the newest version; and DELETE.
  *
  *   POST    prepare -> read (the version's headers) -> commit
- *   DELETE  prepare -> read (is it there, does it expire) -> commit */
+ *   DELETE  prepare -> commit; of an object that expires -> read (when) -> commit */
 #include "proxy/commit.h"
 #include "proxy/proxy.h"
 #include "proxy/reader.h"
@@ -18,8 +18,8 @@ enum { PREPARE, READ, COMMIT };
 struct post {
 	struct reader reader;
 	struct commit commit;
-	uint64_t delete_at;
-	bool opened;
+	uint64_t delete_at, first_ts; /* first_ts: of the DELETE that found it expires */
+	bool reading;
 };
 
 static void post_done(struct request *request)
@@ -88,6 +88,7 @@ static void start_commit(struct request *request, struct post *post)
 		md5_hex(r->etag, etag);
 		backend_msg_headers(msg, &headers);
 	}
+	msg->if_lasting = !post->reading;
 	commit_updates(&post->commit, &row, old_at, post->delete_at);
 	commit_start(&post->commit);
 }
@@ -134,6 +135,13 @@ static enum step post_read(struct op *op)
 			        (text = constraint_delete_at(request, &post->delete_at)))
 				return request_fail_text(request, 400, text);
 		}
+		if (!is_post(request) && !http_get(request->http, "X-If-Delete-At")) {
+			start_commit(request, post);
+			return op_go(op, COMMIT);
+		}
+	}
+	if (!post->reading) {
+		post->reading = true;
 		reader_open(&post->reader, op, request->proxy, info->policy, request->account,
 		        request->container, request->object, 0, 0);
 	}
@@ -157,12 +165,20 @@ static enum step post_commit(struct op *op)
 
 	if (!commit_ready(&post->commit))
 		return STEP_WAIT;
+	if (post->commit.err == ERR_PRECONDITION) {
+		post->first_ts = post->commit.msg->ts;
+		commit_done(&post->commit);
+		post->commit = (struct commit){0};
+		return op_go(op, READ);
+	}
 	switch (post->commit.err) {
 	case ERR_OK:
 		if (!is_post(request) && post->reader.reply && !post->reader.err &&
 		        expired(request, post->reader.reply))
 			return request_fail(request, 404);
-		if (!is_post(request) && post->reader.err == ERR_NOT_FOUND)
+		/* Gone, unless by the tombstone that a lagging replica took from us before. */
+		if (!is_post(request) && post->reader.err == ERR_NOT_FOUND &&
+		        post->reader.reply->ts != post->first_ts)
 			return request_fail(request, 404);
 		return request_empty(request, is_post(request) ? 202 : 204);
 	case ERR_NOT_FOUND:
@@ -179,7 +195,7 @@ static enum step post_commit(struct op *op)
 static const struct op_state states[] = {
         [PREPARE] = {"prepare", request_prepare, TO(READ), 15000},
         [READ] = {"read", post_read, TO(COMMIT), 0},
-        [COMMIT] = {"commit", post_commit, 0, 0},
+        [COMMIT] = {"commit", post_commit, TO(READ), 0},
 };
 const struct method object_post = {.name = "object-post", .states = states, .writes = true};
 const struct method object_delete = {.name = "object-delete", .states = states, .writes = true};

@@ -31,7 +31,8 @@ enum backend_op {
 	 * ERR_NOT_FOUND, ERR_CONFLICT as above. Carries updates. */
 	BACKEND_OBJECT_POST,
 	/* Writes a tombstone. OK when a live version was there, ERR_NOT_FOUND when none was (the
-	 * tombstone is durable in both cases), ERR_CONFLICT as above. Carries updates. */
+	 * tombstone is durable in both cases), ERR_CONFLICT as above. Carries updates. With
+	 * `if_lasting` ERR_PRECONDITION, and nothing is written, when the version there expires. */
 	BACKEND_OBJECT_DELETE,
 	/* Newest version known, from memory: reply.ts, reply.deleted. ERR_NOT_FOUND: nothing at
 	 * all. A tombstone answers OK with deleted. */
@@ -110,6 +111,7 @@ struct backend_msg {
 	atomic_uint refs;
 	uint8_t op, kind, policy;
 	bool newest;                              /* unused by devices; for proxies in between */
+	bool if_lasting;
 	uint8_t key[16];                          /* ring hash of the path */
 	const char *account, *container, *object; /* as kind asks; else NULL */
 	uint64_t ts;

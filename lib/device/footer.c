@@ -67,7 +67,7 @@ static void note_object(struct footer *footer, const struct format_record *recor
 	entry->extent_count = object->extent_count;
 	entry->type = record->type;
 	entry->policy = record->policy;
-	entry->superseded = (record->flags & RECORD_SUPERSEDED) != 0;
+	entry->flags = record->flags;
 	entry->open = object->update_count && !(record->flags & RECORD_UPDATES_SETTLED);
 	if (!object->extent_count)
 		return;

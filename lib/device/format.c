@@ -299,6 +299,7 @@ void format_object_fill(const struct device_write *write, uint32_t len, uint64_t
 	        .data_len = (uint32_t)write->data_len,
 	        .type = write->deleted ? RECORD_TOMBSTONE : RECORD_OBJECT,
 	        .policy = write->policy,
+	        .flags = write->expires ? RECORD_EXPIRES : 0,
 	};
 	*object = (struct format_object){
 	        .ts = write->ts,

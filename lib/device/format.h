@@ -23,9 +23,10 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are the disk's
 
 enum { UNIT_NONE, UNIT_FREE, UNIT_LOG, UNIT_EXTENT };
 enum { RECORD_OBJECT = 1, RECORD_TOMBSTONE, RECORD_SETTLED, RECORD_ROW, RECORD_CHECKPOINT };
-enum {                              /* flags of a copy */
-	RECORD_UPDATES_SETTLED = 1, /* updates in it need no more sending */
-	RECORD_SUPERSEDED = 2,      /* kept for its updates: a newer version is known */
+enum {
+	RECORD_UPDATES_SETTLED = 1, /* a copy: updates in it need no more sending */
+	RECORD_SUPERSEDED = 2,      /* a copy kept for its updates: a newer version is known */
+	RECORD_EXPIRES = 4,         /* the object has an X-Delete-At */
 };
 
 struct format_super {
@@ -126,7 +127,7 @@ struct format_entry {
 	uint8_t key[16];
 	uint64_t ts, meta_ts, first_lsn;
 	uint32_t off, len, extent_count;
-	uint8_t type, policy, open, superseded;
+	uint8_t type, policy, open, flags; /* flags: the record's */
 };
 enum { FOOTER_ENTRY = sizeof(struct format_entry), FOOTER_EXTENT = sizeof(struct device_extent) };
 

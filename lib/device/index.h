@@ -7,7 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { INDEX_DELETED = 1, INDEX_POSTED = 2, INDEX_EXTENTS = 4, INDEX_CORRUPT = 8 };
+enum {
+	INDEX_DELETED = 1,
+	INDEX_POSTED = 2,
+	INDEX_EXTENTS = 4,
+	INDEX_CORRUPT = 8,
+	INDEX_EXPIRES = 16
+};
 
 struct index_entry {
 	uint8_t key[16];

@@ -407,7 +407,8 @@ void object_apply(struct device *device, const struct applied *a)
 	set_posted(device, entry, a->policy, 0);
 	entry->ts = a->ts & ((1ull << 50) - 1);
 	entry->at = a->at;
-	entry->flags = (a->deleted ? INDEX_DELETED : 0) | (a->extent_count ? INDEX_EXTENTS : 0);
+	entry->flags = (a->deleted ? INDEX_DELETED : 0) | (a->extent_count ? INDEX_EXTENTS : 0) |
+	               (a->expires ? INDEX_EXPIRES : 0);
 	set_posted(device, entry, a->policy, a->meta_ts);
 	unit_claim(device, at_unit(a->at), at_len(a->at));
 	if (old_at == a->at && replaces) {
@@ -438,6 +439,7 @@ void object_apply_record(struct device *device, const struct format_record *reco
 	        .extent_count = object->extent_count,
 	        .deleted = record->type == RECORD_TOMBSTONE,
 	        .open = object->update_count && !(record->flags & RECORD_UPDATES_SETTLED),
+	        .expires = record->flags & RECORD_EXPIRES,
 	};
 
 	object_apply(device, &applied);
@@ -452,6 +454,7 @@ static void version_of(struct device *device, uint8_t policy, const struct index
 	        .deleted = entry->flags & INDEX_DELETED,
 	        .extents = entry->flags & INDEX_EXTENTS,
 	        .corrupt = entry->flags & INDEX_CORRUPT,
+	        .expires = entry->flags & INDEX_EXPIRES,
 	        .at = entry->at,
 	};
 }

@@ -22,7 +22,7 @@ struct device_extent {
 /* What the index knows of a key. */
 struct device_version {
 	uint64_t ts, meta_ts; /* meta_ts: last POST, or ts */
-	bool deleted, extents, corrupt;
+	bool deleted, extents, corrupt, expires;
 	uint64_t at; /* the device's */
 };
 
@@ -61,8 +61,8 @@ enum { DEVICE_PUT, DEVICE_SMALL, DEVICE_MOVE };
 /* A version to write: all pointers borrowed until done. */
 struct device_write {
 	uint8_t policy, key[16];
-	bool deleted;
-	uint64_t ts, meta_ts; /* meta_ts: of the last POST, or 0 */
+	bool deleted, expires; /* expires: the headers have an X-Delete-At */
+	uint64_t ts, meta_ts;  /* meta_ts: of the last POST, or 0 */
 	const char *account, *container, *object;
 	const void *headers;
 	size_t headers_len;

@@ -451,7 +451,8 @@ static void apply_footer(struct recovery *r, const struct format_footer *footer)
 		        .extent_count = entry->extent_count,
 		        .deleted = entry->type == RECORD_TOMBSTONE,
 		        .open = entry->open,
-		        .gone = entry->superseded ||
+		        .expires = entry->flags & RECORD_EXPIRES,
+		        .gone = entry->flags & RECORD_SUPERSEDED ||
 		                !adopt_extents(device, extent, entry->extent_count),
 		};
 		object_apply(device, &applied);

@@ -220,6 +220,18 @@ def test_expired_objects_go(tester, container):
     wait_for(lambda: names(tester, container) == [], 30)
 
 
+def test_delete_of_what_expires(tester, container):
+    from conftest import wait_for
+    path = "/%s/o" % container
+    tester.request("PUT", path, data=b"x", headers={"X-Delete-After": "1000"})
+    assert tester.request("DELETE", path).status_code == 204
+    assert tester.request("DELETE", path).status_code == 404
+    # Past its time it is gone, whether or not somebody has cleared it away.
+    tester.request("PUT", path, data=b"x", headers={"X-Delete-After": "1"})
+    wait_for(lambda: tester.request("HEAD", path).status_code == 404, 20)
+    assert tester.request("DELETE", path).status_code == 404
+
+
 def test_totals_of_the_account_follow(cloud):
     from conftest import wait_for
     user = User(cloud, "test4:tester4", "testing4")

@@ -131,6 +131,56 @@ static void post_replaces_headers_only(void **state)
 	backend_call_done(&call.call);
 }
 
+static enum err put_expiring(const char *name, uint64_t ts)
+{
+	struct backend_msg *msg = rig_msg(BACKEND_OBJECT_PUT, name, ts);
+	AUTO(buf) struct buf headers = BUF_NONE;
+	struct rig_call call;
+
+	kv_add(&headers, "X-Delete-At", "1900000000");
+	backend_msg_headers(msg, &headers);
+	rig_send(&rig, &call, msg);
+	enum err err = call.call.reply.err;
+	backend_call_done(&call.call);
+	return err;
+}
+
+static enum err delete_lasting(const char *name, uint64_t ts)
+{
+	struct backend_msg *msg = rig_msg(BACKEND_OBJECT_DELETE, name, ts);
+	struct rig_call call;
+
+	msg->if_lasting = true;
+	rig_send(&rig, &call, msg);
+	enum err err = call.call.reply.err;
+	backend_call_done(&call.call);
+	return err;
+}
+
+/* Known from memory, and again after replaying records, and after reading footers. */
+static void an_object_that_expires_is_told_apart(void **state)
+{
+	char name[16];
+
+	(void)state;
+	assert_int_equal(put_expiring("a", T), ERR_OK);
+	assert_int_equal(delete_lasting("a", T + 1), ERR_PRECONDITION);
+	reopen();
+	assert_int_equal(delete_lasting("a", T + 1), ERR_PRECONDITION);
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "fill%u", i);
+		assert_int_equal(rig_put(&rig, name, T, 250000), ERR_OK);
+	}
+	reopen();
+	assert_int_equal(delete_lasting("a", T + 1), ERR_PRECONDITION);
+	assert_int_equal(rig_post(&rig, "a", T + 2, "x"), ERR_OK);
+	assert_int_equal(delete_lasting("a", T + 3), ERR_OK);
+	assert_int_equal(put_expiring("a", T + 4), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "a", T + 5), ERR_OK);
+	assert_int_equal(delete_lasting("a", T + 6), ERR_NOT_FOUND);
+	assert_int_equal(delete_lasting("never", T), ERR_NOT_FOUND);
+}
+
 static void writes_of_one_key_take_turns(void **state)
 {
 	struct rig_call calls[32];
@@ -280,6 +330,7 @@ int main(void)
 	        T_(large_bodies_come_in_pieces),
 	        T_(last_writer_wins),
 	        T_(post_replaces_headers_only),
+	        T_(an_object_that_expires_is_told_apart),
 	        T_(writes_of_one_key_take_turns),
 	        T_(a_grant_is_one_writers),
 	        T_(updates_stay_open_until_settled),
