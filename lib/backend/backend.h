@@ -110,7 +110,7 @@ struct backend_list {
 struct backend_msg {
 	atomic_uint refs;
 	uint8_t op, kind, policy;
-	bool newest;                              /* unused by devices; for proxies in between */
+	bool newest; /* unused by devices; for proxies in between */
 	bool if_lasting;
 	uint8_t key[16];                          /* ring hash of the path */
 	const char *account, *container, *object; /* as kind asks; else NULL */
