@@ -338,34 +338,23 @@ static void add_victim(struct compaction *c, const struct victim *v)
 	c->victims[c->count++] = *v;
 }
 
-static bool on_batch(struct scan *scan, const struct format_batch *batch, bool intact)
+static bool on_scanned(struct scan *scan, const struct format_record *record, uint32_t off)
 {
 	struct compaction *c = CONTAINER_OF(scan, struct compaction, scan);
-	uint32_t off = scan->off - batch->len, at = sizeof(*batch);
+	const struct format_object *object = format_object(record);
 
-	(void)intact;
-	while (at + sizeof(struct format_record) <= batch->used) {
-		const struct format_record *record = (const void *)((const uint8_t *)batch + at);
-		if (!format_record_ok(record, batch->used - at, batch->nonce)) {
-			at += 64;
-			continue;
-		}
-		if (record->type == RECORD_OBJECT || record->type == RECORD_TOMBSTONE) {
-			const struct format_object *object = format_object(record);
-			struct victim v = {
-			        .policy = record->policy,
-			        .tombstone = record->type == RECORD_TOMBSTONE,
-			        .at = at_make(c->unit, off + at, record->len),
-			        .ts = object->ts,
-			        .first_lsn = object->first_lsn,
-			};
-			memcpy(v.key, object->key, 16);
-			if (object_is_live(
-			            c->device, v.policy, v.key, object->ts, object->meta_ts, v.at))
-				add_victim(c, &v);
-		}
-		at += record->len;
-	}
+	if (record->type != RECORD_OBJECT && record->type != RECORD_TOMBSTONE)
+		return !c->stop;
+	struct victim v = {
+	        .policy = record->policy,
+	        .tombstone = record->type == RECORD_TOMBSTONE,
+	        .at = at_make(c->unit, off, record->len),
+	        .ts = object->ts,
+	        .first_lsn = object->first_lsn,
+	};
+	memcpy(v.key, object->key, 16);
+	if (object_is_live(c->device, v.policy, v.key, object->ts, object->meta_ts, v.at))
+		add_victim(c, &v);
 	return !c->stop;
 }
 
@@ -404,7 +393,7 @@ static void begin_log(struct compaction *c)
 	        .limit = unit->end,
 	        .head = &c->head,
 	        .salvage = true,
-	        .batch = on_batch,
+	        .record = on_scanned,
 	        .done = on_walked,
 	};
 	c->walking = true;

@@ -59,8 +59,9 @@ struct device_options {
 	/* Opened, or failed: then the device is gone. */
 	void (*opened)(void *owner, struct device *device, enum err err);
 	uint64_t scrub_pause_us; /* between its rounds; 0: a minute */
-	/* The version of key cannot be read here; NULL: nobody asks. From within a read, and once
-	 * in each round of the scrub while it stays so. */
+	/* The version of key cannot be read here; NULL: nobody asks. From within a read, once in
+	 * each round of the scrub while it stays so, and before `opened` for what may have been a
+	 * record of that key. */
 	void (*corrupt)(void *owner, uint8_t policy, const uint8_t key[16], uint64_t ts);
 	void *owner;
 };

@@ -236,22 +236,33 @@ void extent_fail_all(struct device *device);
 /* read.c */
 bool read_cached(struct device *device, uint64_t at, struct device_read *read);
 
-/* scan.c: the batches of a LOG unit in order */
+/* scan.c: the records of a LOG unit in order. Where the log may have ended (no salvage) it goes on
+ * behind damage only when what is damaged is known to have been durable: then it is no torn tail.
+ */
 struct scan {
 	struct device *device;
 	uint32_t unit, off, limit;
 	const struct format_unit *head; /* borrowed */
-	bool salvage;                   /* go on behind a damaged batch */
+	bool salvage;                   /* everything up to limit was durable */
+	bool look;                      /* only batch headers, for `durable` */
 	bool chained;                   /* the first batch must go on with prev_crc, lsn */
 	uint32_t prev_crc;
 	uint64_t lsn;
-	bool (*batch)(struct scan *scan, const struct format_batch *batch, bool intact);
+	uint64_t durable; /* in and out: LSN up to which all records are known to have been durable
+	                   */
+	/* A record that is whole, but for its inline data. False ends the scan. */
+	bool (*record)(struct scan *scan, const struct format_record *record, uint32_t off);
+	/* NULL, or: here was one of an object, of which nothing is sure. */
+	void (*broken)(struct scan *scan, const struct format_record *record);
 	void (*done)(struct scan *scan, enum err err); /* off: where it ended */
 	/* private */
 	struct disk_io io;
 	struct bytes *bytes;
 	uint32_t from, have;
-	uint64_t damaged;
+	uint32_t looked, look_end; /* looked ahead from; up to there, 0: not looking */
+	uint32_t found;            /* first batch seen by that, 0: none */
+	uint64_t found_lsn;
+	uint32_t gap_end, gap_at; /* damage up to there, to be searched for records from */
 };
 void scan_start(struct scan *scan);
 

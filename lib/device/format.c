@@ -172,6 +172,14 @@ bool format_record_ok(const struct format_record *record, size_t room, uint64_t 
 	}
 }
 
+bool format_record_was(const struct format_record *record, size_t room, uint64_t nonce)
+{
+	return room >= sizeof(*record) + sizeof(struct format_object) &&
+	       record->magic == MAGIC_RECORD && record->nonce == nonce &&
+	       (record->type == RECORD_OBJECT || record->type == RECORD_TOMBSTONE) &&
+	       record->policy < BACKEND_POLICIES;
+}
+
 bool format_data_ok(const struct format_record *record)
 {
 	const uint32_t *crcs = format_data_crcs(record);

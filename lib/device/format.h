@@ -64,7 +64,7 @@ struct format_batch {
 	uint64_t incarnation, nonce, lsn;
 	uint32_t count, prev_crc; /* records; crc of the batch header before */
 	uint32_t used, payload_crc;
-	uint64_t spare;
+	uint64_t durable; /* this record and all before were durable when the batch was made */
 	uint32_t unit, crc;
 };
 static_assert(sizeof(struct format_batch) == 64, "records start 64-byte aligned");
@@ -163,6 +163,8 @@ void format_record_seal(struct format_record *record);
  * looked at. */
 bool format_record_ok(const struct format_record *record, size_t room, uint64_t nonce);
 bool format_data_ok(const struct format_record *record);
+/* Not ok, but perhaps an object's, of that key. */
+bool format_record_was(const struct format_record *record, size_t room, uint64_t nonce);
 
 /* Parts of a record that is ok. */
 static inline const struct format_object *format_object(const struct format_record *record)

@@ -335,6 +335,7 @@ static void fill(struct device *device, struct batch *batch, const struct plan *
 	        .count = plan->count,
 	        .prev_crc = device->log.prev_crc,
 	        .used = plan->len,
+	        .durable = device->log.durable_lsn,
 	        .unit = batch->unit,
 	};
 	for (struct log_append *append = plan->first; append; append = append->next) {

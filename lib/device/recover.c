@@ -44,6 +44,7 @@ struct recovery {
 	struct scan scan;
 	/* the chain as far as it was accepted */
 	uint64_t chain_incarnation, next_lsn;
+	uint64_t durable; /* all records up to here are known to have been durable */
 	uint32_t chain_crc;
 	uint32_t seals;
 	enum err err;
@@ -216,27 +217,15 @@ static void seal_next(struct recovery *r)
 
 static void row_unit(struct recovery *r);
 
-static bool row_batch(struct scan *scan, const struct format_batch *batch, bool intact)
+static bool row_record(struct scan *scan, const struct format_record *record, uint32_t off)
 {
-	struct recovery *r = CONTAINER_OF(scan, struct recovery, scan);
-	struct device *device = r->device;
-	uint32_t at = sizeof(*batch);
+	struct device *device = scan->device;
+	struct device_replay *replay =
+	        record->role < DEVICE_ROLES ? device->options.replay[record->role] : NULL;
 
-	(void)intact; /* each record has its own CRC */
-	while (at + sizeof(struct format_record) <= batch->used) {
-		const struct format_record *record = (const void *)((const uint8_t *)batch + at);
-		if (!format_record_ok(record, batch->used - at, batch->nonce)) {
-			at += 64;
-			continue;
-		}
-		struct device_replay *replay =
-		        record->role < DEVICE_ROLES ? device->options.replay[record->role] : NULL;
-		if (record->type == RECORD_ROW && replay &&
-		        record->lsn > device->checkpoint[record->role])
-			replay->record(replay, record->lsn, record + 1,
-			        record->meta_len - sizeof(*record));
-		at += record->len;
-	}
+	(void)off;
+	if (record->type == RECORD_ROW && replay && record->lsn > device->checkpoint[record->role])
+		replay->record(replay, record->lsn, record + 1, record->meta_len - sizeof(*record));
 	return true;
 }
 
@@ -279,7 +268,7 @@ static void row_unit(struct recovery *r)
 	        .limit = device->units[l->unit].end,
 	        .head = &l->head,
 	        .salvage = true,
-	        .batch = row_batch,
+	        .record = row_record,
 	        .done = row_done,
 	};
 	scan_start(&r->scan);
@@ -359,22 +348,22 @@ static void apply_record(struct recovery *r, const struct format_record *record,
 	}
 }
 
-static bool log_batch(struct scan *scan, const struct format_batch *batch, bool intact)
+static bool log_record(struct scan *scan, const struct format_record *record, uint32_t off)
 {
-	struct recovery *r = CONTAINER_OF(scan, struct recovery, scan);
-	uint32_t off = scan->off - batch->len, at = sizeof(*batch);
-
-	(void)intact; /* a damaged batch is only seen in a sealed unit: what is whole is kept */
-	while (at + sizeof(struct format_record) <= batch->used) {
-		const struct format_record *record = (const void *)((const uint8_t *)batch + at);
-		if (!format_record_ok(record, batch->used - at, batch->nonce)) {
-			at += 64;
-			continue;
-		}
-		apply_record(r, record, off + at);
-		at += record->len;
-	}
+	apply_record(CONTAINER_OF(scan, struct recovery, scan), record, off);
 	return true;
+}
+
+/* It is asked of the other replicas by what looks like its key; they know better what it was. */
+static void log_broken(struct scan *scan, const struct format_record *record)
+{
+	struct device *device = scan->device;
+	const struct format_object *object = format_object(record);
+
+	device->stats.corrupt++;
+	if (device->options.corrupt)
+		device->options.corrupt(
+		        device->options.owner, record->policy, object->key, object->ts);
 }
 
 static void log_scanned(struct scan *scan, enum err err)
@@ -387,6 +376,7 @@ static void log_scanned(struct scan *scan, enum err err)
 		fail_later(r, err);
 		return;
 	}
+	r->durable = scan->durable;
 	if (!l->sealed) {
 		unit->end = scan->off;
 		unit->seal_lsn = scan->lsn;
@@ -419,7 +409,9 @@ static void scan_unit(struct recovery *r)
 	        .chained = !l->sealed && follows,
 	        .prev_crc = r->chain_crc,
 	        .lsn = l->sealed ? 0 : r->next_lsn,
-	        .batch = log_batch,
+	        .durable = r->durable,
+	        .record = log_record,
+	        .broken = log_broken,
 	        .done = log_scanned,
 	};
 	scan_start(&r->scan);
@@ -538,12 +530,60 @@ static int by_incarnation(const void *a, const void *b)
 	               : x->head.incarnation > y->head.incarnation;
 }
 
+/* What the first batches of later units know of the ones before: the last of a unit may be damaged
+ * as well as any. */
+static void look_unit(struct recovery *r);
+
+static void unit_looked(struct scan *scan, enum err err)
+{
+	struct recovery *r = CONTAINER_OF(scan, struct recovery, scan);
+
+	if (err) {
+		fail_later(r, err);
+		return;
+	}
+	r->durable = scan->durable;
+	r->at++;
+	look_unit(r);
+}
+
+static void look_unit(struct recovery *r)
+{
+	while (r->at < r->unit_count && r->units[r->at].sealed)
+		r->at++;
+	if (r->at == r->unit_count) {
+		r->at = 0;
+		next_unit(r);
+		return;
+	}
+	const struct log_unit *l = &r->units[r->at];
+	r->scan = (struct scan){
+	        .device = r->device,
+	        .unit = l->unit,
+	        .off = FORMAT_DATA,
+	        .limit = r->device->unit_bytes,
+	        .head = &l->head,
+	        .look = true,
+	        .durable = r->durable,
+	        .done = unit_looked,
+	};
+	scan_start(&r->scan);
+}
+
 static void heads_read(struct recovery *r)
 {
 	if (r->unit_count)
 		qsort(r->units, r->unit_count, sizeof(*r->units), by_incarnation);
+	for (uint32_t i = 0; i < r->unit_count; i++) {
+		const struct log_unit *l = &r->units[i];
+		if (l->sealed && r->durable + 1 < l->seal.next_lsn)
+			r->durable = l->seal.next_lsn - 1;
+	}
 	r->next_lsn = 1;
-	next_unit(r);
+	while (r->at < r->unit_count && r->units[r->at].sealed)
+		r->at++;
+	r->at += r->at < r->unit_count; /* the first one that is open has none before it */
+	look_unit(r);
 }
 
 static void take_log(struct recovery *r, const struct head *head, const struct format_unit *unit)

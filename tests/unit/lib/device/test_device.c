@@ -296,6 +296,116 @@ static void damage_in_a_sealed_unit_costs_only_what_it_hit(void **state)
 	assert_int_equal(get("f59"), ERR_OK);
 }
 
+static struct format_batch *batch_of(const char *name)
+{
+	struct device_version version;
+	uint8_t key[16];
+
+	md5_digest(name, strlen(name), key);
+	assert_int_equal(device_find(rig.device, 0, key, &version), ERR_OK);
+	/* One record in each batch: its header is right before it. */
+	return (void *)(disk_fake_bytes(rig.fake) + FORMAT_BASE +
+	                at_unit(version.at) * (uint64_t)UNIT + at_off(version.at) -
+	                sizeof(struct format_batch));
+}
+
+enum harm { RECORD, BATCH_HEADER, ALL_OF_IT, ITS_DATA };
+
+static void damage_in_the_open_unit_costs_only_what_it_hit(void **state)
+{
+	static const struct {
+		enum harm harm;
+		unsigned told;
+		enum err err;
+	} cases[] = {{RECORD, 1, ERR_NOT_FOUND}, {BATCH_HEADER, 0, ERR_OK},
+	        {ALL_OF_IT, 0, ERR_NOT_FOUND}, {ITS_DATA, 0, ERR_CORRUPT}};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		teardown(NULL);
+		setup(NULL);
+		fill_units(12);
+		struct format_batch *batch = batch_of("f3");
+		uint32_t len = batch->len;
+		if (cases[i].harm == RECORD)
+			((uint8_t *)batch)[64 + 200] ^= 1;
+		else if (cases[i].harm == ITS_DATA)
+			((uint8_t *)batch)[30000] ^= 1;
+		else
+			memset(batch, 0, cases[i].harm == BATCH_HEADER ? 64 : len);
+		for (int again = 0; again < 2; again++) {
+			reopen();
+			assert_int_equal(rig.corrupt, again ? 0 : cases[i].told);
+			rig.corrupt = 0;
+			assert_int_equal(get("f3"), cases[i].err);
+			assert_int_equal(get("f2"), ERR_OK);
+			assert_int_equal(get("f4"), ERR_OK);
+			assert_int_equal(get("f11"), ERR_OK);
+			rig.corrupt = 0;
+		}
+		assert_int_equal(rig_put(&rig, "new", T, 10), ERR_OK);
+		reopen();
+		assert_int_equal(get("new"), ERR_OK);
+		assert_int_equal(get("f11"), ERR_OK);
+	}
+}
+
+static void damage_where_an_open_unit_ends(void **state)
+{
+	char last[16] = "";
+
+	(void)state;
+	fill_units(30);
+	for (unsigned i = 0; i < 30; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "f%u", i);
+		if ((uint8_t *)batch_of(name) < disk_fake_bytes(rig.fake) + FORMAT_BASE + UNIT)
+			memcpy(last, name, sizeof(last));
+	}
+	memset(batch_of(last), 0, sizeof(struct format_batch));
+	for (uint32_t u = 0; u < 2; u++)
+		memset((void *)(uintptr_t)seal_at(u), 0, DISK_BLOCK);
+	reopen();
+	assert_int_equal(get(last), ERR_NOT_FOUND);
+	for (unsigned i = 0; i < 30; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "f%u", i);
+		assert_int_equal(get(name), strcmp(name, last) ? ERR_OK : ERR_NOT_FOUND);
+	}
+}
+
+/* The second and the third are whole on the disk, but they were in flight with the first, which is
+ * not: nothing says that it was ever durable. */
+static void what_was_in_flight_with_damage_is_dropped(void **state)
+{
+	const struct disk_event *all;
+	struct rig_call calls[3];
+	uint64_t size;
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "0", T, 100), ERR_OK);
+	disk_fake_hold(rig.fake, true);
+	for (unsigned i = 0; i < 3; i++) {
+		char name[8];
+		snprintf(name, sizeof(name), "%u", i + 1);
+		rig_start(&rig, &calls[i], rig_put_msg(name, T, 20000));
+		rig_sleep(&rig, 5000);
+	}
+	unsigned count = disk_fake_events(rig.fake, &all);
+	lost_event = last_batch(last_batch(last_batch(count)));
+	uint8_t *image = disk_fake_without(rig.fake, count, is_lost, &size);
+	disk_fake_hold(rig.fake, false);
+	for (unsigned i = 0; i < 3; i++) {
+		rig_wait(&rig, &calls[i]);
+		backend_call_done(&calls[i].call);
+	}
+	open_image(image, size);
+	assert_int_equal(get("0"), ERR_OK);
+	assert_int_equal(get("1"), ERR_NOT_FOUND);
+	assert_int_equal(get("2"), ERR_NOT_FOUND);
+	assert_int_equal(get("3"), ERR_NOT_FOUND);
+}
+
 static void a_flipped_byte_is_told_and_repaired(void **state)
 {
 	struct device_version version;
@@ -659,6 +769,9 @@ int main(void)
 	        T_(a_batch_counts_when_all_of_it_is_right),
 	        T_(damaged_footers_are_not_believed),
 	        T_(damage_in_a_sealed_unit_costs_only_what_it_hit),
+	        T_(damage_in_the_open_unit_costs_only_what_it_hit),
+	        T_(damage_where_an_open_unit_ends),
+	        T_(what_was_in_flight_with_damage_is_dropped),
 	        T_(a_flipped_byte_is_told_and_repaired),
 	        T_(a_posted_version_is_repaired_with_its_post),
 	        T_(a_body_that_was_missed_is_taken_behind_its_post),
