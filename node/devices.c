@@ -140,7 +140,7 @@ void node_device_open(struct node_device *d)
 	        .unit_bytes = (uint32_t)conf->unit_bytes,
 	        .bytes_max = d->is_file ? file_bytes_max(d) : 0,
 	        .reclaim_ticks = 7 * 86400 * TS_PER_SECOND,
-	        .zero_ahead = 1,
+	        .zero_ahead = d->is_file ? 3 : 1, /* a file's reserve is written, or not there */
 	        .compact_rate = 64u << 20,
 	        .scrub_rate = conf->scrub_rate,
 	        .scrub_pause_us = conf->scrub_pause * 1000000,

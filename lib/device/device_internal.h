@@ -172,6 +172,7 @@ struct unit_write {
 	uint32_t unit;
 	void (*done)(struct unit_write *write, enum err err); /* frees it with unit_write_free */
 	void (*then)(struct device *device, uint32_t unit, enum err err);
+	struct unit_write *next; /* owned: what is written when this is there */
 };
 struct unit_write *unit_write_new(struct device *device, uint32_t unit, uint32_t len);
 void unit_write_start(struct unit_write *write, uint32_t off);

@@ -38,8 +38,20 @@ static uint32_t reserve(uint8_t urgency)
 	return urgency == DEVICE_PUT ? 2 : urgency == DEVICE_SMALL ? 1 : 0;
 }
 
+/* What is reserved must exist: as long as the file may grow, units that are written already are
+ * left to those it is reserved for. A device that writes none ahead of use keeps none. */
+static bool may_take_free(const struct device *device, uint8_t urgency)
+{
+	uint32_t kept = reserve(urgency), ahead = device->options.zero_ahead;
+
+	if (kept > ahead)
+		kept = ahead ? ahead - 1 : 0;
+	return device->free_units > kept || !may_grow(device) || !device->untouched_units;
+}
+
 uint32_t unit_take(struct device *device, uint8_t urgency)
 {
+	bool take_free = may_take_free(device, urgency);
 	uint32_t found = UNIT_NO;
 
 	if (unit_available(device) <= reserve(urgency))
@@ -48,7 +60,7 @@ uint32_t unit_take(struct device *device, uint8_t urgency)
 		struct unit *unit = &device->units[u];
 		if (unit->freeing || unit->stuck || (device->zero.busy && device->zero.unit == u))
 			continue; /* zeros in flight must not land on what the taker writes */
-		if (unit->type == UNIT_FREE) {
+		if (unit->type == UNIT_FREE && take_free) {
 			device->free_units--;
 			unit->freeing = true; /* taken; unit_head makes it what it will be */
 			return u;
@@ -140,6 +152,31 @@ static void on_head(struct unit_write *write, enum err err)
 	unit_write_free(write);
 }
 
+static void on_room(struct unit_write *room, enum err err)
+{
+	struct unit_write *head = room->next;
+
+	unit_write_free(room);
+	if (err)
+		on_head(head, err);
+	else
+		unit_write_start(head, 0);
+}
+
+/* The blocks of the seals come to be before there is anything to seal: a full file system must not
+ * refuse them then. */
+static void start_head(struct device *device, struct unit_write *head, bool seals)
+{
+	if (!seals) {
+		unit_write_start(head, 0);
+		return;
+	}
+	struct unit_write *room = unit_write_new(device, head->unit, FORMAT_DATA - FORMAT_SEAL_A);
+	room->done = on_room;
+	room->next = head;
+	unit_write_start(room, FORMAT_SEAL_A);
+}
+
 void unit_head(struct device *device, uint32_t u, uint8_t type, uint64_t prev,
         void (*then)(struct device *device, uint32_t unit, enum err err))
 {
@@ -171,7 +208,7 @@ void unit_head(struct device *device, uint32_t u, uint8_t type, uint64_t prev,
 	memcpy(write->bytes->data + DISK_BLOCK, head, sizeof(*head));
 	write->done = on_head;
 	write->then = then;
-	unit_write_start(write, 0);
+	start_head(device, write, type == UNIT_LOG && unit->zeroed < FORMAT_DATA);
 }
 
 /* --- claims and freeing --- */

@@ -40,6 +40,7 @@ enum err err_from_errno(int error)
 		return ERR_OK;
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG: /* as far as a file may grow */
 		return ERR_NO_SPACE;
 	case ENOENT:
 		return ERR_NOT_FOUND;

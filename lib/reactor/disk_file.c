@@ -29,7 +29,7 @@ struct request {
 	const struct iovec *iov; /* NULL: sync */
 	struct iovec one;
 	uint64_t offset;
-	size_t len;
+	size_t len, written; /* written: of a write that is sent in parts */
 	unsigned count;
 	bool reads, durable;
 };
@@ -52,19 +52,43 @@ static void submit(struct request *q)
 		        q->durable ? RWF_DSYNC : 0);
 }
 
+/* A file system that fills up takes a part first, and says why not more when asked again: the rest
+ * of the buffer in which it stopped is sent, then those behind it. False: that was all. */
+static bool submit_rest(struct request *q)
+{
+	size_t skip = q->written;
+
+	for (unsigned i = 0; i < q->count; i++) {
+		if (skip < q->iov[i].iov_len) {
+			q->one = (struct iovec){
+			        (char *)q->iov[i].iov_base + skip, q->iov[i].iov_len - skip};
+			io_writev(q->file->reactor, &q->io, q->file->fd, &q->one, 1,
+			        q->offset + q->written, q->durable ? RWF_DSYNC : 0);
+			return true;
+		}
+		skip -= q->iov[i].iov_len;
+	}
+	return false;
+}
+
 static void on_done(struct io *io, int result)
 {
 	struct request *q = CONTAINER_OF(io, struct request, io);
 	struct disk_io *outer = CONTAINER_OF((void **)q, struct disk_io, private_);
 	enum err err = ERR_OK;
 
-	if (result == -EAGAIN || result == -EINTR) {
+	bool again = result == -EAGAIN || result == -EINTR;
+	if (again && !q->written) {
 		submit(q);
 		return;
 	}
+	if (result > 0)
+		q->written += (size_t)result;
+	if (q->iov && !q->reads && (again || result > 0) && submit_rest(q))
+		return;
 	if (result < 0)
 		err = err_from_errno(-result);
-	else if ((size_t)result != q->len)
+	else if (q->written != q->len)
 		err = ERR_IO; /* short: past the end, or a device that stopped half-way */
 	list_remove(&q->link);
 	outer->done(outer, err);

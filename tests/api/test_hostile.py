@@ -298,8 +298,12 @@ def test_full_file_system(mounts):
         cloud.up()
         user = User(cloud, "test:tester", "testing")
         user.request("PUT", "/fs")
+        user.request("PUT", "/small")
         stored, refused = fill(user, "fs", 300000, 5)
-        assert not refused
+        small, more = fill(user, "small", 20000, 100)
+        assert not refused and not more
+        # Until what deletes and compaction need is written ahead of use.
+        wait_for(lambda: min(os.stat(path + "/data").st_blocks * 512 for path in paths) > 17 * MB)
         for path in paths:
             with open(path + "/ballast", "wb") as f:
                 try:
@@ -315,6 +319,12 @@ def test_full_file_system(mounts):
             if r.status_code == 201:
                 stored["b%d" % i] = hashlib.md5(body).hexdigest()
         assert r.status_code != 201
+        reads_back(user, "fs", stored)
+        # What deletes and compaction need was written ahead: it is there.
+        for name in small:
+            assert user.request("DELETE", "/small/" + name).status_code == 204
+            assert user.request("GET", "/small/" + name).status_code == 404
+        wait_for(lambda: user.request("PUT", "/fs/room", data=b"y" * MB).status_code == 201, 60)
         reads_back(user, "fs", stored)
         for path in paths:
             os.unlink(path + "/ballast")

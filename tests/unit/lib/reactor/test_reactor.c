@@ -5,6 +5,8 @@
 #include "lib/reactor/disk_file.h"
 #include "lib/work/work.h"
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static struct reactor *reactor;
 static int order[16], ran;
@@ -170,6 +172,36 @@ static void disk_reads_what_was_written(void **state)
 	test_tmpdir_remove(dir);
 }
 
+/* As on a file system that fills up: a part goes in, then there is no more space. */
+static void a_write_that_is_cut_short_says_why(void **state)
+{
+	char path[512];
+	const char *dir = test_tmpdir();
+	struct disk *disk = NULL;
+	struct disk_io io = {.done = io_done};
+	struct bytes *b = bytes_new(16384);
+	struct rlimit old, limit;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/disk", dir);
+	assert_int_equal(disk_file_open(reactor, path, true, &disk), ERR_OK);
+	memset(b->data, 0x5a, 16384);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	limit = old;
+	limit.rlim_cur = 8192;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	struct iovec iov[2] = {{b->data, 4096}, {b->data + 4096, 12288}};
+	disk_write(disk, &io, iov, 2, 0, true);
+	reactor_run(reactor);
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(io_err, ERR_NO_SPACE);
+	disk_close(disk);
+	bytes_unref(b);
+	bytes_cache_drop();
+	test_tmpdir_remove(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +213,8 @@ int main(void)
 	                work_comes_back_to_the_loop, new_reactor, free_reactor),
 	        cmocka_unit_test_setup_teardown(
 	                disk_reads_what_was_written, new_reactor, free_reactor),
+	        cmocka_unit_test_setup_teardown(
+	                a_write_that_is_cut_short_says_why, new_reactor, free_reactor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
