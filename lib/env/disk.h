@@ -16,7 +16,8 @@
 struct disk;
 
 /* One operation; the caller owns it and leaves it alone until done runs. A short read, or a
- * write that stays short, is ERR_IO; ERR_NO_SPACE, ERR_READ_ONLY as they come. EAGAIN and EINTR never show. */
+ * write that stays short, is ERR_IO; ERR_NO_SPACE, ERR_READ_ONLY as they come. EAGAIN and EINTR
+ * never show. */
 struct disk_io {
 	void (*done)(struct disk_io *io, enum err err);
 	void *private_[16]; /* the implementation's */
