@@ -103,6 +103,7 @@ static void open_edge(struct task *task)
 		        err_name(err));
 		_exit(2);
 	}
+	r->proxy.budget.edge = r->edge;
 	r->snapshot.fire = on_snapshot;
 	on_snapshot(&r->snapshot);
 	if (r->index == 0) {

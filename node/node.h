@@ -22,8 +22,8 @@ struct node_conf {
 	        *hash_suffix;
 	const char *cors_allow_origin;
 	uint64_t port, reactors, replicas, part_power, connections_max, idle_timeout, drain_bytes,
-	        cache_bytes, page_bytes, unit_bytes, device_bytes, scrub_rate, scrub_pause,
-	        token_life, max_file_size;
+	        cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes, scrub_rate,
+	        scrub_pause, token_life, max_file_size;
 	bool account_autocreate, v1_auth;
 	struct conf_list devices, users, policies;
 };

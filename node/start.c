@@ -174,7 +174,7 @@ static enum err make_reactors(struct node *node, struct buf *error)
 		list_init(&r->calls);
 		node->reactor_count++;
 		err = proxy_init(&r->proxy, &node->cluster, r->reactor, &node->backend,
-		        node->conf.page_bytes / count);
+		        node->conf.page_bytes / count, node->conf.body_bytes / count);
 		if (err)
 			return err;
 		r->proxy.node = r;

@@ -22,6 +22,7 @@ enum { RECEIVE, NEXT, FACTS, OBJECT, CONTAINER, ROW };
 struct bulk {
 	struct request *request;
 	struct buf body, errors; /* errors: a kv block of path and status */
+	struct credit credit;    /* for the body */
 	size_t at;
 	bool receiving, received;
 	unsigned lines, deleted, missing, failed;
@@ -41,6 +42,7 @@ static void bulk_done(struct request *request)
 
 	buf_done(&b->body);
 	buf_done(&b->errors);
+	credit_give(&b->credit);
 	info_fetch_done(&b->facts);
 	info_fetch_done(&b->account_info);
 	commit_done(&b->commit);
@@ -159,11 +161,20 @@ static enum step answer(struct request *request, struct bulk *b)
 
 static void want(struct bulk *b)
 {
-	struct bytes *into = bytes_new(64u << 10);
+	struct request *request = b->request;
+	const struct http_req *http = request->http;
+	size_t size = http->has_length && http->content_length < BYTES_MAX ? http->content_length
+	                                                                   : BYTES_MAX;
+	enum err err;
 
+	if (!credit_take(&b->credit, &request->proxy->budget, &request->op, size, &err)) {
+		b->refusal = err ? status_line(503) : NULL;
+		return;
+	}
+	struct bytes *into = bytes_new(64u << 10);
 	if (into) {
 		b->receiving = true;
-		http_body_want(b->request->http, into);
+		http_body_want(request->http, into);
 	}
 }
 
@@ -202,8 +213,6 @@ static enum step bulk_receive(struct op *op)
 			return request_fail(request, status);
 		if (!request->identity.user)
 			return request_fail(request, 401);
-		want(b);
-		return STEP_WAIT;
 	}
 	if (b->body.err) {
 		b->refusal = status_line(413);
@@ -213,7 +222,7 @@ static enum step bulk_receive(struct op *op)
 		return op_go(op, NEXT);
 	if (!b->receiving)
 		want(b);
-	return STEP_WAIT;
+	return b->refusal ? answer(request, b) : STEP_WAIT;
 }
 
 /* --- one line after the other --- */

@@ -24,7 +24,9 @@ struct get {
 	struct range ranges[RANGE_MAX];
 	unsigned range_count;
 	char etag[64];
-	bool opened;
+	struct credit credit; /* for a piece of it */
+	uint64_t first_offset, first_len;
+	bool asked;
 };
 
 static void get_done(struct request *request)
@@ -32,6 +34,7 @@ static void get_done(struct request *request)
 	struct get *get = request->own;
 
 	body_done(&get->body);
+	credit_give(&get->credit);
 }
 
 static struct get *get_of(struct request *request)
@@ -67,25 +70,32 @@ static enum step get_open(struct op *op)
 	struct get *get = request->own;
 
 	if (!get) {
-		uint64_t offset, len;
 		if (!request->container_info.info->exists)
 			return request_fail(request, 404);
 		if (strlen(request->object) > request_cluster(request)->limits.max_object_name)
 			return request_fail(request, 404);
 		get = request->own = arena_zalloc(request_arena(request), sizeof(*get));
 		request->own_done = get_done;
-		first_bytes(request, &offset, &len);
+		first_bytes(request, &get->first_offset, &get->first_len);
+	}
+	if (!get->asked) {
+		size_t piece = get->first_len < BACKEND_PIECE ? get->first_len : BACKEND_PIECE;
+		enum err err;
+		if (request->http->gone)
+			return STEP_DONE;
+		if (piece && !credit_take(&get->credit, &request->proxy->budget, op, piece, &err))
+			return err ? request_fail(request, 503) : STEP_WAIT;
+		get->asked = true;
 		const char *raw = query_get(&request->query, "multipart-manifest");
 		get->body.raw = raw && strcmp(raw, "get") == 0;
 		body_open(&get->body, request, op, request->proxy, request_arena(request),
 		        request->container_info.info->policy, request->account, request->container,
-		        request->object, offset, len);
+		        request->object, get->first_offset, get->first_len);
 	}
 	if (!info_get(&request->account_info, op, request->proxy, request->account, NULL))
 		return STEP_WAIT;
 	if (!body_ready(&get->body))
 		return STEP_WAIT;
-	get->opened = true;
 	if (request->http->gone) {
 		body_close(&get->body);
 		return STEP_DONE;
@@ -285,12 +295,14 @@ static enum step get_stream(struct op *op)
 	enum body_step step;
 	struct bytes *piece;
 	size_t offset, len;
+	/* While memory is scarce, the piece that its credit is for. */
+	size_t window = budget_tight(&request->proxy->budget, BACKEND_PIECE) ? 1 : HTTP_WINDOW;
 
 	if (request->http->gone) {
 		body_close(body);
 		return STEP_DONE;
 	}
-	while (http_stream_pending(request->http) < HTTP_WINDOW) {
+	while (http_stream_pending(request->http) < window) {
 		step = body_next(body, &piece, &offset, &len);
 		if (step == BODY_WAIT)
 			return STEP_WAIT;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor *reactor,
-        struct backend *backend, size_t page_bytes_max)
+        struct backend *backend, size_t page_bytes_max, size_t body_bytes_max)
 {
 	*proxy = (struct proxy){
 	        .cluster = cluster,
@@ -14,6 +14,7 @@ enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor
 	        .backend = backend,
 	        .page_bytes_max = page_bytes_max,
 	};
+	budget_init(&proxy->budget, reactor, body_bytes_max);
 	list_init(&proxy->info_lru);
 	list_init(&proxy->page_lru);
 	proxy->settle = settle_new(proxy);

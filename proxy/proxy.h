@@ -13,6 +13,7 @@
 #include "lib/http/http.h"
 #include "lib/http/url.h"
 #include "lib/op/op.h"
+#include "proxy/credit.h"
 #include "ring/ring.h"
 
 #define REPLICAS_MAX     16
@@ -74,8 +75,9 @@ struct proxy {
 	bool (*is_local)(struct proxy *proxy, uint32_t device);
 	/* Appends Prometheus text; NULL: none. */
 	void (*metrics)(struct proxy *proxy, struct buf *out);
-	void *node;        /* theirs */
-	struct hash infos; /* struct info */
+	void *node;           /* theirs */
+	struct budget budget; /* of bodies under way */
+	struct hash infos;    /* struct info */
 	struct list info_lru;
 	unsigned info_count;
 	struct hash row_queues; /* rows.c */
@@ -85,9 +87,10 @@ struct proxy {
 	struct proxy_stats stats;
 };
 
-/* Fills the caller's storage. page_bytes_max bounds the kept listings. */
+/* Fills the caller's storage. page_bytes_max bounds the kept listings, body_bytes_max the bodies
+ * under way. */
 enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor *reactor,
-        struct backend *backend, size_t page_bytes_max);
+        struct backend *backend, size_t page_bytes_max, size_t body_bytes_max);
 extern const struct limits limits_default; /* Swift's */
 
 /* --- fan.c: one message to several devices --- */

@@ -32,6 +32,7 @@ struct piece {
 	struct bytes *bytes; /* owned */
 	struct md5_job job;
 	struct fan staged;
+	struct credit credit;
 	size_t offset, len;
 	bool hashed, used;
 };
@@ -62,6 +63,8 @@ struct put {
 	struct bytes *next_piece; /* arrived while the one before was being hashed */
 	bool last, receiving, staging, too_large, failed, full, hashing, large;
 	struct bytes *inline_body; /* owned */
+	/* For the piece that comes in, or all of a copy's; for the inline body. */
+	struct credit incoming, kept;
 	size_t inline_offset;
 	struct copy *copy;
 	struct commit commit;
@@ -85,7 +88,10 @@ static void put_done(struct request *request)
 	for (unsigned i = 0; i < PIECES_MAX; i++) {
 		fan_done(&put->pieces[i].staged);
 		bytes_unref(put->pieces[i].bytes);
+		credit_give(&put->pieces[i].credit);
 	}
+	credit_give(&put->incoming);
+	credit_give(&put->kept);
 	bytes_unref(put->next_piece);
 	bytes_unref(put->inline_body);
 	commit_done(&put->commit);
@@ -328,6 +334,7 @@ static void reap_pieces(struct put *put)
 		}
 		fan_done(&p->staged);
 		bytes_unref(p->bytes);
+		credit_give(&p->credit);
 		*p = (struct piece){0};
 	}
 	if (put->count - (unsigned)__builtin_popcount(put->lost) < majority(put->count))
@@ -374,11 +381,29 @@ static void take_piece(struct put *put, struct bytes *bytes, size_t offset, size
 	md5_engine_submit(put->request->proxy->md5, &p->job);
 	if (put->size == 0 && put->last && len <= BACKEND_INLINE_MAX && offset == 0) {
 		put->inline_body = bytes_ref(bytes);
+		put->kept = credit_move(&put->incoming);
 		put->inline_offset = offset;
 	} else {
+		if (!put->copy)
+			p->credit = credit_move(&put->incoming);
 		stage(put, p, put->size);
 	}
 	put->size += len;
+}
+
+/* May this upload take so much memory? When it has waited for too long, it has failed. */
+static bool has_credit(struct put *put, size_t bytes)
+{
+	struct request *request = put->request;
+	enum err err;
+
+	if (credit_take(&put->incoming, &request->proxy->budget, &request->op, bytes, &err))
+		return true;
+	if (err) {
+		put->failed = true;
+		op_wake(&request->op);
+	}
+	return false;
 }
 
 /* The client's next piece: asked for when there is room for it. */
@@ -396,6 +421,8 @@ static void want_more(struct put *put)
 		if (left < cap)
 			cap = (size_t)left + 1;
 	}
+	if (!has_credit(put, cap))
+		return;
 	struct bytes *into = bytes_new(cap);
 	if (!into) {
 		put->failed = true;
@@ -487,7 +514,8 @@ static bool feed_copy(struct put *put, bool *ret_failed)
 	size_t offset, len;
 
 	*ret_failed = false;
-	if (!copy || put->last || put->hashing || !free_piece(put))
+	if (!copy || put->last || put->hashing || !free_piece(put) ||
+	        !has_credit(put, PIECES_MAX * BACKEND_PIECE))
 		return false;
 	if (copy->over) {
 		struct bytes *over = TAKE(copy->over);
@@ -546,6 +574,7 @@ static enum step put_receive(struct op *op)
 	if (request->http->gone || put->too_large || put->failed || copy_failed) {
 		bool staged_open = !idle(put);
 		bytes_unref(TAKE(put->next_piece));
+		credit_give(&put->incoming);
 		if (staged_open)
 			return STEP_WAIT; /* pieces under way end first, then their stage is dropped
 			                   */

@@ -31,4 +31,11 @@ void edge_close(struct edge *edge);
 
 unsigned edge_connections(const struct edge *edge);
 
+/* Bytes of answers that were handed over and not sent yet. */
+size_t edge_held(const struct edge *edge);
+
+/* Closes the connections of requests under way that make no progress for so many seconds, for as
+ * long as each request lasts. */
+void edge_hurry(struct edge *edge, unsigned seconds);
+
 #endif

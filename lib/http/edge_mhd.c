@@ -4,6 +4,7 @@
 
 #include "lib/base/auto.h"
 #include "lib/base/kv.h"
+#include "lib/base/list.h"
 #include "lib/base/mem.h"
 #include "lib/http/guard.h"
 #include <arpa/inet.h>
@@ -34,6 +35,8 @@ struct edge {
 	bool dirty; /* something was resumed or became ready: MHD_run is due */
 	bool polling;
 	unsigned connections;
+	size_t held;           /* bytes of answers not sent yet */
+	struct list exchanges; /* that have a connection */
 };
 
 struct piece {
@@ -51,11 +54,12 @@ struct exchange {
 	struct MHD_Response *response;     /* owned until queued */
 	enum MHD_ResponseFlags response_flags;
 	struct piece *first, **last; /* stream */
-	size_t pending;
+	size_t pending, held;        /* of a stream; of a whole answer */
+	struct list link;
 	uint64_t drained;
 	struct timer drain_timer;
 	bool suspended, begun, body_ended, handler_done, edge_done, stream, aborted, headers_first;
-	bool drop, ending;
+	bool drop, ending, hurried;
 	struct task end_task; /* tells the handler of the end of the body */
 };
 
@@ -66,6 +70,7 @@ static struct exchange *exchange_of(struct http_req *req)
 
 static void exchange_free(struct exchange *x)
 {
+	x->edge->held -= x->pending;
 	while (x->first) {
 		struct piece *next = x->first->next;
 		bytes_unref(x->first->bytes);
@@ -216,6 +221,8 @@ void http_reply(struct http_req *req, int status, struct bytes *body, size_t off
 	}
 	if (body) {
 		req->bytes_out = len;
+		x->held = len;
+		x->edge->held += len;
 		x->response = MHD_create_response_from_buffer_with_free_callback_cls(
 		        len, body->data + offset, release_bytes, body);
 	} else {
@@ -280,6 +287,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *data, size_t max)
 		}
 	}
 	x->pending -= copied;
+	x->edge->held -= copied;
 	x->req.bytes_out += copied;
 	if (copied && !x->handler_done)
 		x->req.handler->room(&x->req);
@@ -317,6 +325,7 @@ void http_stream_write(struct http_req *req, struct bytes *bytes, size_t offset,
 	*x->last = p;
 	x->last = &p->next;
 	x->pending += len;
+	x->edge->held += len;
 	resume(x);
 }
 
@@ -352,6 +361,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 	x->edge = edge;
 	x->connection = connection;
 	x->last = &x->first;
+	list_append(&edge->exchanges, &x->link);
 	x->handler_done = true; /* until begin */
 	x->req.handler = edge->options.handler;
 	x->req.owner = edge->options.owner;
@@ -526,6 +536,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	return MHD_YES;
 }
 
+static void set_timeout(struct exchange *x, unsigned seconds)
+{
+	MHD_set_connection_option(x->connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
         enum MHD_RequestTerminationCode code)
 {
@@ -536,6 +551,10 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	if (!x)
 		return;
 	*con_cls = NULL;
+	x->edge->held -= x->held;
+	list_remove(&x->link);
+	if (x->hurried)
+		set_timeout(x, x->edge->options.idle_timeout_s);
 	x->edge_done = true;
 	x->connection = NULL;
 	if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK || !x->req.answered)
@@ -662,6 +681,7 @@ enum err edge_open(struct reactor *reactor, const struct edge_options *options, 
 	struct edge *edge = mem_zalloc(sizeof(*edge));
 	edge->reactor = reactor;
 	edge->options = *options;
+	list_init(&edge->exchanges);
 	edge->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
 	                                        (secure ? MHD_USE_TLS : 0),
 	        0, NULL, NULL, on_request, edge, MHD_OPTION_LISTEN_SOCKET, fd,
@@ -697,6 +717,23 @@ void edge_quiesce(struct edge *edge)
 unsigned edge_connections(const struct edge *edge)
 {
 	return edge->connections;
+}
+
+size_t edge_held(const struct edge *edge)
+{
+	return edge->held;
+}
+
+void edge_hurry(struct edge *edge, unsigned seconds)
+{
+	LIST_EACH (node, &edge->exchanges) {
+		struct exchange *x = LIST_ENTRY(node, struct exchange, link);
+		if (!x->begun || x->hurried)
+			continue;
+		x->hurried = true;
+		set_timeout(x, seconds);
+		edge->dirty = true; /* the time to wait is another */
+	}
 }
 
 void edge_close(struct edge *edge)

@@ -1,6 +1,7 @@
 """Bad input, bad clients and bad disks: the service answers as Swift does, and stays."""
 import hashlib
 import os
+import re
 import resource
 import signal
 import socket
@@ -11,6 +12,8 @@ import pytest
 import requests
 
 from conftest import CAIRN, Cloud, User, wait_for
+
+MB = 1 << 20
 
 
 def raw(cloud, data, ends=False):
@@ -181,6 +184,56 @@ def test_readers_that_stop(cloud, tester, container):
     assert tester.request("GET", "/%s/big" % container).content == body
 
 
+def pss_mib(cloud):
+    with open("/proc/%d/smaps_rollup" % cloud.node_pid()) as f:
+        return int(re.search(r"Pss:\s+(\d+)", f.read()).group(1)) >> 10
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_memory_of_stalled_bodies(direction):
+    """Hundreds of clients stop in the middle of a body: memory stays bounded, others are served."""
+    cloud = Cloud(devices=3, conf={"http": ["body_bytes = 32M"]})
+    stalled = []
+    try:
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        assert user.request("PUT", "/m").status_code == 201
+        for i in range(20):
+            assert user.request("PUT", "/m/o%d" % i, data=os.urandom(6 * MB)).status_code == 201
+        path = user.storage[len(cloud.url):]
+        head = "%s HTTP/1.1\r\nHost: x\r\nX-Auth-Token: " + user.token + "\r\n%s\r\n"
+        for i in range(400):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.connect(("127.0.0.1", cloud.port))
+            stalled.append(s)
+            if direction == "down":
+                s.sendall((head % ("GET %s/m/o%d" % (path, i % 20), "")).encode())
+                continue
+            s.sendall((head % ("PUT %s/m/s%d" % (path, i), "Content-Length: 1048576\r\n")).encode())
+            s.setblocking(False)
+            try:
+                s.send(bytes(MB // 2))
+            except BlockingIOError:
+                pass
+        time.sleep(1)
+        if not os.environ.get("SAN"):
+            assert pss_mib(cloud) < 160
+        for i in range(2):
+            start = time.monotonic()
+            body = os.urandom(MB)
+            assert user.request("PUT", "/m/ok", data=body).status_code == 201
+            assert user.request("GET", "/m/ok").content == body
+            assert user.request("PUT", "/m/small", data=b"x").status_code == 201
+            assert time.monotonic() - start < 25
+        if not os.environ.get("SAN"):
+            assert pss_mib(cloud) < 160
+    finally:
+        for s in stalled:
+            s.close()
+        cloud.close()
+
+
 # --- disks ---
 
 class Mounts:
@@ -230,9 +283,6 @@ def write_conf(cloud, extra):
                 "[auth]\nv1_auth = yes\nuser = test:tester testing .admin\n" %
                 (cloud.state, cloud.port, cloud.replicas, extra,
                  "\n".join("device = d%d" % i for i in range(cloud.devices))))
-
-
-MB = 1 << 20
 
 
 def fill(user, container, size, most):
