@@ -716,30 +716,57 @@ static bool all_zero(const uint8_t *data, size_t len)
 	return true;
 }
 
+static void on_mended(struct disk_io *io, enum err err)
+{
+	struct recovery *r = CONTAINER_OF(io, struct recovery, io);
+
+	(void)err; /* the good one serves; the next start tries again */
+	r->device->flying--;
+	read_units(r);
+}
+
+/* The copy at `at` is bad: only that block is written, the good one is not touched. */
+static void mend_super(struct recovery *r, uint32_t at, const struct format_super *good)
+{
+	uint8_t *block = r->bytes->data + at;
+
+	memset(block, 0, DISK_BLOCK);
+	memcpy(block, good, sizeof(*good));
+	r->iov = (struct iovec){block, DISK_BLOCK};
+	r->io.done = on_mended;
+	r->device->flying++;
+	disk_write(r->device->disk, &r->io, &r->iov, 1, at, true);
+}
+
 static void on_super(struct disk_io *io, enum err err)
 {
 	struct recovery *r = CONTAINER_OF(io, struct recovery, io);
 	const struct format_super *one = (const void *)r->bytes->data;
 	const struct format_super *two = (const void *)(r->bytes->data + FORMAT_SUPER_2);
+	bool one_ok = format_super_ok(one), two_ok = format_super_ok(two);
 
 	r->device->flying--;
 	if (err) {
 		fail_later(r, err);
 		return;
 	}
-	const struct format_super *super = format_super_ok(one)   ? one
-	                                   : format_super_ok(two) ? two
-	                                                          : NULL;
-	if (super && super->version != FORMAT_VERSION) {
-		fail_later(r, ERR_FORMAT);
-	} else if (super) {
-		set_geometry(r->device, super);
-		read_units(r);
-	} else if (r->device->options.create && all_zero(r->bytes->data, SUPER_AREA)) {
-		format(r);
-	} else {
-		fail_later(r, ERR_FORMAT);
+	const struct format_super *super = one_ok ? one : two;
+	if (!one_ok && !two_ok) {
+		if (r->device->options.create && all_zero(r->bytes->data, SUPER_AREA))
+			format(r);
+		else
+			fail_later(r, ERR_FORMAT);
+		return;
 	}
+	if (super->version != FORMAT_VERSION) {
+		fail_later(r, ERR_FORMAT);
+		return;
+	}
+	set_geometry(r->device, super);
+	if (!one_ok || !two_ok)
+		mend_super(r, one_ok ? FORMAT_SUPER_2 : 0, super);
+	else
+		read_units(r);
 }
 
 static void begin(struct task *task)

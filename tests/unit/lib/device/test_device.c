@@ -262,6 +262,24 @@ static const struct format_seal *seal_at(uint32_t unit)
 	                      FORMAT_SEAL_B);
 }
 
+static void a_bad_superblock_is_written_again(void **state)
+{
+	static const uint32_t at[] = {0, FORMAT_SUPER_2, 0};
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "o", T, 100), ERR_OK);
+	for (unsigned i = 0; i < COUNT_OF(at); i++) {
+		rig_close(&rig);
+		disk_fake_bytes(rig.fake)[at[i] + 9] ^= 1;
+		assert_int_equal(rig_open(&rig), ERR_OK);
+		assert_int_equal(get("o"), ERR_OK);
+	}
+	rig_close(&rig);
+	disk_fake_bytes(rig.fake)[9] ^= 1;
+	disk_fake_bytes(rig.fake)[FORMAT_SUPER_2 + 9] ^= 1;
+	assert_int_equal(rig_open(&rig), ERR_FORMAT);
+}
+
 static void damaged_footers_are_not_believed(void **state)
 {
 	(void)state;
@@ -767,6 +785,7 @@ int main(void)
 	        T_(a_footer_waits_for_all_batches),
 	        T_(acknowledgements_keep_the_order_of_the_log),
 	        T_(a_batch_counts_when_all_of_it_is_right),
+	        T_(a_bad_superblock_is_written_again),
 	        T_(damaged_footers_are_not_believed),
 	        T_(damage_in_a_sealed_unit_costs_only_what_it_hit),
 	        T_(damage_in_the_open_unit_costs_only_what_it_hit),
