@@ -12,10 +12,12 @@
 
 #define IDLE_US     1000000u
 #define AGAIN_US    2000u
-#define MOVES       16 /* records in flight */
-#define LIVE_EASY   50 /* percent of a unit that may live for it to be worth the work */
-#define LIVE_TIGHT  90 /* the same when space is short */
-#define TIGHT_SHARE 5  /* short: fewer than 1 / 5 of the units are free */
+#define MOVES       16      /* records in flight */
+#define LIVE_EASY   50      /* percent of a unit that may live for it to be worth the work */
+#define LIVE_TIGHT  90      /* the same when space is short */
+#define TIGHT_SHARE 5       /* short: fewer than 1 / 5 of the units are free */
+#define OTHERS_US   100000u /* without a batch of others for this long nobody is in the way */
+#define SLOWER_US   1000u   /* more than twice what it takes without compaction, and this */
 
 struct victim {
 	uint8_t policy, key[16];
@@ -465,13 +467,38 @@ static void end(struct compaction *c)
 
 /* --- pace --- */
 
+uint64_t pace_rate(const struct pace *pace, uint64_t now_us, uint64_t full, bool no_space)
+{
+	bool others = pace->lately_us && now_us < pace->seen_us + OTHERS_US;
+
+	if (no_space)
+		return full * 8;
+	return others && pace->lately_us > 2 * pace->quiet_us + SLOWER_US ? full / 16 : full;
+}
+
+static void slide(uint64_t *mean_us, uint64_t us)
+{
+	*mean_us = *mean_us ? (*mean_us * 7 + us) / 8 : us;
+}
+
+void compact_see(struct device *device, uint64_t sent_us)
+{
+	struct pace *pace = &device->pace;
+	uint64_t now = reactor_now_us(device->reactor), us = now - sent_us + 1;
+
+	slide(&pace->lately_us, us);
+	if (!pace->quiet_us || !compact_busy(device))
+		slide(&pace->quiet_us, us);
+	pace->seen_us = now;
+}
+
 static void refill_tokens(struct compaction *c)
 {
 	struct device *device = c->device;
-	uint64_t now = reactor_now_us(device->reactor), rate = device->options.compact_rate;
+	uint64_t now = reactor_now_us(device->reactor);
+	uint64_t rate = pace_rate(&device->pace, now, device->options.compact_rate,
+	        device_admits(device, 0) == ERR_NO_SPACE);
 
-	if (device_admits(device, 0) == ERR_NO_SPACE)
-		rate *= 8; /* writers wait for this */
 	c->tokens += (now - c->filled_us) * rate / 1000000;
 	if (c->tokens > rate / 10 + BACKEND_PIECE)
 		c->tokens = rate / 10 + BACKEND_PIECE;

@@ -54,7 +54,8 @@ struct device_options {
 	uint64_t bytes_max;      /* a file grows up to this; 0: as the disk can */
 	uint64_t reclaim_ticks;  /* age (see ts.h) at which tombstones may go */
 	uint32_t zero_ahead;     /* units zeroed ahead of use */
-	uint64_t compact_rate, scrub_rate;          /* bytes a second; 0: not by itself */
+	/* Bytes a second; 0: not by itself. Compaction takes less while others have to wait. */
+	uint64_t compact_rate, scrub_rate;
 	struct device_replay *replay[DEVICE_ROLES]; /* borrowed until opened; may be NULL */
 	/* Opened, or failed: then the device is gone. */
 	void (*opened)(void *owner, struct device *device, enum err err);

@@ -57,6 +57,16 @@ struct applied {
 	bool gone; /* superseded, or its extents are used for something else: only updates count */
 };
 
+/* How long batches of others than compaction take: lately, and when compaction does nothing. */
+struct pace {
+	uint64_t lately_us, quiet_us; /* sliding means; 0: none seen */
+	uint64_t seen_us;             /* when the last one came back */
+};
+
+/* Bytes a second that compaction may move, out of its full rate: a sixteenth while others wait
+ * clearly longer than without it, eight times as much when they wait for space. */
+uint64_t pace_rate(const struct pace *pace, uint64_t now_us, uint64_t full, bool no_space);
+
 struct batch;
 struct recovery;
 struct compaction;
@@ -131,7 +141,8 @@ struct device {
 	struct recovery *recovery;     /* owned by itself; only while opening */
 	struct compaction *compaction; /* owned */
 	struct scrub *scrub;           /* owned */
-	struct device_stats stats;     /* counters */
+	struct pace pace;
+	struct device_stats stats; /* counters */
 
 	void (*closed)(void *owner);
 	void *closed_owner;
@@ -274,6 +285,8 @@ void recover_start(struct device *device);
 void compact_start(struct device *device);
 void compact_stop(struct device *device);
 bool compact_busy(const struct device *device);
+/* Somebody's batch, sent then, has come back: how long it took sets the pace. */
+void compact_see(struct device *device, uint64_t sent_us);
 void compact_free(struct device *device);
 void scrub_start(struct device *device);
 void scrub_stop(struct device *device);

@@ -20,8 +20,8 @@ struct batch {
 	struct bytes *bytes; /* owned */
 	struct log_append *appends;
 	uint32_t unit, off, last_crc;
-	uint64_t next_lsn;
-	bool complete;
+	uint64_t next_lsn, sent_us;
+	bool complete, foreground;
 	enum err err;
 };
 
@@ -283,6 +283,8 @@ static void on_batch(struct disk_io *io, enum err err)
 	device->flying--;
 	batch->complete = true;
 	batch->err = err;
+	if (batch->foreground)
+		compact_see(device, batch->sent_us);
 	settle_batches(device);
 	log_kick(device);
 }
@@ -340,6 +342,7 @@ static void fill(struct device *device, struct batch *batch, const struct plan *
 	};
 	for (struct log_append *append = plan->first; append; append = append->next) {
 		struct format_record *record = (void *)(batch->bytes->data + at);
+		batch->foreground |= append->urgency != DEVICE_MOVE;
 		append->lsn = device->log.next_lsn++;
 		append->unit = batch->unit;
 		append->off = batch->off + at;
@@ -383,6 +386,7 @@ static void submit(struct device *device, struct plan *plan)
 	batch->off = device->log.off;
 	batch->appends = plan->first;
 	batch->io.done = on_batch;
+	batch->sent_us = reactor_now_us(device->reactor);
 	fill(device, batch, plan);
 	device->log.off += len;
 	device->units[batch->unit].flying++;

@@ -703,6 +703,39 @@ static void a_full_device_takes_deletes_and_comes_back(void **state)
 	assert_true(again + 6 >= n);
 }
 
+static void compaction_makes_way_for_others(void **state)
+{
+	static const struct {
+		struct pace pace;
+		bool no_space;
+		uint64_t rate;
+	} cases[] = {
+	        {{0, 0, 0}, false, 1600}, {{2000, 2000, 1000000}, false, 1600},
+	        {{4900, 2000, 1000000}, false, 1600}, {{5100, 2000, 1000000}, false, 100},
+	        {{5100, 2000, 1000000}, true, 12800},
+	        {{5100, 2000, 700000}, false, 1600}, /* they are gone */
+	        {{900, 50, 1000000}, false, 1600},   /* too little to feel */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++)
+		assert_int_equal(
+		        pace_rate(&cases[i].pace, 1050000, 1600, cases[i].no_space), cases[i].rate);
+	/* A batch that takes 40 ms where they took next to nothing. */
+	assert_int_equal(rig_put(&rig, "o", T, 1000), ERR_OK);
+	assert_int_equal(rig.device->pace.quiet_us, rig.device->pace.lately_us);
+	rig.device->pace.quiet_us = 1000;
+	struct rig_call call;
+	disk_fake_hold(rig.fake, true);
+	rig_start(&rig, &call, rig_put_msg("p", T, 1000));
+	rig_sleep(&rig, 40000);
+	disk_fake_hold(rig.fake, false);
+	rig_wait(&rig, &call);
+	backend_call_done(&call.call);
+	assert_in_range(rig.device->pace.lately_us, 4000, 6000);
+	assert_in_range(rig.device->pace.quiet_us, 5000, 7000); /* not compaction's doing */
+}
+
 static void compaction_keeps_what_lives(void **state)
 {
 	struct device_stats stats;
@@ -801,6 +834,7 @@ int main(void)
 	        T_(a_batch_behind_a_failed_one_fails),
 	        T_(only_devices_are_opened),
 	        T_(a_full_device_takes_deletes_and_comes_back),
+	        T_(compaction_makes_way_for_others),
 	        T_(compaction_keeps_what_lives),
 	        T_(tombstones_go_when_they_are_old),
 	};
