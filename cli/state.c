@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -147,19 +148,26 @@ static void pid_path(const struct state *state, const char *name, char ret_path[
 	snprintf(ret_path, PATH_MAX, "%s/run/%s.pid", state->dir, name);
 }
 
-void state_write_pid(const struct state *state, const char *name, pid_t pid)
+void state_write_pid(const struct state *state, const char *name, pid_t pid, int *lock)
 {
 	char path[PATH_MAX], draft[PATH_MAX];
 
-	/* Renamed into place: nobody reads half of it. */
+	/* Locked, then renamed into place: nobody reads half of it, or finds it without its lock.
+	 */
 	pid_path(state, name, path);
 	snprintf(draft, sizeof(draft), "%.*s.new", PATH_MAX - 8, path);
-	FILE *file = fopen(draft, "we");
-	if (!file)
+	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
 		return;
-	bool written = fprintf(file, "%d\n", (int)pid) > 0;
-	if (fclose(file) != 0 || !written || rename(draft, path) < 0)
+	bool written = flock(fd, LOCK_EX | LOCK_NB) == 0 && dprintf(fd, "%d\n", (int)pid) > 0;
+	if (!written || rename(draft, path) < 0) {
 		unlink(draft);
+		close(fd);
+		return;
+	}
+	if (*lock >= 0)
+		close(*lock);
+	*lock = fd;
 }
 
 void state_remove_pid(const struct state *state, const char *name)
@@ -179,7 +187,7 @@ pid_t state_read_pid(const struct state *state, const char *name)
 	FILE *file = fopen(path, "re");
 	if (!file)
 		return 0;
-	if (fscanf(file, "%d", &pid) != 1)
+	if (flock(fileno(file), LOCK_SH | LOCK_NB) == 0 || fscanf(file, "%d", &pid) != 1)
 		pid = 0;
 	fclose(file);
 	return pid > 0 && kill(pid, 0) == 0 ? pid : 0;

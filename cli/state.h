@@ -14,9 +14,11 @@ struct state {
 /* Makes what is missing; what is there stays, and its port and devices hold. */
 enum err state_create(struct state *state, struct buf *error);
 
-void state_write_pid(const struct state *state, const char *name, pid_t pid);
+/* The file is locked for as long as the caller keeps *lock open, or lives: a file that was left
+ * behind names nobody, whoever has its pid today. *lock, -1 at first, is closed or replaced. */
+void state_write_pid(const struct state *state, const char *name, pid_t pid, int *lock);
 void state_remove_pid(const struct state *state, const char *name);
-/* 0 when there is none or no such process runs. */
+/* 0 when there is none, nobody holds its lock, or no such process runs. */
 pid_t state_read_pid(const struct state *state, const char *name);
 
 /* Does /healthcheck answer? */

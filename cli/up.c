@@ -11,12 +11,14 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -147,6 +149,7 @@ static pid_t start_node(const struct state *state, const char *program)
 
 static int supervise(const struct state *state, const char *program)
 {
+	int lock = -1, node_lock = -1;
 	unsigned fast = 0;
 	bool stopping = false;
 	sigset_t stop, signals;
@@ -158,7 +161,7 @@ static int supervise(const struct state *state, const char *program)
 	signals = stop;
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	state_write_pid(state, "supervisor", getpid());
+	state_write_pid(state, "supervisor", getpid(), &lock);
 	while (!stopping) {
 		time_t started = time(NULL);
 		pid_t pid = start_node(state, program);
@@ -167,7 +170,7 @@ static int supervise(const struct state *state, const char *program)
 			stopping = stops(wait_signal(&stop, 1000));
 			continue;
 		}
-		state_write_pid(state, "node", pid);
+		state_write_pid(state, "node", pid, &node_lock);
 		int status = wait_node(pid, &signals, &stopping);
 		if (stopping)
 			break;
@@ -259,6 +262,25 @@ int up_main(int argc, char **argv)
 	return 1;
 }
 
+/* Ends the process a pid file names, and waits for that: by a descriptor, so that it is this
+ * process and no later one of that number. ERR_DEADLINE: it does not stop. */
+static enum err stop(const struct state *state, const char *name)
+{
+	pid_t pid = state_read_pid(state, name);
+	int fd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct pollfd ended = {.fd = fd, .events = POLLIN};
+
+	if (fd < 0 || state_read_pid(state, name) != pid) {
+		if (fd >= 0)
+			close(fd);
+		return ERR_NOT_FOUND;
+	}
+	syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
+	bool done = poll(&ended, 1, STOP_MS) == 1;
+	close(fd);
+	return done ? ERR_OK : ERR_DEADLINE;
+}
+
 int down_main(int argc, char **argv)
 {
 	struct state state;
@@ -266,21 +288,17 @@ int down_main(int argc, char **argv)
 
 	if (!parse(argc, argv, &state, &code))
 		return code;
-	pid_t pid = state_read_pid(&state, "supervisor");
-	if (!pid) {
+	switch (stop(&state, "supervisor")) {
+	case ERR_OK:
+		printf("Cairn has stopped.\n");
+		return 0;
+	case ERR_NOT_FOUND:
 		printf("Cairn is not running (state in %s).\n", state.dir);
 		return 0;
+	default:
+		fprintf(stderr, "cairn: it does not stop (state in %s)\n", state.dir);
+		return 1;
 	}
-	kill(pid, SIGTERM);
-	for (int waited = 0; waited < STOP_MS; waited += 20) {
-		if (kill(pid, 0) < 0 && errno == ESRCH) {
-			printf("Cairn has stopped.\n");
-			return 0;
-		}
-		sleep_ms(20);
-	}
-	fprintf(stderr, "cairn: pid %d does not stop\n", (int)pid);
-	return 1;
 }
 
 int status_main(int argc, char **argv)

@@ -591,3 +591,30 @@ def test_tls(tmp_path):
             node.send_signal(signal.SIGTERM)
             assert node.wait(30) == 0
         cloud.close()
+
+
+# --- up and down ---
+
+def test_down_is_quick_and_ends_nobody_else():
+    cloud = Cloud()
+    other = subprocess.Popen(["sleep", "600"])
+    try:
+        cloud.up()
+        assert "running" in cloud.cairn("status", "--state", cloud.state, check=False).stdout
+        start = time.monotonic()
+        assert "has stopped" in cloud.cairn("down", "--state", cloud.state).stdout
+        assert time.monotonic() - start < (5 if os.environ.get("SAN") else 0.8)
+        # A supervisor that was killed leaves its file, and its pid goes to somebody else.
+        for name in ("supervisor", "node"):
+            with open("%s/run/%s.pid" % (cloud.state, name), "w") as f:
+                f.write("%d\n" % other.pid)
+        assert "not running" in cloud.cairn("down", "--state", cloud.state).stdout
+        assert other.poll() is None
+        cloud.up()
+        with open(cloud.state + "/run/supervisor.pid") as f:
+            assert int(f.read()) != other.pid
+        assert "runs already" in cloud.up()
+    finally:
+        other.kill()
+        other.wait()
+        cloud.close()
