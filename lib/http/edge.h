@@ -26,7 +26,8 @@ enum err edge_open(struct reactor *reactor, const struct edge_options *options, 
 /* Accepts no more; requests under way go on. */
 void edge_quiesce(struct edge *edge);
 
-/* Ends all connections. No request may be open at its handler any more. */
+/* Ends all connections. Handlers are told that their clients are gone; the edge's memory lives on
+ * until the last of them and the loop have let go of it. */
 void edge_close(struct edge *edge);
 
 unsigned edge_connections(const struct edge *edge);

@@ -37,6 +37,7 @@ struct edge {
 	unsigned connections;
 	size_t held;           /* bytes of answers not sent yet */
 	struct list exchanges; /* that have a connection */
+	unsigned live;         /* exchanges not freed */
 };
 
 struct piece {
@@ -68,9 +69,18 @@ static struct exchange *exchange_of(struct http_req *req)
 	return CONTAINER_OF(req, struct exchange, req);
 }
 
+/* Closed, and nothing that is under way refers to it any more. */
+static void maybe_free_edge(struct edge *edge)
+{
+	if (!edge->daemon && !edge->polling && !edge->live)
+		free(edge);
+}
+
 static void exchange_free(struct exchange *x)
 {
-	x->edge->held -= x->pending;
+	struct edge *edge = x->edge;
+
+	edge->held -= x->pending;
 	while (x->first) {
 		struct piece *next = x->first->next;
 		bytes_unref(x->first->bytes);
@@ -80,10 +90,12 @@ static void exchange_free(struct exchange *x)
 	bytes_unref(x->into);
 	if (x->response)
 		MHD_destroy_response(x->response);
-	timer_cancel(x->edge->reactor, &x->drain_timer);
+	timer_cancel(edge->reactor, &x->drain_timer);
 	buf_done(&x->req.out);
 	arena_done(&x->req.arena);
 	free(x);
+	edge->live--;
+	maybe_free_edge(edge);
 }
 
 static void maybe_free(struct exchange *x)
@@ -362,6 +374,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 	x->connection = connection;
 	x->last = &x->first;
 	list_append(&edge->exchanges, &x->link);
+	edge->live++;
 	x->handler_done = true; /* until begin */
 	x->req.handler = edge->options.handler;
 	x->req.owner = edge->options.owner;
@@ -601,6 +614,7 @@ static void on_ready(struct io *io, int result)
 	(void)result;
 	edge->polling = false;
 	edge->dirty = true;
+	maybe_free_edge(edge);
 }
 
 static void on_timer(struct timer *timer)
@@ -740,8 +754,13 @@ void edge_close(struct edge *edge)
 {
 	if (!edge)
 		return;
-	MHD_stop_daemon(edge->daemon);
-	edge->daemon = NULL;
+	reactor_remove_hook(edge->reactor, &edge->hook);
 	timer_cancel(edge->reactor, &edge->timer);
-	free(edge);
+	/* A daemon with suspended connections cannot stop. */
+	LIST_EACH (node, &edge->exchanges)
+		resume(LIST_ENTRY(node, struct exchange, link));
+	MHD_stop_daemon(TAKE(edge->daemon));
+	if (edge->polling)
+		io_cancel(edge->reactor, &edge->poll);
+	maybe_free_edge(edge);
 }

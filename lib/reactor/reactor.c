@@ -123,6 +123,17 @@ void reactor_add_hook(struct reactor *r, struct reactor_hook *hook)
 	r->hooks[r->hook_count++] = hook;
 }
 
+void reactor_remove_hook(struct reactor *r, struct reactor_hook *hook)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < r->hook_count; i++) {
+		if (r->hooks[i] != hook)
+			r->hooks[kept++] = r->hooks[i];
+	}
+	r->hook_count = kept;
+}
+
 static void wake_up(struct reactor *r)
 {
 	uint64_t one = 1;

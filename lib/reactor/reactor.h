@@ -60,6 +60,7 @@ struct reactor_hook {
 	bool (*run)(struct reactor_hook *hook);
 };
 void reactor_add_hook(struct reactor *reactor, struct reactor_hook *hook);
+void reactor_remove_hook(struct reactor *reactor, struct reactor_hook *hook); /* not from a hook */
 
 /* Sets or moves a timer; it fires once. A timer must be cancelled before its memory goes. */
 void timer_set(struct reactor *reactor, struct timer *timer, uint64_t delay_us);
