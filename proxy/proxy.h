@@ -282,6 +282,9 @@ const char *constraint_metadata(struct request *request, const char *type);
 const char *constraint_stored_metadata(
         struct request *request, const char *type, const struct info *info);
 const char *constraint_delete_at(struct request *request, uint64_t *ret_at);
+/* A feature of Swift that is not there, when to do without would lose what the client means to
+ * keep: the text of the refusal. */
+const char *constraint_unserved(const struct request *request);
 
 /* Swift's text for a status. */
 const char *swift_error_body(struct arena *arena, int status);

@@ -232,7 +232,10 @@ enum step request_prepare(struct op *op)
 	        request, &access, wanted_acl(request), &request->account_info, &wait);
 	if (wait)
 		return STEP_WAIT;
-	return err ? request_err(request, err) : op_go(op, 1);
+	if (err)
+		return request_err(request, err);
+	const char *unserved = constraint_unserved(request);
+	return unserved ? request_fail_text(request, 400, unserved) : op_go(op, 1);
 }
 
 /* --- entry --- */

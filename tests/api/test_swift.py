@@ -41,6 +41,23 @@ def test_chunked_upload(tester, container):
     assert tester.request("GET", "/%s/o" % container).content == b"".join(pieces)
 
 
+def test_what_is_not_served_is_refused(tester, container):
+    """Taken as plain PUTs, these would lose what the client means to keep."""
+    o, c = "/%s/o" % container, "/" + container
+    for path, headers, text in (
+            (o + "?multipart-manifest=put", {}, "static large objects"),
+            (o, {"X-Symlink-Target": "a/b"}, "symbolic links"),
+            (c + "?extract-archive=tar", {}, "Archives"),
+            (c, {"X-Versions-Location": "old"}, "versions"),
+            (c, {"X-History-Location": "old"}, "versions"),
+            (c, {"X-Versions-Enabled": "true"}, "versions")):
+        r = tester.request("PUT", path, data=b"[]", headers=headers)
+        assert r.status_code == 400 and text in r.text, path
+    assert tester.request("POST", c, headers={"X-Versions-Enabled": "true"}).status_code == 400
+    assert tester.request("POST", c, headers={"X-Versions-Location": ""}).status_code == 204
+    assert names(tester, container) == []
+
+
 def test_names_of_any_kind(tester, container):
     from urllib.parse import quote
     kinds = ["a b", "%2F", "..", "a/../b", "\u00e9\u4e2d\U0001f600", "x" * 1024, "?#&=+;", "a//b", '"<>\'']
