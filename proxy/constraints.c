@@ -165,8 +165,7 @@ const char *constraint_unserved(const struct request *request)
 		return "No static large objects here; use X-Object-Manifest.";
 	if (request->object && put && link && *link)
 		return "No symbolic links here.";
-	if (!request->container || request->object ||
-	        (!put && strcmp(http->method, "POST") != 0))
+	if (!request->container || request->object || (!put && strcmp(http->method, "POST") != 0))
 		return NULL;
 	for (unsigned i = 0; i < COUNT_OF(versions); i++) {
 		const char *value = http_get(http, versions[i]);
