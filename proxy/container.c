@@ -67,9 +67,7 @@ static void answer_totals(struct request *request, const struct backend_reply *r
 
 static enum step answer_list(struct request *request, struct container *c)
 {
-	const struct backend_reply *r = c->read.reply;
-	struct bytes *body =
-	        pages_render(request->proxy, request, &c->listing, r->hash, c->read.rows);
+	struct bytes *body = pages_render(request->proxy, request, &c->listing, &c->read);
 	size_t len = body ? body->len : 0;
 
 	request_headers(request);

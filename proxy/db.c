@@ -88,6 +88,7 @@ static void settle(struct db_read *read, const struct backend_reply *reply)
 	read->reply = reply;
 	read->rows = &reply->rows;
 	read->err = reply->err;
+	read->exact = reply->exact;
 	read->done = true;
 }
 

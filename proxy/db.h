@@ -18,6 +18,7 @@ struct db_read {
 	const uint8_t *known; /* hash of a kept page: ask for hashes only, as long as it holds */
 	enum err err;         /* OK, NOT_FOUND, UNAVAILABLE */
 	bool started, second, done;
+	bool exact; /* the rows are those of the hash, and no others */
 };
 
 /* Call from a state until it returns true. listing NULL: HEAD. container NULL: an account. */

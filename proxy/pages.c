@@ -98,24 +98,24 @@ bool pages_read(struct db_read *read, struct request *request, const struct list
 }
 
 struct bytes *pages_render(struct proxy *proxy, struct request *request,
-        const struct listing *listing, const uint8_t hash[16], const struct buf *rows)
+        const struct listing *listing, const struct db_read *read)
 {
 	AUTO(buf) struct buf key = BUF_NONE;
 	AUTO(buf) struct buf out = BUF_NONE;
 
 	key_of(&key, request, listing);
-	struct page *page = find(proxy, &key);
-	if (page && memcmp(page->hash, hash, 16) == 0) {
+	struct page *page = read->known ? find(proxy, &key) : NULL;
+	if (page) { /* of the known hash, as pages_read saw */
 		list_remove(&page->lru);
 		list_prepend(&proxy->page_lru, &page->lru);
 		return bytes_ref(page->body);
 	}
-	listing_render(
-	        &out, listing->format, proxy->cluster, request->account, request->container, rows);
+	listing_render(&out, listing->format, proxy->cluster, request->account, request->container,
+	        read->rows);
 	if (!out.len)
 		return NULL;
 	struct bytes *body = bytes_copy(out.data, out.len);
-	if (body)
-		keep(proxy, &key, hash, body);
+	if (body && read->exact)
+		keep(proxy, &key, read->reply->hash, body);
 	return body;
 }

@@ -8,9 +8,9 @@
 /* As db_read; but when a page of these parameters is kept, only hashes are asked for at first. */
 bool pages_read(struct db_read *read, struct request *request, const struct listing *listing);
 
-/* The body for a listing that was read: kept, or rendered and kept. NULL when it is empty. The
- * caller owns the reference. */
+/* The body for a listing that was read: kept, or rendered and, when its rows are just those of the
+ * hash, kept. NULL when it is empty. The caller owns the reference. */
 struct bytes *pages_render(struct proxy *proxy, struct request *request,
-        const struct listing *listing, const uint8_t hash[16], const struct buf *rows);
+        const struct listing *listing, const struct db_read *read);
 
 #endif

@@ -150,8 +150,11 @@ struct backend_reply {
 	uint64_t count[BACKEND_POLICIES], bytes[BACKEND_POLICIES];
 	uint64_t containers; /* accounts: rows that are live */
 	uint8_t policy;
-	uint8_t hash[16]; /* equal hashes: equal live rows and headers */
-	struct buf rows;  /* encoded, see backend_rows_*; owned */
+	/* Equal hashes: equal live rows and headers. A LIST tells that of before it read its rows:
+	 * they are as new, or newer where they changed meanwhile (not exact). */
+	uint8_t hash[16];
+	bool exact;
+	struct buf rows; /* encoded, see backend_rows_*; owned */
 };
 
 struct backend_call {

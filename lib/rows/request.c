@@ -14,17 +14,27 @@ size_t overlay_total(const struct rows *rows)
 	       rows->inflight_bytes;
 }
 
+static void space_hash(const struct space *space, uint8_t ret_hash[16])
+{
+	uint64_t hash[2];
+
+	info_hash(&space->info, hash);
+	hash[0] += space->now.hash[0];
+	hash[1] += space->now.hash[1];
+	memcpy(ret_hash, hash, sizeof(hash));
+}
+
 static void fill_reply(struct request *request)
 {
 	struct backend_reply *reply = &request->call->reply;
 	const struct space *space = request->space;
 	const struct info *info = &space->info;
-	uint64_t hash[2];
+	uint8_t hash[16];
 
-	info_hash(info, hash);
-	hash[0] += space->now.hash[0];
-	hash[1] += space->now.hash[1];
-	memcpy(reply->hash, hash, sizeof(hash));
+	space_hash(space, hash);
+	reply->exact = !request->source.store || memcmp(hash, reply->hash, sizeof(hash)) == 0;
+	if (!request->source.store) /* else it is that of before the rows were read */
+		memcpy(reply->hash, hash, sizeof(hash));
 	reply->deleted = info->delete_ts && !info_is_put(info);
 	reply->ts = info->created_ts ? info->created_ts : info->put_ts;
 	reply->put_ts = info->put_ts;
@@ -341,6 +351,7 @@ static void start_list(struct request *request)
 	        .overlays = {overlay_ref(rows->active.overlay),
 	                rows->frozen.overlay ? overlay_ref(rows->frozen.overlay) : NULL},
 	};
+	space_hash(request->space, request->call->reply.hash);
 	job_start(&request->job, rows, list_run, list_done);
 }
 

@@ -359,6 +359,60 @@ static void listings_beside_changes_miss_nothing(void **state)
 
 /* The first page after many deletes does not walk what is gone: tombstones lie elsewhere, and
  * the removed keys are compacted away. */
+static void expect_list(struct backend_call *call, const char *names, bool exact)
+{
+	AUTO(buf) struct buf text = BUF_NONE;
+	struct backend_row row;
+
+	for (size_t at = 0; backend_rows_next(&call->reply.rows, &at, &row);)
+		buf_printf(&text, "%s ", row.name);
+	assert_string_equal(buf_text(&text), names);
+	assert_int_equal(call->reply.exact, exact);
+}
+
+/* Replicas are compared by their hashes: one of a later moment than the rows would hide that they
+ * are old. */
+static void a_listing_tells_the_hash_it_began_with(void **state)
+{
+	struct backend_list all = {.limit = 100};
+	struct backend_msg *msg;
+	uint8_t hash[16];
+	bool listed, deleted;
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "c", 100), ERR_OK);
+	assert_int_equal(rig_row(&rig, "c", "a", 120, 5), ERR_OK);
+	assert_int_equal(rig_row(&rig, "c", "b", 121, 5), ERR_OK);
+	struct backend_call *call = rig_list(&rig, "c", &all);
+	expect_list(call, "a b ", true);
+	memcpy(hash, call->reply.hash, 16);
+	rig_free(call);
+
+	rig.device.held = true;
+	msg = rig_rows_msg(
+	        &rig, "c", &(struct backend_row){.name = "a", .ts = 130, .deleted = true}, 1);
+	struct backend_call *update = rig_send(&rig, msg, &deleted);
+	msg = rig_msg(&rig, BACKEND_DB_LIST, "c", 0);
+	msg->list = all;
+	call = rig_send(&rig, msg, &listed);
+	while (work_pool_pending(rig.pool))
+		sched_yield();
+	/* The rows have been read, and are not answered yet. */
+	rowlog_commit(&rig.device);
+	rig_wait(&rig, &listed);
+	expect_list(call, "a b ", false);
+	assert_memory_equal(call->reply.hash, hash, 16);
+	rig_free(call);
+	rowlog_release(&rig.device);
+	rig_wait(&rig, &deleted);
+	rig_free(update);
+
+	call = rig_list(&rig, "c", &all);
+	expect_list(call, "b ", true);
+	assert_memory_not_equal(call->reply.hash, hash, 16);
+	rig_free(call);
+}
+
 static void a_listing_after_many_deletes_is_short_work(void **state)
 {
 	enum { ROUNDS = 80, PART = 500 };
@@ -531,6 +585,7 @@ int main(void)
 	        CONTAINER_TEST(closing_answers_what_waits),
 	        CONTAINER_TEST(tombstones_go_after_their_time),
 	        CONTAINER_TEST(listings_beside_changes_miss_nothing),
+	        CONTAINER_TEST(a_listing_tells_the_hash_it_began_with),
 	        CONTAINER_TEST(a_listing_after_many_deletes_is_short_work),
 	        CONTAINER_TEST(changed_totals_are_reported),
 	        CONTAINER_TEST(what_was_not_reported_is_after_a_crash),
