@@ -84,17 +84,24 @@ static void on_written(struct disk_io *io, enum err err)
 	finish(write, err);
 }
 
-/* Head block, whole blocks of the body as they are, and the last part block padded. */
+/* The disk takes from no other addresses. What a read gave from the cache may lie at any. */
+static bool aligned(const struct device_extent_write *write)
+{
+	return (uintptr_t)(write->body->data + write->at) % DISK_BLOCK == 0;
+}
+
+/* Head block, whole blocks of the body as they are, and the last part block padded; behind the
+ * head block there is room for that part, or for all of a body that is not aligned. */
 static void submit(struct device *device, struct device_extent_write *write)
 {
 	struct format_piece *piece = (void *)write->head->data;
 	const uint8_t *data = write->body->data + write->at;
 	uint8_t *tail = write->head->data + DISK_BLOCK;
-	uint32_t whole = write->len / DISK_BLOCK * DISK_BLOCK,
+	uint32_t whole = aligned(write) ? write->len / DISK_BLOCK * DISK_BLOCK : 0,
 	         space = format_piece_space(write->len);
 	unsigned count = 0;
 
-	memset(write->head->data, 0, 2 * DISK_BLOCK);
+	memset(write->head->data, 0, DISK_BLOCK);
 	piece->policy = write->policy;
 	memcpy(piece->key, write->key, 16);
 	piece->stage = write->stage;
@@ -109,8 +116,10 @@ static void submit(struct device *device, struct device_extent_write *write)
 	if (whole)
 		write->iov[count++] = (struct iovec){(void *)(uintptr_t)data, whole};
 	if (whole < write->len) {
-		memcpy(tail, data + whole, write->len - whole);
-		write->iov[count++] = (struct iovec){tail, DISK_BLOCK};
+		uint32_t len = write->len - whole, padded = format_up(len, DISK_BLOCK);
+		memcpy(tail, data + whole, len);
+		memset(tail + len, 0, padded - len);
+		write->iov[count++] = (struct iovec){tail, padded};
 	}
 	unit_claim(device, device->ext.unit, space);
 	device->ext.used_us = reactor_now_us(device->reactor);
@@ -134,6 +143,10 @@ void extent_kick(struct device *device)
 		struct device_extent_write *write = device->ext.head;
 		uint32_t space = format_piece_space(write->len);
 
+		if (!write->head) {
+			finish(pop(device), ERR_NO_MEMORY);
+			continue;
+		}
 		if (device->ext.unit != UNIT_NO &&
 		        device->ext.off + space <= device->units[device->ext.unit].limit) {
 			submit(device, pop(device));
@@ -155,9 +168,7 @@ void device_extent_write(struct device *device, struct device_extent_write *writ
 	assert(write->len && write->len <= BACKEND_PIECE);
 	write->device = device;
 	write->next = NULL;
-	write->head = bytes_new(2 * DISK_BLOCK);
-	if (!write->head)
-		abort(); /* two blocks: small and fixed */
+	write->head = bytes_new(DISK_BLOCK + (aligned(write) ? DISK_BLOCK : write->len));
 	*device->ext.tail = write;
 	device->ext.tail = &write->next;
 	queue_task(device);

@@ -58,6 +58,19 @@ def test_what_is_not_served_is_refused(tester, container):
     assert names(tester, container) == []
 
 
+@pytest.mark.parametrize("size", [262144, 262145, (1 << 20), (3 << 20) + 1])
+def test_copies_from_the_cache(tester, container, size):
+    """What was read once is handed on from the cache, which keeps it at any address."""
+    body = os.urandom(size)
+    tester.request("PUT", "/%s/o" % container, data=body)
+    for i in range(3):
+        r = tester.request("COPY", "/%s/o" % container, headers={"Destination": "%s/d" % container})
+        assert r.status_code == 201
+        assert tester.request("GET", "/%s/o" % container).content == body
+        assert tester.request("GET", "/%s/d" % container).content == body
+    assert 'cairn_device_up{device="0"} 1' in requests.get(tester.cloud.url + "/metrics").text
+
+
 def test_names_of_any_kind(tester, container):
     from urllib.parse import quote
     kinds = ["a b", "%2F", "..", "a/../b", "\u00e9\u4e2d\U0001f600", "x" * 1024, "?#&=+;", "a//b", '"<>\'']

@@ -295,6 +295,23 @@ static void updates_stay_open_until_settled(void **state)
 	objectd_unsettled_done(&u);
 }
 
+/* As the cache gives it to who copies or repairs an object. */
+static void a_piece_may_lie_anywhere(void **state)
+{
+	struct rig_call call;
+	struct backend_msg *msg = rig_msg(BACKEND_OBJECT_STAGE, "o", T);
+
+	(void)state;
+	msg->stage = 9;
+	struct bytes *body = msg->body = bytes_new_exact(DISK_BLOCK + 1);
+	body->len = DISK_BLOCK;
+	memset(body->data++, 'a', DISK_BLOCK);
+	rig_send(&rig, &call, msg);
+	assert_int_equal(call.call.reply.err, ERR_OK);
+	body->data--;
+	backend_call_done(&call.call);
+}
+
 static void an_upload_must_be_whole(void **state)
 {
 	struct rig_call call;
@@ -334,6 +351,7 @@ int main(void)
 	        T_(writes_of_one_key_take_turns),
 	        T_(a_grant_is_one_writers),
 	        T_(updates_stay_open_until_settled),
+	        T_(a_piece_may_lie_anywhere),
 	        T_(an_upload_must_be_whole),
 	};
 
