@@ -1,4 +1,5 @@
 #include "proxy/body.h"
+#include "proxy/listing.h"
 
 #include "lib/base/kv.h"
 #include "lib/crypto/md5.h"
@@ -80,12 +81,14 @@ static void add_segment(struct body *b, const struct backend_row *row)
 		b->ts = row->ts;
 }
 
-/* The page of the newest of the replicas that answered; true when it was the last page. */
+/* The merge of the replicas' pages; true when it was the last page. */
 static bool take_segments(struct body *b)
 {
-	const struct backend_reply *best = NULL;
+	struct listing_pages pages = {.asked = LIST_PAGE};
+	AUTO(buf) struct buf merged = BUF_NONE;
 	struct backend_row row;
-	unsigned rows = 0;
+	unsigned had = b->segment_count, need;
+	bool more = false;
 
 	if (fan_with(&b->list, ERR_OK) + fan_with(&b->list, ERR_NOT_FOUND) <
 	        majority(b->list.count)) {
@@ -94,14 +97,19 @@ static bool take_segments(struct body *b)
 	}
 	for (unsigned i = 0; i < b->list.count; i++) {
 		const struct backend_reply *r = &b->list.calls[i].reply;
-		if (!r->err && (!best || r->rows.len > best->rows.len))
-			best = r;
+		unsigned rows = 0;
+		if (r->err)
+			continue;
+		pages.pages[pages.count++] = &r->rows;
+		for (size_t at = 0; backend_rows_next(&r->rows, &at, &row);)
+			rows++;
+		more |= rows == LIST_PAGE;
 	}
-	if (!best)
-		return true;
-	for (size_t at = 0; backend_rows_next(&best->rows, &at, &row); rows++)
+	need = pages.count == b->list.count ? majority(pages.count) : 1;
+	listing_merge(&pages, need, LIST_PAGE, &merged);
+	for (size_t at = 0; backend_rows_next(&merged, &at, &row);)
 		add_segment(b, &row);
-	return rows < LIST_PAGE || b->segment_count >= SEGMENTS_MAX;
+	return !more || b->segment_count == had || b->segment_count >= SEGMENTS_MAX;
 }
 
 static bool segments_ready(struct body *b)

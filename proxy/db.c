@@ -60,16 +60,25 @@ static void start(struct db_read *read, struct request *request, const struct li
 		        list_message(request, NULL, key), devices + 1, need - 1, DEADLINE_MS);
 }
 
+/* More rows than wanted, as some may turn out to be none. */
+#define SPARE_ROWS 100
+
+static unsigned asked_rows(const struct listing *listing)
+{
+	return listing && listing->list.limit ? listing->list.limit + SPARE_ROWS : 0;
+}
+
 static void start_all(struct db_read *read, struct request *request, const struct listing *listing)
 {
 	uint32_t devices[REPLICAS_MAX];
 	uint8_t key[16];
 	unsigned count = place(request, request->container, key, devices);
+	struct backend_msg *msg = list_message(request, listing, key);
 
 	read->second = true;
 	patience_start(&read->patience, &request->op);
-	fan_start(&read->all, &request->op, request->proxy, list_message(request, listing, key),
-	        devices, count, DEADLINE_MS);
+	msg->list.limit = asked_rows(listing);
+	fan_start(&read->all, &request->op, request->proxy, msg, devices, count, DEADLINE_MS);
 }
 
 static bool known(const struct backend_call *call)
@@ -129,29 +138,113 @@ static unsigned known_count(const struct fan *fan)
 	return fan_with(fan, ERR_OK) + fan_with(fan, ERR_NOT_FOUND);
 }
 
-/* No majority agrees: the merge of what a majority says. */
-static void merge(struct db_read *read, unsigned limit, bool reverse)
+static void fail(struct db_read *read, enum err err)
+{
+	read->err = err;
+	read->done = true;
+}
+
+/* The pages of those that have answered. False when there is nothing to merge. */
+static bool collect(struct db_read *read)
 {
 	const struct fan *all = &read->all;
-	const struct buf *pages[REPLICAS_MAX];
-	const struct backend_reply *best = NULL;
-	unsigned count = 0;
+	const struct backend_reply *best = NULL, *gone = NULL;
 
 	for (unsigned i = 0; i < all->count; i++) {
 		const struct backend_reply *r = &all->calls[i].reply;
-		if (!known(&all->calls[i]) || r->err)
+		if (!known(&all->calls[i]))
 			continue;
-		pages[count++] = &r->rows;
+		if (r->err == ERR_NOT_FOUND) {
+			gone = !gone || r->delete_ts > gone->delete_ts ? r : gone;
+			continue;
+		}
+		read->pages.pages[read->pages.count++] = &r->rows;
 		if (!best || r->put_ts > best->put_ts)
 			best = r;
 	}
-	read->done = true;
-	if (known_count(all) < majority(all->count) || !best) {
-		read->err = ERR_UNAVAILABLE;
-		return;
+	if (known_count(all) < majority(all->count)) {
+		fail(read, ERR_UNAVAILABLE);
+	} else if (gone && (!best || gone->delete_ts > best->put_ts)) {
+		settle(read, gone);
+	} else {
+		read->reply = best;
+		return true;
 	}
-	read->reply = best;
-	listing_merge(pages, count, all->count, reverse, limit, &read->merged);
+	return false;
+}
+
+/* A page tells no tombstones. With all pages there a majority of them decides; with fewer, whether
+ * a name is new on one replica or deleted on the other is asked of those that gave the pages. */
+static bool ask_names(struct db_read *read, struct request *request)
+{
+	uint32_t devices[REPLICAS_MAX];
+	uint8_t key[16];
+	AUTO(buf) struct buf disputed = BUF_NONE;
+	struct backend_row row;
+	unsigned count = 0, n = 0;
+
+	if (read->pages.count < 2 || read->pages.count == read->all.count)
+		return false;
+	listing_disputed(&read->pages, &disputed);
+	for (size_t at = 0; backend_rows_next(&disputed, &at, &row);)
+		n++;
+	if (!n)
+		return false;
+	place(request, request->container, key, devices);
+	struct backend_msg *msg = message(request, BACKEND_DB_ROWS, request->container, key);
+	struct backend_row *rows = backend_msg_alloc(msg, n * sizeof(*rows));
+	for (size_t at = 0; backend_rows_next(&disputed, &at, &row);)
+		rows[msg->row_count++].name = backend_msg_strdup(msg, row.name);
+	msg->rows = rows;
+	for (unsigned i = 0; i < read->all.count; i++) {
+		const struct backend_call *call = &read->all.calls[i];
+		for (unsigned p = 0; p < read->pages.count; p++) {
+			if (read->pages.pages[p] == &call->reply.rows)
+				devices[count++] = call->device;
+		}
+	}
+	fan_start(&read->names, &request->op, request->proxy, msg, devices, count, DEADLINE_MS);
+	return true;
+}
+
+/* No majority agrees: the merge of what a majority says. */
+static bool merged(struct db_read *read, struct request *request, const struct listing *listing)
+{
+	struct listing_pages *pages = &read->pages;
+
+	if (!read->collected) {
+		read->collected = true;
+		pages->asked = asked_rows(listing);
+		pages->reverse = listing && listing->list.reverse;
+		if (!collect(read) || ask_names(read, request))
+			return read->done;
+	}
+	if (fan_open(&read->names))
+		return false;
+	for (unsigned i = 0; i < read->names.count; i++) {
+		const struct backend_reply *r = &read->names.calls[i].reply;
+		if (r->err) {
+			fail(read, ERR_UNAVAILABLE);
+			return true;
+		}
+		pages->pages[pages->count + pages->states++] = &r->rows;
+	}
+	listing_merge(pages, pages->count == read->all.count ? majority(pages->count) : 1,
+	        listing ? listing->list.limit : 0, &read->merged);
+	read->rows = &read->merged;
+	read->done = true;
+	return true;
+}
+
+/* What a majority agreed on, without the spare rows. */
+static void cut(struct db_read *read, const struct listing *listing)
+{
+	struct listing_pages page = {.pages = {read->rows}, .count = 1};
+
+	if (!listing)
+		return;
+	page.reverse = listing->list.reverse;
+	listing_merge(&page, 1, listing->list.limit, &read->merged);
 	read->rows = &read->merged;
 }
 
@@ -186,13 +279,14 @@ bool db_read(struct db_read *read, struct request *request, const struct listing
 	}
 	if (!read->second)
 		return first_asked(read, request, listing);
-	if (majority_agrees(read))
+	if (!read->collected && majority_agrees(read)) {
+		cut(read, listing);
 		return true;
-	if (fan_open(&read->all) &&
+	}
+	if (!read->collected && fan_open(&read->all) &&
 	        (!read->patience.over || known_count(&read->all) < majority(read->all.count)))
 		return false;
-	merge(read, listing ? listing->list.limit : 0, listing && listing->list.reverse);
-	return true;
+	return merged(read, request, listing);
 }
 
 void db_read_done(struct db_read *read)
@@ -201,6 +295,7 @@ void db_read_done(struct db_read *read)
 	fan_done(&read->list);
 	fan_done(&read->heads);
 	fan_done(&read->all);
+	fan_done(&read->names);
 	buf_done(&read->merged);
 }
 

@@ -11,13 +11,15 @@
 struct db_read {
 	struct fan list, heads; /* one replica lists, others say their hash */
 	struct fan all;         /* when those disagree, or do not answer */
+	struct fan names;       /* what those whose pages count know of disputed names */
+	struct listing_pages pages;
 	struct patience patience;
 	const struct backend_reply *reply; /* whose totals and headers count */
 	const struct buf *rows;
 	struct buf merged;
 	const uint8_t *known; /* hash of a kept page: ask for hashes only, as long as it holds */
 	enum err err;         /* OK, NOT_FOUND, UNAVAILABLE */
-	bool started, second, done;
+	bool started, second, collected, done;
 	bool exact; /* the rows are those of the hash, and no others */
 };
 

@@ -296,41 +296,92 @@ void listing_render(struct buf *out, enum listing_format format, const struct cl
 		buf_str(out, container ? "</container>" : "</account>");
 }
 
-void listing_merge(const struct buf *const *pages, unsigned count, unsigned replicas, bool reverse,
-        unsigned limit, struct buf *ret_rows)
-{
-	size_t at[REPLICAS_MAX] = {0};
-	struct backend_row rows[REPLICAS_MAX];
-	bool live[REPLICAS_MAX];
-	unsigned need = count == replicas ? majority(replicas) : 1, written = 0;
+/* --- merging --- */
 
-	for (unsigned i = 0; i < count; i++)
-		live[i] = backend_rows_next(pages[i], &at[i], &rows[i]);
-	while (written < limit) {
-		const struct backend_row *first = NULL, *best = NULL;
-		unsigned votes = 0;
-		for (unsigned i = 0; i < count; i++) {
-			int order = live[i] && first ? strcmp(rows[i].name, first->name) : 0;
-			if (live[i] && (!first || (reverse ? order > 0 : order < 0)))
-				first = &rows[i];
-		}
-		if (!first)
-			break;
-		for (unsigned i = 0; i < count; i++) {
-			if (live[i] && strcmp(rows[i].name, first->name) == 0) {
-				votes++;
-				if (!best || rows[i].ts > best->ts)
-					best = &rows[i];
-			}
-		}
-		if (votes >= need) {
-			backend_rows_add(ret_rows, best);
+struct merge {
+	const struct listing_pages *from;
+	size_t at[2 * REPLICAS_MAX];
+	struct backend_row rows[2 * REPLICAS_MAX];
+	bool live[2 * REPLICAS_MAX];
+	unsigned read[2 * REPLICAS_MAX];
+	bool ended; /* behind this nothing is known of some page */
+};
+
+static void step(struct merge *m, unsigned i)
+{
+	const struct listing_pages *from = m->from;
+
+	m->live[i] = backend_rows_next(from->pages[i], &m->at[i], &m->rows[i]);
+	m->read[i] += m->live[i];
+	if (!m->live[i] && i < from->count && from->asked && m->read[i] == from->asked)
+		m->ended = true;
+}
+
+static void merge_init(struct merge *m, const struct listing_pages *from)
+{
+	*m = (struct merge){.from = from};
+	for (unsigned i = 0; i < from->count + from->states; i++)
+		step(m, i);
+}
+
+static bool newer(const struct backend_row *a, const struct backend_row *b)
+{
+	if (a->ts != b->ts)
+		return a->ts > b->ts;
+	return a->deleted != b->deleted ? a->deleted : a->meta_ts > b->meta_ts;
+}
+
+/* The next name: its newest row, and how many pages have it. */
+static bool merge_next(struct merge *m, struct backend_row *ret_row, unsigned *ret_votes)
+{
+	unsigned count = m->from->count + m->from->states;
+	const char *name = NULL;
+
+	for (unsigned i = 0; i < count; i++) {
+		int order = m->live[i] && name ? strcmp(m->rows[i].name, name) : 0;
+		if (m->live[i] && (!name || (m->from->reverse ? order > 0 : order < 0)))
+			name = m->rows[i].name;
+	}
+	if (!name || m->ended)
+		return false;
+	*ret_votes = 0;
+	bool first = true;
+	for (unsigned i = 0; i < count; i++) {
+		if (!m->live[i] || strcmp(m->rows[i].name, name) != 0)
+			continue;
+		*ret_votes += i < m->from->count;
+		if (first || newer(&m->rows[i], ret_row))
+			*ret_row = m->rows[i];
+		first = false;
+		step(m, i);
+	}
+	return true;
+}
+
+void listing_disputed(const struct listing_pages *pages, struct buf *ret_rows)
+{
+	struct backend_row row;
+	struct merge m;
+	unsigned votes;
+
+	for (merge_init(&m, pages); merge_next(&m, &row, &votes);) {
+		if (votes < pages->count && !row.subdir)
+			backend_rows_add(ret_rows, &row);
+	}
+}
+
+void listing_merge(
+        const struct listing_pages *pages, unsigned need, unsigned limit, struct buf *ret_rows)
+{
+	struct backend_row row;
+	struct merge m;
+	unsigned votes;
+
+	merge_init(&m, pages);
+	for (unsigned written = 0; written < limit && merge_next(&m, &row, &votes);) {
+		if (votes >= need && !row.deleted) {
+			backend_rows_add(ret_rows, &row);
 			written++;
-		}
-		const char *name = first->name;
-		for (unsigned i = 0; i < count; i++) {
-			if (live[i] && strcmp(rows[i].name, name) == 0)
-				live[i] = backend_rows_next(pages[i], &at[i], &rows[i]);
 		}
 	}
 }

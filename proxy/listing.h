@@ -21,9 +21,21 @@ const char *listing_content_type(enum listing_format format);
 void listing_render(struct buf *out, enum listing_format format, const struct cluster *cluster,
         const char *account, const char *container, const struct buf *rows);
 
-/* Rows of several replicas of which no majority agrees: a name counts when a majority of all
- * replicas lists it, or, when not all answered, when any does; the newest row of it wins. */
-void listing_merge(const struct buf *const *pages, unsigned count, unsigned replicas, bool reverse,
-        unsigned limit, struct buf *ret_rows);
+/* Pages of the same listing by several replicas, none of them to be trusted alone. */
+struct listing_pages {
+	/* `count` pages; behind them, by `states` replicas, what they know of disputed names. */
+	const struct buf *pages[2 * REPLICAS_MAX];
+	unsigned count, states;
+	unsigned asked; /* rows: a page of so many goes on behind its end */
+	bool reverse;
+};
+
+/* Appends rows with the names that some pages have and others have not. */
+void listing_disputed(const struct listing_pages *pages, struct buf *ret_rows);
+
+/* One page: the names that `need` pages have, each by its newest row, unless that, or what a
+ * replica knows, is that it was deleted. */
+void listing_merge(
+        const struct listing_pages *pages, unsigned need, unsigned limit, struct buf *ret_rows);
 
 #endif

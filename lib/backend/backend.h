@@ -58,13 +58,16 @@ enum backend_op {
 	 * PUT creates or updates (headers merged: an empty value removes); OK created, ERR_EXISTS
 	 * when it was there (also success). DELETE: ERR_CONFLICT when rows are left, ERR_NOT_FOUND.
 	 * POST: ERR_NOT_FOUND. HEAD: headers and totals. UPDATE: merges rows, last writer wins; a
-	 * row for a container that is not there is ERR_NOT_FOUND. LIST: HEAD plus rows in order. */
+	 * row for a container that is not there is ERR_NOT_FOUND. LIST: HEAD plus rows in order.
+	 * ROWS: what is known of the names of msg->rows, also that they were deleted, in their
+	 * order. */
 	BACKEND_DB_PUT,
 	BACKEND_DB_DELETE,
 	BACKEND_DB_POST,
 	BACKEND_DB_HEAD,
 	BACKEND_DB_UPDATE,
 	BACKEND_DB_LIST,
+	BACKEND_DB_ROWS,
 };
 
 enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };

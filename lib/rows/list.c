@@ -377,3 +377,54 @@ enum err list_rows(const struct list_source *source, const struct backend_list *
 	cursor_done(&c);
 	return err;
 }
+
+static bool in_overlays(const struct list_source *source, const char *name, struct buf *ret_rows)
+{
+	for (unsigned i = 0; i < OVERLAYS; i++) {
+		const struct overlay_node *node =
+		        source->overlays[i]
+		                ? overlay_find(source->overlays[i], source->key, name, strlen(name))
+		                : NULL;
+		const struct backend_row *row =
+		        node ? atomic_load_explicit(&node->shown, memory_order_acquire) : NULL;
+		if (row) {
+			backend_rows_add(ret_rows, row);
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum err in_store(const struct list_source *source, const char *name, struct buf *ret_rows)
+{
+	struct backend_row row = {.name = name};
+	AUTO(buf) struct buf value = BUF_NONE;
+	struct key key;
+	char etag[33];
+	size_t at = 0;
+
+	key_row(&key, KEY_LIVE, source->key, name, strlen(name), true);
+	enum err err = store_get(source->store, key.data, key.len, &value);
+	if (err == ERR_NOT_FOUND) {
+		key.data[0] = KEY_TOMBS;
+		err = store_get(source->store, key.data, key.len, &value);
+	}
+	if (err)
+		return err == ERR_NOT_FOUND ? ERR_OK : err;
+	if (!row_decode(value.data, value.len, &at, etag, &row))
+		return ERR_CORRUPT;
+	backend_rows_add(ret_rows, &row);
+	return ERR_OK;
+}
+
+enum err list_names(const struct list_source *source, const struct backend_row *names,
+        unsigned count, struct buf *ret_rows)
+{
+	enum err err = ERR_OK;
+
+	for (unsigned i = 0; i < count && !err; i++) {
+		if (!in_overlays(source, names[i].name, ret_rows))
+			err = in_store(source, names[i].name, ret_rows);
+	}
+	return err ? err : ret_rows->err;
+}

@@ -7,7 +7,7 @@
 #include "lib/rows/overlay.h"
 #include "lib/store/store.h"
 
-#define LIST_LIMIT_MAX 10000
+#define LIST_LIMIT_MAX 10200 /* 10000, and some for those who merge replicas */
 
 struct list_source {
 	struct store *store;
@@ -26,5 +26,9 @@ struct list_gap {
 /* Appends encoded rows (backend_rows_add). `gap` (zeroed) may be NULL. */
 enum err list_rows(const struct list_source *source, const struct backend_list *list,
         struct buf *ret_rows, struct list_gap *gap);
+
+/* Appends what is known of each of these names, tombstones too. */
+enum err list_names(const struct list_source *source, const struct backend_row *names,
+        unsigned count, struct buf *ret_rows);
 
 #endif

@@ -322,8 +322,12 @@ static void list_run(struct work *work)
 {
 	struct request *request = CONTAINER_OF(work, struct request, job.work);
 
-	request->err = list_rows(&request->source, &request->call->msg->list,
-	        &request->call->reply.rows, &request->gap);
+	const struct backend_msg *msg = request->call->msg;
+	struct buf *rows = &request->call->reply.rows;
+
+	request->err = msg->op == BACKEND_DB_ROWS
+	                       ? list_names(&request->source, msg->rows, msg->row_count, rows)
+	                       : list_rows(&request->source, &msg->list, rows, &request->gap);
 }
 
 static void list_done(struct job *job)
@@ -439,15 +443,15 @@ static void run_read(struct request *request)
 	if (!is_resolved(request))
 		return;
 	info_headers(&request->space->info, &call->reply.headers);
-	if (call->msg->op == BACKEND_DB_LIST)
-		start_list(request);
-	else
+	if (call->msg->op == BACKEND_DB_HEAD)
 		finish(request, is_put ? ERR_OK : ERR_NOT_FOUND);
+	else
+		start_list(request);
 }
 
 static bool is_write(const struct backend_call *call)
 {
-	return call->msg->op != BACKEND_DB_HEAD && call->msg->op != BACKEND_DB_LIST;
+	return call->msg->op < BACKEND_DB_HEAD || call->msg->op == BACKEND_DB_UPDATE;
 }
 
 static void run_op(struct request *request)
@@ -504,7 +508,7 @@ static enum err check(const struct rows *rows, const struct backend_call *call)
 	const struct backend_msg *msg = call->msg;
 
 	if (msg->kind != rows->config.kind || msg->op < BACKEND_DB_PUT ||
-	        msg->op > BACKEND_DB_LIST || msg->policy >= BACKEND_POLICIES ||
+	        msg->op > BACKEND_DB_ROWS || msg->policy >= BACKEND_POLICIES ||
 	        (is_write(call) && msg->op != BACKEND_DB_UPDATE && msg->ts == 0))
 		return ERR_BAD_REQUEST;
 	if (!text_fits(msg->account) || !text_fits(msg->container) ||
@@ -512,6 +516,10 @@ static enum err check(const struct rows *rows, const struct backend_call *call)
 		return ERR_BAD_REQUEST;
 	if (msg->op == BACKEND_DB_UPDATE && !rows_valid(rows->config.kind, msg))
 		return ERR_BAD_REQUEST;
+	for (unsigned i = 0; msg->op == BACKEND_DB_ROWS && i < msg->row_count; i++) {
+		if (!text_fits(msg->rows[i].name))
+			return ERR_BAD_REQUEST;
+	}
 	return rows->started && !rows->closing ? ERR_OK : ERR_UNAVAILABLE;
 }
 

@@ -136,3 +136,39 @@ def test_two_of_three_hang(hung_cloud):
     wait_for(lambda: cloud.metric("cairn_device_up") == [1, 1, 1], 20)
     assert user.request("GET", "/c/o").content == body
     assert user.request("PUT", "/c/after", data=b"x").status_code == 201
+
+
+def listed(user, path):
+    r = user.request("GET", path + "?format=json")
+    assert r.status_code == 200, r.status_code
+    return [o["name"] for o in r.json()]
+
+
+def test_a_replica_that_missed_changes_shows_no_ghosts(hung_cloud):
+    """It was away while names were deleted and made; then it is one of two that answer."""
+    cloud, user, (late, other) = hung_cloud
+    assert user.request("PUT", "/c").status_code == 201
+    for i in range(20):
+        assert user.request("PUT", "/c/o%02d" % i, data=b"x").status_code == 201
+    assert user.request("PUT", "/gone").status_code == 201
+    late.hang()
+    user.request("PUT", "/c/o00", data=b"x")
+    wait_for(lambda: cloud.metric("cairn_device_up") == [0, 1, 1], 20)
+    for i in range(5, 15):
+        assert user.request("DELETE", "/c/o%02d" % i).status_code == 204
+    for i in range(3):
+        assert user.request("PUT", "/c/n%d" % i, data=b"y").status_code == 201
+    assert user.request("DELETE", "/gone").status_code == 204
+    names = ["n0", "n1", "n2"] + ["o%02d" % i for i in range(20) if not 5 <= i < 15]
+    assert listed(user, "/c") == names
+    late.go_on()
+    wait_for(lambda: cloud.metric("cairn_device_up") == [1, 1, 1], 20)
+    assert listed(user, "/c") == names
+    other.hang()
+    user.request("PUT", "/c/o00", data=b"x")
+    wait_for(lambda: cloud.metric("cairn_device_up") == [1, 0, 1], 20)
+    assert listed(user, "/c") == names
+    assert [o["name"] for o in user.request("GET", "/c?format=json&limit=4&reverse=true").json()] == names[:-5:-1]
+    assert [o["name"] for o in user.request("GET", "/c?format=json&limit=4&marker=o01").json()] == names[5:9]
+    assert user.request("GET", "/gone").status_code == 404
+    assert listed(user, "") == ["c"]

@@ -413,6 +413,44 @@ static void a_listing_tells_the_hash_it_began_with(void **state)
 	rig_free(call);
 }
 
+static void expect_known(const char *expected)
+{
+	static const char *const names[] = {"a", "b", "c", "d"};
+	struct backend_msg *msg = rig_msg(&rig, BACKEND_DB_ROWS, "c", 0);
+	struct backend_row *rows = backend_msg_alloc(msg, COUNT_OF(names) * sizeof(*rows));
+	AUTO(buf) struct buf text = BUF_NONE;
+	struct backend_row row;
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++)
+		rows[i].name = names[i];
+	msg->rows = rows;
+	msg->row_count = COUNT_OF(names);
+	struct backend_call *call = rig_ask(&rig, msg);
+	assert_int_equal(call->reply.err, ERR_OK);
+	for (size_t at = 0; backend_rows_next(&call->reply.rows, &at, &row);)
+		buf_printf(&text, "%s%llu%s ", row.name, (unsigned long long)row.ts,
+		        row.deleted ? "-" : "+");
+	assert_string_equal(buf_text(&text), expected);
+	rig_free(call);
+}
+
+static void single_names_are_known_with_their_tombstones(void **state)
+{
+	(void)state;
+	assert_int_equal(rig_put(&rig, "c", 100), ERR_OK);
+	assert_int_equal(rig_row(&rig, "c", "a", 120, 5), ERR_OK);
+	assert_int_equal(rig_row(&rig, "c", "b", 121, 5), ERR_OK);
+	assert_int_equal(rig_unrow(&rig, "c", "b", 122), ERR_OK);
+	assert_int_equal(rig_row(&rig, "c", "d", 123, 5), ERR_OK);
+	expect_known("a120+ b122- d123+ ");
+	rig_settle(&rig);
+	expect_known("a120+ b122- d123+ ");
+	assert_int_equal(rig_unrow(&rig, "c", "a", 130), ERR_OK);
+	assert_int_equal(rig_row(&rig, "c", "b", 131, 5), ERR_OK);
+	assert_int_equal(rig_row(&rig, "c", "d", 100, 5), ERR_OK);
+	expect_known("a130- b131+ d123+ ");
+}
+
 static void a_listing_after_many_deletes_is_short_work(void **state)
 {
 	enum { ROUNDS = 80, PART = 500 };
@@ -586,6 +624,7 @@ int main(void)
 	        CONTAINER_TEST(tombstones_go_after_their_time),
 	        CONTAINER_TEST(listings_beside_changes_miss_nothing),
 	        CONTAINER_TEST(a_listing_tells_the_hash_it_began_with),
+	        CONTAINER_TEST(single_names_are_known_with_their_tombstones),
 	        CONTAINER_TEST(a_listing_after_many_deletes_is_short_work),
 	        CONTAINER_TEST(changed_totals_are_reported),
 	        CONTAINER_TEST(what_was_not_reported_is_after_a_crash),
