@@ -178,13 +178,19 @@ void node_device_snapshot(struct node_device *d)
 	atomic_store(&d->seen.unsettled, stats.unsettled);
 	atomic_store(&d->seen.corrupt, stats.corrupt);
 	atomic_store(&d->seen.batches, stats.batches);
+	if (d->ready) {
+		struct rows_stats containers, accounts;
+		containerd_stats(d->containerd, &containers);
+		accountd_stats(d->accountd, &accounts);
+		atomic_store(&d->seen.overlay, containers.overlay_bytes + accounts.overlay_bytes);
+	}
 }
 
 void node_metrics(struct proxy *proxy, struct buf *out)
 {
 	const struct node *node = ((struct node_reactor *)proxy->node)->node;
 	static const char *const names[] = {"up", "objects", "used_bytes", "live_bytes",
-	        "max_bytes", "unsettled", "corrupt", "batches"};
+	        "max_bytes", "unsettled", "corrupt", "batches", "overlay_bytes"};
 
 	for (unsigned n = 0; n < COUNT_OF(names); n++) {
 		buf_printf(out, "# TYPE cairn_device_%s gauge\n", names[n]);
@@ -192,7 +198,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 			const struct node_device *d = &node->devices[i];
 			const atomic_uint_least64_t *values[] = {&d->seen.up, &d->seen.objects,
 			        &d->seen.used, &d->seen.live, &d->seen.max, &d->seen.unsettled,
-			        &d->seen.corrupt, &d->seen.batches};
+			        &d->seen.corrupt, &d->seen.batches, &d->seen.overlay};
 			buf_printf(out, "cairn_device_%s{device=\"%u\"} %llu\n", names[n], i,
 			        (unsigned long long)atomic_load(values[n]));
 		}

@@ -56,7 +56,8 @@ struct node_device {
 	atomic_bool hung; /* its disk has not ended an operation for long: nothing is asked of it */
 	/* For other threads, once a second. */
 	struct {
-		atomic_uint_least64_t up, objects, used, live, max, unsettled, corrupt, batches;
+		atomic_uint_least64_t up, objects, used, live, max, unsettled, corrupt, batches,
+		        overlay;
 	} seen;
 };
 

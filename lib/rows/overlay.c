@@ -82,6 +82,7 @@ struct overlay *overlay_new(uint64_t seed)
 	overlay->refs = 1;
 	overlay->random = seed | 1;
 	overlay->head = node_new(overlay, OVERLAY_LEVELS);
+	overlay->bytes = 0; /* of rows only */
 	return overlay;
 }
 
