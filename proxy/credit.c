@@ -27,13 +27,23 @@ static void grant(struct credit *c)
 	op_wake(c->op);
 }
 
+static bool pressed(const struct budget *b, const struct list *queue)
+{
+	return !list_empty(queue) &&
+	       reactor_now_us(b->reactor) -
+	                       LIST_ENTRY(queue->prev, struct credit, link)->since_us >=
+	               HURRY_S * 1000000ull;
+}
+
 static void grant_some(struct budget *b)
 {
 	struct list *queues[] = {&b->small, &b->large};
 
 	for (unsigned i = 0; i < COUNT_OF(queues); i++) {
-		for (struct list *first; (first = list_first(queues[i]));) {
-			struct credit *c = LIST_ENTRY(first, struct credit, link);
+		struct list *queue = queues[i];
+		while (!list_empty(queue)) {
+			struct list *next = pressed(b, queue) ? queue->next : queue->prev;
+			struct credit *c = LIST_ENTRY(next, struct credit, link);
 			if (budget_tight(b, c->bytes))
 				break;
 			grant(c);
@@ -65,7 +75,7 @@ static void on_tick(struct timer *timer)
 	refuse_old(b, &b->large);
 	if (list_empty(&b->small) && list_empty(&b->large))
 		return;
-	if (b->edge)
+	if (b->edge && (pressed(b, &b->small) || pressed(b, &b->large)))
 		edge_hurry(b->edge, HURRY_S);
 	timer_set(b->reactor, timer, TICK_US);
 }

@@ -1,7 +1,8 @@
 /* credit: what the bodies under way may take of memory. Who is about to receive or read a piece
- * asks for its bytes first; beyond the budget it waits, the latest first: under a flood those that
- * came last are still there to be served. While anybody waits, connections that make no progress
- * are closed after HURRY_S. One budget per proxy; its thread. */
+ * asks for its bytes first, and waits when they are beyond the budget. Once somebody has waited for
+ * HURRY_S this is no mere peak: connections that make no progress for that long are closed, and who
+ * came last is served first, as the one most likely still there. One budget per proxy; its
+ * thread. */
 #ifndef PROXY_CREDIT_H
 #define PROXY_CREDIT_H
 

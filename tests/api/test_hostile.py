@@ -219,13 +219,12 @@ def test_memory_of_stalled_bodies(direction):
         time.sleep(1)
         if not os.environ.get("SAN"):
             assert pss_mib(cloud) < 160
-        for i in range(2):
-            start = time.monotonic()
-            body = os.urandom(MB)
-            assert user.request("PUT", "/m/ok", data=body).status_code == 201
-            assert user.request("GET", "/m/ok").content == body
-            assert user.request("PUT", "/m/small", data=b"x").status_code == 201
-            assert time.monotonic() - start < 25
+        start = time.monotonic()
+        body = os.urandom(MB)
+        assert user.request("PUT", "/m/ok", data=body).status_code == 201
+        assert user.request("GET", "/m/ok").content == body
+        assert user.request("PUT", "/m/small", data=b"x").status_code == 201
+        assert time.monotonic() - start < 25
         if not os.environ.get("SAN"):
             assert pss_mib(cloud) < 160
     finally:
