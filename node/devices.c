@@ -104,6 +104,10 @@ static void open_failed(struct node_device *d, enum err err)
 	struct reactor *reactor = d->node->reactors[d->reactor].reactor;
 
 	if (err == ERR_BUSY && d->retries++ < RETRIES_MAX) {
+		if (d->retries == 1)
+			log_warn("device-busy", "id=%u path=%s next=%s", d->id,
+			        log_quote(d->data_path),
+			        log_quote("waiting for the process that has it open"));
 		d->retry.fire = on_retry;
 		timer_set(reactor, &d->retry, RETRY_US);
 		return;
@@ -162,6 +166,16 @@ static void look_whether_hung(struct node_device *d)
 		        log_quote(d->data_path));
 }
 
+/* A device that opened and takes no writes any more; said once. */
+static void tell_failed(struct node_device *d, const struct device_stats *stats)
+{
+	if (!stats->failed || d->down)
+		return;
+	d->down = true;
+	log_error("device-failed", "id=%u path=%s next=%s", d->id, log_quote(d->data_path),
+	        log_quote("look at the disk (dmesg), then restart the node"));
+}
+
 /* Copies what other threads may look at; runs on the device's reactor. */
 void node_device_snapshot(struct node_device *d)
 {
@@ -170,6 +184,7 @@ void node_device_snapshot(struct node_device *d)
 	look_whether_hung(d);
 	if (d->ready)
 		device_stats(d->device, &stats);
+	tell_failed(d, &stats);
 	atomic_store(&d->seen.up, d->ready && !stats.failed && !d->hung);
 	atomic_store(&d->seen.objects, stats.objects);
 	atomic_store(&d->seen.used, stats.used_bytes);

@@ -99,8 +99,9 @@ static void open_edge(struct task *task)
 
 	enum err err = edge_open(r->reactor, &options, NULL, &r->edge);
 	if (err) {
-		log_error("listen", "ip=%s port=%u err=%s", conf->bind_ip, (unsigned)conf->port,
-		        err_name(err));
+		log_error("listen", "ip=%s port=%u err=%s%s", conf->bind_ip, (unsigned)conf->port,
+		        err_name(err),
+		        err == ERR_CONFIG ? " next=\"look at tls_cert and tls_key\"" : "");
 		_exit(2);
 	}
 	r->proxy.budget.edge = r->edge;
@@ -249,6 +250,10 @@ int node_main(int argc, char **argv)
 		default:
 			return usage(c == 'h' ? stdout : stderr, c == 'h' ? 0 : 2);
 		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "cairn node: what is '%s'?\n", argv[optind]);
+		return usage(stderr, 2);
 	}
 	node.conf_path = path;
 	enum err err = node_open(&node, path, &text);

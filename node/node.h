@@ -53,6 +53,7 @@ struct node_device {
 	unsigned retries;
 	enum err err; /* why it is not in use */
 	bool ready;
+	bool down;        /* said so */
 	atomic_bool hung; /* its disk has not ended an operation for long: nothing is asked of it */
 	/* For other threads, once a second. */
 	struct {
@@ -101,6 +102,9 @@ struct node {
 enum err node_open(struct node *node, const char *conf_path, struct buf *error);
 /* Folders, secrets, rings, reactors: all that is made before the loops run. */
 enum err node_prepare(struct node *node, struct buf *error);
+
+/* --- check.c --- */
+enum err node_check(const struct node *node, struct buf *error);
 
 /* --- rings.c --- */
 enum err node_rings(struct node *node, struct buf *error);

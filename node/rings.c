@@ -77,7 +77,9 @@ enum err node_rings(struct node *node, struct buf *error)
 		enum err err = load(node, wanted[i].name, wanted[i].ring);
 		if (err) {
 			buf_printf(error, "%s/ring/%s.ring.gz: %s", node->conf.state_dir,
-			        wanted[i].name, err_text(err));
+			        wanted[i].name,
+			        err == ERR_CONFLICT ? "fewer devices than replicas"
+			                            : err_text(err));
 			return err;
 		}
 		if ((err = check(node, *wanted[i].ring, wanted[i].name, error)))

@@ -9,15 +9,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define POOL_THREADS 2 /* of each device; started when there is work */
 
-static enum err config_error(struct buf *error, const char *what, const char *value)
+static enum err config_error(
+        const struct node *node, struct buf *error, const char *what, const char *value)
 {
-	buf_printf(error, "%s '%s'", what, value);
+	buf_printf(error, "%s: %s '%s'", node->conf_path, what, value);
+	return ERR_CONFIG;
+}
+
+static enum err no_folder(struct buf *error, const char *path)
+{
+	buf_printf(error, "cannot make the folder %s: %s", path, strerror(errno));
 	return ERR_CONFIG;
 }
 
@@ -36,7 +44,7 @@ static enum err parse_users(struct node *node, struct buf *error)
 		users[i].key = strtok_r(NULL, " \t", &save);
 		users[i].groups = save ? save : "";
 		if (!users[i].name || !users[i].key || !strchr(users[i].name, ':'))
-			return config_error(error,
+			return config_error(node, error,
 			        "[auth] user wants account:user, key and groups, not",
 			        list->items[i]);
 	}
@@ -57,26 +65,24 @@ static enum err parse_policies(struct node *node, struct buf *error)
 		char *end, *save = NULL;
 		unsigned long index = strtoul(list->items[i], &end, 10);
 		if (end == list->items[i] || index >= BACKEND_POLICIES)
-			return config_error(error,
+			return config_error(node, error,
 			        "[cluster] policy wants an index below 16 and a name, not",
 			        list->items[i]);
 		char *name = strtok_r(mem_strdup(end), " \t", &save);
 		if (!name)
 			return config_error(
-			        error, "[cluster] policy without a name:", list->items[i]);
+			        node, error, "[cluster] policy without a name:", list->items[i]);
+		for (unsigned p = 0; p < BACKEND_POLICIES; p++) {
+			if (policies[p].name &&
+			        (p == index || strcasecmp(policies[p].name, name) == 0))
+				return config_error(node, error,
+				        "[cluster] index and name of a policy are its own:",
+				        list->items[i]);
+		}
 		policies[index] = (struct policy){.name = name, .aliases = save ? save : ""};
 	}
 	if (!policies[0].name)
-		return config_error(error, "[cluster] there must be a policy", "0");
-	return ERR_OK;
-}
-
-static enum err count_devices(const struct node *node, struct buf *error)
-{
-	if (!node->conf.devices.count)
-		return config_error(error, "[devices] there must be a", "device");
-	if (node->conf.devices.count > NODE_DEVICES_MAX)
-		return config_error(error, "[devices] too many of", "device");
+		return config_error(node, error, "[cluster] there must be a policy", "0");
 	return ERR_OK;
 }
 
@@ -90,11 +96,9 @@ static enum err parse_devices(struct node *node, struct buf *error)
 		char *save = NULL, *name = strtok_r(mem_strdup(list->items[i]), " \t", &save);
 		char path[PATH_MAX - 8], data[PATH_MAX];
 		char *block = strtok_r(NULL, " \t", &save);
-		if (!name || strchr(name, '/'))
-			return config_error(error, "[devices] not a name:", list->items[i]);
 		snprintf(path, sizeof(path), "%s/devices/%s", node->conf.state_dir, name);
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			return config_error(error, strerror(errno), path);
+			return no_folder(error, path);
 		snprintf(data, sizeof(data), "%s/data", path);
 		d->node = node;
 		d->id = i;
@@ -110,23 +114,27 @@ static enum err parse_devices(struct node *node, struct buf *error)
 
 static enum err load_secrets(struct node *node, struct buf *error)
 {
-	const struct node_conf *conf = &node->conf;
 	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/token.key", node->conf.state_dir);
+	enum err err = secret_load(
+	        env_real(), path, node->cluster.token_secret, sizeof(node->cluster.token_secret));
+	if (err)
+		buf_printf(error, "%s: %s", path, err_text(err));
+	return err;
+}
+
+static enum err load_tls(struct node *node, struct buf *error)
+{
+	const struct node_conf *conf = &node->conf;
 	enum err err;
 
-	snprintf(path, sizeof(path), "%s/token.key", conf->state_dir);
-	err = secret_load(
-	        env_real(), path, node->cluster.token_secret, sizeof(node->cluster.token_secret));
-	if (err) {
-		buf_printf(error, "%s: %s", path, err_text(err));
-		return err;
-	}
-	if (!*conf->tls_cert && !*conf->tls_key)
+	if (!*conf->tls_cert || !*conf->tls_key)
 		return ERR_OK;
 	if ((err = file_load(conf->tls_cert, &node->tls_cert)))
-		return config_error(error, err_text(err), conf->tls_cert);
+		return config_error(node, error, "[http] tls_cert cannot be read:", conf->tls_cert);
 	if ((err = file_load(conf->tls_key, &node->tls_key)))
-		return config_error(error, err_text(err), conf->tls_key);
+		return config_error(node, error, "[http] tls_key cannot be read:", conf->tls_key);
 	node->cluster.tls = true;
 	return ERR_OK;
 }
@@ -205,13 +213,15 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	if (err)
 		return err;
 	if (!log_level_parse(node->conf.log_level, &level))
-		return config_error(error, "[node] log_level cannot be", node->conf.log_level);
+		return config_error(
+		        node, error, "[node] log_level cannot be", node->conf.log_level);
 	log_set_level(level);
 	node_backend_init(node);
 	fill_cluster(node);
-	if ((err = parse_users(node, error)) || (err = parse_policies(node, error)))
+	if ((err = parse_users(node, error)) || (err = parse_policies(node, error)) ||
+	        (err = load_tls(node, error)))
 		return err;
-	return count_devices(node, error);
+	return node_check(node, error);
 }
 
 enum err node_prepare(struct node *node, struct buf *error)
@@ -221,10 +231,18 @@ enum err node_prepare(struct node *node, struct buf *error)
 	enum err err;
 
 	raise_limits();
+	if ((err = edge_try(node->conf.bind_ip, (uint16_t)node->conf.port))) {
+		const char *why = err == ERR_BUSY        ? "another program does"
+		                  : err == ERR_NOT_FOUND ? "this machine has no such address"
+		                                         : err_text(err);
+		buf_printf(error, "%s: [node] cannot listen on %s port %u: %s", node->conf_path,
+		        node->conf.bind_ip, (unsigned)node->conf.port, why);
+		return err;
+	}
 	for (unsigned i = 0; i < COUNT_OF(dirs); i++) {
 		snprintf(path, sizeof(path), "%s%s", node->conf.state_dir, dirs[i]);
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			return config_error(error, strerror(errno), path);
+			return no_folder(error, path);
 	}
 	if ((err = parse_devices(node, error)) || (err = load_secrets(node, error)) ||
 	        (err = node_rings(node, error)))

@@ -19,6 +19,11 @@ struct edge_options {
 	void *owner;
 };
 
+/* Is the port free? ERR_BUSY: somebody listens there, be it with edges: those share a port with
+ * any of the same user, so this is asked before the first of a process opens.
+ * ERR_NOT_FOUND: this machine has no such address. */
+enum err edge_try(const char *bind_ip, uint16_t port);
+
 /* ERR_BUSY: the port is taken. *ret_port tells the port when options->port was 0 (may be NULL). */
 enum err edge_open(struct reactor *reactor, const struct edge_options *options, uint16_t *ret_port,
         struct edge **ret_edge);

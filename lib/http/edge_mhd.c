@@ -642,7 +642,8 @@ static bool run_edge(struct reactor_hook *hook)
 	return edge->dirty;
 }
 
-static enum err listen_on(const struct edge_options *o, int *ret_fd, uint16_t *ret_port)
+static enum err listen_on(
+        const char *bind_ip, uint16_t port, bool shared, int *ret_fd, uint16_t *ret_port)
 {
 	struct sockaddr_storage sa = {0};
 	struct sockaddr_in *v4 = (void *)&sa;
@@ -650,12 +651,12 @@ static enum err listen_on(const struct edge_options *o, int *ret_fd, uint16_t *r
 	socklen_t len = sizeof(*v4);
 	int one = 1;
 
-	if (inet_pton(AF_INET, o->bind_ip, &v4->sin_addr) == 1) {
+	if (inet_pton(AF_INET, bind_ip, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
-		v4->sin_port = htons(o->port);
-	} else if (inet_pton(AF_INET6, o->bind_ip, &v6->sin6_addr) == 1) {
+		v4->sin_port = htons(port);
+	} else if (inet_pton(AF_INET6, bind_ip, &v6->sin6_addr) == 1) {
 		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(o->port);
+		v6->sin6_port = htons(port);
 		len = sizeof(*v6);
 	} else {
 		return ERR_CONFIG;
@@ -663,18 +664,31 @@ static enum err listen_on(const struct edge_options *o, int *ret_fd, uint16_t *r
 	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_from_errno(errno);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (shared)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, 1024) < 0) {
 		int e = errno;
 		close(fd);
-		return e == EADDRINUSE ? ERR_BUSY : err_from_errno(e);
+		return e == EADDRINUSE      ? ERR_BUSY
+		       : e == EADDRNOTAVAIL ? ERR_NOT_FOUND
+		                            : err_from_errno(e);
 	}
 	len = sizeof(sa);
 	if (ret_port && getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
 		*ret_port = ntohs(sa.ss_family == AF_INET ? v4->sin_port : v6->sin6_port);
 	*ret_fd = fd;
 	return ERR_OK;
+}
+
+enum err edge_try(const char *bind_ip, uint16_t port)
+{
+	int fd;
+	enum err err = listen_on(bind_ip, port, false, &fd, NULL);
+
+	if (!err)
+		close(fd);
+	return err;
 }
 
 enum err edge_open(struct reactor *reactor, const struct edge_options *options, uint16_t *ret_port,
@@ -689,7 +703,7 @@ enum err edge_open(struct reactor *reactor, const struct edge_options *options, 
 	bool secure = options->tls_cert && options->tls_key;
 	int fd = -1;
 
-	enum err err = listen_on(options, &fd, ret_port);
+	enum err err = listen_on(options->bind_ip, options->port, true, &fd, ret_port);
 	if (err)
 		return err;
 	struct edge *edge = mem_zalloc(sizeof(*edge));

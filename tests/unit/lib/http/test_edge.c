@@ -153,6 +153,20 @@ static void what_is_not_sent_yet_is_counted(void **state)
 	close(fd);
 }
 
+static void a_port_is_taken_while_an_edge_is_open(void **state)
+{
+	(void)state;
+	open_edge();
+	assert_int_equal(edge_try("127.0.0.1", port), ERR_BUSY);
+	assert_int_equal(edge_try("0.0.0.0", port), ERR_BUSY);
+	edge_close(edge);
+	for (unsigned i = 0; i < 100 && reactor_turn(reactor, false); i++)
+		;
+	assert_int_equal(edge_try("127.0.0.1", port), ERR_OK);
+	assert_int_equal(edge_try("192.0.2.1", port), ERR_NOT_FOUND);
+	assert_int_equal(edge_try("localhost", port), ERR_CONFIG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +174,8 @@ int main(void)
 	                a_closed_edge_is_gone_from_its_loop, setup, teardown),
 	        cmocka_unit_test_setup_teardown(an_edge_can_close_under_a_request, setup, teardown),
 	        cmocka_unit_test_setup_teardown(what_is_not_sent_yet_is_counted, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                a_port_is_taken_while_an_edge_is_open, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,90 @@
+"""What an operator meets: configurations with mistakes, taken ports, folders that cannot be."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import CAIRN, Cloud
+
+GOOD = """[node]
+state_dir = %s
+port = %d
+[http]
+idle_timeout = 30
+[cluster]
+hash_suffix = s
+policy = 0 gold
+[devices]
+device = d0
+device = d1
+device = d2
+[auth]
+v1_auth = yes
+user = test:tester testing .admin
+"""
+
+
+def node(*args):
+    r = subprocess.run([CAIRN, "node"] + list(args), timeout=30, text=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT)
+    return r.returncode, r.stdout
+
+
+@pytest.mark.parametrize("old,new,says", [
+    ("", "", "is good"),
+    ("port =", "prot =", ":3: no option of that name in this section: 'prot'"),
+    ("[http]", "[htp]", ":4: no section of that name: 'htp'"),
+    ("idle_timeout = 30", "idle_timeout 30", ":5: expected key = value"),
+    ("= 30", "= thirty", ":5: expected a number, not 'thirty'"),
+    ("idle_timeout = 30", "tls_cert = /nowhere", "tls_cert and tls_key go together"),
+    ("idle_timeout = 30", "tls_cert = /nowhere\ntls_key = /nowhere", "tls_cert cannot be read"),
+    ("[http]", "bind_ip = localhost\n[http]", "bind_ip must be an IPv4 or IPv6 address, not 'localhost'"),
+    ("hash_suffix = s", "", "hash_suffix must be a secret"),
+    ("0 gold", "gold", "policy wants an index"),
+    ("0 gold", "0 gold\npolicy = 1 Gold", "index and name of a policy are its own: '1 Gold'"),
+    ("0 gold", "0 gold\npolicy = 0 silver", "index and name of a policy are its own: '0 silver'"),
+    ("d1", "d0", "each device is named once, not 'd0'"),
+    ("d1", "..", "not beginning with '.'"),
+    ("d1", "a/b", "without '/'"),
+    ("d1", "d1 /dev/null", "must be a block device, not '/dev/null'"),
+    ("device =", "#", "wants 1 to"),
+    ("yes", "perhaps", ":14: expected yes or no, not 'perhaps'"),
+    ("test:tester", "tester", "user wants account:user"),
+])
+def test_a_mistake_is_named(tmp_path, old, new, says):
+    path = tmp_path / "cairn.conf"
+    path.write_text((GOOD % (tmp_path / "var", 1)).replace(old, new))
+    code, out = node("--config", str(path), "--check")
+    assert says in out and str(path) in out
+    assert code == (0 if says == "is good" else 2)
+    assert not (tmp_path / "var").exists()
+
+
+def test_a_taken_port_is_refused(cloud):
+    """SO_REUSEPORT would let two clouds of one user share it, each with half of the requests."""
+    other = Cloud()
+    try:
+        other.port = cloud.port
+        r = other.cairn("up", "--state", other.state, "--port", str(other.port), check=False)
+        assert r.returncode == 1 and "another program does" in r.stdout, r.stdout
+        assert not os.path.exists(other.state + "/run/node.pid")
+    finally:
+        other.close()
+
+
+def test_up_on_a_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("x")
+    cloud = Cloud()
+    r = cloud.cairn("up", "--state", str(tmp_path / "file" / "var"), check=False)
+    assert r.returncode == 1 and "cannot make" in r.stdout
+    cloud.close()
+
+
+def test_up_and_down_twice(cloud):
+    assert "runs already" in cloud.up()
+    other = Cloud()
+    other.up()
+    other.down()
+    r = other.cairn("down", "--state", other.state)
+    assert "is not running" in r.stdout
+    other.close()
