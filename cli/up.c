@@ -221,6 +221,17 @@ static void print_use(const struct state *state)
 	        state->port, state->dir, state->dir);
 }
 
+/* A node that has just lost its supervisor may take a moment to go. */
+static bool port_taken(const struct state *state)
+{
+	for (int waited = 0; waited < 2000; waited += 20) {
+		if (!state_healthy(state))
+			return false;
+		sleep_ms(20);
+	}
+	return true;
+}
+
 int up_main(int argc, char **argv)
 {
 	struct state state;
@@ -244,6 +255,12 @@ int up_main(int argc, char **argv)
 	pid_t running = state_read_pid(&state, "supervisor");
 	if (running) {
 		printf("Cairn runs already (pid %d).\n", (int)running);
+	} else if (port_taken(&state)) {
+		fprintf(stderr,
+		        "cairn: another cloud answers at the port of %s/cairn.conf; stop it, or "
+		        "choose another port (make up PORT_BASE=N, or there)\n",
+		        state.dir);
+		return 1;
 	} else if (!go_to_background(&state, program)) {
 		fprintf(stderr, "cairn: cannot start a process: %s\n", strerror(errno));
 		return 1;

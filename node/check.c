@@ -19,8 +19,8 @@ static enum err check_address(const struct node *node, struct buf *error)
 	if (inet_pton(AF_INET, node->conf.bind_ip, &any) == 1 ||
 	        inet_pton(AF_INET6, node->conf.bind_ip, &any) == 1)
 		return ERR_OK;
-	return wrong(node, error, "[node] bind_ip must be an IPv4 or IPv6 address",
-	        node->conf.bind_ip);
+	return wrong(
+	        node, error, "[node] bind_ip must be an IPv4 or IPv6 address", node->conf.bind_ip);
 }
 
 static enum err check_tls(const struct node *node, struct buf *error)

@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define POOL_THREADS 2 /* of each device; started when there is work */
@@ -224,6 +225,27 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	return node_check(node, error);
 }
 
+/* An earlier node that is on its way out is waited for. */
+static enum err try_port(const struct node *node, struct buf *error)
+{
+	const char *ip = node->conf.bind_ip;
+	uint16_t port = (uint16_t)node->conf.port;
+	struct timespec pause = {0, 20000000};
+	enum err err = edge_try(ip, port);
+
+	for (unsigned i = 0; err == ERR_BUSY && i < 50; i++) {
+		nanosleep(&pause, NULL);
+		err = edge_try(ip, port);
+	}
+	if (!err)
+		return ERR_OK;
+	buf_printf(error, "%s: [node] cannot listen on %s port %u: %s", node->conf_path, ip, port,
+	        err == ERR_BUSY        ? "another program does"
+	        : err == ERR_NOT_FOUND ? "this machine has no such address"
+	                               : err_text(err));
+	return err;
+}
+
 enum err node_prepare(struct node *node, struct buf *error)
 {
 	static const char *const dirs[] = {"", "/devices", "/ring"};
@@ -231,14 +253,8 @@ enum err node_prepare(struct node *node, struct buf *error)
 	enum err err;
 
 	raise_limits();
-	if ((err = edge_try(node->conf.bind_ip, (uint16_t)node->conf.port))) {
-		const char *why = err == ERR_BUSY        ? "another program does"
-		                  : err == ERR_NOT_FOUND ? "this machine has no such address"
-		                                         : err_text(err);
-		buf_printf(error, "%s: [node] cannot listen on %s port %u: %s", node->conf_path,
-		        node->conf.bind_ip, (unsigned)node->conf.port, why);
+	if ((err = try_port(node, error)))
 		return err;
-	}
 	for (unsigned i = 0; i < COUNT_OF(dirs); i++) {
 		snprintf(path, sizeof(path), "%s%s", node->conf.state_dir, dirs[i]);
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)

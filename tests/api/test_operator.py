@@ -66,8 +66,10 @@ def test_a_taken_port_is_refused(cloud):
     try:
         other.port = cloud.port
         r = other.cairn("up", "--state", other.state, "--port", str(other.port), check=False)
-        assert r.returncode == 1 and "another program does" in r.stdout, r.stdout
+        assert r.returncode == 1 and "another cloud answers at the port" in r.stdout, r.stdout
         assert not os.path.exists(other.state + "/run/node.pid")
+        code, out = node("--config", other.state + "/cairn.conf")
+        assert code == 2 and "another program does" in out
     finally:
         other.close()
 
