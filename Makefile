@@ -116,22 +116,43 @@ format:
 
 # --- on this system ---
 PREFIX = /usr/local
+DEST   = $(DESTDIR)$(PREFIX)
+MAN5   = $(wildcard */*.5)
+MAN8   = $(wildcard */*.8)
+UNIT_FILE = lib/systemd/system/cairn-node.service
 install: all
-	install -D -m 755 $(B)/cairn $(DESTDIR)$(PREFIX)/sbin/cairn
-	install -D -m 644 docs/cairn-node.service $(DESTDIR)/lib/systemd/system/cairn-node.service
-	for page in $(wildcard */*.8); do \
-		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$$(basename $$page); done
-	for page in $(wildcard */*.5); do \
-		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man5/$$(basename $$page); done
+	install -D -m 755 $(B)/cairn $(DEST)/sbin/cairn
+	@mkdir -p $(DEST)/$(dir $(UNIT_FILE)) $(DEST)/share/man/man5 $(DEST)/share/man/man8
+	sed 's|@PREFIX@|$(PREFIX)|' docs/cairn-node.service >$(DEST)/$(UNIT_FILE)
+	install -D -m 644 docs/cairn.sysusers $(DEST)/lib/sysusers.d/cairn.conf
+	install -m 644 $(MAN5) $(DEST)/share/man/man5
+	install -m 644 $(MAN8) $(DEST)/share/man/man8
+	@echo "Next: systemd-sysusers; a configuration in /etc/cairn/cairn.conf; systemctl enable --now cairn-node"
+	@echo "      (man cairn-node tells how)"
+
+# The configuration and all data stay.
+uninstall:
+	rm -f $(DEST)/sbin/cairn $(DEST)/$(UNIT_FILE) $(DEST)/lib/sysusers.d/cairn.conf \
+		$(addprefix $(DEST)/share/man/man5/,$(notdir $(MAN5))) \
+		$(addprefix $(DEST)/share/man/man8/,$(notdir $(MAN8)))
 
 clean:
 	rm -rf build build-*
 
 help:
-	@grep -E '^# (---|What|One)' Makefile; echo "all up down unit check check-api check-fuzz check-fault bench lint format install clean"
+	@echo "make up | down        a cloud on this machine, with its state in ./var"
+	@echo "                      VAR=DIR PORT_BASE=N DEVICES=N REPLICAS=N (at the first start)"
+	@echo "make all              build $(B)/cairn; B=DIR moves it, Q= shows commands whole"
+	@echo "make unit             the fast tests"
+	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them"
+	@echo "make bench            the comparison with Swift, nginx and fio"
+	@echo "make lint | format    the rules of the tree; clang-format"
+	@echo "make install          into PREFIX=$(PREFIX), below DESTDIR= ; uninstall keeps all data"
+	@echo "make clean            remove what was built"
+	@echo "SAN=address,undefined or SAN=thread builds with sanitizers, in a folder of their own"
 
 .PHONY: all unit unit-build up down check check-api check-fuzz check-fault fuzz-build api-build bench lint format \
-	install clean help deps-build
+	install uninstall clean help deps-build
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(DEPS)
