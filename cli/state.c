@@ -1,11 +1,11 @@
 #include "cli/state.h"
 
 #include "lib/env/env.h"
-#include <arpa/inet.h>
+#include "node/node.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,28 +95,39 @@ static void conf_text(const struct state *state, const char *dir, struct buf *ou
 static enum err write_openrc(const struct state *state, struct buf *error)
 {
 	AUTO(buf) struct buf rc = BUF_NONE;
+	bool v6 = strchr(state->address, ':');
 
+	if (!*state->user)
+		return ERR_OK;
 	buf_printf(&rc,
-	        "export ST_AUTH=http://127.0.0.1:%d/auth/v1.0\n"
-	        "export ST_USER=test:tester\nexport ST_KEY=testing\n",
-	        state->port);
+	        "export ST_AUTH=http%s://%s%s%s:%d/auth/v1.0\nexport ST_USER=%s\nexport "
+	        "ST_KEY=%s\n",
+	        state->tls ? "s" : "", v6 ? "[" : "", state->address, v6 ? "]" : "", state->port,
+	        state->user, state->key);
 	return write_file(state, "openrc", &rc, error);
 }
 
-/* The port of a cloud that was made before. */
-static void read_port(struct state *state)
+enum err state_read_conf(struct state *state, struct buf *error)
 {
-	char path[PATH_MAX], line[512];
-	int port;
+	char path[PATH_MAX];
+	struct node_conf conf = {0};
+	struct conf *texts = NULL;
 
 	path_in(state, "cairn.conf", path);
-	FILE *file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "port = %d", &port) == 1)
-			state->port = port;
-	}
-	if (file)
-		fclose(file);
+	enum err err = conf_load(path, node_options, node_option_count, &conf, error, &texts);
+	if (err)
+		return err;
+	state->port = (int)conf.port;
+	state->tls = *conf.tls_cert && *conf.tls_key;
+	const char *ip = strcmp(conf.bind_ip, "0.0.0.0") == 0 ? "127.0.0.1"
+	                 : strcmp(conf.bind_ip, "::") == 0    ? "::1"
+	                                                      : conf.bind_ip;
+	snprintf(state->address, sizeof(state->address), "%s", ip);
+	if (conf.v1_auth && conf.users.count &&
+	        sscanf(conf.users.items[0], "%63s %63s", state->user, state->key) != 2)
+		*state->user = 0;
+	conf_free(texts);
+	return ERR_OK;
 }
 
 enum err state_create(struct state *state, struct buf *error)
@@ -132,13 +143,13 @@ enum err state_create(struct state *state, struct buf *error)
 	if (!realpath(state->dir, dir))
 		return fail(error, "cannot resolve", state->dir);
 	path_in(state, "cairn.conf", path);
-	if (access(path, F_OK) == 0) {
-		read_port(state);
-		return ERR_OK;
+	if (access(path, F_OK) < 0) {
+		AUTO(buf) struct buf conf = BUF_NONE;
+		conf_text(state, dir, &conf);
+		if ((err = write_file(state, "cairn.conf", &conf, error)))
+			return err;
 	}
-	AUTO(buf) struct buf conf = BUF_NONE;
-	conf_text(state, dir, &conf);
-	if ((err = write_file(state, "cairn.conf", &conf, error)))
+	if ((err = state_read_conf(state, error)))
 		return err;
 	return write_openrc(state, error);
 }
@@ -193,23 +204,39 @@ pid_t state_read_pid(const struct state *state, const char *name)
 	return pid > 0 && kill(pid, 0) == 0 ? pid : 0;
 }
 
-/* A small GET on loopback; false unless it is answered with 200 in time. */
+/* -1 when nobody listens. */
+static int connected(const struct state *state)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+	                        .ai_socktype = SOCK_STREAM},
+	                *to;
+	struct timeval wait = {5, 0};
+	char port[8];
+
+	snprintf(port, sizeof(port), "%d", state->port);
+	if (getaddrinfo(state->address, port, &hints, &to) != 0)
+		return -1;
+	int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+		if (connect(fd, to->ai_addr, to->ai_addrlen) < 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	freeaddrinfo(to);
+	return fd;
+}
+
+/* A small GET; false unless it is answered with 200 in time. */
 static bool get(const struct state *state, const char *path, struct buf *body)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)state->port)};
-	struct timeval wait = {5, 0};
 	char data[8192];
 	ssize_t n;
 
-	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = connected(state);
 	if (fd < 0)
 		return false;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
-		close(fd);
-		return false;
-	}
 	int len = snprintf(data, sizeof(data), "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", path);
 	if (send(fd, data, (size_t)len, MSG_NOSIGNAL) == len) {
 		while ((n = recv(fd, data, sizeof(data), 0)) > 0)
@@ -222,10 +249,13 @@ static bool get(const struct state *state, const char *path, struct buf *body)
 bool state_healthy(const struct state *state)
 {
 	AUTO(buf) struct buf body = BUF_NONE;
-	struct state here = *state;
 
-	read_port(&here);
-	return get(&here, "/healthcheck", &body);
+	if (!state->tls)
+		return get(state, "/healthcheck", &body);
+	int fd = connected(state);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static const char *human(double bytes, char text[16])
@@ -242,13 +272,15 @@ static const char *human(double bytes, char text[16])
 int state_print_metrics(const struct state *state)
 {
 	AUTO(buf) struct buf body = BUF_NONE;
-	struct state here = *state;
 	char used[16], live[16], max[16];
 	unsigned id, up;
 	double values[4];
 
-	read_port(&here);
-	if (!get(&here, "/metrics", &body))
+	if (state->tls) {
+		printf("devices     curl -k https://%s:%d/metrics\n", state->address, state->port);
+		return 0;
+	}
+	if (!get(state, "/metrics", &body))
 		return 1;
 	printf("device  state   objects     used    live     max\n");
 	for (const char *p = strstr(body.data, "cairn_device_up{"); p;

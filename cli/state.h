@@ -9,10 +9,17 @@
 struct state {
 	const char *dir; /* absolute after state_create's caller resolved it */
 	int port, devices, replicas;
+	/* Of its configuration: */
+	char address[64];       /* to reach the API at from here */
+	bool tls;               /* the API speaks HTTPS */
+	char user[64], key[64]; /* the first account; empty: none */
 };
 
-/* Makes what is missing; what is there stays, and its port and devices hold. */
+/* Makes what is missing; what is there stays, and its port and devices hold. openrc is written
+ * anew, for the address and the first account of the configuration. */
 enum err state_create(struct state *state, struct buf *error);
+/* Of a folder that is there: ERR_NOT_FOUND when it is none; *error says so, or what is wrong. */
+enum err state_read_conf(struct state *state, struct buf *error);
 
 /* The file is locked for as long as the caller keeps *lock open, or lives: a file that was left
  * behind names nobody, whoever has its pid today. *lock, -1 at first, is closed or replaced. */
@@ -21,9 +28,10 @@ void state_remove_pid(const struct state *state, const char *name);
 /* 0 when there is none, nobody holds its lock, or no such process runs. */
 pid_t state_read_pid(const struct state *state, const char *name);
 
-/* Does /healthcheck answer? */
+/* Does /healthcheck answer? With TLS: does the port? */
 bool state_healthy(const struct state *state);
-/* What /metrics says of devices and space, for people. 0 when it answered. */
+/* What /metrics says of devices and space, for people (with TLS: where to ask). 0 when it answered.
+ */
 int state_print_metrics(const struct state *state);
 void state_print_log_tail(const struct state *state, FILE *out);
 

@@ -80,6 +80,10 @@ static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 	}
 	if (optind < argc || state->port < 1 || state->port > 65535 || state->devices < 1 ||
 	        state->devices > 64 || state->replicas < 1 || state->replicas > 16) {
+		fprintf(stderr, "cairn: %s\n\n",
+		        optind < argc
+		                ? "there is a word too many"
+		                : "--port is 1 to 65535, --devices 1 to 64, --replicas 1 to 16");
 		*ret_code = usage(stderr, argv[0], 2);
 		return false;
 	}
@@ -210,15 +214,22 @@ static bool go_to_background(const struct state *state, const char *program)
 	_exit(supervise(state, program));
 }
 
-static void print_use(const struct state *state)
+static void print_use(const struct state *state, const char *program)
 {
-	printf("Cairn serves at http://127.0.0.1:%d (state in %s).\n\n"
+	bool v6 = strchr(state->address, ':');
+
+	printf("Cairn serves at http%s://%s%s%s:%d (state in %s).\n", state->tls ? "s" : "",
+	        v6 ? "[" : "", state->address, v6 ? "]" : "", state->port, state->dir);
+	if (!*state->user)
+		return;
+	printf("\n"
 	       "  . %s/openrc\n"
 	       "  swift upload docs README.md      # store a file\n"
 	       "  swift list docs                  # see it\n"
 	       "  swift download docs README.md -o copy\n\n"
-	       "`make down` stops it and loses nothing; `cairn status` tells how it is.\n",
-	        state->port, state->dir, state->dir);
+	       "Stop it, losing nothing:  %s down --state %s   (or make down)\n"
+	       "See how it is:            %s status --state %s\n",
+	        state->dir, program, state->dir, program, state->dir);
 }
 
 /* A node that has just lost its supervisor may take a moment to go. */
@@ -267,7 +278,7 @@ int up_main(int argc, char **argv)
 	}
 	for (int waited = 0; waited < READY_MS; waited += 20) {
 		if (state_healthy(&state)) {
-			print_use(&state);
+			print_use(&state, program);
 			return 0;
 		}
 		if (waited > 500 && !state_read_pid(&state, "supervisor"))
@@ -325,6 +336,11 @@ int status_main(int argc, char **argv)
 
 	if (!parse(argc, argv, &state, &code))
 		return code;
+	AUTO(buf) struct buf error = BUF_NONE;
+	if (state_read_conf(&state, &error)) {
+		fprintf(stderr, "cairn: no cloud here: %s\n", buf_text(&error));
+		return 1;
+	}
 	pid_t supervisor = state_read_pid(&state, "supervisor"),
 	      node = state_read_pid(&state, "node");
 	printf("version     %s\n", CAIRN_VERSION);

@@ -3,6 +3,7 @@ import os
 import subprocess
 
 import pytest
+import requests
 
 from conftest import CAIRN, Cloud
 
@@ -90,3 +91,44 @@ def test_up_and_down_twice(cloud):
     r = other.cairn("down", "--state", other.state)
     assert "is not running" in r.stdout
     other.close()
+
+
+@pytest.mark.parametrize("ip", ["0.0.0.0", "::", "::1"])
+def test_up_where_it_listens(ip):
+    cloud = Cloud(devices=1, replicas=1, conf={"node": ["bind_ip = " + ip]})
+    try:
+        assert "serves at http://" in cloud.up()
+        assert "serving" in cloud.cairn("status", "--state", cloud.state).stdout
+        where = open(cloud.state + "/openrc").read()
+        assert ("[::1]" if ":" in ip else "127.0.0.1") in where and "ST_USER=test:tester" in where
+    finally:
+        cloud.close()
+
+
+def test_up_with_tls(tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", "/CN=127.0.0.1",
+                    "-addext", "subjectAltName=IP:127.0.0.1"], check=True, stderr=subprocess.DEVNULL)
+    cloud = Cloud(devices=1, replicas=1, conf={"http": ["tls_cert = %s" % cert, "tls_key = %s" % key]})
+    try:
+        assert "serves at http://" in cloud.up()
+        assert "serves at https://" in cloud.up()
+        r = requests.get("https://127.0.0.1:%d/healthcheck" % cloud.port, verify=str(cert), timeout=10)
+        assert r.text == "OK"
+        assert "https://" in open(cloud.state + "/openrc").read()
+    finally:
+        cloud.close()
+
+
+def test_up_names_a_mistake_at_once():
+    cloud = Cloud(devices=1, replicas=1)
+    try:
+        cloud.up()
+        cloud.down()
+        text = open(cloud.state + "/cairn.conf").read()
+        open(cloud.state + "/cairn.conf", "w").write(text.replace("port =", "prot ="))
+        r = cloud.cairn("up", "--state", cloud.state, check=False)
+        assert r.returncode == 1 and "cairn.conf:4: no option of that name" in r.stdout
+    finally:
+        cloud.close()
