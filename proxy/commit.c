@@ -265,17 +265,12 @@ static bool record(struct commit *c)
 	                         : ERR_UNAVAILABLE);
 }
 
-static void tell_settled(struct commit *c)
+static void settled(struct commit *c)
 {
 	c->phase = SETTLED;
-	if (c->unsettled) {
+	c->settles = !c->unsettled;
+	if (c->unsettled)
 		c->proxy->stats.unsettled++;
-		return;
-	}
-	/* Also those that have not answered yet: word reaches them after the record. */
-	for (unsigned i = 0; i < c->count; i++)
-		settle_add(
-		        c->proxy->settle, c->devices[i], c->msg->policy, c->msg->key, c->msg->ts);
 }
 
 void commit_start(struct commit *c)
@@ -295,12 +290,17 @@ bool commit_ready(struct commit *c)
 	if (c->phase == RECORD && record(c))
 		return true;
 	if (c->phase == ROWS && c->rows_done == c->row_count)
-		tell_settled(c);
+		settled(c);
 	return c->phase == SETTLED;
 }
 
 void commit_done(struct commit *c)
 {
+	/* Not before the last device has answered: word of a record that is not there yet is lost.
+	 */
+	for (unsigned i = 0; c->settles && i < c->count; i++)
+		settle_add(
+		        c->proxy->settle, c->devices[i], c->msg->policy, c->msg->key, c->msg->ts);
 	fan_done(&c->grant_first);
 	fan_done(&c->grant_rest);
 	fan_done(&c->release);

@@ -24,7 +24,7 @@ struct commit {
 	struct row_put rows[COMMIT_ROWS];
 	unsigned row_count, rows_done;
 	uint8_t phase;
-	bool retrying;
+	bool retrying, settles;
 	/* Outcome, when commit_ready said true. */
 	enum err err;   /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT; NO_SPACE;
 	                   UNAVAILABLE */
@@ -45,6 +45,8 @@ void commit_updates(
 
 void commit_start(struct commit *commit);
 bool commit_ready(struct commit *commit);
+
+/* After the last child of the op has ended. */
 void commit_done(struct commit *commit);
 
 /* Where objects that expire are kept, in order of time: rows "seconds-account/container/object". */

@@ -277,6 +277,8 @@ def test_totals_of_the_account_follow(cloud):
 
 
 def test_parallel_writers_and_exact_counts(cloud, tester, container):
+    from conftest import wait_for
+
     def work(n):
         user = User(cloud, "test:tester", "testing")
         for i in range(40):
@@ -290,6 +292,7 @@ def test_parallel_writers_and_exact_counts(cloud, tester, container):
     head = tester.request("HEAD", "/" + container).headers
     assert len(listed) == 8 * 15 == int(head["X-Container-Object-Count"])
     assert sum(o["bytes"] for o in listed) == 8 * sum(range(25, 40)) == int(head["X-Container-Bytes-Used"])
+    wait_for(lambda: sum(cloud.metric("cairn_device_unsettled")) == 0)
 
 
 def test_public_paths(cloud):
