@@ -138,6 +138,7 @@ static void *run_reactor(void *arg)
 	r->start.run = start_reactor;
 	reactor_post(r->reactor, &r->start);
 	reactor_run(r->reactor);
+	bytes_cache_drop();
 	return NULL;
 }
 

@@ -94,7 +94,8 @@ static enum err parse_devices(struct node *node, struct buf *error)
 
 	for (unsigned i = 0; i < list->count; i++) {
 		struct node_device *d = &node->devices[i];
-		char *save = NULL, *name = strtok_r(mem_strdup(list->items[i]), " \t", &save);
+		char *save = NULL, *text = mem_strdup(list->items[i]);
+		char *name = strtok_r(text, " \t", &save);
 		char path[PATH_MAX - 8], data[PATH_MAX];
 		char *block = strtok_r(NULL, " \t", &save);
 		snprintf(path, sizeof(path), "%s/devices/%s", node->conf.state_dir, name);
@@ -106,6 +107,7 @@ static enum err parse_devices(struct node *node, struct buf *error)
 		d->path = mem_strdup(path);
 		d->data_path = mem_strdup(block ? block : data);
 		d->is_file = !block;
+		free(text);
 		if (work_pool_new(POOL_THREADS, 4096, &d->pool))
 			return ERR_NO_MEMORY;
 		node->device_count++;
