@@ -115,34 +115,41 @@ static void open_failed(struct node_device *d, enum err err)
 	opened(d, err);
 }
 
-void node_device_open(struct node_device *d)
+/* What may block for as long as the disk hangs: on a thread of the device's own. */
+static void open_run(struct work *work)
 {
+	struct node_device *d = CONTAINER_OF(work, struct node_device, opening);
+	struct reactor *reactor = d->node->reactors[d->reactor].reactor;
+
+	d->bytes_max = d->is_file ? file_bytes_max(d) : 0;
+	d->err = disk_file_open(reactor, d->data_path, d->is_file, &d->disk);
+	if (d->err)
+		return;
+	if ((d->err = containerd_open(reactor, d->pool, d->path, &d->containerd)) ||
+	        (d->err = accountd_open(reactor, d->pool, d->path, &d->accountd)))
+		disk_close(TAKE(d->disk));
+}
+
+static void open_done(struct work *work)
+{
+	struct node_device *d = CONTAINER_OF(work, struct node_device, opening);
 	const struct node_conf *conf = &d->node->conf;
 	struct node_reactor *r = &d->node->reactors[d->reactor];
-	struct disk *disk;
-	enum err err;
 
+	if (d->err) {
+		open_failed(d, d->err);
+		return;
+	}
 	if (!r->cache)
 		r->cache = cache_new(conf->cache_bytes / d->node->reactor_count);
-	if ((err = disk_file_open(r->reactor, d->data_path, d->is_file, &disk))) {
-		open_failed(d, err);
-		return;
-	}
-	if ((err = containerd_open(r->reactor, d->pool, d->path, &d->containerd)) ||
-	        (err = accountd_open(r->reactor, d->pool, d->path, &d->accountd))) {
-		disk_close(disk);
-		opened(d, err);
-		return;
-	}
-	d->disk = disk;
 	struct device_options options = {
 	        .reactor = r->reactor,
-	        .disk = disk,
+	        .disk = d->disk,
 	        .cache = r->cache,
 	        .id = d->id,
 	        .create = true,
 	        .unit_bytes = (uint32_t)conf->unit_bytes,
-	        .bytes_max = d->is_file ? file_bytes_max(d) : 0,
+	        .bytes_max = d->bytes_max,
 	        .reclaim_ticks = 7 * 86400 * TS_PER_SECOND,
 	        .zero_ahead = d->is_file ? 3 : 1, /* a file's reserve is written, or not there */
 	        .compact_rate = 64u << 20,
@@ -155,6 +162,13 @@ void node_device_open(struct node_device *d)
 	        .owner = d,
 	};
 	device_open(&options);
+}
+
+void node_device_open(struct node_device *d)
+{
+	d->opening.run = open_run;
+	d->opening.done = open_done;
+	work_submit(d->pool, &d->opening); /* the first of its pool: there is room */
 }
 
 static void look_whether_hung(struct node_device *d)

@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DRAIN_MS 10000
+#define DRAIN_MS        10000
+#define DEVICES_WAIT_US 15000000 /* until the first requests are served without the slowest */
 
 static int usage(FILE *out, int code)
 {
@@ -114,20 +115,48 @@ static void open_edge(struct task *task)
 	}
 }
 
-/* All devices have been opened or given up: from whichever reactor was last. */
-void node_devices_ready(struct node *node)
+static unsigned ready_count(const struct node *node)
 {
 	unsigned ready = 0;
 
 	for (unsigned i = 0; i < node->device_count; i++)
-		ready += node->devices[i].ready;
-	if (!ready) {
-		log_error("devices", "none of %u can be used", node->device_count);
-		_exit(2);
-	}
+		ready += atomic_load(&node->devices[i].ready);
+	return ready;
+}
+
+static void serve_requests(struct node *node)
+{
+	if (atomic_exchange(&node->serving, true))
+		return;
 	for (unsigned i = 0; i < node->reactor_count; i++) {
 		node->reactors[i].start.run = open_edge;
 		reactor_post(node->reactors[i].reactor, &node->reactors[i].start);
+	}
+}
+
+/* All devices have been opened or given up: from whichever reactor was last. */
+void node_devices_ready(struct node *node)
+{
+	if (!ready_count(node)) {
+		log_error("devices", "none of %u can be used", node->device_count);
+		_exit(2);
+	}
+	serve_requests(node);
+}
+
+/* A disk that hangs must not keep the others from serving. */
+static void on_wait(struct timer *timer)
+{
+	struct node *node = CONTAINER_OF(timer, struct node, wait);
+
+	if (atomic_load(&node->serving))
+		return;
+	if (ready_count(node)) {
+		log_warn("devices", "pending=%u next=%s", atomic_load(&node->devices_pending),
+		        log_quote("serving without them"));
+		serve_requests(node);
+	} else {
+		timer_set(node->reactors[0].reactor, timer, DEVICES_WAIT_US);
 	}
 }
 
@@ -135,6 +164,10 @@ static void *run_reactor(void *arg)
 {
 	struct node_reactor *r = arg;
 
+	if (r->index == 0) {
+		r->node->wait.fire = on_wait;
+		timer_set(r->reactor, &r->node->wait, DEVICES_WAIT_US);
+	}
 	r->start.run = start_reactor;
 	reactor_post(r->reactor, &r->start);
 	reactor_run(r->reactor);

@@ -49,10 +49,12 @@ struct node_device {
 	struct jobs *jobs;     /* owned: what runs by itself */
 	struct reaper *reaper; /* owned */
 	struct mend *mend;     /* owned; NULL until something was corrupt */
+	struct work opening;
+	uint64_t bytes_max;
 	struct timer retry;
 	unsigned retries;
 	enum err err; /* why it is not in use */
-	bool ready;
+	atomic_bool ready;
 	bool down;        /* said so */
 	atomic_bool hung; /* its disk has not ended an operation for long: nothing is asked of it */
 	/* For other threads, once a second. */
@@ -93,6 +95,8 @@ struct node {
 	struct node_device devices[NODE_DEVICES_MAX];
 	unsigned device_count;
 	atomic_uint devices_pending;
+	atomic_bool serving;
+	struct timer wait; /* for devices; reactor 0 */
 	const char *conf_path;
 	char *tls_cert, *tls_key; /* owned texts */
 };

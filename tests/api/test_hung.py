@@ -140,6 +140,22 @@ def test_two_of_three_hang(hung_cloud):
     assert user.request("PUT", "/c/after", data=b"x").status_code == 201
 
 
+def test_a_start_does_not_wait_for_a_disk_that_hangs(hung_cloud):
+    cloud, user, (disk, _) = hung_cloud
+    assert user.request("PUT", "/c").status_code == 201
+    assert user.request("PUT", "/c/o", data=b"x" * 5000).status_code == 201
+    cloud.down()
+    disk.hang()
+    cloud.up()
+    user = User(cloud, "test:tester", "testing")
+    assert cloud.metric("cairn_device_up") == [0, 1, 1]
+    assert user.request("GET", "/c/o").content == b"x" * 5000
+    assert user.request("PUT", "/c/p", data=b"y").status_code == 201
+    disk.go_on()
+    wait_for(lambda: cloud.metric("cairn_device_up") == [1, 1, 1], 20)
+    assert user.request("GET", "/c/p").content == b"y"
+
+
 def listed(user, path):
     r = user.request("GET", path + "?format=json")
     assert r.status_code == 200, r.status_code
