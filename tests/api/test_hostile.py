@@ -509,7 +509,7 @@ def test_stops_when_told(cloud):
 
 # --- configuration ---
 
-GOOD = "[node]\nstate_dir = %s\n[devices]\ndevice = d0\n"
+GOOD = "[node]\nstate_dir = %s\n[cluster]\nreplicas = 1\nhash_suffix = s\n[devices]\ndevice = d0\n"
 BAD = [
     ("[node]\nport = many\n", ":2:"), ("[node]\nport = 70000\n", ":2:"), ("[nod]\n", ":1:"),
     ("[node]\n\nprot = 1\n", ":3:"), ("port = 1\n", ":1:"), ("[node]\nport\n", ":2:"), ("[node\n", ":1:"),
