@@ -210,7 +210,7 @@ static int connected(const struct state *state)
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
 	                        .ai_socktype = SOCK_STREAM},
 	                *to;
-	struct timeval wait = {5, 0};
+	struct timeval wait = {2, 0};
 	char port[8];
 
 	snprintf(port, sizeof(port), "%d", state->port);

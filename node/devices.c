@@ -23,6 +23,24 @@ static uint64_t objects(const struct node_device *d)
 	return stats.objects;
 }
 
+/* Why a device is left out, for who has to do something about it. */
+static const char *reason(enum err err)
+{
+	switch (err) {
+	case ERR_CONFIG:
+		return "too small: a device wants room for 4 units ([devices] unit_bytes, "
+		       "device_bytes)";
+	case ERR_BUSY:
+		return "another process has it open";
+	case ERR_FORBIDDEN:
+		return "not allowed to this user";
+	case ERR_FORMAT:
+		return "not written by this program, or by a later version of it";
+	default:
+		return err_text(err);
+	}
+}
+
 static void opened(struct node_device *d, enum err err)
 {
 	struct node *node = d->node;
@@ -30,8 +48,8 @@ static void opened(struct node_device *d, enum err err)
 	d->err = err;
 	d->ready = !err;
 	if (err)
-		log_error("device", "id=%u path=%s err=%s", d->id, log_quote(d->data_path),
-		        err_name(err));
+		log_error("device", "id=%u path=%s err=%s why=%s", d->id, log_quote(d->data_path),
+		        err_name(err), log_quote(reason(err)));
 	else
 		log_info("device", "id=%u path=%s objects=%llu", d->id, log_quote(d->data_path),
 		        (unsigned long long)objects(d));

@@ -132,3 +132,16 @@ def test_up_names_a_mistake_at_once():
         assert r.returncode == 1 and "cairn.conf:4: no option of that name" in r.stdout
     finally:
         cloud.close()
+
+
+def test_up_on_a_disk_that_is_too_small():
+    cloud = Cloud(devices=1, replicas=1)
+    try:
+        cloud.up()
+        cloud.down()
+        text = open(cloud.state + "/cairn.conf").read()
+        open(cloud.state + "/cairn.conf", "w").write(text.replace("[devices]\n", "[devices]\ndevice_bytes = 100M\n"))
+        r = cloud.cairn("up", "--state", cloud.state, check=False)
+        assert r.returncode == 1 and "wants room for 4 units" in r.stdout
+    finally:
+        cloud.close()
