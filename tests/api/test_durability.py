@@ -101,6 +101,37 @@ def test_a_flipped_byte_is_served_from_elsewhere_and_repaired():
         cloud.close()
 
 
+def test_a_record_that_is_damaged_before_a_start_is_fetched_again():
+    """In a unit that was still open: what follows it is kept, and the record itself comes back."""
+    cloud = Cloud()
+    try:
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        user.request("PUT", "/open")
+        bodies = {"o%d" % i: os.urandom(3000) for i in range(20)}
+        for name, body in bodies.items():
+            assert user.request("PUT", "/open/" + name, data=body).status_code == 201
+        cloud.down()
+        for n in range(4):
+            path = "%s/devices/d%d/data" % (cloud.state, n)
+            names = open(path, "rb").read().find(b"AUTH_test\0open\0o3\0")
+            if names >= 0:
+                break
+        with open(path, "r+b") as f:
+            f.seek(names + 2)
+            f.write(b"x")
+        before = open(path, "rb").read().count(bodies["o3"])
+        cloud.up()
+        wait_for(lambda: " mend " in cloud.log(), 20)
+        assert "err=OK" in [line for line in cloud.log().splitlines() if " mend " in line][-1]
+        assert open(path, "rb").read().count(bodies["o3"]) == before + 1
+        user = User(cloud, "test:tester", "testing")
+        for name, body in bodies.items():
+            assert user.request("GET", "/open/" + name).content == body
+    finally:
+        cloud.close()
+
+
 @pytest.mark.parametrize("size", [5000, 3000000])
 def test_what_nobody_reads_is_found_by_the_scrub_and_repaired(size):
     """Also when its metadata were changed after its body came."""
