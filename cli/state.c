@@ -282,7 +282,7 @@ int state_print_metrics(const struct state *state)
 	}
 	if (!get(state, "/metrics", &body))
 		return 1;
-	printf("device  state   objects     used    live     max\n");
+	printf("device  state   entries     used    live     max\n");
 	for (const char *p = strstr(body.data, "cairn_device_up{"); p;
 	        p = strstr(p + 1, "cairn_device_up{")) {
 		if (sscanf(p, "cairn_device_up{device=\"%u\"} %u", &id, &up) != 2)

@@ -1,11 +1,12 @@
 """What an operator meets: configurations with mistakes, taken ports, folders that cannot be."""
 import os
+import re
 import subprocess
 
 import pytest
 import requests
 
-from conftest import CAIRN, Cloud
+from conftest import CAIRN, TOP, Cloud
 
 GOOD = """[node]
 state_dir = %s
@@ -59,6 +60,14 @@ def test_a_mistake_is_named(tmp_path, old, new, says):
     assert says in out and str(path) in out
     assert code == (0 if says == "is good" else 2)
     assert not (tmp_path / "var").exists()
+
+
+def test_the_manual_has_every_option():
+    code, out = node("--print-config")
+    manual = open(os.path.join(TOP, "node/cairn.conf.5")).read()
+    keys = re.findall(r"^(?:# )?(\w+) = ", out, re.M)
+    assert code == 0 and len(keys) > 20
+    assert [k for k in keys if "\n.B %s\n" % k not in manual and "\n.B %s = " % k not in manual] == []
 
 
 def test_a_taken_port_is_refused(cloud):
