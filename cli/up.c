@@ -232,6 +232,20 @@ static void print_use(const struct state *state, const char *program)
 	        state->dir, program, state->dir, program, state->dir);
 }
 
+/* Has the file a process runs been replaced since? */
+static bool is_older(pid_t pid)
+{
+	char link[32], path[PATH_MAX];
+	struct stat st;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	ssize_t n = pid ? readlink(link, path, sizeof(path) - 1) : -1;
+	if (n < 0)
+		return false;
+	path[n] = 0;
+	return stat(path, &st) < 0;
+}
+
 /* A node that has just lost its supervisor may take a moment to go. */
 static bool port_taken(const struct state *state)
 {
@@ -266,6 +280,10 @@ int up_main(int argc, char **argv)
 	pid_t running = state_read_pid(&state, "supervisor");
 	if (running) {
 		printf("Cairn runs already (pid %d).\n", (int)running);
+		if (is_older(state_read_pid(&state, "node")))
+			printf("It is the program of before the last build: down, then up, starts "
+			       "the "
+			       "new one.\n");
 	} else if (port_taken(&state)) {
 		fprintf(stderr,
 		        "cairn: another cloud answers at the port of %s/cairn.conf; stop it, or "
@@ -337,8 +355,11 @@ int status_main(int argc, char **argv)
 	if (!parse(argc, argv, &state, &code))
 		return code;
 	AUTO(buf) struct buf error = BUF_NONE;
-	if (state_read_conf(&state, &error)) {
-		fprintf(stderr, "cairn: no cloud here: %s\n", buf_text(&error));
+	enum err err = state_read_conf(&state, &error);
+	if (err) {
+		fprintf(stderr, "cairn: %s%s\n", buf_text(&error),
+		        err == ERR_NOT_FOUND ? " (`cairn up` makes a cloud; --state says where)"
+		                             : "");
 		return 1;
 	}
 	pid_t supervisor = state_read_pid(&state, "supervisor"),

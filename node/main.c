@@ -197,10 +197,14 @@ void node_reload(struct node *node)
 		log_error("reload", "refused=%s", log_quote(buf_text(&error)));
 		return;
 	}
-	if (log_level_parse(conf.log_level, &level))
+	if (log_level_parse(conf.log_level, &level)) {
 		log_set_level(level);
+		log_info("reload", "path=%s", log_quote(node->conf_path));
+	} else {
+		log_error("reload", "refused=%s log_level=%s", log_quote(node->conf_path),
+		        log_quote(conf.log_level));
+	}
 	conf_free(texts);
-	log_info("reload", "path=%s", log_quote(node->conf_path));
 }
 
 /* Requests under way are let finish. What is acknowledged is durable, so there is nothing to write

@@ -1,12 +1,13 @@
 """What an operator meets: configurations with mistakes, taken ports, folders that cannot be."""
 import os
 import re
+import signal
 import subprocess
 
 import pytest
 import requests
 
-from conftest import CAIRN, TOP, Cloud
+from conftest import CAIRN, TOP, Cloud, wait_for
 
 GOOD = """[node]
 state_dir = %s
@@ -152,5 +153,26 @@ def test_up_on_a_disk_that_is_too_small():
         open(cloud.state + "/cairn.conf", "w").write(text.replace("[devices]\n", "[devices]\ndevice_bytes = 100M\n"))
         r = cloud.cairn("up", "--state", cloud.state, check=False)
         assert r.returncode == 1 and "wants room for 4 units" in r.stdout
+    finally:
+        cloud.close()
+
+
+def test_reload():
+    cloud = Cloud(devices=1, replicas=1)
+
+    def reload(old, new, says):
+        path = cloud.state + "/cairn.conf"
+        text = open(path).read().replace(old, new)
+        open(path, "w").write(text)
+        os.kill(cloud.node_pid(), signal.SIGHUP)
+        wait_for(lambda: says in cloud.log())
+    try:
+        cloud.up()
+        reload("port =", "log_level = debug\nport =", "info reload path=")
+        requests.get(cloud.url + "/info", timeout=10)
+        assert 'debug request method=GET path="/info"' in cloud.log()
+        reload("= debug", "= loud", 'log_level="loud"')
+        reload("log_level = loud", "log_level loud", "expected key = value")
+        assert requests.get(cloud.url + "/healthcheck", timeout=10).text == "OK"
     finally:
         cloud.close()
