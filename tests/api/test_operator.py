@@ -170,7 +170,7 @@ def test_reload():
         cloud.up()
         reload("port =", "log_level = debug\nport =", "info reload path=")
         requests.get(cloud.url + "/info", timeout=10)
-        assert 'debug request method=GET path="/info"' in cloud.log()
+        wait_for(lambda: 'debug request method=GET path="/info"' in cloud.log())
         reload("= debug", "= loud", 'log_level="loud"')
         reload("log_level = loud", "log_level loud", "expected key = value")
         assert requests.get(cloud.url + "/healthcheck", timeout=10).text == "OK"
