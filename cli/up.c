@@ -224,7 +224,8 @@ static void print_use(const struct state *state, const char *program)
 		return;
 	printf("\n"
 	       "  . %s/openrc\n"
-	       "  swift upload docs README.md      # store a file\n"
+	       "  swift upload docs README.md      # store a file (apt-get install "
+	       "python3-swiftclient)\n"
 	       "  swift list docs                  # see it\n"
 	       "  swift download docs README.md -o copy\n\n"
 	       "Stop it, losing nothing:  %s down --state %s   (or make down)\n"
