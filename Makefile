@@ -76,10 +76,10 @@ deps-build:
 
 up: deps-build
 	@$(MAKE) --no-print-directory all
-	@$(B)/cairn up --state $(VAR) --port $(PORT) --devices $(DEVICES) --replicas $(REPLICAS)
+	@$(B)/cairn up --state "$(VAR)" --port $(PORT) --devices $(DEVICES) --replicas $(REPLICAS)
 
 down:
-	@$(B)/cairn down --state $(VAR)
+	@$(B)/cairn down --state "$(VAR)"
 
 # --- tests ---
 # What CI runs. The last line adds up all suites.

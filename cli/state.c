@@ -117,6 +117,9 @@ enum err state_read_conf(struct state *state, struct buf *error)
 	enum err err = conf_load(path, node_options, node_option_count, &conf, error, &texts);
 	if (err)
 		return err;
+	struct stat here, there;
+	state->elsewhere = stat(state->dir, &here) < 0 || stat(conf.state_dir, &there) < 0 ||
+	                   here.st_dev != there.st_dev || here.st_ino != there.st_ino;
 	state->port = (int)conf.port;
 	state->tls = *conf.tls_cert && *conf.tls_key;
 	const char *ip = strcmp(conf.bind_ip, "0.0.0.0") == 0 ? "127.0.0.1"
@@ -151,6 +154,13 @@ enum err state_create(struct state *state, struct buf *error)
 	}
 	if ((err = state_read_conf(state, error)))
 		return err;
+	if (state->elsewhere) {
+		buf_printf(error,
+		        "%s was moved or copied: its cairn.conf names another state_dir, and that "
+		        "one's data would be served; make it `state_dir = %s`",
+		        state->dir, dir);
+		return ERR_CONFIG;
+	}
 	return write_openrc(state, error);
 }
 

@@ -12,6 +12,7 @@ struct state {
 	/* Of its configuration: */
 	char address[64];       /* to reach the API at from here */
 	bool tls;               /* the API speaks HTTPS */
+	bool elsewhere;         /* its state_dir is another folder: this one was moved or copied */
 	char user[64], key[64]; /* the first account; empty: none */
 };
 

@@ -176,3 +176,20 @@ def test_reload():
         assert requests.get(cloud.url + "/healthcheck", timeout=10).text == "OK"
     finally:
         cloud.close()
+
+
+def test_a_moved_folder_is_not_mistaken():
+    """Its cairn.conf would have the node make a new, empty cloud at the old place."""
+    cloud = Cloud(devices=1, replicas=1)
+    try:
+        cloud.up()
+        cloud.down()
+        old, cloud.state = cloud.state, cloud.dir + "/moved here"
+        os.rename(old, cloud.state)
+        r = cloud.cairn("up", "--state", cloud.state, check=False)
+        assert r.returncode == 1 and "was moved" in r.stdout and not os.path.exists(old)
+        text = open(cloud.state + "/cairn.conf").read()
+        open(cloud.state + "/cairn.conf", "w").write(text.replace(old, cloud.state))
+        cloud.up()
+    finally:
+        cloud.close()
