@@ -27,7 +27,8 @@ static int usage(FILE *out, int code)
 
 /* --- on the reactors --- */
 
-#define QUIET_SECONDS 5 /* without requests, until memory is given back */
+#define QUIET_SECONDS  5 /* with next to no requests, until memory is given back */
+#define QUIET_REQUESTS 2 /* in one of them: somebody who watches */
 
 static void trim(struct work *work)
 {
@@ -43,10 +44,10 @@ static void on_trimmed(struct work *work)
 /* What a burst of requests left in caches of free memory goes back to the system. */
 static void give_back(struct node_reactor *r)
 {
-	uint64_t requests = r->proxy.stats.requests;
+	uint64_t requests = r->proxy.stats.requests - r->requests_seen;
 
-	if (requests != r->requests_seen) {
-		r->requests_seen = requests;
+	r->requests_seen += requests;
+	if (requests > QUIET_REQUESTS) {
 		r->quiet = 0;
 		return;
 	}
