@@ -63,24 +63,27 @@ static enum err parse_policies(struct node *node, struct buf *error)
 		return ERR_OK;
 	}
 	for (unsigned i = 0; i < list->count; i++) {
-		char *end, *save = NULL;
+		char *end;
 		unsigned long index = strtoul(list->items[i], &end, 10);
 		if (end == list->items[i] || index >= BACKEND_POLICIES)
 			return config_error(node, error,
 			        "[cluster] policy wants an index below 16 and a name, not",
 			        list->items[i]);
-		char *name = strtok_r(mem_strdup(end), " \t", &save);
-		if (!name)
+		const char *name = end + strspn(end, " \t");
+		size_t len = strcspn(name, " \t");
+		if (!len)
 			return config_error(
 			        node, error, "[cluster] policy without a name:", list->items[i]);
 		for (unsigned p = 0; p < BACKEND_POLICIES; p++) {
 			if (policies[p].name &&
-			        (p == index || strcasecmp(policies[p].name, name) == 0))
+			        (p == index || (strncasecmp(policies[p].name, name, len) == 0 &&
+			                               !policies[p].name[len])))
 				return config_error(node, error,
 				        "[cluster] index and name of a policy are its own:",
 				        list->items[i]);
 		}
-		policies[index] = (struct policy){.name = name, .aliases = save ? save : ""};
+		policies[index] = (struct policy){.name = mem_strndup(name, len),
+		        .aliases = mem_strdup(name + len + strspn(name + len, " \t"))};
 	}
 	if (!policies[0].name)
 		return config_error(node, error, "[cluster] there must be a policy", "0");

@@ -1,6 +1,6 @@
 """cairn ring against Debian's real swift-ring-builder and swift.common.ring.Ring.
 
-CAIRN names the binary (default build/cairn). Both sides work in a temporary folder.
+Both sides work in a temporary folder.
 """
 import gzip
 import hashlib
@@ -15,7 +15,8 @@ import zlib
 
 import pytest
 
-CAIRN = os.path.abspath(os.environ.get("CAIRN", "build/cairn"))
+from conftest import CAIRN
+
 SWIFT = "/usr/bin/swift-ring-builder"
 PREFIX, SUFFIX = "start", "end"
 
