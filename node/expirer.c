@@ -45,7 +45,7 @@ static void send_db(struct expirer *e, enum backend_op op, const char *container
 	struct cluster *c = e->proxy->cluster;
 	struct backend_msg *msg =
 	        backend_msg_new(op, container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
-	uint32_t devices[REPLICAS_MAX];
+	struct place place;
 
 	backend_msg_path(msg, EXPIRY_ACCOUNT, container, NULL);
 	msg->ts = hlc_now(c->hlc);
@@ -56,9 +56,8 @@ static void send_db(struct expirer *e, enum backend_op op, const char *container
 		msg->list.end_marker = end;
 		msg->list.limit = PAGE;
 	}
-	unsigned count = proxy_place(c, container ? c->container_ring : c->account_ring,
-	        EXPIRY_ACCOUNT, container, NULL, msg->key, devices);
-	fan_start(&e->fan, &e->op, e->proxy, msg, devices, count, DEADLINE_MS);
+	proxy_place(c, 0, EXPIRY_ACCOUNT, container, NULL, &place);
+	fan_ask(&e->fan, &e->op, e->proxy, msg, &place, DEADLINE_MS);
 }
 
 static enum step expirer_make(struct op *op)
@@ -75,7 +74,9 @@ static enum step expirer_making(struct op *op)
 
 	if (fan_open(&e->fan))
 		return STEP_WAIT;
-	if (fan_with(&e->fan, ERR_OK) + fan_with(&e->fan, ERR_EXISTS) >= majority(e->fan.count))
+	uint64_t there = fan_mask(&e->fan, e->fan.place, ERR_OK) |
+	                 fan_mask(&e->fan, e->fan.place, ERR_EXISTS);
+	if (place_met(e->fan.place, there))
 		e->made++;
 	fan_done(&e->fan);
 	return op_go(op, e->made == 1 ? MAKE : WAIT);

@@ -44,14 +44,13 @@ static enum step jobs_report(struct op *op)
 {
 	struct jobs *j = jobs_of(op);
 	struct cluster *c = j->proxy->cluster;
-	uint32_t devices[REPLICAS_MAX];
+	struct place place;
 
 	if (!containerd_next_report(j->device->containerd, &j->report))
 		return op_go(op, UPDATE);
 	struct backend_msg *msg = containerd_report_msg(&j->report);
-	unsigned count =
-	        proxy_place(c, c->account_ring, j->report.account, NULL, NULL, msg->key, devices);
-	fan_start(&j->fan, op, j->proxy, msg, devices, count, DEADLINE_MS);
+	proxy_place(c, 0, j->report.account, NULL, NULL, &place);
+	fan_ask(&j->fan, op, j->proxy, msg, &place, DEADLINE_MS);
 	return op_go(op, REPORTED);
 }
 
@@ -61,8 +60,7 @@ static enum step jobs_reported(struct op *op)
 
 	if (fan_open(&j->fan))
 		return STEP_WAIT;
-	unsigned told = fan_with(&j->fan, ERR_OK) + fan_with(&j->fan, ERR_NOT_FOUND);
-	bool ok = told >= majority(j->fan.count);
+	bool ok = fan_knows(&j->fan);
 	containerd_reported(j->device->containerd, &j->report, ok);
 	fan_done(&j->fan);
 	return op_go(op, ok ? REPORT : UPDATE);

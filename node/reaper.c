@@ -56,11 +56,10 @@ static void on_found(struct rows_reap *reap)
 static bool is_ours(const struct reaper *r, const char *account)
 {
 	const struct cluster *c = r->proxy->cluster;
-	uint32_t devices[REPLICAS_MAX];
-	uint8_t key[16];
-	unsigned count = proxy_place(c, c->account_ring, account, NULL, NULL, key, devices);
+	struct place place;
 
-	return count && devices[0] == r->device->id;
+	proxy_place(c, 0, account, NULL, NULL, &place);
+	return place.count && place.devices[0] == r->device->id;
 }
 
 static enum step reaper_find(struct op *op)
@@ -87,11 +86,10 @@ static enum step reaper_find(struct op *op)
 static void send(struct reaper *r, struct backend_msg *msg, const char *container)
 {
 	const struct cluster *c = r->proxy->cluster;
-	uint32_t devices[REPLICAS_MAX];
-	unsigned count = proxy_place(c, container ? c->container_ring : c->account_ring, r->account,
-	        container, NULL, msg->key, devices);
+	struct place place;
 
-	fan_start(&r->fan, &r->op, r->proxy, msg, devices, count, DEADLINE_MS);
+	proxy_place(c, 0, r->account, container, NULL, &place);
+	fan_ask(&r->fan, &r->op, r->proxy, msg, &place, DEADLINE_MS);
 }
 
 /* All rows that any replica lists. */
@@ -204,8 +202,7 @@ static enum step reaper_drop(struct op *op)
 	}
 	if (fan_open(&r->fan))
 		return STEP_WAIT;
-	unsigned gone = fan_with(&r->fan, ERR_OK) + fan_with(&r->fan, ERR_NOT_FOUND);
-	bool dropped = gone >= majority(r->fan.count);
+	bool dropped = fan_knows(&r->fan);
 	fan_done(&r->fan);
 	info_changed(r->proxy->cluster, r->account, r->container.name);
 	return op_go(op, dropped ? FORGET : CONTAINER);

@@ -63,16 +63,15 @@ static enum step end(struct mend *m, enum err err)
 }
 
 /* Every device of the key, this one too: it knows what it should have. */
-static void ask(struct mend *m, struct ring *ring)
+static void ask(struct mend *m, const struct ring_set *rings)
 {
-	uint32_t devices[REPLICAS_MAX + 1];
-	unsigned count =
-	        ring_primaries(ring, ring_partition(ring, m->now.key), devices, REPLICAS_MAX);
-	bool among = false;
+	uint32_t devices[PLACE_MAX + 1];
+	struct place place;
 
-	for (unsigned i = 0; i < count; i++)
-		among |= devices[i] == m->device->id;
-	if (!among)
+	place_of_key(rings, m->now.key, &place);
+	unsigned count = place.count;
+	memcpy(devices, place.devices, count * sizeof(*devices));
+	if (!place_bit(&place, m->device->id))
 		devices[count++] = m->device->id;
 	fan_start(&m->fan, &m->op, proxy_of(m), message(m, BACKEND_OBJECT_GET), devices, count,
 	        DEADLINE_MS);
@@ -91,10 +90,11 @@ static enum step mend_next(struct op *op)
 
 	while (m->count) {
 		m->now = m->queue[--m->count];
-		struct ring *ring = proxy_object_ring(proxy_of(m)->cluster, m->now.policy);
-		if (!ring)
+		const struct ring_set *rings =
+		        proxy_rings(proxy_of(m)->cluster, BACKEND_OBJECT, m->now.policy);
+		if (!rings)
 			continue;
-		ask(m, ring);
+		ask(m, rings);
 		return op_go(op, ASK);
 	}
 	return STEP_DONE;
@@ -143,7 +143,7 @@ static enum step mend_copy(struct op *op)
 		const char *container = account + strlen(account) + 1;
 		const char *object = container + strlen(container) + 1;
 		m->repair = repair_start(proxy_of(m), op, m->now.policy, account, container, object,
-		        m->newest, false, call->device, &m->device->id, 1, 1);
+		        m->newest, false, call->device, &m->device->id, 1, NULL, 0);
 		return STEP_WAIT;
 	}
 	return end(m, err);

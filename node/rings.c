@@ -2,6 +2,7 @@
  * operator may replace by ones built with `cairn ring`. */
 #include "node/node.h"
 
+#include "lib/base/mem.h"
 #include "ring/builder.h"
 #include <limits.h>
 #include <stdio.h>
@@ -55,34 +56,46 @@ static enum err check(
 	return ERR_OK;
 }
 
+/* One ring alone; its device ids are the places of the devices in the configuration. */
+static struct ring_set *only(struct ring *ring)
+{
+	uint32_t *handles = mem_zalloc((ring_dev_limit(ring) + 1) * sizeof(*handles));
+
+	for (uint32_t i = 0; i < ring_dev_limit(ring); i++)
+		handles[i] = i;
+	return ring_set_new(&ring, &handles, 1);
+}
+
+static enum err open_set(
+        const struct node *node, const char *name, struct ring_set *_Atomic *ret, struct buf *error)
+{
+	struct ring *ring;
+	enum err err = load(node, name, &ring);
+
+	if (err) {
+		buf_printf(error, "%s/ring/%s.ring.gz: %s", node->conf.state_dir, name,
+		        err == ERR_CONFLICT ? "fewer devices than replicas" : err_text(err));
+		return err;
+	}
+	*ret = only(ring);
+	return check(node, ring, name, error);
+}
+
 enum err node_rings(struct node *node, struct buf *error)
 {
-	struct {
-		char name[32];
-		struct ring **ring;
-	} wanted[2 + BACKEND_POLICIES] = {{"account", &node->cluster.account_ring},
-	        {"container", &node->cluster.container_ring}};
-	unsigned count = 2;
+	struct cluster *c = &node->cluster;
+	char name[32] = "object";
+	enum err err;
 
+	if ((err = open_set(node, "account", &c->account_rings, error)) ||
+	        (err = open_set(node, "container", &c->container_rings, error)))
+		return err;
 	for (unsigned i = 0; i < BACKEND_POLICIES; i++) {
-		if (!node->cluster.policies[i].name)
+		if (!c->policies[i].name)
 			continue;
 		if (i)
-			snprintf(wanted[count].name, sizeof(wanted[0].name), "object-%u", i);
-		else
-			snprintf(wanted[count].name, sizeof(wanted[0].name), "object");
-		wanted[count++].ring = &node->cluster.policies[i].ring;
-	}
-	for (unsigned i = 0; i < count; i++) {
-		enum err err = load(node, wanted[i].name, wanted[i].ring);
-		if (err) {
-			buf_printf(error, "%s/ring/%s.ring.gz: %s", node->conf.state_dir,
-			        wanted[i].name,
-			        err == ERR_CONFLICT ? "fewer devices than replicas"
-			                            : err_text(err));
-			return err;
-		}
-		if ((err = check(node, *wanted[i].ring, wanted[i].name, error)))
+			snprintf(name, sizeof(name), "object-%u", i);
+		if ((err = open_set(node, name, &c->policies[i].rings, error)))
 			return err;
 	}
 	return ERR_OK;

@@ -50,18 +50,16 @@ static bool start_dlo(struct body *b, const char *manifest)
 
 static void ask_segments(struct body *b)
 {
-	struct cluster *c = b->proxy->cluster;
 	struct backend_msg *msg = backend_msg_new(BACKEND_DB_LIST, BACKEND_CONTAINER);
-	uint32_t devices[REPLICAS_MAX];
+	struct place place;
 
 	backend_msg_path(msg, b->account, b->segment_container, NULL);
 	msg->list.prefix = backend_msg_strdup(msg, b->segment_prefix);
 	msg->list.limit = LIST_PAGE;
 	if (b->segment_count)
 		msg->list.marker = backend_msg_strdup(msg, b->segments[b->segment_count - 1].name);
-	unsigned count = proxy_place(
-	        c, c->container_ring, b->account, b->segment_container, NULL, msg->key, devices);
-	fan_start(&b->list, b->op, b->proxy, msg, devices, count, DEADLINE_MS);
+	proxy_place(b->proxy->cluster, 0, b->account, b->segment_container, NULL, &place);
+	fan_ask(&b->list, b->op, b->proxy, msg, &place, DEADLINE_MS);
 }
 
 static void add_segment(struct body *b, const struct backend_row *row)
@@ -87,11 +85,10 @@ static bool take_segments(struct body *b)
 	struct listing_pages pages = {.asked = LIST_PAGE};
 	AUTO(buf) struct buf merged = BUF_NONE;
 	struct backend_row row;
-	unsigned had = b->segment_count, need;
+	unsigned had = b->segment_count;
 	bool more = false;
 
-	if (fan_with(&b->list, ERR_OK) + fan_with(&b->list, ERR_NOT_FOUND) <
-	        majority(b->list.count)) {
+	if (!fan_knows(&b->list)) {
 		b->err = ERR_UNAVAILABLE;
 		return true;
 	}
@@ -105,8 +102,7 @@ static bool take_segments(struct body *b)
 			rows++;
 		more |= rows == LIST_PAGE;
 	}
-	need = pages.count == b->list.count ? majority(pages.count) : 1;
-	listing_merge(&pages, need, LIST_PAGE, &merged);
+	listing_merge(&pages, listing_need(&pages, b->list.place), LIST_PAGE, &merged);
 	for (size_t at = 0; backend_rows_next(&merged, &at, &row);)
 		add_segment(b, &row);
 	return !more || b->segment_count == had || b->segment_count >= SEGMENTS_MAX;

@@ -21,8 +21,8 @@ struct backend_msg *commit_message(struct commit *c, enum backend_op op, struct 
 	c->op = owner;
 	c->proxy = proxy;
 	c->msg = msg;
-	c->count = proxy_place(proxy->cluster, proxy_object_ring(proxy->cluster, policy), account,
-	        container, object, msg->key, c->devices);
+	proxy_place(proxy->cluster, policy, account, container, object, &c->place);
+	place_address(&c->place, msg);
 	return msg;
 }
 
@@ -79,7 +79,7 @@ static struct backend_msg *grant_message(struct commit *c, enum backend_op op)
 	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
 
 	backend_msg_path(msg, c->msg->account, c->msg->container, c->msg->object);
-	memcpy(msg->key, c->msg->key, 16);
+	place_address(&c->place, msg);
 	msg->policy = c->msg->policy;
 	msg->stage = c->msg->handle;
 	msg->ts = c->msg->ts;
@@ -91,17 +91,17 @@ static void ask_first(struct commit *c)
 	c->phase = GRANT_FIRST;
 	fan_done(&c->grant_first);
 	fan_start(&c->grant_first, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_GRANT),
-	        &c->devices[c->granted_at], 1, DEADLINE_MS);
+	        &c->place.devices[c->granted_at], 1, DEADLINE_MS);
 }
 
 static void ask_rest(struct commit *c)
 {
-	unsigned left = c->count - c->granted_at - 1;
+	unsigned left = c->place.count - c->granted_at - 1;
 
 	c->phase = GRANT_REST;
 	if (left)
 		fan_start(&c->grant_rest, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_GRANT),
-		        &c->devices[c->granted_at + 1], left, DEADLINE_MS);
+		        &c->place.devices[c->granted_at + 1], left, DEADLINE_MS);
 }
 
 static void on_retry(struct timer *timer)
@@ -130,15 +130,15 @@ static void retry_later(struct commit *c)
 static void send_record(struct commit *c)
 {
 	c->phase = RECORD;
-	fan_start(&c->record, c->op, c->proxy, backend_msg_ref(c->msg), c->devices, c->count,
-	        DEADLINE_MS);
+	fan_start(&c->record, c->op, c->proxy, backend_msg_ref(c->msg), c->place.devices,
+	        c->place.count, DEADLINE_MS);
 }
 
 static void release_grants(struct commit *c)
 {
 	if (c->only_if_absent && !c->release.count)
 		fan_start(&c->release, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_RELEASE),
-		        c->devices, c->count, DEADLINE_MS);
+		        c->place.devices, c->place.count, DEADLINE_MS);
 }
 
 static bool finish(struct commit *c, enum err err)
@@ -159,7 +159,7 @@ static bool grant_first(struct commit *c)
 		return false;
 	}
 	if (r->err && r->err != ERR_NOT_FOUND) {
-		if (++c->granted_at == c->count)
+		if (++c->granted_at == c->place.count)
 			return finish(c, ERR_UNAVAILABLE);
 		ask_first(c);
 		return false;
@@ -168,40 +168,44 @@ static bool grant_first(struct commit *c)
 	return false;
 }
 
-static bool exists(const struct fan *fan)
+/* Is the newest version that those who granted know a live one? */
+static bool exists(const struct commit *c)
 {
+	const struct fan *fans[] = {&c->grant_first, &c->grant_rest};
 	uint64_t newest = 0;
 	bool live = false;
 
-	for (unsigned i = 0; i < fan->count; i++) {
-		const struct backend_reply *r = &fan->calls[i].reply;
-		if (!fan->calls[i].answered || r->err != ERR_OK || r->ts < newest)
-			continue;
-		newest = r->ts;
-		live = !r->deleted;
+	for (unsigned f = 0; f < COUNT_OF(fans); f++) {
+		for (unsigned i = 0; i < fans[f]->count; i++) {
+			const struct backend_reply *r = &fans[f]->calls[i].reply;
+			if (!fans[f]->calls[i].answered || r->err || r->ts < newest)
+				continue;
+			newest = r->ts;
+			live = !r->deleted;
+		}
 	}
 	return live;
 }
 
-static unsigned granted(const struct fan *fan)
+static bool granted(const struct commit *c)
 {
-	return fan_with(fan, ERR_OK) + fan_with(fan, ERR_NOT_FOUND);
+	return place_met(&c->place,
+	        fan_known(&c->grant_first, &c->place) | fan_known(&c->grant_rest, &c->place));
 }
 
 static bool grant_rest(struct commit *c)
 {
 	if (c->retrying || fan_open(&c->grant_rest))
 		return false;
-	if (fan_with(&c->grant_rest, ERR_BUSY) &&
-	        granted(&c->grant_first) + granted(&c->grant_rest) < majority(c->count)) {
+	if (fan_with(&c->grant_rest, ERR_BUSY) && !granted(c)) {
 		/* The key was somebody's a moment ago, and word of its release is on the way. */
 		fan_done(&c->grant_rest);
 		retry_later(c);
 		return false;
 	}
-	if (granted(&c->grant_first) + granted(&c->grant_rest) < majority(c->count))
+	if (!granted(c))
 		return finish(c, ERR_UNAVAILABLE);
-	if (exists(&c->grant_first) || exists(&c->grant_rest))
+	if (exists(c))
 		return finish(c, ERR_PRECONDITION);
 	/* Whoever held the key before us has written with an earlier timestamp. */
 	send_record(c);
@@ -236,33 +240,34 @@ static void send_rows(struct commit *c)
 
 static bool record(struct commit *c)
 {
-	unsigned need = majority(c->count);
-	unsigned ok = fan_with(&c->record, ERR_OK), none = fan_with(&c->record, ERR_NOT_FOUND);
-	unsigned newer = fan_with(&c->record, ERR_CONFLICT);
+	const struct place *place = &c->place;
+	uint64_t ok = fan_mask(&c->record, place, ERR_OK);
+	uint64_t none = fan_mask(&c->record, place, ERR_NOT_FOUND);
+	uint64_t newer = fan_mask(&c->record, place, ERR_CONFLICT);
 	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE;
+	uint64_t written = deletes ? ok | none : ok;
 
-	if (deletes ? ok + none >= need : ok >= need) {
+	if (place_met(place, written)) {
 		/* A delete of nothing is told apart only by a majority. */
-		if (deletes && ok == 0 && fan_open(&c->record) && none < need)
+		if (deletes && ok == 0 && fan_open(&c->record) && !place_met(place, none))
 			return false;
 		c->err = deletes && ok == 0 ? ERR_NOT_FOUND : ERR_OK;
 		release_grants(c);
 		send_rows(c);
 		return false;
 	}
-	if (newer >= need)
+	if (place_met(place, newer))
 		return finish(c, ERR_CONFLICT);
-	if (!deletes && none >= need)
+	if (!deletes && place_met(place, none))
 		return finish(c, ERR_NOT_FOUND);
 	if (fan_open(&c->record))
 		return false;
 	if (fan_with(&c->record, ERR_PRECONDITION))
 		return finish(c, ERR_PRECONDITION);
-	if (newer && ok + newer + (deletes ? none : 0) >= need)
+	if (newer && place_met(place, written | newer))
 		return finish(c, ERR_CONFLICT);
-	return finish(c, fan_with(&c->record, ERR_NO_SPACE) >= c->count - need + 1
-	                         ? ERR_NO_SPACE
-	                         : ERR_UNAVAILABLE);
+	bool full = !place_possible(place, fan_mask(&c->record, place, ERR_NO_SPACE));
+	return finish(c, full ? ERR_NO_SPACE : ERR_UNAVAILABLE);
 }
 
 static void settled(struct commit *c)
@@ -298,9 +303,9 @@ void commit_done(struct commit *c)
 {
 	/* Not before the last device has answered: word of a record that is not there yet is lost.
 	 */
-	for (unsigned i = 0; c->settles && i < c->count; i++)
-		settle_add(
-		        c->proxy->settle, c->devices[i], c->msg->policy, c->msg->key, c->msg->ts);
+	for (unsigned i = 0; c->settles && i < c->place.count; i++)
+		settle_add(c->proxy->settle, c->place.devices[i], c->msg->policy, c->msg->key,
+		        c->msg->ts);
 	fan_done(&c->grant_first);
 	fan_done(&c->grant_rest);
 	fan_done(&c->release);

@@ -15,8 +15,7 @@ struct commit {
 	struct op *op;
 	struct proxy *proxy;
 	struct backend_msg *msg; /* owned until sent; carries the updates */
-	uint32_t devices[REPLICAS_MAX];
-	unsigned count;
+	struct place place;
 	bool only_if_absent; /* If-None-Match: * */
 	struct fan grant_first, grant_rest, release, record;
 	struct timer retry;

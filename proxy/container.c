@@ -150,7 +150,7 @@ static const char *choose_policy(struct request *request, struct container *c)
 		return NULL;
 	for (unsigned i = 0; i < BACKEND_POLICIES; i++) {
 		const struct policy *p = &cluster->policies[i];
-		if (!p->ring || (strcasecmp(p->name, name) != 0 && !list_names(p->aliases, name)))
+		if (!p->rings || (strcasecmp(p->name, name) != 0 && !list_names(p->aliases, name)))
 			continue;
 		if (p->deprecated)
 			return arena_printf(

@@ -6,33 +6,24 @@
 
 #define DEADLINE_MS 10000
 
-static unsigned place(struct request *request, const char *container, uint8_t key[16],
-        uint32_t devices[REPLICAS_MAX])
-{
-	struct cluster *c = request_cluster(request);
-
-	return proxy_place(c, container ? c->container_ring : c->account_ring, request->account,
-	        container, NULL, key, devices);
-}
-
 static struct backend_msg *message(
-        struct request *request, enum backend_op op, const char *container, const uint8_t key[16])
+        struct request *request, enum backend_op op, const char *container)
 {
 	struct backend_msg *msg =
 	        backend_msg_new(op, container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
 
 	backend_msg_path(msg, request->account, container, NULL);
-	memcpy(msg->key, key, 16);
 	msg->ts = request->ts;
 	return msg;
 }
 
 static struct backend_msg *list_message(
-        struct request *request, const struct listing *listing, const uint8_t key[16])
+        const struct db_read *read, struct request *request, const struct listing *listing)
 {
-	struct backend_msg *msg = message(
-	        request, listing ? BACKEND_DB_LIST : BACKEND_DB_HEAD, request->container, key);
+	struct backend_msg *msg =
+	        message(request, listing ? BACKEND_DB_LIST : BACKEND_DB_HEAD, request->container);
 
+	place_address(&read->place, msg);
 	if (listing) {
 		msg->list = listing->list;
 		msg->list.marker = backend_msg_strdup(msg, listing->list.marker);
@@ -46,18 +37,19 @@ static struct backend_msg *list_message(
 
 static void start(struct db_read *read, struct request *request, const struct listing *listing)
 {
-	uint32_t devices[REPLICAS_MAX];
-	uint8_t key[16];
-	unsigned count = place(request, request->container, key, devices), need = majority(count);
+	struct place *place = &read->place;
 
+	proxy_place(request_cluster(request), 0, request->account, request->container, NULL, place);
+	unsigned need = proxy_prefer_local(request->proxy, place);
 	read->started = true;
 	patience_start(&read->patience, &request->op);
-	proxy_prefer_local(request->proxy, devices, count);
 	fan_start(&read->list, &request->op, request->proxy,
-	        list_message(request, read->known ? NULL : listing, key), devices, 1, DEADLINE_MS);
+	        list_message(read, request, read->known ? NULL : listing), place->devices, 1,
+	        DEADLINE_MS);
 	if (need > 1)
 		fan_start(&read->heads, &request->op, request->proxy,
-		        list_message(request, NULL, key), devices + 1, need - 1, DEADLINE_MS);
+		        list_message(read, request, NULL), place->devices + 1, need - 1,
+		        DEADLINE_MS);
 }
 
 /* More rows than wanted, as some may turn out to be none. */
@@ -70,15 +62,12 @@ static unsigned asked_rows(const struct listing *listing)
 
 static void start_all(struct db_read *read, struct request *request, const struct listing *listing)
 {
-	uint32_t devices[REPLICAS_MAX];
-	uint8_t key[16];
-	unsigned count = place(request, request->container, key, devices);
-	struct backend_msg *msg = list_message(request, listing, key);
+	struct backend_msg *msg = list_message(read, request, listing);
 
 	read->second = true;
 	patience_start(&read->patience, &request->op);
 	msg->list.limit = asked_rows(listing);
-	fan_start(&read->all, &request->op, request->proxy, msg, devices, count, DEADLINE_MS);
+	fan_ask(&read->all, &request->op, request->proxy, msg, &read->place, DEADLINE_MS);
 }
 
 static bool known(const struct backend_call *call)
@@ -122,20 +111,17 @@ static bool majority_agrees(struct db_read *read)
 	const struct fan *all = &read->all;
 
 	for (unsigned i = 0; i < all->count; i++) {
-		unsigned equals = 0;
-		for (unsigned j = 0; j < all->count; j++)
-			equals += same(&all->calls[i], &all->calls[j]);
-		if (equals >= majority(all->count)) {
+		uint64_t equals = 0;
+		for (unsigned j = 0; j < all->count; j++) {
+			if (same(&all->calls[i], &all->calls[j]))
+				equals |= place_bit(&read->place, all->calls[j].device);
+		}
+		if (place_met(&read->place, equals)) {
 			settle(read, &all->calls[i].reply);
 			return true;
 		}
 	}
 	return false;
-}
-
-static unsigned known_count(const struct fan *fan)
-{
-	return fan_with(fan, ERR_OK) + fan_with(fan, ERR_NOT_FOUND);
 }
 
 static void fail(struct db_read *read, enum err err)
@@ -162,7 +148,7 @@ static bool collect(struct db_read *read)
 		if (!best || r->put_ts > best->put_ts)
 			best = r;
 	}
-	if (known_count(all) < majority(all->count)) {
+	if (!fan_knows(all)) {
 		fail(read, ERR_UNAVAILABLE);
 	} else if (gone && (!best || gone->delete_ts > best->put_ts)) {
 		settle(read, gone);
@@ -177,21 +163,20 @@ static bool collect(struct db_read *read)
  * a name is new on one replica or deleted on the other is asked of those that gave the pages. */
 static bool ask_names(struct db_read *read, struct request *request)
 {
-	uint32_t devices[REPLICAS_MAX];
-	uint8_t key[16];
+	uint32_t devices[PLACE_MAX];
 	AUTO(buf) struct buf disputed = BUF_NONE;
 	struct backend_row row;
 	unsigned count = 0, n = 0;
 
-	if (read->pages.count < 2 || read->pages.count == read->all.count)
+	if (read->pages.count < 2 || listing_need(&read->pages, &read->place) > 1)
 		return false;
 	listing_disputed(&read->pages, &disputed);
 	for (size_t at = 0; backend_rows_next(&disputed, &at, &row);)
 		n++;
 	if (!n)
 		return false;
-	place(request, request->container, key, devices);
-	struct backend_msg *msg = message(request, BACKEND_DB_ROWS, request->container, key);
+	struct backend_msg *msg = message(request, BACKEND_DB_ROWS, request->container);
+	place_address(&read->place, msg);
 	struct backend_row *rows = backend_msg_alloc(msg, n * sizeof(*rows));
 	for (size_t at = 0; backend_rows_next(&disputed, &at, &row);)
 		rows[msg->row_count++].name = backend_msg_strdup(msg, row.name);
@@ -229,8 +214,8 @@ static bool merged(struct db_read *read, struct request *request, const struct l
 		}
 		pages->pages[pages->count + pages->states++] = &r->rows;
 	}
-	listing_merge(pages, pages->count == read->all.count ? majority(pages->count) : 1,
-	        listing ? listing->list.limit : 0, &read->merged);
+	listing_merge(pages, listing_need(pages, &read->place), listing ? listing->list.limit : 0,
+	        &read->merged);
 	read->rows = &read->merged;
 	read->done = true;
 	return true;
@@ -284,7 +269,7 @@ bool db_read(struct db_read *read, struct request *request, const struct listing
 		return true;
 	}
 	if (!read->collected && fan_open(&read->all) &&
-	        (!read->patience.over || known_count(&read->all) < majority(read->all.count)))
+	        (!read->patience.over || !fan_knows(&read->all)))
 		return false;
 	return merged(read, request, listing);
 }
@@ -302,28 +287,28 @@ void db_read_done(struct db_read *read)
 void db_write(struct fan *fan, struct request *request, enum backend_op op, const char *container,
         const struct buf *headers, unsigned policy)
 {
-	uint32_t devices[REPLICAS_MAX];
-	uint8_t key[16];
-	unsigned count = place(request, container, key, devices);
-	struct backend_msg *msg = message(request, op, container, key);
+	struct backend_msg *msg = message(request, op, container);
+	struct place place;
+
+	proxy_place(request_cluster(request), 0, request->account, container, NULL, &place);
 
 	msg->policy = (uint8_t)policy;
 	if (headers)
 		backend_msg_headers(msg, headers);
-	fan_start(fan, &request->op, request->proxy, msg, devices, count, DEADLINE_MS);
+	fan_ask(fan, &request->op, request->proxy, msg, &place, DEADLINE_MS);
 }
 
 enum err db_outcome(const struct fan *fan, bool *ret_open)
 {
 	static const enum err sure[] = {ERR_CONFLICT, ERR_NOT_FOUND};
-	unsigned need = majority(fan->count);
-	unsigned ok = fan_with(fan, ERR_OK), exists = fan_with(fan, ERR_EXISTS);
+	uint64_t ok = fan_mask(fan, fan->place, ERR_OK);
+	uint64_t exists = fan_mask(fan, fan->place, ERR_EXISTS);
 
 	*ret_open = false;
-	if (ok + exists >= need)
+	if (place_met(fan->place, ok | exists))
 		return exists ? ERR_EXISTS : ERR_OK;
 	for (unsigned i = 0; i < COUNT_OF(sure); i++) {
-		if (fan_with(fan, sure[i]) >= need)
+		if (fan_says(fan, sure[i]))
 			return sure[i];
 	}
 	*ret_open = fan_open(fan);

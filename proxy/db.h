@@ -9,6 +9,7 @@
 
 /* A listing (or HEAD) under way. */
 struct db_read {
+	struct place place;
 	struct fan list, heads; /* one replica lists, others say their hash */
 	struct fan all;         /* when those disagree, or do not answer */
 	struct fan names;       /* what those whose pages count know of disputed names */

@@ -4,11 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-unsigned majority(unsigned replicas)
-{
-	return replicas / 2 + 1;
-}
-
 static void on_answer(struct backend_call *call)
 {
 	struct fan *fan = call->owner;
@@ -23,6 +18,7 @@ void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backe
 	fan->op = op;
 	fan->count = count;
 	fan->answered = 0;
+	fan->place = NULL;
 	fan->calls = mem_zalloc(count * sizeof(*fan->calls));
 	for (unsigned i = 0; i < count; i++) {
 		fan->calls[i] = (struct backend_call){
@@ -39,6 +35,24 @@ void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backe
 	backend_msg_unref(msg);
 }
 
+void fan_ask(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
+        const struct place *place, unsigned deadline_ms)
+{
+	place_address(place, msg);
+	fan_start(fan, op, proxy, msg, place->devices, place->count, deadline_ms);
+	fan->place = mem_dup(place, sizeof(*place));
+}
+
+bool fan_says(const struct fan *fan, enum err err)
+{
+	return place_met(fan->place, fan_mask(fan, fan->place, err));
+}
+
+bool fan_knows(const struct fan *fan)
+{
+	return place_met(fan->place, fan_known(fan, fan->place));
+}
+
 unsigned fan_with(const struct fan *fan, enum err err)
 {
 	unsigned n = 0;
@@ -48,11 +62,23 @@ unsigned fan_with(const struct fan *fan, enum err err)
 	return n;
 }
 
+uint64_t fan_mask(const struct fan *fan, const struct place *place, enum err err)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < fan->count; i++) {
+		if (fan->calls[i].answered && fan->calls[i].reply.err == err)
+			mask |= place_bit(place, fan->calls[i].device);
+	}
+	return mask;
+}
+
 static void release(struct fan *fan)
 {
 	for (unsigned i = 0; i < fan->count; i++)
 		backend_call_done(&fan->calls[i]);
 	free(fan->calls);
+	free(fan->place);
 }
 
 static void on_late(struct backend_call *call)
@@ -118,29 +144,37 @@ static struct ring_name name_of(const char *text)
 	return (struct ring_name){text, text ? strlen(text) : 0};
 }
 
-unsigned proxy_place(const struct cluster *cluster, struct ring *ring, const char *account,
-        const char *container, const char *object, uint8_t ret_key[16],
-        uint32_t ret_devices[REPLICAS_MAX])
+const struct ring_set *proxy_rings(
+        const struct cluster *cluster, enum backend_kind kind, unsigned policy)
 {
+	if (kind == BACKEND_ACCOUNT)
+		return cluster->account_rings;
+	if (kind == BACKEND_CONTAINER)
+		return cluster->container_rings;
+	return policy < BACKEND_POLICIES ? cluster->policies[policy].rings : NULL;
+}
+
+void proxy_place(const struct cluster *cluster, unsigned policy, const char *account,
+        const char *container, const char *object, struct place *ret_place)
+{
+	enum backend_kind kind = object      ? BACKEND_OBJECT
+	                         : container ? BACKEND_CONTAINER
+	                                     : BACKEND_ACCOUNT;
+	uint8_t key[16];
+
 	ring_hash_path(cluster->hash_prefix, cluster->hash_suffix, name_of(account),
-	        name_of(container), name_of(object), ret_key);
-	return ring_primaries(ring, ring_partition(ring, ret_key), ret_devices, REPLICAS_MAX);
+	        name_of(container), name_of(object), key);
+	place_of_key(proxy_rings(cluster, kind, policy), key, ret_place);
 }
 
-struct ring *proxy_object_ring(const struct cluster *cluster, unsigned policy)
+static bool is_local(void *owner, uint32_t device)
 {
-	return policy < BACKEND_POLICIES ? cluster->policies[policy].ring : NULL;
+	struct proxy *proxy = owner;
+
+	return proxy->is_local && proxy->is_local(proxy, device);
 }
 
-void proxy_prefer_local(struct proxy *proxy, uint32_t *devices, unsigned count)
+unsigned proxy_prefer_local(struct proxy *proxy, struct place *place)
 {
-	unsigned front = 0;
-
-	for (unsigned i = 0; i < count; i++) {
-		if (proxy->is_local && proxy->is_local(proxy, devices[i])) {
-			uint32_t device = devices[i];
-			devices[i] = devices[front];
-			devices[front++] = device;
-		}
-	}
+	return place_order(place, is_local, proxy);
 }

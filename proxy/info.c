@@ -128,16 +128,13 @@ static struct info *make(const struct backend_reply *r, const char *path, uint64
 static void start(struct info_fetch *fetch, struct op *op, struct proxy *proxy, const char *account,
         const char *container)
 {
-	struct cluster *cluster = proxy->cluster;
 	struct backend_msg *msg =
 	        backend_msg_new(BACKEND_DB_HEAD, container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
-	uint32_t devices[REPLICAS_MAX];
+	struct place place;
 
 	backend_msg_path(msg, account, container, NULL);
-	unsigned count =
-	        proxy_place(cluster, container ? cluster->container_ring : cluster->account_ring,
-	                account, container, NULL, msg->key, devices);
-	fan_start(&fetch->fan, op, proxy, msg, devices, count, DEADLINE_MS);
+	proxy_place(proxy->cluster, 0, account, container, NULL, &place);
+	fan_ask(&fetch->fan, op, proxy, msg, &place, DEADLINE_MS);
 	fetch->started = true;
 }
 
@@ -163,8 +160,7 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
 		start(fetch, op, proxy, account, container);
 		return false;
 	}
-	unsigned known = fan_with(&fetch->fan, ERR_OK) + fan_with(&fetch->fan, ERR_NOT_FOUND);
-	if (known < majority(fetch->fan.count)) {
+	if (!fan_knows(&fetch->fan)) {
 		if (fan_open(&fetch->fan))
 			return false;
 		fetch->err = ERR_UNAVAILABLE;

@@ -300,10 +300,10 @@ void listing_render(struct buf *out, enum listing_format format, const struct cl
 
 struct merge {
 	const struct listing_pages *from;
-	size_t at[2 * REPLICAS_MAX];
-	struct backend_row rows[2 * REPLICAS_MAX];
-	bool live[2 * REPLICAS_MAX];
-	unsigned read[2 * REPLICAS_MAX];
+	size_t at[2 * PLACE_MAX];
+	struct backend_row rows[2 * PLACE_MAX];
+	bool live[2 * PLACE_MAX];
+	unsigned read[2 * PLACE_MAX];
 	bool ended; /* behind this nothing is known of some page */
 };
 
@@ -384,4 +384,9 @@ void listing_merge(
 			written++;
 		}
 	}
+}
+
+unsigned listing_need(const struct listing_pages *pages, const struct place *place)
+{
+	return place->set_count == 1 && pages->count == place->count ? place->need[0] : 1;
 }

@@ -24,11 +24,14 @@ void listing_render(struct buf *out, enum listing_format format, const struct cl
 /* Pages of the same listing by several replicas, none of them to be trusted alone. */
 struct listing_pages {
 	/* `count` pages; behind them, by `states` replicas, what they know of disputed names. */
-	const struct buf *pages[2 * REPLICAS_MAX];
+	const struct buf *pages[2 * PLACE_MAX];
 	unsigned count, states;
 	unsigned asked; /* rows: a page of so many goes on behind its end */
 	bool reverse;
 };
+
+/* The page of every replica says enough by its count: how many must have a name. Else 1. */
+unsigned listing_need(const struct listing_pages *pages, const struct place *place);
 
 /* Appends rows with the names that some pages have and others have not. */
 void listing_disputed(const struct listing_pages *pages, struct buf *ret_rows);

@@ -14,17 +14,17 @@
 #include "lib/http/url.h"
 #include "lib/op/op.h"
 #include "proxy/credit.h"
-#include "ring/ring.h"
+#include "proxy/place.h"
 
-#define REPLICAS_MAX     16
+#define REPLICAS_MAX     16 /* of one ring */
 #define INFO_GENERATIONS 4096
 
 struct md5_engine;
 struct settle;
 
 struct policy {
-	const char *name, *aliases; /* borrowed from the configuration */
-	struct ring *ring;          /* NULL: no such policy */
+	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
+	struct ring_set *_Atomic rings;
 	bool deprecated;
 };
 
@@ -45,7 +45,7 @@ struct limits {
 struct cluster {
 	const struct env *env;
 	struct hlc *hlc;
-	struct ring *account_ring, *container_ring;
+	struct ring_set *_Atomic account_rings, *_Atomic container_rings;
 	struct policy policies[BACKEND_POLICIES];
 	unsigned policy_default;
 	struct ring_name hash_prefix, hash_suffix;
@@ -99,12 +99,26 @@ struct fan {
 	struct op *op; /* woken at each answer */
 	unsigned count, answered;
 	struct backend_call *calls; /* owned */
+	struct place *place;        /* owned; NULL unless fan_ask started it */
 };
 
 /* Sends msg (moved) to each device. deadline_ms bounds every call. */
 void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
         const uint32_t *devices, unsigned count, unsigned deadline_ms);
+/* The same to all devices of the place, which the message is addressed to. */
+void fan_ask(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
+        const struct place *place, unsigned deadline_ms);
+/* Have enough devices (of the fan_ask) said so? */
+bool fan_says(const struct fan *fan, enum err err);
+bool fan_knows(const struct fan *fan); /* ERR_OK or ERR_NOT_FOUND */
 unsigned fan_with(const struct fan *fan, enum err err);
+/* Those of the place that have answered so, as place_met wants them. */
+uint64_t fan_mask(const struct fan *fan, const struct place *place, enum err err);
+/* Those that said what they know: ERR_OK or ERR_NOT_FOUND. */
+static inline uint64_t fan_known(const struct fan *fan, const struct place *place)
+{
+	return fan_mask(fan, place, ERR_OK) | fan_mask(fan, place, ERR_NOT_FOUND);
+}
 static inline bool fan_open(const struct fan *fan)
 {
 	return fan->answered < fan->count;
@@ -125,20 +139,19 @@ struct patience {
 void patience_start(struct patience *patience, struct op *op);
 void patience_done(struct patience *patience); /* harmless when never started */
 
-/* floor(n/2)+1 */
-unsigned majority(unsigned replicas);
-
 /* --- placement --- */
 
-/* Primaries of a path; container and object NULL for the outer kinds. Fills the ring hash. */
-unsigned proxy_place(const struct cluster *cluster, struct ring *ring, const char *account,
-        const char *container, const char *object, uint8_t ret_key[16],
-        uint32_t ret_devices[REPLICAS_MAX]);
+/* The rings of a kind (and, for objects, of a policy: NULL when there is none). They hold until the
+ * loop's turn ends. */
+const struct ring_set *proxy_rings(
+        const struct cluster *cluster, enum backend_kind kind, unsigned policy);
 
-struct ring *proxy_object_ring(const struct cluster *cluster, unsigned policy);
+/* Where a path is kept: an account's without container, a container's without object. */
+void proxy_place(const struct cluster *cluster, unsigned policy, const char *account,
+        const char *container, const char *object, struct place *ret_place);
 
-/* Moves devices owned by this reactor to the front. */
-void proxy_prefer_local(struct proxy *proxy, uint32_t *devices, unsigned count);
+/* Moves devices owned by this reactor to the front; returns how many from there are enough. */
+unsigned proxy_prefer_local(struct proxy *proxy, struct place *place);
 
 /* --- info.c: what requests must know of accounts and containers --- */
 

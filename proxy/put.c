@@ -69,9 +69,8 @@ struct put {
 	struct copy *copy;
 	struct commit commit;
 	struct fan unstage;
-	uint8_t key[16];
-	uint32_t devices[REPLICAS_MAX];
-	unsigned count, lost; /* devices that failed a piece are bits of lost */
+	struct place place;
+	uint64_t lost; /* of the place: failed a piece */
 };
 
 static struct put *put_of(struct request *request)
@@ -273,9 +272,8 @@ static enum step put_target(struct op *op)
 	put->large = !put->copy && http->content_length > BACKEND_INLINE_MAX;
 	if (put->large)
 		md5_engine_join(request->proxy->md5);
-	put->count = proxy_place(request_cluster(request),
-	        proxy_object_ring(request_cluster(request), put->policy), put->account,
-	        put->container, put->object, put->key, put->devices);
+	proxy_place(request_cluster(request), put->policy, put->account, put->container,
+	        put->object, &put->place);
 	return op_go(op, RECEIVE);
 }
 
@@ -310,13 +308,13 @@ static void stage(struct put *put, struct piece *piece, uint64_t offset)
 
 	put->staging = true;
 	backend_msg_path(msg, put->account, put->container, put->object);
-	memcpy(msg->key, put->key, 16);
+	place_address(&put->place, msg);
 	msg->policy = (uint8_t)put->policy;
 	msg->stage = put->stage;
 	msg->offset = offset;
 	msg->body = bytes_ref(piece->bytes);
-	fan_start(&piece->staged, &put->request->op, put->request->proxy, msg, put->devices,
-	        put->count, DEADLINE_MS);
+	fan_start(&piece->staged, &put->request->op, put->request->proxy, msg, put->place.devices,
+	        put->place.count, DEADLINE_MS);
 }
 
 /* A piece is free again when it is hashed and every replica took or refused it. */
@@ -330,14 +328,14 @@ static void reap_pieces(struct put *put)
 			enum err err = p->staged.calls[d].reply.err;
 			put->full |= err == ERR_NO_SPACE;
 			if (err)
-				put->lost |= 1u << d;
+				put->lost |= 1ull << d;
 		}
 		fan_done(&p->staged);
 		bytes_unref(p->bytes);
 		credit_give(&p->credit);
 		*p = (struct piece){0};
 	}
-	if (put->count - (unsigned)__builtin_popcount(put->lost) < majority(put->count))
+	if (!place_possible(&put->place, put->lost))
 		put->failed = true;
 }
 
@@ -452,10 +450,10 @@ static enum step abandon(struct request *request, struct put *put, int status)
 {
 	if (put->staging && !put->unstage.count) {
 		struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_UNSTAGE, BACKEND_OBJECT);
-		memcpy(msg->key, put->key, 16);
+		place_address(&put->place, msg);
 		msg->stage = put->stage;
-		fan_start(&put->unstage, &request->op, request->proxy, msg, put->devices,
-		        put->count, DEADLINE_MS);
+		fan_start(&put->unstage, &request->op, request->proxy, msg, put->place.devices,
+		        put->place.count, DEADLINE_MS);
 	}
 	if (put->copy && put->copy->opened)
 		body_close(&put->copy->body);

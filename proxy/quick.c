@@ -81,7 +81,7 @@ static void info_policies(const struct cluster *cluster, struct buf *out)
 	buf_str(out, "\"policies\": [");
 	for (unsigned i = 0; i < BACKEND_POLICIES; i++) {
 		const struct policy *p = &cluster->policies[i];
-		if (!p->ring || p->deprecated)
+		if (!p->rings || p->deprecated)
 			continue;
 		buf_printf(out, "%s{\"name\": \"%s\", \"aliases\": \"%s%s%s\"%s}",
 		        first ? "" : ", ", p->name, p->name, *p->aliases ? ", " : "", p->aliases,

@@ -11,7 +11,7 @@ static struct backend_msg *message(struct reader *r, enum backend_op op)
 	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
 
 	backend_msg_path(msg, r->account, r->container, r->object);
-	memcpy(msg->key, r->key, 16);
+	place_address(&r->place, msg);
 	msg->policy = (uint8_t)r->policy;
 	return msg;
 }
@@ -31,8 +31,6 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
         const char *account, const char *container, const char *object, uint64_t offset,
         uint64_t len)
 {
-	struct ring *ring = proxy_object_ring(proxy->cluster, policy);
-
 	*r = (struct reader){
 	        .proxy = proxy,
 	        .op = op,
@@ -43,16 +41,14 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
 	        .want_offset = offset,
 	        .want_len = len,
 	};
-	r->count =
-	        proxy_place(proxy->cluster, ring, account, container, object, r->key, r->devices);
-	proxy_prefer_local(proxy, r->devices, r->count);
-	unsigned others = majority(r->count) - 1;
+	proxy_place(proxy->cluster, policy, account, container, object, &r->place);
+	r->asked = proxy_prefer_local(proxy, &r->place);
 	r->tried = 1;
 	patience_start(&r->patience, op);
-	ask_get(r, r->devices[0]);
-	if (others)
+	ask_get(r, r->place.devices[0]);
+	if (r->asked > 1)
 		fan_start(&r->versions, op, proxy, message(r, BACKEND_OBJECT_VERSION),
-		        r->devices + 1, others, DEADLINE_MS);
+		        r->place.devices + 1, r->asked - 1, DEADLINE_MS);
 }
 
 static bool known(const struct backend_call *call)
@@ -62,10 +58,11 @@ static bool known(const struct backend_call *call)
 
 /* What each primary said of its version: from the GET for the first, else from VERSIONs. */
 struct votes {
-	unsigned known, holders;
+	const struct place *place;
+	uint64_t known, holders; /* of the place */
 	uint64_t newest, newest_meta;
 	bool deleted;
-	uint32_t holder, lagging[REPLICAS_MAX];
+	uint32_t holder, lagging[PLACE_MAX];
 	unsigned lagging_count;
 };
 
@@ -75,7 +72,7 @@ static void vote(struct votes *v, const struct backend_call *call)
 
 	if (!known(call))
 		return;
-	v->known++;
+	v->known |= place_bit(v->place, call->device);
 	if (reply->ts > v->newest) {
 		v->newest = reply->ts;
 		v->newest_meta = 0;
@@ -90,8 +87,9 @@ static void place_vote(struct votes *v, const struct backend_call *call)
 	if (!known(call))
 		return;
 	if (call->reply.ts == v->newest) {
-		if (!v->holders++ || call->reply.meta_ts == v->newest_meta)
+		if (!v->holders || call->reply.meta_ts == v->newest_meta)
 			v->holder = call->device;
+		v->holders |= place_bit(v->place, call->device);
 	} else {
 		v->lagging[v->lagging_count++] = call->device;
 	}
@@ -110,7 +108,7 @@ static void each(const struct reader *r, struct votes *v,
 
 static struct votes count_votes(const struct reader *r)
 {
-	struct votes v = {0};
+	struct votes v = {.place = &r->place};
 
 	each(r, &v, vote);
 	each(r, &v, place_vote);
@@ -152,13 +150,13 @@ static bool decide(struct reader *r)
 	struct votes v = count_votes(r);
 	enum err err;
 
-	if (v.known < majority(r->count))
+	if (!place_met(&r->place, v.known))
 		return finish(r, ERR_UNAVAILABLE);
-	if (v.holders < majority(r->count) && v.newest) {
+	if (!place_met(&r->place, v.holders) && v.newest) {
 		if (!r->repair) {
 			r->repair = repair_start(r->proxy, r->op, r->policy, r->account,
 			        r->container, r->object, v.newest, v.deleted, v.holder, v.lagging,
-			        v.lagging_count, majority(r->count) - v.holders);
+			        v.lagging_count, &r->place, v.holders);
 			r->phase = REPAIRING;
 		}
 		if (!repair_outcome(r->repair, &err))
@@ -176,13 +174,12 @@ static bool asking(struct reader *r)
 	if ((fan_open(&r->get) || fan_open(&r->versions)) && !r->patience.over)
 		return false;
 	v = count_votes(r);
-	if (v.known == majority(r->count) && v.holders == v.known)
+	if (place_met(&r->place, v.known) && v.holders == v.known)
 		return use_get(r, &v);
 	r->phase = ASKING_REST;
-	unsigned asked = 1 + r->versions.count;
-	if (asked < r->count)
+	if (r->asked < r->place.count)
 		fan_start(&r->rest, r->op, r->proxy, message(r, BACKEND_OBJECT_VERSION),
-		        r->devices + asked, r->count - asked, DEADLINE_MS);
+		        r->place.devices + r->asked, r->place.count - r->asked, DEADLINE_MS);
 	return false;
 }
 
@@ -190,10 +187,10 @@ static bool asking(struct reader *r)
 static bool asking_rest(struct reader *r)
 {
 	struct votes v = count_votes(r);
-	unsigned need = majority(r->count);
 	bool open = fan_open(&r->get) || fan_open(&r->versions) || fan_open(&r->rest);
 
-	if (open && v.holders < need && (v.known < need || !r->patience.over))
+	if (open && !place_met(&r->place, v.holders) &&
+	        (!place_met(&r->place, v.known) || !r->patience.over))
 		return false;
 	return decide(r);
 }
@@ -205,7 +202,7 @@ static void mend(struct reader *r)
 
 	if (r->corrupt)
 		repair_unref(repair_start(r->proxy, NULL, r->policy, r->account, r->container,
-		        r->object, g->ts, false, r->device, &r->corrupt_device, 1, 1));
+		        r->object, g->ts, false, r->device, &r->corrupt_device, 1, NULL, 0));
 }
 
 /* A holder was asked for the body; when it fails, so may the next one not. */
@@ -214,10 +211,10 @@ static bool fetching(struct reader *r)
 	const struct backend_reply *g = &r->get.calls[0].reply;
 
 	if (fan_open(&r->get)) {
-		if (!r->patience.over || r->tried == r->count)
+		if (!r->patience.over || r->tried == r->place.count)
 			return false;
 		patience_start(&r->patience, r->op);
-		ask_get(r, r->devices[r->tried++]);
+		ask_get(r, r->place.devices[r->tried++]);
 		return false;
 	}
 	/* A replica that lags behind knows an older version, or none: that is no answer. */
@@ -227,8 +224,8 @@ static bool fetching(struct reader *r)
 	}
 	if (g->err == ERR_NOT_FOUND && g->ts > r->newest)
 		return finish(r, ERR_NOT_FOUND); /* deleted meanwhile: as if after us */
-	if (r->tried < r->count) {
-		ask_get(r, r->devices[r->tried++]);
+	if (r->tried < r->place.count) {
+		ask_get(r, r->place.devices[r->tried++]);
 		return false;
 	}
 	return finish(r, ERR_UNAVAILABLE);
@@ -301,13 +298,10 @@ static bool ask_elsewhere(struct reader *r)
 {
 	let_go(r, r->handle);
 	r->handle = 0;
-	for (unsigned i = 0; i < r->count; i++) {
-		if (r->devices[i] == r->device)
-			r->lost |= 1u << i;
-	}
-	for (unsigned i = 0; i < r->count; i++) {
-		if (!(r->lost & 1u << i)) {
-			r->device = r->devices[i];
+	r->lost |= place_bit(&r->place, r->device);
+	for (unsigned i = 0; i < r->place.count; i++) {
+		if (!(r->lost & 1ull << i)) {
+			r->device = r->place.devices[i];
 			ask_read(r);
 			return true;
 		}

@@ -17,9 +17,9 @@ struct reader {
 	struct op *op;                            /* woken */
 	const char *account, *container, *object; /* borrowed */
 	unsigned policy;
-	uint8_t key[16];
-	uint32_t devices[REPLICAS_MAX];
-	unsigned count, tried; /* devices[0..tried): asked for a GET */
+	struct place place;
+	unsigned asked; /* place.devices[0..asked): of GET and versions */
+	unsigned tried; /* place.devices[0..tried): asked for a GET */
 	struct fan get, versions, rest;
 	struct patience patience;
 	struct repair *repair;
@@ -39,7 +39,7 @@ struct reader {
 	struct fan read;
 	uint64_t read_offset, read_len;
 	bool reading;
-	uint32_t lost; /* bits of devices: those that failed a read */
+	uint64_t lost; /* of the place: failed a read */
 	uint8_t phase;
 };
 

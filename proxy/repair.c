@@ -14,10 +14,12 @@ struct repair {
 	struct op *waiter; /* borrowed; NULL once it let go */
 	unsigned refs;
 	char *account, *container, *object; /* owned */
-	unsigned policy, need, to_count;
-	uint8_t key[16];
+	unsigned policy, to_count;
+	struct place place;
+	uint64_t have;
+	bool all; /* targets must take it: the place does not matter */
 	uint64_t ts, offset, stage;
-	uint32_t from, to[REPLICAS_MAX];
+	uint32_t from, to[PLACE_MAX];
 	bool deleted, decided;
 	enum err err;
 	struct fan get, read, staged, put, close;
@@ -35,7 +37,7 @@ static struct backend_msg *message(struct repair *r, enum backend_op op)
 	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
 
 	backend_msg_path(msg, r->account, r->container, r->object);
-	memcpy(msg->key, r->key, 16);
+	place_address(&r->place, msg);
 	msg->policy = (uint8_t)r->policy;
 	msg->ts = r->ts;
 	msg->stage = r->stage;
@@ -51,6 +53,12 @@ static void decide(struct repair *r, enum err err)
 	if (r->waiter)
 		op_child_end(r->waiter);
 	r->waiter = NULL;
+}
+
+/* Would it do if those that answered so were the ones that took it? */
+static bool enough(const struct repair *r, const struct fan *fan, uint64_t took, unsigned count)
+{
+	return r->all ? count == fan->count : place_met(&r->place, r->have | took);
 }
 
 static enum step give_up(struct repair *r, enum err err)
@@ -120,7 +128,8 @@ static enum step repair_stage(struct op *op)
 	}
 	if (fan_open(&r->staged))
 		return STEP_WAIT;
-	if (fan_with(&r->staged, ERR_OK) < r->need)
+	if (!enough(r, &r->staged, fan_mask(&r->staged, &r->place, ERR_OK),
+	            fan_with(&r->staged, ERR_OK)))
 		return give_up(r, ERR_UNAVAILABLE);
 	r->offset += piece->body_len;
 	fan_done(&r->staged);
@@ -157,11 +166,17 @@ static enum step repair_put(struct op *op)
 static enum step repair_wait(struct op *op)
 {
 	struct repair *r = repair_of(op);
-	unsigned took = fan_with(&r->put, ERR_OK) + fan_with(&r->put, ERR_CONFLICT) +
-	                (r->deleted ? fan_with(&r->put, ERR_NOT_FOUND) : 0);
+	const enum err good[] = {ERR_OK, ERR_CONFLICT, ERR_NOT_FOUND};
+	uint64_t took = 0;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < (r->deleted ? 3 : 2); i++) {
+		took |= fan_mask(&r->put, &r->place, good[i]);
+		count += fan_with(&r->put, good[i]);
+	}
 
 	if (!r->decided) {
-		if (took >= r->need)
+		if (enough(r, &r->put, took, count))
 			decide(r, ERR_OK);
 		else if (!fan_open(&r->put))
 			decide(r, ERR_UNAVAILABLE);
@@ -201,10 +216,10 @@ static void release(struct op *op)
 
 struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t ts, bool deleted,
-        uint32_t from, const uint32_t *to, unsigned to_count, unsigned need)
+        uint32_t from, const uint32_t *to, unsigned to_count, const struct place *place,
+        uint64_t have)
 {
 	struct repair *r = mem_zalloc(sizeof(*r));
-	uint32_t devices[REPLICAS_MAX];
 
 	r->proxy = proxy;
 	r->waiter = op;
@@ -216,12 +231,15 @@ struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
 	r->ts = ts;
 	r->deleted = deleted;
 	r->from = from;
-	r->need = need;
+	r->have = have;
+	r->all = !place;
 	r->to_count = to_count;
 	memcpy(r->to, to, to_count * sizeof(*to));
 	r->stage = atomic_fetch_add(&proxy->cluster->next_stage, 1);
-	proxy_place(proxy->cluster, proxy_object_ring(proxy->cluster, policy), account, container,
-	        object, r->key, devices);
+	if (place)
+		r->place = *place;
+	else
+		proxy_place(proxy->cluster, policy, account, container, object, &r->place);
 	if (op)
 		op_child_begin(op);
 	op_init(&r->op, proxy->reactor, states, release);

@@ -8,10 +8,12 @@
 struct repair;
 
 /* Runs on its own and frees itself; `op` is woken when enough is known: repair_outcome. The
- * texts are copied. need: how many of the targets must take it. */
+ * texts are copied. It is done when these targets and the devices in `have` (bits of the place)
+ * meet the place; without a place, when all targets have it. */
 struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t ts, bool deleted,
-        uint32_t from, const uint32_t *to, unsigned to_count, unsigned need);
+        uint32_t from, const uint32_t *to, unsigned to_count, const struct place *place,
+        uint64_t have);
 
 /* True when decided. */
 bool repair_outcome(const struct repair *repair, enum err *ret_err);

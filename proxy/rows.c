@@ -46,22 +46,16 @@ static void tell(struct batch *batch, enum err err)
 	flush(batch->queue);
 }
 
-static enum err outcome(const struct fan *fan)
-{
-	if (fan_with(fan, ERR_NOT_FOUND) >= majority(fan->count))
-		return ERR_NOT_FOUND;
-	return ERR_UNAVAILABLE;
-}
-
 static enum step batch_wait(struct op *op)
 {
 	struct batch *batch = CONTAINER_OF(op, struct batch, op);
 
 	if (!batch->told) {
-		if (fan_with(&batch->fan, ERR_OK) >= majority(batch->fan.count))
+		if (fan_says(&batch->fan, ERR_OK))
 			tell(batch, ERR_OK);
 		else if (!fan_open(&batch->fan))
-			tell(batch, outcome(&batch->fan));
+			tell(batch, fan_says(&batch->fan, ERR_NOT_FOUND) ? ERR_NOT_FOUND
+			                                                 : ERR_UNAVAILABLE);
 	}
 	return fan_open(&batch->fan) ? STEP_WAIT : STEP_DONE;
 }
@@ -114,8 +108,7 @@ static struct backend_msg *message(struct queue *queue, struct batch *batch)
 
 static void flush(struct queue *queue)
 {
-	struct cluster *cluster = queue->proxy->cluster;
-	uint32_t devices[REPLICAS_MAX];
+	struct place place;
 
 	while (queue->flying < FLIGHT_MAX && !list_empty(&queue->waiting)) {
 		struct batch *batch = mem_zalloc(sizeof(*batch));
@@ -124,12 +117,11 @@ static void flush(struct queue *queue)
 		op_init(&batch->op, queue->proxy->reactor, batch_states, batch_release);
 		struct backend_msg *msg = message(queue, batch);
 		backend_msg_path(msg, queue->account, queue->container, NULL);
-		unsigned count = proxy_place(cluster,
-		        queue->container ? cluster->container_ring : cluster->account_ring,
-		        queue->account, queue->container, NULL, msg->key, devices);
+		proxy_place(
+		        queue->proxy->cluster, 0, queue->account, queue->container, NULL, &place);
 		queue->flying++;
 		queue->batches++;
-		fan_start(&batch->fan, &batch->op, queue->proxy, msg, devices, count, DEADLINE_MS);
+		fan_ask(&batch->fan, &batch->op, queue->proxy, msg, &place, DEADLINE_MS);
 		op_start(&batch->op);
 	}
 }

@@ -118,8 +118,9 @@ struct backend_msg {
 	uint8_t key[16];                          /* ring hash of the path */
 	const char *account, *container, *object; /* as kind asks; else NULL */
 	uint64_t ts;
-	uint64_t meta_ts;    /* OBJECT_PUT that repairs: of the last POST, or 0 */
-	const void *headers; /* kv block */
+	uint64_t ring_version; /* the newest its sender placed the key by; 0: not by a ring */
+	uint64_t meta_ts;      /* OBJECT_PUT that repairs: of the last POST, or 0 */
+	const void *headers;   /* kv block */
 	size_t headers_len;
 	uint64_t size;    /* of the whole body */
 	uint8_t etag[16]; /* MD5 of the whole body */
