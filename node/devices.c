@@ -250,6 +250,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 			        (unsigned long long)atomic_load(values[n]));
 		}
 	}
+	node_ring_metrics(node, out);
 	buf_str(out, "# TYPE cairn_requests counter\n");
 	for (unsigned i = 0; i < node->reactor_count; i++) {
 		const struct proxy_stats *s = &node->reactors[i].proxy.stats;

@@ -186,7 +186,7 @@ static void quiesce(struct task *task)
 
 /* --- on the main thread --- */
 
-/* What may change while the node runs: the log level. */
+/* What may change while the node runs: the log level, and the rings. */
 void node_reload(struct node *node)
 {
 	struct node_conf conf = {0};
@@ -206,6 +206,7 @@ void node_reload(struct node *node)
 		        log_quote(conf.log_level));
 	}
 	conf_free(texts);
+	node_rings_look(node);
 }
 
 /* Requests under way are let finish. What is acknowledged is durable, so there is nothing to write

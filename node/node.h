@@ -16,15 +16,17 @@
 
 #define NODE_REACTORS_MAX 64
 #define NODE_DEVICES_MAX  256
+#define NODE_MEMBERS_MAX  16384 /* devices of other nodes */
+#define NODE_RINGS_MAX    (2 + BACKEND_POLICIES)
 
 struct node_conf {
 	const char *bind_ip, *state_dir, *log_level, *tls_cert, *tls_key, *hash_prefix,
 	        *hash_suffix;
-	const char *cors_allow_origin;
-	uint64_t port, reactors, replicas, part_power, connections_max, idle_timeout, drain_bytes,
-	        cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes, scrub_rate,
-	        scrub_pause, token_life, max_file_size;
-	bool account_autocreate, v1_auth;
+	const char *cors_allow_origin, *wire_ip;
+	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
+	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
+	        scrub_rate, scrub_pause, token_life, max_file_size;
+	bool account_autocreate, v1_auth, wire_loopback;
 	struct conf_list devices, users, policies;
 };
 extern const struct conf_option node_options[];
@@ -35,8 +37,9 @@ struct node;
 /* One file or block device and the roles on it. */
 struct node_device {
 	struct node *node;
-	uint32_t id; /* in the ring */
+	uint32_t id; /* its handle: place in the configuration */
 	unsigned reactor;
+	char *name;      /* owned; what rings call it */
 	char *path;      /* owned; the folder that holds the stores */
 	char *data_path; /* owned; the file or block device */
 	bool is_file;
@@ -62,6 +65,25 @@ struct node_device {
 		atomic_uint_least64_t up, objects, used, live, max, unsettled, corrupt, batches,
 		        overlay;
 	} seen;
+};
+
+/* A device of another node, as a ring names it. */
+struct node_member {
+	char *ip, *name; /* owned */
+	uint32_t port;   /* of its node's wire */
+};
+
+/* The rings of one kind, or policy, that live together. */
+struct node_ring {
+	char name[24]; /* account, container, object, object-1... */
+	enum backend_kind kind;
+	unsigned policy;
+	struct ring_set *_Atomic *set; /* the cluster's */
+	atomic_uint_least64_t newest;
+	/* Requests placed by an older one are refused. */
+	atomic_uint_least64_t fenced;
+	atomic_uint_least64_t oldest; /* that still counts */
+	uint8_t digest[16];           /* of the newest's bytes; under node->rings_lock */
 };
 
 /* One core: its loop, its proxy, its listener. */
@@ -94,6 +116,11 @@ struct node {
 	unsigned reactor_count;
 	struct node_device devices[NODE_DEVICES_MAX];
 	unsigned device_count;
+	struct node_member *members[NODE_MEMBERS_MAX]; /* by handle - device_count */
+	atomic_uint member_count;
+	struct node_ring rings[NODE_RINGS_MAX];
+	unsigned ring_count;
+	pthread_mutex_t rings_lock; /* held by who changes them */
 	atomic_uint devices_pending;
 	atomic_bool serving;
 	struct timer wait; /* for devices; reactor 0 */
@@ -110,8 +137,29 @@ enum err node_prepare(struct node *node, struct buf *error);
 /* --- check.c --- */
 enum err node_check(const struct node *node, struct buf *error);
 
+/* --- members.c --- */
+/* The handle of each device of the ring, by its id there; owned by the caller. ERR_NOT_FOUND: the
+ * newest ring names *ret_stranger here, and the configuration has no such device. */
+enum err node_handles(struct node *node, const struct ring *ring, bool newest,
+        uint32_t **ret_handles, const struct ring_dev **ret_stranger);
+/* NULL: a device of this process, or no handle. */
+const struct node_member *node_member(const struct node *node, uint32_t handle);
+
 /* --- rings.c --- */
+/* At start: the rings that live, and a newer one that was put beside them. */
 enum err node_rings(struct node *node, struct buf *error);
+/* Looks for newer rings in the folder; any thread that may block. */
+void node_rings_look(struct node *node);
+/* A newer ring from elsewhere: kept, and in use beside the ones there are. ERR_EXISTS: it is not
+ * newer; ERR_CONFLICT: of the same version and another content, or with a device that is not here;
+ * ERR_BUSY: too many live already. */
+enum err node_ring_adopt(struct node *node, struct node_ring *rings, struct ring *ring);
+/* Only the newest counts from now on: all that others held is on its devices. */
+void node_ring_drop_old(struct node *node, struct node_ring *rings);
+struct node_ring *node_ring_find(struct node *node, enum backend_kind kind, unsigned policy);
+void node_ring_metrics(const struct node *node, struct buf *out);
+/* Was the message placed by a ring that no longer decides? */
+bool node_ring_stale(struct node *node, const struct backend_msg *msg);
 
 /* --- devices.c --- */
 void node_device_open(struct node_device *device); /* on its reactor */

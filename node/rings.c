@@ -1,26 +1,35 @@
-/* The rings of a one-machine cloud: made at first start, then read from their files, which an
- * operator may replace by ones built with `cairn ring`. */
+/* The rings of a node. `ring/NAME.ring.gz` is where an operator puts them (a one-machine cloud
+ * makes its own at the first start); the node keeps those that count in
+ * `ring/live/NAME-VERSION.ring.gz`. A newer one comes to live beside those before it, and they go
+ * when all that they placed has moved (docs/decisions/0004-rings-that-live-together.md). */
 #include "node/node.h"
 
 #include "lib/base/mem.h"
+#include "lib/crypto/md5.h"
+#include "lib/log/log.h"
 #include "ring/builder.h"
+#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static enum err build(const struct node *node, struct ring **ret_ring)
 {
-	char ip[] = "127.0.0.1", none[] = "", names[NODE_DEVICES_MAX][16];
+	char ip[64], none[] = "";
 	struct ring_dev devs[NODE_DEVICES_MAX];
+	bool wired = node->conf.wire_port;
 
+	snprintf(ip, sizeof(ip), "%s", wired ? node->conf.wire_ip : "127.0.0.1");
 	for (unsigned i = 0; i < node->device_count; i++) {
-		snprintf(names[i], sizeof(names[i]), "d%u", i);
 		devs[i] = (struct ring_dev){
 		        .region = 1,
 		        .zone = 1,
 		        .ip = ip,
-		        .port = (uint32_t)node->conf.port,
+		        .port = (uint32_t)(wired ? node->conf.wire_port : node->conf.port),
 		        .replication_ip = none,
-		        .device = names[i],
+		        .device = node->devices[i].name,
 		        .meta = none,
 		        .weight = 100,
 		};
@@ -29,74 +38,384 @@ static enum err build(const struct node *node, struct ring **ret_ring)
 	        node->device_count, ret_ring);
 }
 
-static enum err load(const struct node *node, const char *name, struct ring **ret_ring)
+static void inbox_path(const struct node *node, const struct node_ring *r, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/ring/%s.ring.gz", node->conf.state_dir, r->name);
+}
+
+static void live_path(
+        const struct node *node, const struct node_ring *r, uint64_t version, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/ring/live/%s-%llu.ring.gz", node->conf.state_dir, r->name,
+	        (unsigned long long)version);
+}
+
+static enum err digest_of(const struct ring *ring, uint8_t digest[16])
+{
+	AUTO(buf) struct buf bytes = BUF_NONE;
+	enum err err = ring_format(ring, &bytes);
+
+	if (!err)
+		md5_digest(bytes.data, bytes.len, digest);
+	return err;
+}
+
+/* --- sets: never changed, replaced whole --- */
+
+struct retired {
+	struct ring_set *set;
+	atomic_uint left;
+	struct retired_task {
+		struct task task;
+		struct retired *retired;
+	} tasks[];
+};
+
+static void on_turn(struct task *task)
+{
+	struct retired *r = CONTAINER_OF(task, struct retired_task, task)->retired;
+
+	if (atomic_fetch_sub(&r->left, 1) > 1)
+		return;
+	ring_set_free(r->set);
+	free(r);
+}
+
+/* Who looked into the set on a loop is done with it when that loop's turn has ended. */
+static void retire(struct node *node, struct ring_set *set)
+{
+	unsigned n = node->reactor_count;
+	struct retired *r = mem_zalloc(sizeof(*r) + n * sizeof(r->tasks[0]));
+
+	if (!n) {
+		ring_set_free(set);
+		free(r);
+		return;
+	}
+	r->set = set;
+	atomic_init(&r->left, n);
+	for (unsigned i = 0; i < n; i++) {
+		r->tasks[i].retired = r;
+		r->tasks[i].task.run = on_turn;
+		reactor_post(node->reactors[i].reactor, &r->tasks[i].task);
+	}
+}
+
+static void use(struct node *node, struct node_ring *r, struct ring_set *set)
+{
+	struct ring_set *old = atomic_exchange(r->set, set);
+
+	atomic_store(&r->newest, ring_version(ring_set_newest(set)));
+	atomic_store(&r->oldest, ring_version(set->rings[0]));
+	if (old)
+		retire(node, old);
+}
+
+static uint32_t *copy_handles(const struct ring_set *set, unsigned at)
+{
+	return mem_dup(
+	        set->handles[at], (ring_dev_limit(set->rings[at]) + 1) * sizeof(*set->handles[at]));
+}
+
+/* The set with one ring more; takes the ring's reference and its handles. */
+static struct ring_set *with(const struct ring_set *set, struct ring *ring, uint32_t *handles)
+{
+	struct ring *rings[RINGS_MAX];
+	uint32_t *all[RINGS_MAX];
+	unsigned n = 0;
+
+	for (; set && n < set->count; n++) {
+		rings[n] = ring_ref(set->rings[n]);
+		all[n] = copy_handles(set, n);
+	}
+	rings[n] = ring;
+	all[n] = handles;
+	return ring_set_new(rings, all, n + 1);
+}
+
+/* --- a newer ring --- */
+
+static enum err add(struct node *node, struct node_ring *r, struct ring *ring, bool newest,
+        const struct ring_dev **ret_stranger)
+{
+	struct ring_set *set = atomic_load(r->set);
+	uint8_t digest[16];
+	uint32_t *handles;
+	enum err err;
+
+	if (set && set->count == RINGS_MAX)
+		return ERR_BUSY;
+	if ((err = digest_of(ring, digest)) ||
+	        (err = node_handles(node, ring, newest, &handles, ret_stranger)))
+		return err;
+	memcpy(r->digest, digest, sizeof(digest));
+	use(node, r, with(set, ring_ref(ring), handles));
+	return ERR_OK;
+}
+
+static enum err adopt(struct node *node, struct node_ring *r, struct ring *ring,
+        const struct ring_dev **ret_stranger)
+{
+	char path[PATH_MAX];
+	uint8_t digest[16];
+	uint64_t version = ring_version(ring), newest = atomic_load(&r->newest);
+	bool first = !atomic_load(r->set);
+	enum err err = digest_of(ring, digest);
+
+	if (err)
+		return err;
+	if (!first && version == newest)
+		return memcmp(digest, r->digest, 16) == 0 ? ERR_EXISTS : ERR_CONFLICT;
+	if (!first && version < newest)
+		return ERR_EXISTS;
+	if (!first && (*r->set)->count == RINGS_MAX)
+		return ERR_BUSY;
+	live_path(node, r, version, path);
+	if ((err = ring_save(ring, path)))
+		return err;
+	if ((err = add(node, r, ring, true, ret_stranger))) {
+		unlink(path);
+		return err == ERR_NOT_FOUND ? ERR_CONFLICT : err;
+	}
+	if (!first)
+		log_info("ring", "name=%s version=%llu live=%u", r->name,
+		        (unsigned long long)version, (*r->set)->count);
+	return ERR_OK;
+}
+
+static void refused(const struct node_ring *r, const struct ring *ring, enum err err,
+        const struct ring_dev *stranger)
+{
+	if (stranger)
+		log_error("ring-refused", "name=%s version=%llu device=%s next=%s", r->name,
+		        (unsigned long long)ring_version(ring), log_quote(stranger->device),
+		        log_quote("name it under [devices], and restart"));
+	else
+		log_error("ring-refused", "name=%s version=%llu why=%s", r->name,
+		        (unsigned long long)ring_version(ring),
+		        log_quote(err == ERR_CONFLICT ? "another ring of that version is in use"
+		                  : err == ERR_BUSY
+		                          ? "partitions of earlier ones still move; try later"
+		                          : err_text(err)));
+}
+
+enum err node_ring_adopt(struct node *node, struct node_ring *r, struct ring *ring)
+{
+	const struct ring_dev *stranger = NULL;
+
+	pthread_mutex_lock(&node->rings_lock);
+	enum err err = adopt(node, r, ring, &stranger);
+	pthread_mutex_unlock(&node->rings_lock);
+	if (err && err != ERR_EXISTS)
+		refused(r, ring, err, stranger);
+	return err;
+}
+
+void node_ring_drop_old(struct node *node, struct node_ring *r)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/ring/%s.ring.gz", node->conf.state_dir, name);
+	pthread_mutex_lock(&node->rings_lock);
+	struct ring_set *set = atomic_load(r->set);
+	unsigned n = set->count;
+	uint64_t versions[RINGS_MAX];
+	for (unsigned i = 0; i < n; i++)
+		versions[i] = ring_version(set->rings[i]);
+	if (n > 1) {
+		use(node, r, with(NULL, ring_ref(ring_set_newest(set)), copy_handles(set, n - 1)));
+		for (unsigned i = 0; i + 1 < n; i++) {
+			live_path(node, r, versions[i], path);
+			unlink(path);
+		}
+		log_info("ring-settled", "name=%s version=%llu", r->name,
+		        (unsigned long long)versions[n - 1]);
+	}
+	pthread_mutex_unlock(&node->rings_lock);
+}
+
+void node_rings_look(struct node *node)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < node->ring_count; i++) {
+		AUTO(ring_ref) struct ring_ref ref = {NULL};
+		inbox_path(node, &node->rings[i], path);
+		enum err err = ring_load(path, &ref.ring);
+		if (err)
+			log_error("ring-refused", "path=%s why=%s", log_quote(path),
+			        log_quote(err_text(err)));
+		else
+			node_ring_adopt(node, &node->rings[i], ref.ring);
+	}
+}
+
+/* --- at start --- */
+
+static int by_version(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Versions of a ring in the live folder, oldest first. */
+static unsigned live_versions(
+        const struct node *node, const struct node_ring *r, uint64_t versions[RINGS_MAX])
+{
+	char path[PATH_MAX];
+	size_t len = strlen(r->name);
+	unsigned n = 0;
+
+	snprintf(path, sizeof(path), "%s/ring/live", node->conf.state_dir);
+	DIR *dir = opendir(path);
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		char *end;
+		if (strncmp(e->d_name, r->name, len) != 0 || e->d_name[len] != '-')
+			continue;
+		unsigned long long version = strtoull(e->d_name + len + 1, &end, 10);
+		if (strcmp(end, ".ring.gz") == 0 && n < RINGS_MAX)
+			versions[n++] = version;
+	}
+	if (dir)
+		closedir(dir);
+	qsort(versions, n, sizeof(*versions), by_version);
+	return n;
+}
+
+static enum err bad(struct buf *error, const char *path, enum err err)
+{
+	buf_printf(error, "%s: %s", path,
+	        err == ERR_CONFLICT ? "fewer devices than replicas" : err_text(err));
+	return err;
+}
+
+static enum err load_live(struct node *node, struct node_ring *r, struct buf *error)
+{
+	const struct ring_dev *stranger;
+	uint64_t versions[RINGS_MAX];
+	char path[PATH_MAX];
+	unsigned n = live_versions(node, r, versions);
+
+	for (unsigned i = 0; i < n; i++) {
+		AUTO(ring_ref) struct ring_ref ref = {NULL};
+		live_path(node, r, versions[i], path);
+		enum err err = ring_load(path, &ref.ring);
+		if (err || (err = add(node, r, ref.ring, false, &stranger)))
+			return bad(error, path, err);
+	}
+	return ERR_OK;
+}
+
+static enum err load_inbox(struct node *node, struct node_ring *r, struct ring **ret_ring)
+{
+	char path[PATH_MAX];
+	bool makes = !node->conf.wire_port || node->conf.wire_loopback;
+
+	inbox_path(node, r, path);
 	enum err err = ring_load(path, ret_ring);
-	if (err != ERR_NOT_FOUND)
+	if (err != ERR_NOT_FOUND || atomic_load(r->set) || !makes)
 		return err;
 	if ((err = build(node, ret_ring)))
 		return err;
 	return ring_save(*ret_ring, path);
 }
 
-static enum err check(
-        const struct node *node, struct ring *ring, const char *name, struct buf *error)
+static enum err open_ring(struct node *node, struct node_ring *r, struct buf *error)
 {
-	for (uint32_t i = 0; i < ring_dev_limit(ring); i++) {
-		if (ring_dev(ring, i) && i >= node->device_count) {
-			buf_printf(error,
-			        "the %s ring names device %u; the configuration has %u devices",
-			        name, i, node->device_count);
-			return ERR_CONFIG;
-		}
-	}
-	return ERR_OK;
-}
+	AUTO(ring_ref) struct ring_ref ref = {NULL};
+	const struct ring_dev *stranger = NULL;
+	char path[PATH_MAX];
+	enum err err = load_live(node, r, error);
 
-/* One ring alone; its device ids are the places of the devices in the configuration. */
-static struct ring_set *only(struct ring *ring)
-{
-	uint32_t *handles = mem_zalloc((ring_dev_limit(ring) + 1) * sizeof(*handles));
-
-	for (uint32_t i = 0; i < ring_dev_limit(ring); i++)
-		handles[i] = i;
-	return ring_set_new(&ring, &handles, 1);
-}
-
-static enum err open_set(
-        const struct node *node, const char *name, struct ring_set *_Atomic *ret, struct buf *error)
-{
-	struct ring *ring;
-	enum err err = load(node, name, &ring);
-
-	if (err) {
-		buf_printf(error, "%s/ring/%s.ring.gz: %s", node->conf.state_dir, name,
-		        err == ERR_CONFLICT ? "fewer devices than replicas" : err_text(err));
+	if (err)
+		return err;
+	inbox_path(node, r, path);
+	err = load_inbox(node, r, &ref.ring);
+	if (err == ERR_NOT_FOUND && atomic_load(r->set))
+		return ERR_OK;
+	if (err == ERR_NOT_FOUND) {
+		buf_printf(error,
+		        "%s is missing: make one with `cairn ring`, the same for all nodes", path);
 		return err;
 	}
-	*ret = only(ring);
-	return check(node, ring, name, error);
+	if (err)
+		return bad(error, path, err);
+	err = adopt(node, r, ref.ring, &stranger);
+	if (stranger)
+		buf_printf(error,
+		        "%s names the device %s at %s port %u, which is not under [devices]", path,
+		        stranger->device, stranger->ip, stranger->port);
+	else if (err && err != ERR_EXISTS)
+		buf_printf(error, "%s: %s", path,
+		        err == ERR_CONFLICT ? "another ring of that version was in use"
+		                            : err_text(err));
+	return err == ERR_EXISTS ? ERR_OK : err;
+}
+
+static struct node_ring *ring_slot(struct node *node, enum backend_kind kind, unsigned policy,
+        const char *name, struct ring_set *_Atomic *set)
+{
+	struct node_ring *r = &node->rings[node->ring_count++];
+
+	r->kind = kind;
+	r->policy = policy;
+	r->set = set;
+	if (policy)
+		snprintf(r->name, sizeof(r->name), "%s-%u", name, policy);
+	else
+		snprintf(r->name, sizeof(r->name), "%s", name);
+	return r;
 }
 
 enum err node_rings(struct node *node, struct buf *error)
 {
 	struct cluster *c = &node->cluster;
-	char name[32] = "object";
-	enum err err;
 
-	if ((err = open_set(node, "account", &c->account_rings, error)) ||
-	        (err = open_set(node, "container", &c->container_rings, error)))
-		return err;
+	pthread_mutex_init(&node->rings_lock, NULL);
+	ring_slot(node, BACKEND_ACCOUNT, 0, "account", &c->account_rings);
+	ring_slot(node, BACKEND_CONTAINER, 0, "container", &c->container_rings);
 	for (unsigned i = 0; i < BACKEND_POLICIES; i++) {
-		if (!c->policies[i].name)
-			continue;
-		if (i)
-			snprintf(name, sizeof(name), "object-%u", i);
-		if ((err = open_set(node, name, &c->policies[i].rings, error)))
+		if (c->policies[i].name)
+			ring_slot(node, BACKEND_OBJECT, i, "object", &c->policies[i].rings);
+	}
+	for (unsigned i = 0; i < node->ring_count; i++) {
+		enum err err = open_ring(node, &node->rings[i], error);
+		if (err)
 			return err;
 	}
 	return ERR_OK;
+}
+
+struct node_ring *node_ring_find(struct node *node, enum backend_kind kind, unsigned policy)
+{
+	for (unsigned i = 0; i < node->ring_count; i++) {
+		struct node_ring *r = &node->rings[i];
+		if (r->kind == kind && (kind != BACKEND_OBJECT || r->policy == policy))
+			return r;
+	}
+	return NULL;
+}
+
+bool node_ring_stale(struct node *node, const struct backend_msg *msg)
+{
+	if (!msg->ring_version)
+		return false;
+	struct node_ring *r = node_ring_find(node, msg->kind, msg->policy);
+	return r && msg->ring_version < atomic_load_explicit(&r->fenced, memory_order_relaxed);
+}
+
+void node_ring_metrics(const struct node *node, struct buf *out)
+{
+	static const char *const names[] = {"version", "oldest", "fenced"};
+
+	for (unsigned n = 0; n < COUNT_OF(names); n++) {
+		buf_printf(out, "# TYPE cairn_ring_%s gauge\n", names[n]);
+		for (unsigned i = 0; i < node->ring_count; i++) {
+			const struct node_ring *r = &node->rings[i];
+			uint64_t values[] = {atomic_load(&r->newest), atomic_load(&r->oldest),
+			        atomic_load(&r->fenced)};
+			buf_printf(out, "cairn_ring_%s{ring=\"%s\"} %llu\n", names[n], r->name,
+			        (unsigned long long)values[n]);
+		}
+	}
 }

@@ -107,6 +107,7 @@ static enum err parse_devices(struct node *node, struct buf *error)
 		snprintf(data, sizeof(data), "%s/data", path);
 		d->node = node;
 		d->id = i;
+		d->name = mem_strdup(name);
 		d->path = mem_strdup(path);
 		d->data_path = mem_strdup(block ? block : data);
 		d->is_file = !block;
@@ -253,7 +254,7 @@ static enum err try_port(const struct node *node, struct buf *error)
 
 enum err node_prepare(struct node *node, struct buf *error)
 {
-	static const char *const dirs[] = {"", "/devices", "/ring"};
+	static const char *const dirs[] = {"", "/devices", "/ring", "/ring/live"};
 	char path[PATH_MAX];
 	enum err err;
 
