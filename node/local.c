@@ -41,6 +41,8 @@ static void handle(struct task *task)
 		backend_finish(&call->inner, ERR_UNAVAILABLE);
 	else if (node_ring_stale(device->node, call->inner.msg))
 		backend_finish(&call->inner, ERR_STALE_RING);
+	else if (!hlc_see(&device->node->hlc, call->inner.msg->ts))
+		backend_finish(&call->inner, ERR_CLOCK);
 	else if (call->inner.msg->kind == BACKEND_OBJECT)
 		objectd_handle(device->objectd, &call->inner);
 	else if (call->inner.msg->kind == BACKEND_CONTAINER)

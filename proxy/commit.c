@@ -238,6 +238,23 @@ static void send_rows(struct commit *c)
 	}
 }
 
+#define TRIES_MAX 4
+
+/* The key was written at a later time than ours while we had not begun, by another node's clock, or
+ * while we had: so that we come after it, the same at a time that is later still. */
+static bool again(struct commit *c)
+{
+	if (++c->tries == TRIES_MAX)
+		return finish(c, ERR_CONFLICT);
+	struct backend_msg *later = backend_msg_at(c->msg, hlc_now(c->proxy->cluster->hlc));
+	backend_msg_unref(c->msg);
+	c->msg = later;
+	fan_done(&c->record);
+	fan_done(&c->grant_rest);
+	commit_start(c);
+	return false;
+}
+
 static bool record(struct commit *c)
 {
 	const struct place *place = &c->place;
@@ -257,7 +274,7 @@ static bool record(struct commit *c)
 		return false;
 	}
 	if (place_met(place, newer))
-		return finish(c, ERR_CONFLICT);
+		return again(c);
 	if (!deletes && place_met(place, none))
 		return finish(c, ERR_NOT_FOUND);
 	if (fan_open(&c->record))
@@ -265,7 +282,7 @@ static bool record(struct commit *c)
 	if (fan_with(&c->record, ERR_PRECONDITION))
 		return finish(c, ERR_PRECONDITION);
 	if (newer && place_met(place, written | newer))
-		return finish(c, ERR_CONFLICT);
+		return again(c);
 	bool full = !place_possible(place, fan_mask(&c->record, place, ERR_NO_SPACE));
 	return finish(c, full ? ERR_NO_SPACE : ERR_UNAVAILABLE);
 }

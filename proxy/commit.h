@@ -19,14 +19,15 @@ struct commit {
 	bool only_if_absent; /* If-None-Match: * */
 	struct fan grant_first, grant_rest, release, record;
 	struct timer retry;
+	unsigned tries;      /* that met a later version */
 	unsigned granted_at; /* which device granted first */
 	struct row_put rows[COMMIT_ROWS];
 	unsigned row_count, rows_done;
 	uint8_t phase;
 	bool retrying, settles;
 	/* Outcome, when commit_ready said true. */
-	enum err err;   /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT; NO_SPACE;
-	                   UNAVAILABLE */
+	enum err err; /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT (a later version,
+	                 again and again); NO_SPACE; UNAVAILABLE */
 	bool unsettled; /* some listing row reached no majority */
 	enum err row_err;
 };

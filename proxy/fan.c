@@ -8,6 +8,10 @@ static void on_answer(struct backend_call *call)
 {
 	struct fan *fan = call->owner;
 
+	hlc_see(fan->hlc,
+	        call->reply.ts > call->reply.meta_ts ? call->reply.ts : call->reply.meta_ts);
+	hlc_see(fan->hlc, call->reply.put_ts > call->reply.delete_ts ? call->reply.put_ts
+	                                                             : call->reply.delete_ts);
 	fan->answered++;
 	op_child_end(fan->op);
 }
@@ -19,6 +23,7 @@ void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backe
 	fan->count = count;
 	fan->answered = 0;
 	fan->place = NULL;
+	fan->hlc = proxy->cluster->hlc;
 	fan->calls = mem_zalloc(count * sizeof(*fan->calls));
 	for (unsigned i = 0; i < count; i++) {
 		fan->calls[i] = (struct backend_call){

@@ -60,6 +60,12 @@ static void drop(struct proxy *proxy, struct info *info)
 	info_unref(info);
 }
 
+void info_forget_all(struct proxy *proxy)
+{
+	while (proxy->info_count)
+		drop(proxy, LIST_ENTRY(proxy->info_lru.next, struct info, lru));
+}
+
 static struct info *find(struct proxy *proxy, const char *path)
 {
 	uint64_t h = hash_bytes(path, strlen(path), 2);

@@ -50,6 +50,12 @@ static void drop(struct proxy *proxy, struct page *page)
 	free(page);
 }
 
+void pages_forget_all(struct proxy *proxy)
+{
+	while (!list_empty(&proxy->page_lru))
+		drop(proxy, LIST_ENTRY(proxy->page_lru.next, struct page, lru));
+}
+
 static void keep(
         struct proxy *proxy, const struct buf *key, const uint8_t hash[16], struct bytes *body)
 {

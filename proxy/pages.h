@@ -13,4 +13,6 @@ bool pages_read(struct db_read *read, struct request *request, const struct list
 struct bytes *pages_render(struct proxy *proxy, struct request *request,
         const struct listing *listing, const struct db_read *read);
 
+void pages_forget_all(struct proxy *proxy);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/crypto/md5_lanes.h"
+#include "proxy/pages.h"
 #include "proxy/settle.h"
 #include <stdlib.h>
 
@@ -19,6 +20,17 @@ enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor
 	list_init(&proxy->page_lru);
 	proxy->settle = settle_new(proxy);
 	return md5_engine_new(reactor, &proxy->md5);
+}
+
+void proxy_done(struct proxy *proxy)
+{
+	info_forget_all(proxy);
+	pages_forget_all(proxy);
+	hash_done(&proxy->infos);
+	hash_done(&proxy->pages);
+	hash_done(&proxy->row_queues);
+	settle_free(proxy->settle);
+	md5_engine_free(proxy->md5);
 }
 
 const struct limits limits_default = {

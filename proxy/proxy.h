@@ -91,6 +91,8 @@ struct proxy {
  * under way. */
 enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor *reactor,
         struct backend *backend, size_t page_bytes_max, size_t body_bytes_max);
+/* No request may be under way. */
+void proxy_done(struct proxy *proxy);
 extern const struct limits limits_default; /* Swift's */
 
 /* --- fan.c: one message to several devices --- */
@@ -100,6 +102,7 @@ struct fan {
 	unsigned count, answered;
 	struct backend_call *calls; /* owned */
 	struct place *place;        /* owned; NULL unless fan_ask started it */
+	struct hlc *hlc;            /* borrowed; sees the times in the answers */
 };
 
 /* Sends msg (moved) to each device. deadline_ms bounds every call. */
@@ -182,6 +185,7 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
         const char *container);
 void info_fetch_done(struct info_fetch *fetch);
 void info_unref(struct info *info);
+void info_forget_all(struct proxy *proxy);
 
 /* After a change to an account or container, before the client hears of it. */
 void info_changed(struct cluster *cluster, const char *account, const char *container);

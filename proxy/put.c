@@ -807,7 +807,8 @@ static enum step put_commit(struct op *op)
 		return request_fail(request, 404);
 	md5_hex(put->digest, etag);
 	http_header(request->http, "Etag", etag);
-	http_date_format((int64_t)((request->ts + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
+	uint64_t ts = put->commit.msg->ts;
+	http_date_format((int64_t)((ts + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
 	http_header(request->http, "Last-Modified", date);
 	if (put->copy)
 		copied_from(request, put);

@@ -66,6 +66,16 @@ struct settle *settle_new(struct proxy *proxy)
 	return s;
 }
 
+void settle_free(struct settle *s)
+{
+	if (s->waiting)
+		timer_cancel(s->proxy->reactor, &s->timer);
+	for (uint32_t i = 0; i < s->device_count; i++)
+		free(s->devices[i].items);
+	free(s->devices);
+	free(s);
+}
+
 void settle_add(
         struct settle *s, uint32_t device, unsigned policy, const uint8_t key[16], uint64_t ts)
 {

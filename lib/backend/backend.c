@@ -31,6 +31,7 @@ void backend_msg_unref(struct backend_msg *msg)
 	if (!msg || atomic_fetch_sub_explicit(&msg->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	bytes_unref(msg->body);
+	backend_msg_unref(msg->parent);
 	struct arena arena = *msg->arena;
 	arena_done(&arena);
 }
@@ -61,6 +62,27 @@ void backend_msg_headers(struct backend_msg *msg, const struct buf *block)
 		memcpy(copy, block->data, block->len);
 	msg->headers = copy;
 	msg->headers_len = block->len;
+}
+
+struct backend_msg *backend_msg_at(struct backend_msg *msg, uint64_t ts)
+{
+	struct backend_msg *copy = backend_msg_new(msg->op, msg->kind);
+	struct arena *arena = copy->arena;
+	struct backend_update *updates =
+	        backend_msg_alloc(copy, (msg->update_count + 1) * sizeof(*updates));
+
+	for (unsigned i = 0; i < msg->update_count; i++) {
+		updates[i] = msg->updates[i];
+		updates[i].row.ts = ts;
+	}
+	*copy = *msg;
+	atomic_init(&copy->refs, 1);
+	copy->arena = arena;
+	copy->parent = backend_msg_ref(msg);
+	copy->body = msg->body ? bytes_ref(msg->body) : NULL;
+	copy->updates = updates;
+	copy->ts = ts;
+	return copy;
 }
 
 static void deliver(struct task *task)

@@ -133,7 +133,8 @@ struct backend_msg {
 	const struct backend_row *rows;
 	unsigned row_count;
 	struct backend_list list;
-	struct arena *arena; /* private: what the pointers above live in */
+	struct arena *arena;        /* private: what the pointers above live in */
+	struct backend_msg *parent; /* private: or they live in this one */
 };
 
 struct backend_reply {
@@ -196,6 +197,10 @@ void *backend_msg_alloc(struct backend_msg *msg, size_t size);
 void backend_msg_path(
         struct backend_msg *msg, const char *account, const char *container, const char *object);
 void backend_msg_headers(struct backend_msg *msg, const struct buf *block);
+
+/* The same message at another time: ts, and that of the rows it carries. The first one stays as it
+ * is, and lives as long as its copy. */
+struct backend_msg *backend_msg_at(struct backend_msg *msg, uint64_t ts);
 
 /* For those that answer: sets reply.err and delivers the call to its origin. Any thread. */
 void backend_finish(struct backend_call *call, enum err err);

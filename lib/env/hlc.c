@@ -27,6 +27,8 @@ bool hlc_see(struct hlc *hlc, uint64_t ts)
 {
 	uint64_t last = atomic_load(&hlc->last);
 
+	if (ts <= last)
+		return true;
 	if (ts > wall(hlc) + HLC_AHEAD_MAX)
 		return false;
 	while (ts > last && !atomic_compare_exchange_weak(&hlc->last, &last, ts))

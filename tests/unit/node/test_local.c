@@ -42,6 +42,8 @@ static int setup(void **state)
 	node_backend_init(&node);
 	node.reactor_count = 1;
 	node.device_count = 1;
+	node.devices[0].node = &node;
+	hlc_init(&node.hlc, &env.env);
 	node.devices[0].ready = true;
 	list_init(&node.reactors[0].calls);
 	assert_int_equal(reactor_new(&env.env, 64, &node.reactors[0].reactor), ERR_OK);

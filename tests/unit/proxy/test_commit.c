@@ -1,0 +1,201 @@
+/* The end of a write, with devices that answer as a table says. */
+#include "tests/lib/test.h"
+
+#include "lib/base/mem.h"
+#include "proxy/commit.h"
+#include "ring/builder.h"
+#include <stdlib.h>
+
+#define DEVICES 3
+
+static struct env_fake env;
+static struct hlc hlc;
+static struct cluster cluster;
+static struct reactor *reactor;
+static struct proxy proxy;
+static struct backend backend;
+static uint64_t newest[DEVICES]; /* what each device knows of the key */
+static bool down[DEVICES];
+static unsigned records;
+
+/* A device that keeps timestamps only. */
+static void device_send(struct backend *b, struct backend_call *call)
+{
+	const struct backend_msg *msg = call->msg;
+	uint64_t *known = &newest[call->device];
+	enum err err = ERR_OK;
+
+	(void)b;
+	call->origin = reactor;
+	if (down[call->device]) {
+		err = ERR_UNAVAILABLE;
+	} else if (msg->op == BACKEND_OBJECT_PUT) {
+		records++;
+		if (msg->ts <= *known) {
+			call->reply.ts = *known;
+			err = ERR_CONFLICT;
+		} else {
+			*known = msg->ts;
+		}
+	} else if (msg->op == BACKEND_OBJECT_GRANT) {
+		call->reply.ts = *known;
+		err = *known ? ERR_OK : ERR_NOT_FOUND;
+	}
+	backend_finish(call, err);
+}
+
+static struct ring_set *rings(void)
+{
+	char ip[] = "127.0.0.1", none[] = "", names[DEVICES][4] = {"a", "b", "c"};
+	struct ring_dev devs[DEVICES];
+	uint32_t *handles = mem_zalloc(DEVICES * sizeof(*handles));
+	struct ring *ring;
+
+	for (unsigned i = 0; i < DEVICES; i++) {
+		handles[i] = i;
+		devs[i] = (struct ring_dev){.region = 1,
+		        .zone = i,
+		        .ip = ip,
+		        .port = 6200,
+		        .replication_ip = none,
+		        .device = names[i],
+		        .meta = none,
+		        .weight = 100};
+	}
+	assert_int_equal(ring_build(4, 3, devs, DEVICES, &ring), ERR_OK);
+	return ring_set_new(&ring, &handles, 1);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(newest, 0, sizeof(newest));
+	memset(down, 0, sizeof(down));
+	records = 0;
+	env_fake_init(&env, 1);
+	env.wall_us = 1700000000000000;
+	hlc_init(&hlc, &env.env);
+	cluster = (struct cluster){.env = &env.env, .hlc = &hlc};
+	cluster.account_rings = rings();
+	cluster.container_rings = rings();
+	cluster.policies[0] = (struct policy){.name = "p", .rings = rings()};
+	backend.send = device_send;
+	assert_int_equal(reactor_new(&env.env, 64, &reactor), ERR_OK);
+	reactor_turn(reactor, false);
+	assert_int_equal(proxy_init(&proxy, &cluster, reactor, &backend, 0, 1 << 20), ERR_OK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	proxy_done(&proxy);
+	ring_set_free(cluster.account_rings);
+	ring_set_free(cluster.container_rings);
+	ring_set_free(cluster.policies[0].rings);
+	reactor_free(reactor);
+	return 0;
+}
+
+static struct commit commit;
+static bool ended;
+static enum err outcome;
+
+static enum step run_commit(struct op *op)
+{
+	if (!commit_ready(&commit))
+		return STEP_WAIT;
+	(void)op;
+	outcome = commit.err;
+	return STEP_DONE;
+}
+
+static const struct op_state states[] = {{"commit", run_commit, 0, 0}};
+
+static void release(struct op *op)
+{
+	(void)op;
+	commit_done(&commit);
+	ended = true;
+}
+
+static void put(bool only_if_absent)
+{
+	struct op op;
+
+	commit = (struct commit){.only_if_absent = only_if_absent};
+	ended = false;
+	op_init(&op, reactor, states, release);
+	commit_message(&commit, BACKEND_OBJECT_PUT, &op, &proxy, 0, "a", "c", "o", hlc_now(&hlc));
+	commit_start(&commit);
+	op_start(&op);
+	for (unsigned turns = 0; !ended && turns < 1000; turns++) {
+		env.mono_us += 1000;
+		reactor_turn(reactor, false);
+	}
+	assert_true(ended);
+}
+
+static void test_a_write_comes_after_those_of_a_clock_ahead(void **state)
+{
+	(void)state;
+	uint64_t ahead = hlc_now(&hlc) + 20 * TS_PER_SECOND;
+
+	newest[0] = newest[1] = ahead;
+	put(false);
+	assert_int_equal(outcome, ERR_OK);
+	for (unsigned i = 0; i < DEVICES; i++)
+		assert_true(newest[i] > ahead);
+	assert_true(hlc_now(&hlc) > ahead);
+}
+
+static void test_one_lagging_replica_needs_no_second_try(void **state)
+{
+	(void)state;
+	newest[2] = hlc_now(&hlc) + 20 * TS_PER_SECOND;
+	put(false);
+	assert_int_equal(outcome, ERR_OK);
+	assert_int_equal(records, 3);
+}
+
+static void test_a_time_that_no_clock_may_have_is_given_up(void **state)
+{
+	(void)state;
+	newest[0] = newest[1] = hlc_now(&hlc) + 2 * HLC_AHEAD_MAX;
+	put(false);
+	assert_int_equal(outcome, ERR_CONFLICT);
+}
+
+static void test_if_absent_asks_again_and_finds_it(void **state)
+{
+	(void)state;
+	newest[0] = newest[1] = hlc_now(&hlc) + 20 * TS_PER_SECOND;
+	put(true);
+	assert_int_equal(outcome, ERR_PRECONDITION);
+	assert_int_equal(records, 0);
+}
+
+static void test_no_majority(void **state)
+{
+	(void)state;
+	down[0] = down[2] = true;
+	put(false);
+	assert_int_equal(outcome, ERR_UNAVAILABLE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(
+	                test_a_write_comes_after_those_of_a_clock_ahead, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_one_lagging_replica_needs_no_second_try, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_a_time_that_no_clock_may_have_is_given_up, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_if_absent_asks_again_and_finds_it, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_no_majority, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
