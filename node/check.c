@@ -3,6 +3,7 @@
 #include "node/node.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -69,6 +70,11 @@ static enum err check_devices(const struct node *node, struct buf *error)
 	const struct conf_list *list = &node->conf.devices;
 	enum err err = ERR_OK;
 
+	if (!node->stores && list->count)
+		return wrong(node, error, "[devices] device is for nodes with the role storage",
+		        list->items[0]);
+	if (!node->stores)
+		return ERR_OK;
 	if (!list->count || list->count > NODE_DEVICES_MAX) {
 		buf_printf(error, "%s: [devices] wants 1 to %u lines `device = NAME`, not %u",
 		        node->conf_path, NODE_DEVICES_MAX, list->count);
@@ -89,10 +95,39 @@ static enum err check_secrets(const struct node *node, struct buf *error)
 	        "");
 }
 
-enum err node_check(const struct node *node, struct buf *error)
+static bool next_word(const char **at, char *ret_word, size_t size)
+{
+	size_t len = strcspn(*at += strspn(*at, " ,\t"), " ,\t");
+
+	snprintf(ret_word, size, "%.*s", (int)len, *at);
+	*at += len;
+	return len > 0;
+}
+
+static enum err read_roles(struct node *node, struct buf *error)
+{
+	const char *at = node->conf.roles;
+	char word[32];
+
+	while (next_word(&at, word, sizeof(word))) {
+		if (strcmp(word, "proxy") == 0)
+			node->serves = true;
+		else if (strcmp(word, "storage") == 0)
+			node->stores = true;
+		else
+			return wrong(node, error, "[node] roles are proxy and storage", word);
+	}
+	if (node->serves || node->stores)
+		return ERR_OK;
+	return wrong(node, error, "[node] roles wants proxy, storage or both", node->conf.roles);
+}
+
+enum err node_check(struct node *node, struct buf *error)
 {
 	enum err err;
 
+	if ((err = read_roles(node, error)))
+		return err;
 	if ((err = check_address(node, error)) || (err = check_tls(node, error)) ||
 	        (err = check_secrets(node, error)))
 		return err;

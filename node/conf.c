@@ -8,6 +8,8 @@ const struct conf_option node_options[] = {
         {"node", "bind_ip", CONF_TEXT, AT(bind_ip), "127.0.0.1", 0, 0, CONF_RESTART,
                 "Address the API listens on."},
         {"node", "port", CONF_U64, AT(port), "8080", 1, 65535, CONF_RESTART, "Port of the API."},
+        {"node", "roles", CONF_TEXT, AT(roles), "proxy storage", 0, 0, CONF_RESTART,
+                "What it does: proxy (serves clients), storage (has devices), or both."},
         {"node", "reactors", CONF_U64, AT(reactors), "0", 0, NODE_REACTORS_MAX, CONF_RESTART,
                 "Loops, one per core; 0: as many as there are cores."},
         {"node", "log_level", CONF_TEXT, AT(log_level), "info", 0, 0, CONF_RELOAD,

@@ -110,7 +110,8 @@ static void open_edge(struct task *task)
 	r->snapshot.fire = on_snapshot;
 	on_snapshot(&r->snapshot);
 	if (r->index == 0) {
-		expirer_start(&r->proxy, &expirer);
+		if (r->node->stores)
+			expirer_start(&r->proxy, &expirer);
 		log_info("serving", "ip=%s port=%u reactors=%u devices=%u", conf->bind_ip,
 		        (unsigned)conf->port, r->node->reactor_count, r->node->device_count);
 	}
@@ -138,7 +139,7 @@ static void serve_requests(struct node *node)
 /* All devices have been opened or given up: from whichever reactor was last. */
 void node_devices_ready(struct node *node)
 {
-	if (!ready_count(node)) {
+	if (node->stores && !ready_count(node)) {
 		log_error("devices", "none of %u can be used", node->device_count);
 		_exit(2);
 	}
@@ -152,7 +153,7 @@ static void on_wait(struct timer *timer)
 
 	if (atomic_load(&node->serving))
 		return;
-	if (ready_count(node)) {
+	if (!node->stores || ready_count(node)) {
 		log_warn("devices", "pending=%u next=%s", atomic_load(&node->devices_pending),
 		        log_quote("serving without them"));
 		serve_requests(node);
@@ -167,7 +168,7 @@ static void *run_reactor(void *arg)
 
 	if (r->index == 0) {
 		r->node->wait.fire = on_wait;
-		timer_set(r->reactor, &r->node->wait, DEVICES_WAIT_US);
+		timer_set(r->reactor, &r->node->wait, r->node->stores ? DEVICES_WAIT_US : 1);
 	}
 	r->start.run = start_reactor;
 	reactor_post(r->reactor, &r->start);

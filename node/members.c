@@ -11,6 +11,8 @@ static bool is_own_address(const struct node *node, const struct ring_dev *dev)
 {
 	const struct node_conf *conf = &node->conf;
 
+	if (!node->stores)
+		return false;
 	if (!conf->wire_port)
 		return true; /* alone: all devices are here, whatever their address was */
 	return (dev->port == conf->wire_port && strcmp(dev->ip, conf->wire_ip) == 0) ||

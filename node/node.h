@@ -22,7 +22,7 @@
 struct node_conf {
 	const char *bind_ip, *state_dir, *log_level, *tls_cert, *tls_key, *hash_prefix,
 	        *hash_suffix;
-	const char *cors_allow_origin, *wire_ip;
+	const char *cors_allow_origin, *wire_ip, *roles;
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, token_life, max_file_size;
@@ -108,6 +108,7 @@ struct node_reactor {
 struct node {
 	struct node_conf conf;
 	struct conf *conf_texts; /* owned */
+	bool serves, stores;     /* its roles */
 	struct cluster cluster;
 	struct hlc hlc;
 	struct backend backend; /* local */
@@ -135,7 +136,7 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error);
 enum err node_prepare(struct node *node, struct buf *error);
 
 /* --- check.c --- */
-enum err node_check(const struct node *node, struct buf *error);
+enum err node_check(struct node *node, struct buf *error); /* fills in its roles */
 
 /* --- members.c --- */
 /* The handle of each device of the ring, by its id there; owned by the caller. ERR_NOT_FOUND: the

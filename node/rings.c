@@ -309,7 +309,7 @@ static enum err load_live(struct node *node, struct node_ring *r, struct buf *er
 static enum err load_inbox(struct node *node, struct node_ring *r, struct ring **ret_ring)
 {
 	char path[PATH_MAX];
-	bool makes = !node->conf.wire_port || node->conf.wire_loopback;
+	bool makes = node->stores && (!node->conf.wire_port || node->conf.wire_loopback);
 
 	inbox_path(node, r, path);
 	enum err err = ring_load(path, ret_ring);

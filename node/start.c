@@ -228,7 +228,9 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	if ((err = parse_users(node, error)) || (err = parse_policies(node, error)) ||
 	        (err = load_tls(node, error)))
 		return err;
-	return node_check(node, error);
+	err = node_check(node, error);
+	node->cluster.serves = node->serves;
+	return err;
 }
 
 /* An earlier node that is on its way out is waited for. */

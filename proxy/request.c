@@ -401,6 +401,8 @@ static const struct method *route(struct request *request)
 	            strcmp(request->path, "/metrics") == 0) &&
 	        reads)
 		return refuse(request, 200);
+	if (!request_cluster(request)->serves)
+		return refuse(request, 404);
 	if (strcmp(request->path, "/info") == 0)
 		return &info_get_method;
 	if (request_cluster(request)->users &&
