@@ -6,6 +6,7 @@
 #include "lib/reactor/disk_file.h"
 #include "node/jobs.h"
 #include "node/reaper.h"
+#include "node/replicate.h"
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,7 +74,9 @@ static enum err start_roles(struct node_device *d, struct device *device)
 	        objectd_open(&(struct objectd_options){.device = device, .reactor = r->reactor});
 	if ((err = jobs_start(d, &d->jobs)))
 		return err;
-	return reaper_start(d, &d->reaper);
+	if ((err = reaper_start(d, &d->reaper)))
+		return err;
+	return replicate_start(d, &d->replicator);
 }
 
 static void on_opened(void *owner, struct device *device, enum err err)
@@ -168,7 +171,7 @@ static void open_done(struct work *work)
 	        .create = true,
 	        .unit_bytes = (uint32_t)conf->unit_bytes,
 	        .bytes_max = d->bytes_max,
-	        .reclaim_ticks = 7 * 86400 * TS_PER_SECOND,
+	        .reclaim_ticks = NODE_RECLAIM_TICKS,
 	        .zero_ahead = d->is_file ? 3 : 1, /* a file's reserve is written, or not there */
 	        .compact_rate = 64u << 20,
 	        .scrub_rate = conf->scrub_rate,
@@ -251,6 +254,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 		}
 	}
 	node_ring_metrics(node, out);
+	replicate_metrics(node, out);
 	buf_str(out, "# TYPE cairn_requests counter\n");
 	for (unsigned i = 0; i < node->reactor_count; i++) {
 		const struct proxy_stats *s = &node->reactors[i].proxy.stats;

@@ -19,13 +19,16 @@
 #define NODE_MEMBERS_MAX  16384 /* devices of other nodes */
 #define NODE_RINGS_MAX    (2 + BACKEND_POLICIES)
 
+/* Age at which tombstones may go, once all replicas have them. */
+#define NODE_RECLAIM_TICKS (7 * 86400 * TS_PER_SECOND)
+
 struct node_conf {
 	const char *bind_ip, *state_dir, *log_level, *tls_cert, *tls_key, *hash_prefix,
 	        *hash_suffix;
 	const char *cors_allow_origin, *wire_ip, *roles;
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
-	        scrub_rate, scrub_pause, token_life, max_file_size;
+	        scrub_rate, scrub_pause, replicate_pause, token_life, max_file_size;
 	bool account_autocreate, v1_auth, wire_loopback;
 	struct conf_list devices, users, policies;
 };
@@ -49,9 +52,10 @@ struct node_device {
 	struct objectd *objectd;
 	struct containerd *containerd;
 	struct accountd *accountd;
-	struct jobs *jobs;     /* owned: what runs by itself */
-	struct reaper *reaper; /* owned */
-	struct mend *mend;     /* owned; NULL until something was corrupt */
+	struct jobs *jobs;             /* owned: what runs by itself */
+	struct reaper *reaper;         /* owned */
+	struct mend *mend;             /* owned; NULL until something was corrupt */
+	struct replicator *replicator; /* owned */
 	struct work opening;
 	uint64_t bytes_max;
 	struct timer retry;
@@ -64,6 +68,10 @@ struct node_device {
 	struct {
 		atomic_uint_least64_t up, objects, used, live, max, unsettled, corrupt, batches,
 		        overlay;
+		/* Replication: round_us and equal_us say when the last round began (wall clock)
+		 * that left nothing out, and that found all equal. */
+		atomic_uint_least64_t rounds, differences, round_lags, round_us, equal_us, pushed,
+		        push_errors;
 	} seen;
 };
 

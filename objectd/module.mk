@@ -1,6 +1,7 @@
-SRC += objectd/objectd.c objectd/write.c objectd/read.c objectd/stage.c
+SRC += objectd/objectd.c objectd/write.c objectd/read.c objectd/stage.c objectd/compare.c
 UNIT += tests/unit/objectd/test_objectd.c
 TESTLIB += tests/lib/disk_fake.c
 FAULT += tests/fault/fault_device.c
 FAULT += tests/fault/fault_fuse.c
 $(B)/tests/fault/fault_fuse: LDLIBS += -lfuse3
+UNIT += tests/unit/objectd/test_compare.c

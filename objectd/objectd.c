@@ -108,6 +108,10 @@ void objectd_handle(struct objectd *o, struct backend_call *call)
 	case BACKEND_OBJECT_SETTLED:
 		settled(o, call);
 		break;
+	case BACKEND_OBJECT_DIGEST:
+	case BACKEND_OBJECT_KEYS:
+		compare_start(o, call);
+		break;
 	default:
 		backend_finish(call, ERR_UNSUPPORTED);
 		break;

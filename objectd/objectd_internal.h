@@ -1,5 +1,5 @@
 /* What the files of objectd share: write.c changes versions, stage.c takes large bodies,
- * read.c answers reads, objectd.c is the rest. */
+ * read.c answers reads, compare.c tells what ranges of keys hold, objectd.c is the rest. */
 #ifndef OBJECTD_OBJECTD_INTERNAL_H
 #define OBJECTD_OBJECTD_INTERNAL_H
 
@@ -64,6 +64,9 @@ void stage_drop(struct objectd *objectd, struct backend_call *call);
 struct upload *stage_find(struct objectd *objectd, uint64_t stage);
 void stage_free(struct upload *upload); /* releases its space; waits for what is in flight */
 void stage_sweep(struct objectd *objectd, bool all);
+
+/* compare.c */
+void compare_start(struct objectd *objectd, struct backend_call *call);
 
 /* read.c */
 void read_get(struct objectd *objectd, struct backend_call *call);

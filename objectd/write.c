@@ -371,7 +371,21 @@ static uint64_t newest(uint64_t ts, uint64_t meta_ts)
 	return meta_ts > ts ? meta_ts : ts;
 }
 
-/* The version decides: last writer wins, also over writes that come late. */
+/* Last writer wins, also over writes that come late. Among bodies and tombstones ts decides: a
+ * POST to a body that was deleted, or replaced, meanwhile does not bring it back. A body that a
+ * later POST has missed comes with the metadata of that (or after the POST). */
+static bool loses(const struct backend_msg *msg, const struct device_version *version)
+{
+	bool put = msg->op == BACKEND_OBJECT_PUT;
+
+	if (version->deleted || msg->op == BACKEND_OBJECT_DELETE)
+		return msg->ts <= version->ts;
+	if (put && msg->ts < version->ts)
+		return true;
+	return newest(msg->ts, msg->meta_ts) <= newest(version->ts, version->meta_ts);
+}
+
+/* The version decides. */
 static void run(struct write *w)
 {
 	struct backend_call *call = w->call;
@@ -384,15 +398,14 @@ static void run(struct write *w)
 		run_grant(w, &version, known);
 		return;
 	}
-	uint64_t ts = newest(msg->ts, msg->meta_ts);
-	uint64_t known_ts = known ? newest(version.ts, version.meta_ts) : 0;
+	bool again = known && msg->ts >= version.ts &&
+	             newest(msg->ts, msg->meta_ts) == newest(version.ts, version.meta_ts);
 	/* A copy of what cannot be read here comes with the same timestamp; so does one of a body
 	 * that was missed, when the POST after it was not. */
 	bool same =
 	        version.corrupt && msg->op == (live ? BACKEND_OBJECT_PUT : BACKEND_OBJECT_DELETE);
-	bool missed = live && msg->meta_ts && msg->ts > version.ts;
-	bool repairs = known && ts == known_ts && (same || missed);
-	if (known && !repairs && ts <= known_ts) {
+	bool missed = live && msg->op == BACKEND_OBJECT_PUT && msg->ts > version.ts;
+	if (known && loses(msg, &version) && !(again && (same || missed))) {
 		objectd_reply_version(call, &version);
 		finish(w, ERR_CONFLICT);
 		return;

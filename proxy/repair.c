@@ -1,4 +1,5 @@
-/* get -> (read -> stage)* -> put -> wait        a tombstone: put -> wait */
+/* get -> (read -> stage)* -> put -> wait        a tombstone: put -> wait; metadata: get -> put ->
+ * wait */
 #include "proxy/repair.h"
 
 #include "lib/base/mem.h"
@@ -13,12 +14,12 @@ struct repair {
 	struct proxy *proxy;
 	struct op *waiter; /* borrowed; NULL once it let go */
 	unsigned refs;
-	char *account, *container, *object; /* owned */
+	char *account, *container, *object; /* owned; NULL until the GET tells them */
 	unsigned policy, to_count;
 	struct place place;
 	uint64_t have;
-	bool all; /* targets must take it: the place does not matter */
-	uint64_t ts, offset, stage;
+	bool all;                            /* targets must take it: the place does not matter */
+	uint64_t ts, meta_ts, offset, stage; /* meta_ts: of a POST that alone is brought, or 0 */
 	uint32_t from, to[PLACE_MAX];
 	bool deleted, decided;
 	enum err err;
@@ -48,7 +49,7 @@ static void decide(struct repair *r, enum err err)
 {
 	r->decided = true;
 	r->err = err;
-	if (err)
+	if (err && r->object)
 		log_warn("repair", "object=%s err=%s", log_quote(r->object), err_name(err));
 	if (r->waiter)
 		op_child_end(r->waiter);
@@ -70,6 +71,22 @@ static enum step give_up(struct repair *r, enum err err)
 	return STEP_DONE;
 }
 
+/* Three texts, each with its NUL. */
+static bool take_names(struct repair *r, const struct buf *path)
+{
+	char **names[] = {&r->account, &r->container, &r->object};
+	size_t at = 0;
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		size_t len = strnlen(path->data + at, path->len - at);
+		if (at + len == path->len)
+			return false;
+		*names[i] = mem_strdup(path->data + at);
+		at += len + 1;
+	}
+	return true;
+}
+
 static enum step repair_get(struct op *op)
 {
 	struct repair *r = repair_of(op);
@@ -78,7 +95,7 @@ static enum step repair_get(struct op *op)
 		return op_go(op, PUT);
 	if (!r->get.count) {
 		struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
-		msg->len = UINT64_MAX;
+		msg->len = r->meta_ts ? 0 : UINT64_MAX;
 		fan_start(&r->get, op, r->proxy, msg, &r->from, 1, DEADLINE_MS);
 	}
 	if (fan_open(&r->get))
@@ -86,9 +103,13 @@ static enum step repair_get(struct op *op)
 	const struct backend_reply *g = &r->get.calls[0].reply;
 	if (g->err)
 		return give_up(r, g->err);
-	if (g->ts != r->ts)
+	if (g->ts != r->ts || (r->meta_ts && g->meta_ts != r->meta_ts))
 		return give_up(
 		        r, ERR_CONFLICT); /* moved on: whoever asked will see the newer one */
+	if (!r->object && !take_names(r, &g->path))
+		return give_up(r, ERR_CORRUPT);
+	if (r->meta_ts)
+		return op_go(op, PUT);
 	return op_go(op, g->body_len == g->size ? PUT : READ);
 }
 
@@ -140,10 +161,14 @@ static enum step repair_stage(struct op *op)
 static enum step repair_put(struct op *op)
 {
 	struct repair *r = repair_of(op);
-	struct backend_msg *msg =
-	        message(r, r->deleted ? BACKEND_OBJECT_DELETE : BACKEND_OBJECT_PUT);
+	struct backend_msg *msg = message(r, r->deleted   ? BACKEND_OBJECT_DELETE
+	                                     : r->meta_ts ? BACKEND_OBJECT_POST
+	                                                  : BACKEND_OBJECT_PUT);
 
-	if (!r->deleted) {
+	if (r->meta_ts) {
+		backend_msg_headers(msg, &r->get.calls[0].reply.headers);
+		msg->ts = r->meta_ts;
+	} else if (!r->deleted) {
 		const struct backend_reply *g = &r->get.calls[0].reply;
 		backend_msg_headers(msg, &g->headers);
 		msg->meta_ts = g->meta_ts > g->ts ? g->meta_ts : 0;
@@ -214,36 +239,68 @@ static void release(struct op *op)
 	repair_unref(r);
 }
 
-struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
-        const char *account, const char *container, const char *object, uint64_t ts, bool deleted,
-        uint32_t from, const uint32_t *to, unsigned to_count, const struct place *place,
-        uint64_t have)
+static struct repair *create(struct proxy *proxy, struct op *op, unsigned policy, uint32_t from,
+        const uint32_t *to, unsigned to_count)
 {
 	struct repair *r = mem_zalloc(sizeof(*r));
 
 	r->proxy = proxy;
 	r->waiter = op;
 	r->refs = 2;
-	r->account = mem_strdup(account);
-	r->container = mem_strdup(container);
-	r->object = mem_strdup(object);
 	r->policy = policy;
-	r->ts = ts;
-	r->deleted = deleted;
 	r->from = from;
-	r->have = have;
-	r->all = !place;
 	r->to_count = to_count;
 	memcpy(r->to, to, to_count * sizeof(*to));
 	r->stage = atomic_fetch_add(&proxy->cluster->next_stage, 1);
+	return r;
+}
+
+static void start(struct repair *r)
+{
+	if (r->waiter)
+		op_child_begin(r->waiter);
+	op_init(&r->op, r->proxy->reactor, states, release);
+	op_start(&r->op);
+}
+
+struct repair *repair_push(struct proxy *proxy, struct op *op, unsigned policy,
+        const struct backend_key *version, enum repair_part part, uint32_t from, uint32_t to)
+{
+	struct repair *r = create(proxy, op, policy, from, &to, 1);
+
+	r->ts = version->ts;
+	r->meta_ts = part == REPAIR_METADATA ? version->meta_ts : 0;
+	r->deleted = version->deleted;
+	r->all = true;
+	place_of_key(proxy_rings(proxy->cluster, BACKEND_OBJECT, policy), version->key, &r->place);
+	if (r->deleted) { /* the key is all there is to know */
+		r->account = mem_strdup("");
+		r->container = mem_strdup("");
+		r->object = mem_strdup("");
+	}
+	start(r);
+	return r;
+}
+
+struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
+        const char *account, const char *container, const char *object, uint64_t ts, bool deleted,
+        uint32_t from, const uint32_t *to, unsigned to_count, const struct place *place,
+        uint64_t have)
+{
+	struct repair *r = create(proxy, op, policy, from, to, to_count);
+
+	r->account = mem_strdup(account);
+	r->container = mem_strdup(container);
+	r->object = mem_strdup(object);
+	r->ts = ts;
+	r->deleted = deleted;
+	r->have = have;
+	r->all = !place;
 	if (place)
 		r->place = *place;
 	else
 		proxy_place(proxy->cluster, policy, account, container, object, &r->place);
-	if (op)
-		op_child_begin(op);
-	op_init(&r->op, proxy->reactor, states, release);
-	op_start(&r->op);
+	start(r);
 	return r;
 }
 

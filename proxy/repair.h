@@ -15,6 +15,13 @@ struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
         uint32_t from, const uint32_t *to, unsigned to_count, const struct place *place,
         uint64_t have);
 
+/* Brings what the index of `from` has of a key to another device: a tombstone, a version with its
+ * body, or, when the target has the body, the metadata of the last POST alone. Outcome OK: the
+ * target has it or something newer. ERR_CONFLICT: `from` has something newer by now. */
+enum repair_part { REPAIR_WHOLE, REPAIR_METADATA };
+struct repair *repair_push(struct proxy *proxy, struct op *op, unsigned policy,
+        const struct backend_key *version, enum repair_part part, uint32_t from, uint32_t to);
+
 /* True when decided. */
 bool repair_outcome(const struct repair *repair, enum err *ret_err);
 

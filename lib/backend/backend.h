@@ -68,6 +68,16 @@ enum backend_op {
 	BACKEND_DB_UPDATE,
 	BACKEND_DB_LIST,
 	BACKEND_DB_ROWS,
+
+	/* Replicas are compared by what they hold in ranges of keys: those whose first range_bits
+	 * bits are those of msg->ranges[i] (ascending). A tombstone older than `ts` says no more
+	 * than nothing would, where nothing else is known of its key.
+	 * DIGEST: a backend_digest for each of the 1 << fan_out equal parts of each range, over
+	 * versions and tombstones, but tombstones older than ts. KEYS: a backend_key for each of
+	 * them, those tombstones too, in order; at most len (0: as many as fit), and then
+	 * reply.more. Both from memory. */
+	BACKEND_OBJECT_DIGEST,
+	BACKEND_OBJECT_KEYS,
 };
 
 enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
@@ -75,6 +85,21 @@ enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
 #define BACKEND_PIECE      (1u << 20)   /* bytes of one staged or read piece */
 #define BACKEND_INLINE_MAX (256u << 10) /* a body up to here travels in OBJECT_PUT itself */
 #define BACKEND_POLICIES   16
+
+#define BACKEND_RANGES_MAX  4096  /* of one message */
+#define BACKEND_DIGESTS_MAX 16384 /* of one reply */
+#define BACKEND_KEYS_MAX    8192
+
+/* What a range of keys holds: equal ones hold the same, as far as 128 bits can tell. Little-endian
+ * in a reply, as are keys. */
+struct backend_digest {
+	uint64_t count, sum[2];
+};
+struct backend_key {
+	uint8_t key[16];
+	uint64_t ts, meta_ts; /* meta_ts: last POST, or ts */
+	uint8_t deleted, corrupt, pad[6];
+};
 
 /* A row of a listing: an object in a container, or a container in an account. */
 struct backend_row {
@@ -133,8 +158,11 @@ struct backend_msg {
 	const struct backend_row *rows;
 	unsigned row_count;
 	struct backend_list list;
-	struct arena *arena;        /* private: what the pointers above live in */
-	struct backend_msg *parent; /* private: or they live in this one */
+	const uint64_t *ranges;      /* the bits at the top */
+	unsigned range_count;        /* up to BACKEND_RANGES_MAX */
+	uint8_t range_bits, fan_out; /* together at most 64 */
+	struct arena *arena;         /* private: what the pointers above live in */
+	struct backend_msg *parent;  /* private: or they live in this one */
 };
 
 struct backend_reply {
@@ -159,7 +187,9 @@ struct backend_reply {
 	 * they are as new, or newer where they changed meanwhile (not exact). */
 	uint8_t hash[16];
 	bool exact;
-	struct buf rows; /* encoded, see backend_rows_*; owned */
+	struct buf rows;  /* encoded, see backend_rows_*; owned */
+	struct buf items; /* backend_digest or backend_key, back to back; owned */
+	bool more;        /* there are more than these */
 };
 
 struct backend_call {

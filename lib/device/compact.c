@@ -111,14 +111,15 @@ static uint32_t choose(struct device *device)
 	return best;
 }
 
-/* A tombstone may go when nothing older of its key can be left in another unit: versions it
- * killed have smaller LSNs, so every other unit must begin after it. */
+/* A tombstone may go when the other replicas have it, and nothing older of its key can be left in
+ * another unit: versions it killed have smaller LSNs, so every other unit must begin after it. */
 static bool reclaimable(struct device *device, const struct victim *v, uint32_t unit)
 {
 	const struct env *env = reactor_env(device->reactor);
 	uint64_t now = env->wall_us(env) / 10;
 
-	if (!v->tombstone || v->ts + device->options.reclaim_ticks > now)
+	if (!v->tombstone || v->ts + device->options.reclaim_ticks > now ||
+	        v->first_lsn > device->agreed_lsn[v->policy])
 		return false;
 	if (object_is_open(device, v->policy, v->key, v->ts, v->at))
 		return false;

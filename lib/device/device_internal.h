@@ -4,6 +4,7 @@
  *   log.c      the queue of records, batches, acknowledgements, switching units
  *   footer.c   footers and seals of units that are full
  *   object.c   index, claims on space, open updates
+ *   range.c    what ranges of keys hold, for comparison with other replicas
  *   extent.c   pieces of large bodies and their syncs
  *   read.c     records and pieces from cache or disk
  *   recover.c  from the disk to all of that; scan.c walks a unit's chain of batches
@@ -136,6 +137,7 @@ struct device {
 	uint32_t settled_count, settled_cap;
 	struct timer settled_timer;
 	uint64_t checkpoint[DEVICE_ROLES];
+	uint64_t agreed_lsn[BACKEND_POLICIES]; /* see device_agreed */
 	uint64_t newest_ts;
 
 	struct recovery *recovery;     /* owned by itself; only while opening */
@@ -236,6 +238,7 @@ struct extent_list {
 	uint8_t policy, key[16];
 	struct device_extent extents[];
 };
+uint64_t object_meta_ts(struct device *device, uint8_t policy, const struct index_entry *entry);
 void object_sort_unsettled(struct device *device);
 /* Queues what was settled to ride along. */
 void object_queue_settled(struct device *device);

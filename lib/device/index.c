@@ -155,19 +155,29 @@ void index_remove(struct index *index, struct index_entry *entry)
 	index->count--;
 }
 
-struct index_entry *index_from(struct index *index, const uint8_t key[16])
+const struct index_entry *index_run(
+        const struct index *index, const uint8_t key[16], uint32_t *ret_count)
 {
 	uint32_t b = bucket_of(&index->shards[key[0]], key);
 	uint32_t i = lower(&index->shards[key[0]].buckets[b], key);
 
 	for (unsigned s = key[0]; s < 256; s++, b = 0, i = 0) {
-		struct index_shard *shard = &index->shards[s];
+		const struct index_shard *shard = &index->shards[s];
 		for (; b < 1u << shard->bits; b++, i = 0) {
-			if (i < shard->buckets[b].count)
-				return &shard->buckets[b].entries[i];
+			if (i == shard->buckets[b].count)
+				continue;
+			*ret_count = shard->buckets[b].count - i;
+			return &shard->buckets[b].entries[i];
 		}
 	}
 	return NULL;
+}
+
+struct index_entry *index_from(struct index *index, const uint8_t key[16])
+{
+	uint32_t count;
+
+	return (struct index_entry *)(uintptr_t)index_run(index, key, &count);
 }
 
 /* Copies the arrays of a shard side by side: shrunk in place, each would leave a gap too small to

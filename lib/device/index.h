@@ -62,6 +62,11 @@ void index_remove(struct index *index, struct index_entry *entry);
 /* The first with a key >= `key`, or NULL. */
 struct index_entry *index_from(struct index *index, const uint8_t key[16]);
 
+/* The same, and how many entries from there on lie side by side, in
+ * order. NULL at the end. */
+const struct index_entry *index_run(
+        const struct index *index, const uint8_t key[16], uint32_t *ret_count);
+
 /* Gives room kept for growth back. */
 void index_trim(struct index *index);
 

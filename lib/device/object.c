@@ -98,7 +98,7 @@ static void set_posted(
 	entry->flags |= INDEX_POSTED;
 }
 
-static uint64_t meta_of(struct device *device, uint8_t policy, const struct index_entry *entry)
+uint64_t object_meta_ts(struct device *device, uint8_t policy, const struct index_entry *entry)
 {
 	if (!(entry->flags & INDEX_POSTED))
 		return entry->ts;
@@ -380,6 +380,18 @@ static void see_ts(struct device *device, uint64_t ts)
 		device->newest_ts = ts;
 }
 
+/* Among versions and tombstones of a key ts decides, then the last POST; of equal ones the later in
+ * the log. A tombstone has no POST. */
+static bool is_older(
+        struct device *device, const struct applied *a, const struct index_entry *entry)
+{
+	uint64_t ts = a->ts & ((1ull << 50) - 1);
+
+	if (ts != entry->ts)
+		return ts < entry->ts;
+	return format_newest(ts, a->meta_ts) < object_meta_ts(device, a->policy, entry);
+}
+
 void object_apply(struct device *device, const struct applied *a)
 {
 	struct index_entry *entry = find(device, a->policy, a->key);
@@ -392,7 +404,7 @@ void object_apply(struct device *device, const struct applied *a)
 	if (a->gone)
 		return;
 	if (entry) {
-		if (a->from ? entry->at != a->from : newest < meta_of(device, a->policy, entry))
+		if (a->from ? entry->at != a->from : is_older(device, a, entry))
 			return;
 		replaces = true;
 		old_at = entry->at;
@@ -450,7 +462,7 @@ static void version_of(struct device *device, uint8_t policy, const struct index
 {
 	*ret = (struct device_version){
 	        .ts = entry->ts,
-	        .meta_ts = meta_of(device, policy, entry),
+	        .meta_ts = object_meta_ts(device, policy, entry),
 	        .deleted = entry->flags & INDEX_DELETED,
 	        .extents = entry->flags & INDEX_EXTENTS,
 	        .corrupt = entry->flags & INDEX_CORRUPT,

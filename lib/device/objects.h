@@ -36,6 +36,33 @@ bool device_next(
         struct device *device, uint8_t policy, uint8_t key[16], struct device_version *ret_version);
 uint64_t device_objects(const struct device *device); /* versions and tombstones in the index */
 
+/* --- comparing with other replicas --- */
+
+/* A walk over a range of keys, in slices: those whose first `bits` bits (0 to 64) are those of
+ * prefix. Start with key = device_range_start. */
+struct device_range {
+	uint8_t policy, bits, fan_out;
+	uint64_t prefix, before_ts; /* tombstones older than before_ts do not count in digests */
+	uint8_t key[16];            /* where the next slice begins */
+	bool done;
+};
+void device_range_start(struct device_range *range);
+
+/* Adds up to `most` entries to the sums, one for each of 1 << fan_out equal parts of the range;
+ * returns how many it looked at. Where an entry lies and whether its updates are settled does not
+ * matter. */
+unsigned device_range_digest(struct device *device, struct device_range *range,
+        struct backend_digest *sums, unsigned most);
+
+/* Appends up to `most` backend_keys. */
+unsigned device_range_keys(
+        struct device *device, struct device_range *range, struct buf *keys, unsigned most);
+
+/* All primaries have, or have been given, the tombstones of the policy that this device had when
+ * `lsn` was its newest record (0: nothing is known of that; UINT64_MAX: it is nobody's concern).
+ * Only those are ever reclaimed. In memory alone: a restart waits for the next comparison. */
+void device_agreed(struct device *device, uint8_t policy, uint64_t lsn);
+
 /* --- writing --- */
 
 struct format_record;

@@ -462,6 +462,7 @@ static unsigned run_seed(unsigned want, bool compacts)
 	rig.options.zero_ahead = 0;
 	rig.options.compact_rate = compacts ? 256u << 20 : 0;
 	rig.options.reclaim_ticks = 1;
+	rig.alone = true;
 	rig.env.wall_us += 3600000000u; /* tombstones are old enough to go at once */
 	op_count = row_count = life_start = 0;
 	next_ts = T + 1;

@@ -78,6 +78,8 @@ enum err rig_open(struct rig *rig)
 	device_open(&rig->options);
 	while (!rig->opened)
 		reactor_turn(rig->reactor, false);
+	for (uint8_t policy = 0; !rig->err && rig->alone && policy < BACKEND_POLICIES; policy++)
+		device_agreed(rig->device, policy, UINT64_MAX);
 	if (!rig->err)
 		rig->objectd = objectd_open(
 		        &(struct objectd_options){.device = rig->device, .reactor = rig->reactor});

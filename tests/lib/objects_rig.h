@@ -19,6 +19,7 @@ struct rig {
 	struct device_options options;
 	enum err err; /* of opening */
 	bool opened, closed;
+	bool alone;       /* no other replicas: tombstones go when they are old */
 	unsigned corrupt; /* versions told as unreadable */
 };
 

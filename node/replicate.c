@@ -1,0 +1,579 @@
+/* A round, for the rings of each policy:
+ *
+ *   wait -> target -> (chunk -> (peer -> (ask -> answer (-> push))*)*)* -> target ... -> wait
+ *
+ * A chunk is some partitions and the peers we share them with. A peer and we are asked for digests
+ * of all that is shared, then of parts of what differed, and, where a part is small, for its keys.
+ * Those that we have newer are pushed. */
+#include "node/replicate.h"
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "proxy/repair.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS      250
+#define DEADLINE_MS  30000
+#define CHUNK_PARTS  2048 /* partitions looked up at a time: some hundred microseconds */
+#define FAN_OUT      4    /* a range that differs is split into 16 */
+#define KEYS_EASY    64   /* a range of so few keys is not split any more */
+#define KEYS_A_TIME  4096 /* entries that one KEYS asks for */
+#define PUSHES       8    /* under way at once */
+#define FAILURES_MAX 16   /* pushes to one peer that failed in a row: it has to wait */
+
+enum { WAIT, TARGET, CHUNK, PEER, ASK, ANSWER, PUSH };
+
+struct pair {
+	uint32_t peer;
+	uint64_t prefix;
+};
+
+/* Keys that begin with the first `bits` bits of prefix. */
+struct range {
+	uint64_t prefix;
+	uint32_t count; /* entries of who has more */
+	uint8_t bits;
+};
+
+struct ranges {
+	struct range *items; /* owned */
+	uint32_t count, cap;
+};
+
+struct change {
+	struct backend_key version;
+	uint8_t part; /* enum repair_part */
+};
+
+struct replicator {
+	struct op op;
+	struct node_device *device;
+	struct proxy *proxy;
+	uint64_t next_us; /* when a round begins */
+	/* the round */
+	uint64_t began_wall_us, differences;
+	bool lagging; /* something could not be compared or brought */
+	unsigned policy;
+	/* its rings */
+	const struct ring_set *rings; /* only to be compared: whether they changed */
+	uint64_t version, agreed_version[BACKEND_POLICIES];
+	uint64_t began_lsn, before_ts, part, parts;
+	unsigned bits;
+	bool unsure; /* as lagging, of this policy */
+	bool yielded;
+	/* a chunk, by peer */
+	struct pair *pairs; /* owned */
+	uint32_t pair_count, pair_cap, pair_at;
+	/* a peer */
+	uint32_t peer;
+	unsigned failures;
+	struct ranges digests, keys; /* to be asked for */
+	/* a question */
+	struct range asked[BACKEND_RANGES_MAX];
+	unsigned asked_count;
+	uint8_t fan_out;
+	bool asked_keys;
+	struct fan fan; /* we, then the peer */
+	/* what is pushed */
+	struct change *changes; /* owned */
+	uint32_t change_count, change_cap, change_at;
+	struct repair *pushes[PUSHES];
+};
+
+static struct replicator *replicator_of(struct op *op)
+{
+	return CONTAINER_OF(op, struct replicator, op);
+}
+
+static const struct ring_set *rings_of(const struct replicator *r)
+{
+	return proxy_rings(r->proxy->cluster, BACKEND_OBJECT, r->policy);
+}
+
+static uint64_t now_us(const struct replicator *r)
+{
+	return reactor_now_us(r->op.reactor);
+}
+
+/* --- rounds --- */
+
+static bool may_begin(const struct replicator *r)
+{
+	const struct node_device *d = r->device;
+
+	return atomic_load(&d->ready) && !atomic_load(&d->hung) && !d->down &&
+	       !atomic_load(&d->node->devices_pending);
+}
+
+static enum step replicate_wait(struct op *op)
+{
+	struct replicator *r = replicator_of(op);
+	const struct env *env = r->proxy->cluster->env;
+
+	if (!op->expired)
+		return STEP_WAIT;
+	if (now_us(r) < r->next_us || !may_begin(r))
+		return op_go(op, WAIT);
+	r->began_wall_us = env->wall_us(env);
+	r->differences = 0;
+	r->lagging = false;
+	r->policy = 0;
+	return op_go(op, TARGET);
+}
+
+static enum step end_round(struct replicator *r)
+{
+	struct node_device *d = r->device;
+
+	atomic_fetch_add(&d->seen.rounds, 1);
+	atomic_store(&d->seen.differences, r->differences);
+	atomic_store(&d->seen.round_lags, r->lagging);
+	if (!r->lagging)
+		atomic_store(&d->seen.round_us, r->began_wall_us);
+	if (!r->lagging && !r->differences)
+		atomic_store(&d->seen.equal_us, r->began_wall_us);
+	if (r->differences || r->lagging)
+		log_info("replicated", "device=%u differences=%llu lagging=%d", d->id,
+		        (unsigned long long)r->differences, r->lagging);
+	r->next_us = now_us(r) + d->node->conf.replicate_pause * 1000000;
+	return op_go(&r->op, WAIT);
+}
+
+/* More bits than any of the rings cuts keys by: then a partition of ours is one of theirs. */
+static unsigned bits_of(const struct ring_set *rings)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < rings->count; i++) {
+		if (ring_part_power(rings->rings[i]) > bits)
+			bits = ring_part_power(rings->rings[i]);
+	}
+	return bits;
+}
+
+static enum step replicate_target(struct op *op)
+{
+	struct replicator *r = replicator_of(op);
+	struct device *device = r->device->device;
+	const struct env *env = r->proxy->cluster->env;
+	const struct ring_set *rings;
+
+	while (r->policy < BACKEND_POLICIES && !rings_of(r))
+		r->policy++;
+	if (r->policy == BACKEND_POLICIES)
+		return end_round(r);
+	r->rings = rings = rings_of(r);
+	r->version = ring_version(ring_set_newest(rings));
+	if (r->agreed_version[r->policy] != r->version) /* the others may be others now */
+		device_agreed(device, (uint8_t)r->policy, 0);
+	r->agreed_version[r->policy] = r->version;
+	r->began_lsn = device_lsn(device);
+	r->before_ts = env->wall_us(env) / 10 - NODE_RECLAIM_TICKS;
+	r->bits = bits_of(rings);
+	r->part = 0;
+	r->parts = 1ull << r->bits;
+	r->unsure = false;
+	return op_go(op, CHUNK);
+}
+
+static bool rings_changed(const struct replicator *r)
+{
+	const struct ring_set *rings = rings_of(r);
+
+	return rings != r->rings || ring_version(ring_set_newest(rings)) != r->version;
+}
+
+static enum step end_target(struct replicator *r)
+{
+	if (!r->unsure)
+		device_agreed(r->device->device, (uint8_t)r->policy, r->began_lsn);
+	r->lagging |= r->unsure;
+	r->policy++;
+	return op_go(&r->op, TARGET);
+}
+
+/* --- chunks --- */
+
+static void add_pair(struct replicator *r, uint32_t peer, uint64_t prefix)
+{
+	if (r->pair_count == r->pair_cap) {
+		r->pair_cap = r->pair_cap ? 2 * r->pair_cap : 1024;
+		r->pairs = mem_realloc(r->pairs, r->pair_cap * sizeof(*r->pairs));
+	}
+	r->pairs[r->pair_count++] = (struct pair){peer, prefix};
+}
+
+static int by_peer(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+
+	if (x->peer != y->peer)
+		return x->peer < y->peer ? -1 : 1;
+	return x->prefix < y->prefix ? -1 : x->prefix > y->prefix;
+}
+
+static void look_up(struct replicator *r, const struct ring_set *rings, uint64_t part)
+{
+	uint64_t prefix = r->bits ? part << (64 - r->bits) : 0;
+	struct place place;
+	uint8_t key[16] = {0};
+
+	for (unsigned i = 0; i < 8; i++)
+		key[i] = (uint8_t)(prefix >> (56 - 8 * i));
+	place_of_key(rings, key, &place);
+	if (!place_bit(&place, r->device->id))
+		return;
+	for (unsigned i = 0; i < place.count; i++) {
+		if (place.devices[i] != r->device->id)
+			add_pair(r, place.devices[i], prefix);
+	}
+}
+
+static enum step replicate_chunk(struct op *op)
+{
+	struct replicator *r = replicator_of(op);
+	const struct ring_set *rings = rings_of(r);
+
+	/* Many chunks may have nobody to ask: others get their turn between them. */
+	r->yielded = !r->yielded;
+	if (r->yielded) {
+		op_wake(op);
+		return STEP_WAIT;
+	}
+	if (rings_changed(r)) {
+		r->unsure = true;
+		return end_target(r);
+	}
+	if (r->part == r->parts)
+		return end_target(r);
+	r->pair_count = r->pair_at = 0;
+	for (unsigned i = 0; i < CHUNK_PARTS && r->part < r->parts; i++)
+		look_up(r, rings, r->part++);
+	if (r->pair_count)
+		qsort(r->pairs, r->pair_count, sizeof(*r->pairs), by_peer);
+	return op_go(op, PEER);
+}
+
+/* --- one peer --- */
+
+static void add_range(struct ranges *ranges, uint64_t prefix, unsigned bits, uint64_t count)
+{
+	if (ranges->count == ranges->cap) {
+		ranges->cap = ranges->cap ? 2 * ranges->cap : 256;
+		ranges->items = mem_realloc(ranges->items, ranges->cap * sizeof(*ranges->items));
+	}
+	ranges->items[ranges->count++] = (struct range){
+	        .prefix = prefix,
+	        .bits = (uint8_t)bits,
+	        .count = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX,
+	};
+}
+
+static enum step replicate_peer(struct op *op)
+{
+	struct replicator *r = replicator_of(op);
+
+	if (r->pair_at == r->pair_count)
+		return op_go(op, CHUNK);
+	r->peer = r->pairs[r->pair_at].peer;
+	r->failures = 0;
+	while (r->pair_at < r->pair_count && r->pairs[r->pair_at].peer == r->peer)
+		add_range(&r->digests, r->pairs[r->pair_at++].prefix, r->bits, 0);
+	return op_go(op, ASK);
+}
+
+/* Nothing more with this peer in this chunk. */
+static enum step leave_peer(struct replicator *r)
+{
+	fan_done(&r->fan);
+	r->unsure = true;
+	r->digests.count = r->keys.count = 0;
+	r->change_count = r->change_at = 0;
+	return op_go(&r->op, PEER);
+}
+
+/* --- questions --- */
+
+static int by_prefix(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	return x->prefix < y->prefix ? -1 : x->prefix > y->prefix;
+}
+
+/* Takes from the end what one message may ask for: ranges of one size. */
+static void take_ranges(struct replicator *r, struct ranges *ranges, unsigned most)
+{
+	uint64_t keys = 0;
+
+	r->asked_count = 0;
+	while (ranges->count && r->asked_count < most) {
+		const struct range *last = &ranges->items[ranges->count - 1];
+		if (r->asked_count &&
+		        (last->bits != r->asked[0].bits || keys + last->count > KEYS_A_TIME))
+			break;
+		keys += last->count;
+		r->asked[r->asked_count++] = *last;
+		ranges->count--;
+	}
+	qsort(r->asked, r->asked_count, sizeof(*r->asked), by_prefix);
+}
+
+static struct backend_msg *question(struct replicator *r)
+{
+	struct backend_msg *msg = backend_msg_new(
+	        r->asked_keys ? BACKEND_OBJECT_KEYS : BACKEND_OBJECT_DIGEST, BACKEND_OBJECT);
+	uint64_t *ranges = backend_msg_alloc(msg, r->asked_count * sizeof(*ranges));
+
+	for (unsigned i = 0; i < r->asked_count; i++)
+		ranges[i] = r->asked[i].prefix;
+	msg->policy = (uint8_t)r->policy;
+	msg->ts = r->before_ts;
+	msg->ranges = ranges;
+	msg->range_count = r->asked_count;
+	msg->range_bits = r->asked[0].bits;
+	msg->fan_out = r->fan_out;
+	return msg;
+}
+
+static enum step replicate_ask(struct op *op)
+{
+	struct replicator *r = replicator_of(op);
+	uint32_t devices[] = {r->device->id, r->peer};
+
+	if (!r->digests.count && !r->keys.count)
+		return op_go(op, PEER);
+	r->asked_keys = r->keys.count >= BACKEND_RANGES_MAX || !r->digests.count;
+	if (r->asked_keys) {
+		r->fan_out = 0;
+		take_ranges(r, &r->keys, BACKEND_RANGES_MAX);
+	} else {
+		/* Whole partitions are expected to be equal, parts of them are known not to be. */
+		bool whole = r->digests.items[r->digests.count - 1].bits == r->bits &&
+		             !r->digests.items[r->digests.count - 1].count;
+		r->fan_out = whole ? 0 : FAN_OUT;
+		take_ranges(r, &r->digests,
+		        whole ? BACKEND_RANGES_MAX : BACKEND_DIGESTS_MAX >> FAN_OUT);
+	}
+	fan_start(&r->fan, op, r->proxy, question(r), devices, 2, DEADLINE_MS);
+	return op_go(op, ANSWER);
+}
+
+/* --- answers --- */
+
+static bool take_digests(struct replicator *r, const struct buf *ours, const struct buf *theirs)
+{
+	size_t count = (size_t)r->asked_count << r->fan_out;
+
+	if (ours->len != theirs->len || ours->len != count * sizeof(struct backend_digest))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct range *from = &r->asked[i >> r->fan_out];
+		unsigned bits = from->bits + r->fan_out;
+		uint64_t part = i & ((1ull << r->fan_out) - 1);
+		uint64_t prefix = from->prefix | (r->fan_out ? part << (64 - bits) : 0);
+		struct backend_digest a, b;
+		memcpy(&a, ours->data + i * sizeof(a), sizeof(a));
+		memcpy(&b, theirs->data + i * sizeof(b), sizeof(b));
+		if (memcmp(&a, &b, sizeof(a)) == 0)
+			continue;
+		uint64_t most = a.count > b.count ? a.count : b.count;
+		bool small = most <= KEYS_EASY || bits + FAN_OUT > 64;
+		add_range(small ? &r->keys : &r->digests, prefix, bits, most ? most : 1);
+	}
+	return true;
+}
+
+static void add_change(struct replicator *r, const struct backend_key *version, uint8_t part)
+{
+	if (r->change_count == r->change_cap) {
+		r->change_cap = r->change_cap ? 2 * r->change_cap : 256;
+		r->changes = mem_realloc(r->changes, r->change_cap * sizeof(*r->changes));
+	}
+	r->changes[r->change_count++] = (struct change){*version, part};
+}
+
+static void judge(
+        struct replicator *r, const struct backend_key *ours, const struct backend_key *theirs)
+{
+	enum replicate_need need = replicate_need(ours, theirs, r->before_ts);
+
+	r->differences += replicate_differs(ours, theirs, r->before_ts);
+	if (need != REPLICATE_NOTHING)
+		add_change(r, ours, need == REPLICATE_METADATA ? REPAIR_METADATA : REPAIR_WHOLE);
+}
+
+static bool key_at(const struct buf *items, size_t at, struct backend_key *ret_key)
+{
+	if (items->len - at < sizeof(*ret_key))
+		return false;
+	memcpy(ret_key, items->data + at, sizeof(*ret_key));
+	return true;
+}
+
+/* Both in the order of keys. What one side had no room for is left to the next round. */
+static void take_keys(
+        struct replicator *r, const struct backend_reply *ours, const struct backend_reply *theirs)
+{
+	size_t i = 0, j = 0, step = sizeof(struct backend_key);
+	struct backend_key a, b;
+
+	r->unsure |= ours->more || theirs->more;
+	for (;;) {
+		bool have_a = key_at(&ours->items, i, &a), have_b = key_at(&theirs->items, j, &b);
+		if ((!have_a && (ours->more || !have_b)) || (!have_b && (theirs->more || !have_a)))
+			return;
+		int order = !have_a ? 1 : !have_b ? -1 : memcmp(a.key, b.key, 16);
+		judge(r, order <= 0 ? &a : NULL, order >= 0 ? &b : NULL);
+		i += order <= 0 ? step : 0;
+		j += order >= 0 ? step : 0;
+	}
+}
+
+static enum step replicate_answer(struct op *op)
+{
+	struct replicator *r = replicator_of(op);
+
+	if (fan_open(&r->fan))
+		return STEP_WAIT;
+	const struct backend_reply *ours = &r->fan.calls[0].reply;
+	const struct backend_reply *theirs = &r->fan.calls[1].reply;
+	if (ours->err || theirs->err)
+		return leave_peer(r);
+	if (r->asked_keys)
+		take_keys(r, ours, theirs);
+	else if (!take_digests(r, &ours->items, &theirs->items))
+		return leave_peer(r);
+	fan_done(&r->fan);
+	return op_go(op, r->change_count ? PUSH : ASK);
+}
+
+/* --- pushing --- */
+
+static void pushed(struct replicator *r, enum err err)
+{
+	struct node_device *d = r->device;
+
+	if (!err || err == ERR_CONFLICT) {
+		r->failures = 0;
+		atomic_fetch_add(&d->seen.pushed, 1);
+		return;
+	}
+	r->failures++;
+	r->unsure = true;
+	atomic_fetch_add(&d->seen.push_errors, 1);
+}
+
+static unsigned collect_pushed(struct replicator *r)
+{
+	unsigned busy = 0;
+	enum err err;
+
+	for (unsigned i = 0; i < PUSHES; i++) {
+		if (!r->pushes[i])
+			continue;
+		if (!repair_outcome(r->pushes[i], &err)) {
+			busy++;
+			continue;
+		}
+		repair_unref(TAKE(r->pushes[i]));
+		pushed(r, err);
+	}
+	return busy;
+}
+
+static enum step replicate_push(struct op *op)
+{
+	struct replicator *r = replicator_of(op);
+	unsigned busy = collect_pushed(r);
+	bool gives_up = r->failures >= FAILURES_MAX;
+
+	for (unsigned i = 0; i < PUSHES && !gives_up && r->change_at < r->change_count; i++) {
+		if (r->pushes[i])
+			continue;
+		const struct change *c = &r->changes[r->change_at++];
+		r->pushes[i] = repair_push(
+		        r->proxy, op, r->policy, &c->version, c->part, r->device->id, r->peer);
+		busy++;
+	}
+	if (busy)
+		return STEP_WAIT;
+	if (gives_up)
+		return leave_peer(r);
+	r->change_count = r->change_at = 0;
+	return op_go(op, ASK);
+}
+
+static const struct op_state states[] = {
+        [WAIT] = {"wait", replicate_wait, TO(WAIT) | TO(TARGET), TICK_MS},
+        [TARGET] = {"target", replicate_target, TO(CHUNK) | TO(WAIT), 0},
+        [CHUNK] = {"chunk", replicate_chunk, TO(PEER) | TO(TARGET), 0},
+        [PEER] = {"peer", replicate_peer, TO(ASK) | TO(CHUNK), 0},
+        [ASK] = {"ask", replicate_ask, TO(ANSWER) | TO(PEER), 0},
+        [ANSWER] = {"answer", replicate_answer, TO(PUSH) | TO(ASK) | TO(PEER), 0},
+        [PUSH] = {"push", replicate_push, TO(ASK) | TO(PEER), 0},
+};
+
+static void release(struct op *op)
+{
+	struct replicator *r = replicator_of(op);
+
+	fan_done(&r->fan);
+	free(r->pairs);
+	free(r->digests.items);
+	free(r->keys.items);
+	free(r->changes);
+	free(r);
+}
+
+/* --- what it says of itself --- */
+
+static void metric(const struct node *node, struct buf *out, const char *name, const char *type,
+        size_t offset, bool seconds)
+{
+	buf_printf(out, "# TYPE cairn_replicate_%s %s\n", name, type);
+	for (unsigned i = 0; i < node->device_count; i++) {
+		const struct node_device *d = &node->devices[i];
+		const atomic_uint_least64_t *value = (const void *)((const char *)d + offset);
+		uint64_t v = atomic_load(value);
+		if (seconds)
+			buf_printf(out, "cairn_replicate_%s{device=\"%u\"} %llu.%06llu\n", name, i,
+			        (unsigned long long)(v / 1000000),
+			        (unsigned long long)(v % 1000000));
+		else
+			buf_printf(out, "cairn_replicate_%s{device=\"%u\"} %llu\n", name, i,
+			        (unsigned long long)v);
+	}
+}
+
+void replicate_metrics(const struct node *node, struct buf *out)
+{
+#define SEEN(field) offsetof(struct node_device, seen.field)
+	metric(node, out, "rounds", "counter", SEEN(rounds), false);
+	metric(node, out, "pushed", "counter", SEEN(pushed), false);
+	metric(node, out, "push_errors", "counter", SEEN(push_errors), false);
+	metric(node, out, "differences", "gauge", SEEN(differences), false);
+	metric(node, out, "lagging", "gauge", SEEN(round_lags), false);
+	metric(node, out, "complete_seconds", "gauge", SEEN(round_us), true);
+	metric(node, out, "equal_seconds", "gauge", SEEN(equal_us), true);
+#undef SEEN
+}
+
+void replicate_now(struct replicator *r)
+{
+	r->next_us = 0;
+}
+
+enum err replicate_start(struct node_device *device, struct replicator **ret_replicator)
+{
+	struct node_reactor *nr = &device->node->reactors[device->reactor];
+	struct replicator *r = mem_zalloc(sizeof(*r));
+
+	r->device = device;
+	r->proxy = &nr->proxy;
+	op_init(&r->op, nr->reactor, states, release);
+	op_start(&r->op);
+	*ret_replicator = r;
+	return ERR_OK;
+}

@@ -1,0 +1,27 @@
+#include "node/replicate.h"
+
+enum replicate_need replicate_need(
+        const struct backend_key *ours, const struct backend_key *theirs, uint64_t before_ts)
+{
+	if (!ours || ours->corrupt)
+		return REPLICATE_NOTHING;
+	if (!theirs)
+		return ours->deleted && ours->ts < before_ts ? REPLICATE_NOTHING : REPLICATE_WHOLE;
+	if (ours->deleted || theirs->deleted)
+		return ours->ts > theirs->ts ? REPLICATE_WHOLE : REPLICATE_NOTHING;
+	if (ours->ts <= theirs->ts)
+		return ours->meta_ts > theirs->meta_ts ? REPLICATE_METADATA : REPLICATE_NOTHING;
+	/* With a POST that we lack, they bring us that first: our headers would undo it. */
+	return ours->meta_ts >= theirs->meta_ts ? REPLICATE_WHOLE : REPLICATE_NOTHING;
+}
+
+bool replicate_differs(
+        const struct backend_key *ours, const struct backend_key *theirs, uint64_t before_ts)
+{
+	const struct backend_key *one = ours ? ours : theirs;
+
+	if (ours && theirs)
+		return ours->ts != theirs->ts || ours->meta_ts != theirs->meta_ts ||
+		       ours->deleted != theirs->deleted;
+	return one && !(one->deleted && one->ts < before_ts);
+}

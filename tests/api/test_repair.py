@@ -1,0 +1,147 @@
+"""Replicas that were away or are new are made equal by the others, and nothing deleted comes back."""
+import os
+import shutil
+import time
+
+import pytest
+
+import devlog
+from conftest import Cloud, User, wait_for
+
+FAST = {"devices": ["replicate_pause = 0"]}
+
+
+def folder(cloud, device):
+    return "%s/devices/d%d" % (cloud.state, device)
+
+
+def take_away(cloud, device):
+    """The cloud goes on without it; its disk is as it was."""
+    cloud.down()
+    os.rename(folder(cloud, device), folder(cloud, device) + ".away")
+    open(folder(cloud, device), "w").close()
+    cloud.up()
+
+
+def bring_back(cloud, device):
+    cloud.down()
+    os.remove(folder(cloud, device))
+    os.rename(folder(cloud, device) + ".away", folder(cloud, device))
+    cloud.up()
+
+
+def wipe(cloud, device):
+    cloud.down()
+    shutil.rmtree(folder(cloud, device))
+    os.mkdir(folder(cloud, device))
+    cloud.up()
+
+
+def wait_equal(cloud, seconds=60):
+    """Until every device has had a round, begun after now, in which it found nothing to do."""
+    now = time.time()
+    wait_for(lambda: min(cloud.metric("cairn_replicate_equal_seconds")) > now, seconds)
+
+
+def all_equal(cloud, replicas=3):
+    """By what lies on the disks. Tells how many keys there are."""
+    devices = [devlog.objects(folder(cloud, n) + "/data") for n in range(cloud.devices)]
+    keys = set().union(*devices)
+    for key in keys:
+        held = [d[key].content() for d in devices if key in d]
+        assert len(held) == replicas, (key, len(held))
+        assert held.count(held[0]) == len(held), (key, held)
+    return len(keys)
+
+
+def login(cloud):
+    return User(cloud, "test:tester", "testing")
+
+
+def read_all(user, bodies, colours, gone):
+    for name, body in bodies.items():
+        r = user.request("GET", "/c/" + name)
+        assert r.status_code == 200 and r.content == body, (name, r.status_code)
+        assert r.headers.get("X-Object-Meta-Colour") == colours.get(name), name
+    for name in gone:
+        assert user.request("GET", "/c/" + name).status_code == 404, name
+
+
+@pytest.fixture
+def cloud():
+    cloud = Cloud(devices=4, conf=FAST)
+    try:
+        cloud.up()
+        yield cloud
+    finally:
+        cloud.close()
+
+
+def test_a_device_that_was_away_catches_up(cloud):
+    user = login(cloud)
+    assert user.request("PUT", "/c").status_code == 201
+    sizes = [0, 10, 3000, 300000, 2500000]
+    bodies = {"o%02d" % i: os.urandom(sizes[i % 5]) for i in range(60)}
+    colours, gone = {}, []
+    for name, body in bodies.items():
+        assert user.request("PUT", "/c/" + name, data=body).status_code == 201
+    for away in (1, 2):
+        take_away(cloud, away)
+        user = login(cloud)
+        for i in range(10 * away, 10 * away + 20):
+            name = "o%02d" % i
+            if i % 4 == 0:
+                assert user.request("DELETE", "/c/" + name).status_code in (204, 404)
+                bodies.pop(name, None)
+                gone.append(name)
+            elif i % 4 == 1 and name in bodies:
+                colours[name] = "red%d" % away
+                r = user.request("POST", "/c/" + name, headers={"X-Object-Meta-Colour": colours[name]})
+                assert r.status_code == 202
+            else:
+                bodies[name] = os.urandom(sizes[(i + away) % 5])
+                colours.pop(name, None)
+                assert user.request("PUT", "/c/" + name, data=bodies[name]).status_code == 201
+            bodies["n%d-%d" % (away, i)] = b"new"
+            assert user.request("PUT", "/c/n%d-%d" % (away, i), data=b"new").status_code == 201
+        bring_back(cloud, away)
+        user = login(cloud)
+        wait_equal(cloud)
+    assert all_equal(cloud) >= 100
+    read_all(user, bodies, colours, gone)
+    assert sum(cloud.metric("cairn_replicate_push_errors")) == 0
+
+
+def test_a_new_disk_is_filled_by_the_others(cloud):
+    user = login(cloud)
+    assert user.request("PUT", "/c").status_code == 201
+    bodies = {"o%03d" % i: os.urandom(200 + 40000 * (i % 10 == 0)) for i in range(300)}
+    for name, body in bodies.items():
+        assert user.request("PUT", "/c/" + name, data=body).status_code == 201
+    bodies["big"] = os.urandom(5 << 20)
+    assert user.request("PUT", "/c/big", data=bodies["big"]).status_code == 201
+    gone = ["o%03d" % i for i in range(0, 300, 7)]
+    for name in gone:
+        assert user.request("DELETE", "/c/" + name).status_code == 204
+        del bodies[name]
+    colours = {"o001": "blue", "big": "green"}
+    for name, colour in colours.items():
+        assert user.request("POST", "/c/" + name, headers={"X-Object-Meta-Colour": colour}).status_code == 202
+    wait_equal(cloud)
+    before = all_equal(cloud)
+    wipe(cloud, 3)
+    user = login(cloud)
+    wait_equal(cloud)
+    assert all_equal(cloud) == before
+    read_all(user, bodies, colours, gone)
+
+
+def test_a_round_with_nothing_to_do_pushes_nothing(cloud):
+    user = login(cloud)
+    assert user.request("PUT", "/c").status_code == 201
+    for i in range(50):
+        assert user.request("PUT", "/c/o%d" % i, data=b"x").status_code == 201
+    wait_equal(cloud)
+    pushed, rounds = cloud.metric("cairn_replicate_pushed"), cloud.metric("cairn_replicate_rounds")
+    wait_for(lambda: all(a > b + 3 for a, b in zip(cloud.metric("cairn_replicate_rounds"), rounds)))
+    assert cloud.metric("cairn_replicate_pushed") == pushed

@@ -1,0 +1,120 @@
+#include "tests/lib/test.h"
+
+#include "node/replicate_need.c"
+
+#define OLD 50 /* tombstones before it may be gone */
+
+enum { NONE, LIVE, DEAD, BAD };
+
+static struct backend_key key_of(int what, uint64_t ts, uint64_t meta_ts)
+{
+	return (struct backend_key){
+	        .ts = ts,
+	        .meta_ts = meta_ts > ts ? meta_ts : ts,
+	        .deleted = what == DEAD,
+	        .corrupt = what == BAD,
+	};
+}
+
+static void what_is_newer_is_brought(void **state)
+{
+	static const struct {
+		int ours;
+		uint64_t ts, meta_ts;
+		int theirs;
+		uint64_t their_ts, their_meta_ts;
+		enum replicate_need need;
+		bool differs;
+	} cases[] = {
+	        {LIVE, 60, 0, NONE, 0, 0, REPLICATE_WHOLE, true},
+	        {LIVE, 10, 0, NONE, 0, 0, REPLICATE_WHOLE, true},
+	        {BAD, 60, 0, NONE, 0, 0, REPLICATE_NOTHING, true},
+	        {NONE, 0, 0, LIVE, 60, 0, REPLICATE_NOTHING, true},
+	        {LIVE, 60, 0, LIVE, 60, 0, REPLICATE_NOTHING, false},
+	        {LIVE, 60, 0, LIVE, 59, 0, REPLICATE_WHOLE, true},
+	        {LIVE, 59, 0, LIVE, 60, 0, REPLICATE_NOTHING, true},
+	        /* tombstones */
+	        {DEAD, 60, 0, NONE, 0, 0, REPLICATE_WHOLE, true},
+	        {DEAD, 49, 0, NONE, 0, 0, REPLICATE_NOTHING, false},
+	        {NONE, 0, 0, DEAD, 49, 0, REPLICATE_NOTHING, false},
+	        {DEAD, 49, 0, LIVE, 40, 0, REPLICATE_WHOLE, true},
+	        {LIVE, 40, 0, DEAD, 49, 0, REPLICATE_NOTHING, true},
+	        {DEAD, 60, 0, DEAD, 55, 0, REPLICATE_WHOLE, true},
+	        {LIVE, 61, 0, DEAD, 60, 0, REPLICATE_WHOLE, true},
+	        /* a POST to what was deleted meanwhile is nothing */
+	        {DEAD, 60, 0, LIVE, 55, 65, REPLICATE_WHOLE, true},
+	        {LIVE, 55, 65, DEAD, 60, 0, REPLICATE_NOTHING, true},
+	        /* a POST that they missed; a body that they missed; one each */
+	        {LIVE, 60, 70, LIVE, 60, 0, REPLICATE_METADATA, true},
+	        {LIVE, 60, 70, LIVE, 60, 65, REPLICATE_METADATA, true},
+	        {LIVE, 60, 70, LIVE, 55, 70, REPLICATE_WHOLE, true},
+	        {LIVE, 60, 0, LIVE, 55, 70, REPLICATE_NOTHING, true},
+	        {LIVE, 55, 70, LIVE, 60, 0, REPLICATE_METADATA, true},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		struct backend_key a = key_of(cases[i].ours, cases[i].ts, cases[i].meta_ts);
+		struct backend_key b =
+		        key_of(cases[i].theirs, cases[i].their_ts, cases[i].their_meta_ts);
+		const struct backend_key *ours = cases[i].ours ? &a : NULL;
+		const struct backend_key *theirs = cases[i].theirs ? &b : NULL;
+		print_message("case %u\n", i);
+		assert_int_equal(replicate_need(ours, theirs, OLD), cases[i].need);
+		assert_int_equal(replicate_differs(ours, theirs, OLD), cases[i].differs);
+		assert_int_equal(replicate_differs(theirs, ours, OLD), cases[i].differs);
+	}
+}
+
+/* What objectd makes of what is brought; ts first, POSTs join. */
+static void bring(struct backend_key *to, const struct backend_key *from, enum replicate_need need)
+{
+	if (need == REPLICATE_WHOLE)
+		*to = *from;
+	else if (need == REPLICATE_METADATA)
+		to->meta_ts = from->meta_ts;
+}
+
+/* Whatever three replicas begin with, some rounds of pairs make them equal to the newest body or
+ * tombstone, with the newest POST to anything that lived then. */
+static void any_three_become_equal(void **state)
+{
+	static const struct backend_key kinds[] = {
+	        {.ts = 60, .meta_ts = 60},
+	        {.ts = 60, .meta_ts = 75},
+	        {.ts = 65, .meta_ts = 65},
+	        {.ts = 65, .meta_ts = 70},
+	        {.ts = 62, .meta_ts = 62, .deleted = 1},
+	        {.ts = 72, .meta_ts = 72, .deleted = 1},
+	};
+	struct backend_key r[3];
+
+	(void)state;
+	for (unsigned n = 0; n < 6 * 6 * 6; n++) {
+		uint64_t newest = 0;
+		for (unsigned i = 0, left = n; i < 3; i++, left /= 6) {
+			r[i] = kinds[left % 6];
+			newest = r[i].ts > newest ? r[i].ts : newest;
+		}
+		for (unsigned round = 0; round < 4; round++) {
+			for (unsigned i = 0; i < 9; i++) {
+				struct backend_key *to = &r[i % 3], *from = &r[i / 3];
+				bring(to, from, replicate_need(from, to, OLD));
+			}
+		}
+		for (unsigned i = 0; i < 3; i++) {
+			assert_int_equal(r[i].ts, newest);
+			assert_false(replicate_differs(&r[i], &r[0], OLD));
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(what_is_newer_is_brought),
+	        cmocka_unit_test(any_three_become_equal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
