@@ -81,6 +81,18 @@ up: deps-build
 down:
 	@$(B)/cairn down --state "$(VAR)"
 
+# Several nodes on this machine, each in a network namespace.
+N        = 5
+CLUSTER  = var-cluster
+
+cluster: deps-build
+	@tools/install-deps cluster
+	@$(MAKE) --no-print-directory all
+	@VAR="$(CLUSTER)" B=$(B) REPLICAS=$(REPLICAS) tools/cluster up $(N)
+
+cluster-down:
+	@VAR="$(CLUSTER)" B=$(B) tools/cluster down
+
 # --- tests ---
 # What CI runs. The last line adds up all suites.
 check:
@@ -144,6 +156,7 @@ help:
 	@echo "                      VAR=DIR PORT_BASE=N DEVICES=N REPLICAS=N (at the first start)"
 	@echo "make all              build $(B)/cairn; B=DIR moves it, Q= shows commands whole"
 	@echo "make unit             the fast tests"
+	@echo "make cluster          N=5 nodes in network namespaces of this machine; make cluster-down"
 	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them"
 	@echo "make bench            the comparison with Swift, nginx and fio"
 	@echo "make lint | format    the rules of the tree; clang-format"
@@ -151,7 +164,7 @@ help:
 	@echo "make clean            remove what was built"
 	@echo "SAN=address,undefined or SAN=thread builds with sanitizers, in a folder of their own"
 
-.PHONY: all unit unit-build up down check check-api check-fuzz check-fault fuzz-build api-build bench lint format \
+.PHONY: all unit unit-build up down cluster cluster-down check check-api check-fuzz check-fault fuzz-build api-build bench lint format \
 	install uninstall clean help deps-build
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,0 +1,42 @@
+/* gossip: what nodes tell each other once a second: their clocks, and for each ring the newest
+ * version they use, the one they have fenced, and the one whose partitions have moved
+ * (docs/decisions/0004-rings-that-live-together.md). This part is pure. */
+#ifndef NODE_GOSSIP_H
+#define NODE_GOSSIP_H
+
+#include "lib/base/buf.h"
+#include "lib/err/err.h"
+#include "proxy/place.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GOSSIP_RINGS_MAX (2 + BACKEND_POLICIES)
+
+struct ring_word {
+	uint8_t kind, policy;
+	uint64_t newest, fenced, moved; /* versions */
+	uint8_t digest[16];             /* of the newest's bytes */
+};
+
+/* What a node says of itself. */
+struct gossip {
+	uint64_t clock;   /* newest timestamp given or seen (see lib/base/ts.h) */
+	uint64_t wall_us; /* since 1970 */
+	unsigned ring_count;
+	struct ring_word rings[GOSSIP_RINGS_MAX];
+};
+
+void gossip_encode(const struct gossip *gossip, struct buf *bytes);
+/* ERR_FORMAT when it is none. */
+enum err gossip_decode(const void *data, size_t len, struct gossip *ret_gossip);
+
+/* NULL when it says nothing of that ring. */
+const struct ring_word *gossip_ring(
+        const struct gossip *gossip, enum backend_kind kind, unsigned policy);
+
+/* Does for every partition a part of the older rings' primaries say `has_moved` that meets every
+ * quorum they had? */
+bool gossip_settled(
+        const struct ring_set *set, bool (*has_moved)(void *owner, uint32_t device), void *owner);
+
+#endif

@@ -1,0 +1,102 @@
+/* What nodes tell each other of their rings. */
+#include "tests/lib/test.h"
+
+#include "lib/base/mem.h"
+#include "node/gossip.h"
+#include "ring/builder.h"
+
+static void test_what_goes_in_comes_out(void **state)
+{
+	(void)state;
+	struct gossip in = {.clock = 170000000012345, .wall_us = 1700000000123450, .ring_count = 2};
+	AUTO(buf) struct buf bytes = BUF_NONE;
+	struct gossip out;
+
+	in.rings[0] = (struct ring_word){.kind = BACKEND_ACCOUNT, .newest = 7, .fenced = 6};
+	in.rings[1] = (struct ring_word){
+	        .kind = BACKEND_OBJECT, .policy = 3, .newest = 9, .fenced = 9, .moved = 8};
+	in.rings[1].digest[15] = 0xaa;
+	gossip_encode(&in, &bytes);
+	assert_int_equal(gossip_decode(bytes.data, bytes.len, &out), ERR_OK);
+	assert_int_equal(out.clock, in.clock);
+	assert_int_equal(out.wall_us, in.wall_us);
+	assert_int_equal(gossip_ring(&out, BACKEND_ACCOUNT, 0)->newest, 7);
+	const struct ring_word *r = gossip_ring(&out, BACKEND_OBJECT, 3);
+	assert_int_equal(r->moved, 8);
+	assert_int_equal(r->digest[15], 0xaa);
+	assert_null(gossip_ring(&out, BACKEND_OBJECT, 0));
+}
+
+static void test_every_cut_and_every_wrong_count_is_refused(void **state)
+{
+	(void)state;
+	struct gossip in = {.ring_count = 3}, out;
+	AUTO(buf) struct buf bytes = BUF_NONE;
+
+	gossip_encode(&in, &bytes);
+	for (size_t len = 0; len < bytes.len; len++)
+		assert_int_equal(gossip_decode(bytes.data, len, &out), ERR_FORMAT);
+	bytes.data[5] = 4;
+	assert_int_equal(gossip_decode(bytes.data, bytes.len, &out), ERR_FORMAT);
+	bytes.data[5] = 3;
+	bytes.data[24] = 9; /* kind of the first ring */
+	assert_int_equal(gossip_decode(bytes.data, bytes.len, &out), ERR_FORMAT);
+}
+
+static struct ring *make_ring(unsigned devices)
+{
+	char ip[] = "127.0.0.1", none[] = "", names[8][4];
+	struct ring_dev devs[8];
+	struct ring *ring;
+
+	for (unsigned i = 0; i < devices; i++) {
+		names[i][0] = (char)('a' + i);
+		names[i][1] = 0;
+		devs[i] = (struct ring_dev){.region = 1,
+		        .zone = i,
+		        .ip = ip,
+		        .port = 6200,
+		        .replication_ip = none,
+		        .device = names[i],
+		        .meta = none,
+		        .weight = 100};
+	}
+	assert_int_equal(ring_build(5, 3, devs, devices, &ring), ERR_OK);
+	return ring;
+}
+
+static bool among(void *owner, uint32_t device)
+{
+	return *(const unsigned *)owner >> device & 1;
+}
+
+static void test_settled_wants_a_majority_of_every_older_partition(void **state)
+{
+	(void)state;
+	struct ring *rings[] = {make_ring(4), make_ring(5)};
+	uint32_t *handles[] = {mem_zalloc(4 * sizeof(uint32_t)), mem_zalloc(5 * sizeof(uint32_t))};
+	for (uint32_t i = 0; i < 5; i++) {
+		if (i < 4)
+			handles[0][i] = i;
+		handles[1][i] = i;
+	}
+	struct ring_set *set = ring_set_new(rings, handles, 2);
+	unsigned three = 7, two = 3, new_one = 16, all_old = 15;
+
+	assert_true(gossip_settled(set, among, &all_old));
+	assert_true(gossip_settled(set, among, &three)); /* of 4, any three hold two of three */
+	assert_false(gossip_settled(set, among, &two));
+	assert_false(gossip_settled(set, among, &new_one)); /* has no say: it had nothing */
+	ring_set_free(set);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_what_goes_in_comes_out),
+	        cmocka_unit_test(test_every_cut_and_every_wrong_count_is_refused),
+	        cmocka_unit_test(test_settled_wants_a_majority_of_every_older_partition),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
