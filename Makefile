@@ -97,11 +97,15 @@ cluster-down:
 # What CI runs. The last line adds up all suites.
 check:
 	@tools/install-deps build check lint
-	@$(MAKE) --no-print-directory all unit-build fuzz-build api-build
-	@B=$(B) SAN="$(SAN)" tools/check unit fault fuzz api $(if $(SAN),,lint)
+	@$(MAKE) --no-print-directory all unit-build fuzz-build api-build $(B)/cairn-sim
+	@B=$(B) SAN="$(SAN)" tools/check unit fault sim fuzz api $(if $(SAN),,lint)
 
 check-api: all api-build
 	@B=$(B) SAN="$(SAN)" tools/check api
+SEED     = 1
+ROUNDS   = 300
+check-sim: $(B)/cairn-sim
+	@B=$(B) SAN="$(SAN)" SEED=$(SEED) ROUNDS=$(ROUNDS) tools/check sim
 check-fuzz: fuzz-build
 	@B=$(B) SAN="$(SAN)" tools/check fuzz
 check-fault: unit-build
@@ -157,14 +161,14 @@ help:
 	@echo "make all              build $(B)/cairn; B=DIR moves it, Q= shows commands whole"
 	@echo "make unit             the fast tests"
 	@echo "make cluster          N=5 nodes in network namespaces of this machine; make cluster-down"
-	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them"
+	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them; check-sim SEED= ROUNDS="
 	@echo "make bench            the comparison with Swift, nginx and fio"
 	@echo "make lint | format    the rules of the tree; clang-format"
 	@echo "make install          into PREFIX=$(PREFIX), below DESTDIR= ; uninstall keeps all data"
 	@echo "make clean            remove what was built"
 	@echo "SAN=address,undefined or SAN=thread builds with sanitizers, in a folder of their own"
 
-.PHONY: all unit unit-build up down cluster cluster-down check check-api check-fuzz check-fault fuzz-build api-build bench lint format \
+.PHONY: all unit unit-build up down cluster cluster-down check check-api check-sim check-fuzz check-fault fuzz-build api-build bench lint format \
 	install uninstall clean help deps-build
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -218,6 +218,11 @@ void timer_set(struct reactor *r, struct timer *timer, uint64_t delay_us)
 	heap_up(r, ++r->timers, timer);
 }
 
+uint64_t reactor_next_timer(const struct reactor *r)
+{
+	return r->timers ? r->heap[1]->at_us : UINT64_MAX;
+}
+
 static bool run_timers(struct reactor *r)
 {
 	bool any = false;

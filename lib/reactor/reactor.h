@@ -43,6 +43,9 @@ void reactor_stop(struct reactor *reactor);
  * nothing was there to do. */
 bool reactor_turn(struct reactor *reactor, bool wait);
 
+/* For simulations: when the next timer is due, UINT64_MAX when none is set. */
+uint64_t reactor_next_timer(const struct reactor *reactor);
+
 /* The reactor whose loop runs on this thread, or NULL. */
 struct reactor *reactor_current(void);
 

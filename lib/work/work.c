@@ -73,6 +73,16 @@ static void *serve(void *arg)
 	return NULL;
 }
 
+static void run_here(struct task *task)
+{
+	struct work *work = CONTAINER_OF(task, struct work, task);
+	bool replies = work->done;
+
+	work->run(work);
+	if (replies)
+		work->done(work);
+}
+
 enum err work_submit(struct work_pool *pool, struct work *work)
 {
 	enum err err = ERR_OK;
@@ -81,6 +91,11 @@ enum err work_submit(struct work_pool *pool, struct work *work)
 	work->origin = reactor_current();
 	work->task.run = on_done;
 	assert(!work->done || work->origin);
+	if (!pool->threads_max) {
+		work->task.run = run_here;
+		reactor_post(work->origin, &work->task);
+		return ERR_OK;
+	}
 	pthread_mutex_lock(&pool->lock);
 	if (pool->queued >= pool->queue_max) {
 		err = ERR_BUSY;

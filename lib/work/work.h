@@ -17,7 +17,8 @@ struct work {
 	struct task task;
 };
 
-/* Threads start at the first submit that finds none idle, up to `threads`. */
+/* Without threads (0) a job runs on the loop that submits it, a turn later: for simulations.
+ * Threads start at the first submit that finds none idle, up to `threads`. */
 enum err work_pool_new(unsigned threads, unsigned queue_max, struct work_pool **ret_pool);
 
 /* Jobs queued or running now. Once it is 0, every `done` of before is posted. Any thread. */

@@ -1,0 +1,392 @@
+/* A round: clients that put, create, delete, read and list a few names through any node, while
+ * nodes crash, links are cut, disks and clocks go wrong; then everything heals, and what the
+ * clients saw must have an order, and the replicas must be equal. */
+#include "tests/sim/sim.h"
+
+#include "lib/base/kv.h"
+#include "lib/base/mem.h"
+#include "node/replicate.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENTS  4
+#define OPS      12 /* of each client */
+#define LARGE    (300u << 10)
+#define BODY_MAX (LARGE + 64)
+
+struct client {
+	unsigned index, ops_left;
+	struct sim_event think;
+	struct sim_record *record, *listed[SIM_KEYS];
+	enum sim_op op;
+	unsigned key;
+	uint8_t *body;
+};
+
+static struct client clients[CLIENTS];
+static unsigned busy;
+static bool all_done, healing, wrong;
+static uint64_t next_value;
+static char token[128];
+static struct sim_event fault;
+
+static void fail(const char *what, unsigned status)
+{
+	fprintf(stderr, "%s: status %u\n", what, status);
+	wrong = true;
+}
+
+/* Bodies say which value they are, from end to end. */
+static size_t make_body(uint64_t value, uint8_t *body)
+{
+	size_t len = value % 8 == 7 ? LARGE + value % 50 : 20 + value % 200;
+	int n = snprintf((char *)body, 32, "v%llu ", (unsigned long long)value);
+
+	for (size_t i = (size_t)n; i < len; i++)
+		body[i] = body[i - (size_t)n];
+	return len;
+}
+
+static uint64_t read_body(const struct buf *answer)
+{
+	static uint8_t wanted[BODY_MAX];
+	uint64_t value = 0;
+
+	if (answer->len < 2 || answer->data[0] != 'v')
+		return UINT64_MAX;
+	for (size_t i = 1; i < answer->len && answer->data[i] >= '0' && answer->data[i] <= '9'; i++)
+		value = value * 10 + (uint64_t)(answer->data[i] - '0');
+	size_t len = make_body(value, wanted);
+	return len == answer->len && memcmp(wanted, answer->data, len) == 0 ? value : UINT64_MAX;
+}
+
+static void think(struct client *c)
+{
+	if (!c->ops_left) {
+		all_done = --busy == 0;
+		return;
+	}
+	c->ops_left--;
+	sim_after(&c->think, sim_draw(30 * SIM_MS));
+}
+
+static void end(struct sim_record *r, uint64_t value)
+{
+	r->end = sim_now();
+	r->sure = true;
+	r->value = value;
+}
+
+static void take_listing(struct client *c, const struct buf *answer)
+{
+	bool there[SIM_KEYS] = {false};
+
+	for (size_t at = 0; at + 3 <= answer->len; at += 3) {
+		unsigned key = (unsigned)(answer->data[at + 1] - '0');
+		if (answer->data[at] != 'k' || key >= SIM_KEYS || there[key])
+			fail("a strange listing", 200);
+		else
+			there[key] = true;
+	}
+	for (unsigned k = 0; k < SIM_KEYS; k++)
+		end(c->listed[k], there[k]);
+}
+
+/* What the answer says of what happened; where it says nothing the operation stays open. */
+static void take(struct client *c, const struct sim_request *r)
+{
+	int s = r->status;
+
+	if (s == 503 || s == 507 || s == 598 || s == 599 || s == 408)
+		return;
+	switch (c->op) {
+	case SIM_PUT:
+	case SIM_CREATE:
+		if (s == 201) {
+			end(c->record, c->record->value);
+		} else if (s == 412 && c->op == SIM_CREATE) {
+			c->record->failed = true;
+			end(c->record, 0);
+		} else if (s != 202) {
+			fail("put", (unsigned)s);
+		}
+		break;
+	case SIM_DELETE:
+		if (s == 204 || s == 404)
+			end(c->record, 0);
+		else if (s != 409)
+			fail("delete", (unsigned)s);
+		break;
+	case SIM_GET:
+		if (s == 200)
+			end(c->record, read_body(&r->answer));
+		else if (s == 404)
+			end(c->record, 0);
+		else
+			fail("get", (unsigned)s);
+		break;
+	case SIM_LIST:
+		if (s == 200 || s == 204)
+			take_listing(c, &r->answer);
+		else
+			fail("list", (unsigned)s);
+		break;
+	}
+}
+
+static void on_answer(struct sim_request *r)
+{
+	struct client *c = r->owner;
+
+	if (world.verbose)
+		fprintf(stderr, "%10llu client %u %s %s -> %d\n", (unsigned long long)sim_now(),
+		        c->index, r->req.method, r->req.target, r->status);
+	take(c, r);
+	sim_request_free(r);
+	think(c);
+}
+
+static bool pick_node(unsigned *ret_node)
+{
+	unsigned first = (unsigned)sim_draw(world.node_count);
+
+	for (unsigned i = 0; i < world.node_count; i++) {
+		*ret_node = (first + i) % world.node_count;
+		if (world.nodes[*ret_node].up)
+			return true;
+	}
+	return false;
+}
+
+static void send(struct client *c, unsigned node)
+{
+	static const char *const methods[] = {"PUT", "PUT", "DELETE", "GET", "GET"};
+	const char *headers[] = {"X-Auth-Token", token, "If-None-Match", "*", NULL};
+	char target[64];
+	size_t len = 0;
+
+	if (c->op != SIM_CREATE)
+		headers[2] = NULL;
+	if (c->op == SIM_LIST) {
+		for (unsigned k = 0; k < SIM_KEYS; k++)
+			c->listed[k] = history_begin(SIM_LIST, c->index, k, 0);
+		snprintf(target, sizeof(target), "/v1/AUTH_test/c");
+	} else {
+		bool writes = c->op == SIM_PUT || c->op == SIM_CREATE;
+		uint64_t value = writes ? ++next_value : 0;
+		c->record = history_begin(c->op, c->index, c->key, value);
+		if (writes)
+			len = make_body(value, c->body);
+		snprintf(target, sizeof(target), "/v1/AUTH_test/c/k%u", c->key);
+	}
+	sim_request(node, methods[c->op], target, headers, c->body, len, on_answer, c);
+}
+
+static void on_think(struct sim_event *e)
+{
+	static const enum sim_op mix[] = {SIM_PUT, SIM_PUT, SIM_PUT, SIM_CREATE, SIM_DELETE,
+	        SIM_GET, SIM_GET, SIM_GET, SIM_LIST};
+	struct client *c = CONTAINER_OF(e, struct client, think);
+	unsigned node;
+
+	if (!pick_node(&node)) {
+		sim_after(&c->think, 20 * SIM_MS);
+		return;
+	}
+	c->op = mix[sim_draw(COUNT_OF(mix))];
+	c->key = (unsigned)sim_draw(SIM_KEYS);
+	send(c, node);
+}
+
+/* --- what goes wrong --- */
+
+static void heal_links(void)
+{
+	memset(world.cut, 0, sizeof(world.cut));
+	world.loss = 0;
+}
+
+static void on_fault(struct sim_event *e)
+{
+	unsigned a = (unsigned)sim_draw(world.node_count), b = (unsigned)sim_draw(world.node_count);
+	struct sim_node *s = &world.nodes[a];
+	unsigned kind = (unsigned)sim_draw(10);
+
+	if (healing)
+		return;
+	if (world.verbose)
+		fprintf(stderr, "%10llu fault %u at %u, %u\n", (unsigned long long)sim_now(), kind,
+		        a, b);
+	switch (kind) {
+	case 0:
+	case 1:
+		sim_crash(a);
+		break;
+	case 2:
+	case 3:
+		for (unsigned i = 0; i < world.node_count; i++)
+			sim_start(i);
+		break;
+	case 4:
+		world.cut[a][b] = true;
+		break;
+	case 5:
+		for (unsigned i = 0; i < world.node_count; i++)
+			world.cut[a][i] = world.cut[i][a] = i != a;
+		break;
+	case 6:
+	case 7:
+		heal_links();
+		break;
+	case 8:
+		s->slow = s->slow ? 0 : 1 + sim_draw(200);
+		break;
+	default:
+		if (sim_chance(50))
+			s->env.skew_us = (int64_t)sim_draw(8 * SIM_S) - (int64_t)(4 * SIM_S);
+		else
+			world.loss = (unsigned)sim_draw(20);
+		break;
+	}
+	sim_after(e, SIM_MS + sim_draw(150 * SIM_MS));
+}
+
+/* --- a round --- */
+
+struct simple {
+	bool done;
+	int status;
+	char token[128];
+};
+
+static void on_simple(struct sim_request *r)
+{
+	struct simple *s = r->owner;
+	const char *value = kv_get(r->req.out.data, r->req.out.len, "X-Auth-Token");
+
+	if (value)
+		snprintf(s->token, sizeof(s->token), "%s", value);
+	s->status = r->status;
+	s->done = true;
+	sim_request_free(r);
+}
+
+static void log_in(void)
+{
+	const char *const headers[] = {"X-Auth-User", "test:tester", "X-Auth-Key", "testing", NULL};
+	struct simple s = {0};
+
+	sim_request(0, "GET", "/auth/v1.0", headers, NULL, 0, on_simple, &s);
+	sim_run(10 * SIM_S, &s.done);
+	memcpy(token, s.token, sizeof(token));
+	if (s.status != 200)
+		fail("log in", (unsigned)s.status);
+}
+
+static void make_container(void)
+{
+	const char *const headers[] = {"X-Auth-Token", token, NULL};
+	struct simple s = {0};
+
+	sim_request(0, "PUT", "/v1/AUTH_test/c", headers, NULL, 0, on_simple, &s);
+	sim_run(30 * SIM_S, &s.done);
+	if (s.status != 201)
+		fail("make the container", (unsigned)s.status);
+}
+
+static void run_clients(unsigned ops)
+{
+	all_done = false;
+	busy = CLIENTS;
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		clients[i].index = i;
+		clients[i].ops_left = ops;
+		clients[i].think.fire = on_think;
+		if (!clients[i].body)
+			clients[i].body = mem_zalloc(BODY_MAX);
+		think(&clients[i]);
+	}
+	sim_run(3600 * SIM_S, &all_done);
+	if (!all_done)
+		fail("clients that never end", 0);
+}
+
+static void heal(void)
+{
+	healing = true;
+	sim_cancel(&fault);
+	heal_links();
+	for (unsigned i = 0; i < world.node_count; i++) {
+		world.nodes[i].slow = 0;
+		sim_start(i);
+	}
+	/* Uploads nobody ends, updates left behind, a round of replication. */
+	sim_run(120 * SIM_S, NULL);
+}
+
+/* Every node reads each name, and lists. */
+static void read_all(void)
+{
+	for (unsigned node = 0; node < world.node_count; node += 2) {
+		for (unsigned k = 0; k <= SIM_KEYS; k++) {
+			struct client *c = &clients[0];
+			c->op = k == SIM_KEYS ? SIM_LIST : SIM_GET;
+			c->key = k;
+			c->ops_left = 0;
+			busy = 1;
+			all_done = false;
+			send(c, node);
+			sim_run(60 * SIM_S, &all_done);
+			const struct sim_record *r = k == SIM_KEYS ? c->listed[0] : c->record;
+			if (!r->sure)
+				fail("no answer though all is well", 0);
+		}
+	}
+}
+
+static bool same(const struct device_version *a, const struct device_version *b)
+{
+	return a->ts == b->ts && a->deleted == b->deleted && a->meta_ts == b->meta_ts;
+}
+
+/* Straight from the devices. */
+static void compare_replicas(void)
+{
+	for (unsigned k = 0; k < SIM_KEYS; k++) {
+		struct cluster *cluster = &world.nodes[0].node->cluster;
+		struct device_version first = {0}, other;
+		struct place place;
+		char name[8];
+		snprintf(name, sizeof(name), "k%u", k);
+		proxy_place(cluster, 0, "AUTH_test", "c", name, &place);
+		for (unsigned i = 0; i < place.count; i++) {
+			struct node_device *d = &sim_node_at(0, place.devices[i])->node->devices[0];
+			other = (struct device_version){0};
+			device_find(d->device, 0, place.key, &other);
+			if (i == 0)
+				first = other;
+			else if (!same(&first, &other))
+				fail("replicas that stay different, of key", k);
+		}
+	}
+}
+
+bool load_round(uint64_t seed)
+{
+	wrong = healing = false;
+	history_reset();
+	sim_open(seed, 4 + (unsigned)(seed % 2), 3);
+	log_in();
+	make_container();
+	fault.fire = on_fault;
+	sim_after(&fault, sim_draw(100 * SIM_MS));
+	run_clients(OPS);
+	heal();
+	read_all();
+	compare_replicas();
+	uint64_t unsettled = world.unsettled;
+	for (unsigned i = 0; i < world.node_count; i++)
+		unsettled += world.nodes[i].node->reactors[0].proxy.stats.unsettled;
+	return history_check(!unsettled) && !wrong;
+}

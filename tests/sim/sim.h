@@ -1,0 +1,122 @@
+/* sim: several nodes in one process, on one thread, in a time of its own. Everything that happens
+ * (network, disks, clocks, who runs next) is drawn from one seed, so a seed replays exactly. The
+ * nodes are the real ones: proxy, roles, devices, replication; only what is below `env`, `disk`,
+ * `store`, `backend` and `http` is simulated. */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "lib/http/http.h"
+#include "node/node.h"
+
+#define SIM_NODES_MAX 8
+#define SIM_MS        1000ull
+#define SIM_S         1000000ull
+#define SIM_KEYS      3
+
+/* --- world.c: time, chance, nodes, network --- */
+
+struct sim_event {
+	uint64_t at_us, order;
+	void (*fire)(struct sim_event *event);
+	unsigned index; /* in the heap; 0: not in it */
+};
+
+uint64_t sim_now(void);
+uint64_t sim_draw(uint64_t below); /* 0..below-1 */
+bool sim_chance(unsigned percent);
+/* Sets or moves an event. */
+void sim_after(struct sim_event *event, uint64_t us);
+void sim_cancel(struct sim_event *event);
+
+struct sim_env {
+	struct env env;
+	int64_t skew_us;
+};
+
+struct sim_node {
+	unsigned index, life; /* life: grows with each start and each crash */
+	bool up;
+	struct sim_env env;
+	struct node *node; /* of this life; those before are left where they are */
+	struct reactor *reactor;
+	struct sim_disk_image *image; /* survives */
+	uint64_t slow;                /* times its disk and its answers take longer */
+};
+
+struct sim_world {
+	unsigned node_count, replicas;
+	struct sim_node nodes[SIM_NODES_MAX];
+	bool cut[SIM_NODES_MAX][SIM_NODES_MAX]; /* what [a] sends to [b] is lost */
+	unsigned loss;                          /* percent of messages lost */
+	uint64_t unsettled; /* writes whose listing row had no majority, of lives that ended */
+	uint64_t seed;
+	bool verbose;
+};
+extern struct sim_world world;
+
+void sim_open(uint64_t seed, unsigned nodes, unsigned replicas);
+void sim_start(unsigned node);
+void sim_crash(unsigned node);
+struct sim_node *sim_node_at(unsigned from, uint32_t handle); /* whose device that is, for from */
+/* Runs until `us` have passed, or *until says true (NULL: never). */
+void sim_run(uint64_t us, const bool *until);
+
+/* --- disk.c --- */
+struct sim_disk_image *sim_image_new(void);
+/* What a crash leaves: stable writes, and of the others a part. */
+void sim_image_crash(struct sim_disk_image *image);
+struct sim_node *sim_node_of(struct reactor *reactor);
+
+/* --- store.c --- */
+void sim_stores_crash(const char *prefix); /* those whose path begins so */
+
+/* --- http.c: a request without a socket --- */
+
+struct sim_request {
+	struct http_req req;
+	struct sim_node *node;
+	unsigned life;
+	const uint8_t *body;
+	size_t body_len, body_at;
+	struct bytes *into;
+	struct task task;
+	struct buf answer; /* body */
+	int status;        /* 0: none yet; 599: the node is gone */
+	uint64_t stream_left;
+	bool done, ended;
+	void (*answered)(struct sim_request *request);
+	void *owner;
+	struct sim_event timeout;
+};
+
+/* headers: name, value, ..., NULL. `answered` runs once, from the scheduler; then the request is
+ * the callee's to free with sim_request_free. */
+struct sim_request *sim_request(unsigned node, const char *method, const char *target,
+        const char *const *headers, const void *body, size_t body_len,
+        void (*answered)(struct sim_request *request), void *owner);
+void sim_request_free(struct sim_request *request);
+void sim_requests_crash(unsigned node);
+
+/* --- history.c: what clients saw, and whether one order explains it --- */
+
+enum sim_op { SIM_PUT, SIM_CREATE, SIM_DELETE, SIM_GET, SIM_LIST };
+
+struct sim_record {
+	enum sim_op op;
+	unsigned client, key;
+	uint64_t value;      /* written, or read; 0: absent */
+	uint64_t begin, end; /* virtual time; end UINT64_MAX: never answered */
+	bool sure;           /* the answer said what happened */
+	bool failed;         /* CREATE: there was something */
+};
+
+void history_reset(void);
+struct sim_record *history_begin(enum sim_op op, unsigned client, unsigned key, uint64_t value);
+/* False when no order explains the history of some key; says which on stderr. Listings are a
+ * register of their own for each key: is it shown? */
+bool history_check(bool listings);
+
+/* --- load.c: clients, faults, and the end of a round --- */
+bool load_round(uint64_t seed);
+
+#endif

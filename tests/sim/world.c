@@ -1,0 +1,482 @@
+#include "tests/sim/sim.h"
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "node/replicate.h"
+#include "ring/builder.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WALL_US 1700000000000000ull
+
+struct sim_world world;
+
+/* --- chance and time --- */
+
+static uint64_t now_us, order;
+static struct sim_event **heap;
+static unsigned heap_count, heap_cap;
+
+static uint64_t next_random(void)
+{
+	uint64_t z = (world.seed += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+uint64_t sim_draw(uint64_t below)
+{
+	return next_random() % below;
+}
+
+bool sim_chance(unsigned percent)
+{
+	return sim_draw(100) < percent;
+}
+
+uint64_t sim_now(void)
+{
+	return now_us;
+}
+
+static bool sooner(const struct sim_event *a, const struct sim_event *b)
+{
+	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
+}
+
+static void heap_set(unsigned i, struct sim_event *e)
+{
+	heap[i] = e;
+	e->index = i;
+}
+
+static void heap_fix(unsigned i, struct sim_event *e)
+{
+	for (; i > 1 && sooner(e, heap[i / 2]); i /= 2)
+		heap_set(i, heap[i / 2]);
+	for (unsigned child; (child = i * 2) <= heap_count; i = child) {
+		if (child < heap_count && sooner(heap[child + 1], heap[child]))
+			child++;
+		if (!sooner(heap[child], e))
+			break;
+		heap_set(i, heap[child]);
+	}
+	heap_set(i, e);
+}
+
+void sim_cancel(struct sim_event *e)
+{
+	unsigned i = e->index;
+
+	if (!i)
+		return;
+	struct sim_event *last = heap[heap_count--];
+	e->index = 0;
+	if (last != e)
+		heap_fix(i, last);
+}
+
+void sim_after(struct sim_event *e, uint64_t us)
+{
+	sim_cancel(e);
+	e->at_us = now_us + us;
+	e->order = ++order;
+	if (heap_count + 2 > heap_cap) {
+		heap_cap = heap_cap ? heap_cap * 2 : 1024;
+		heap = mem_realloc(heap, heap_cap * sizeof(*heap));
+	}
+	heap_count++;
+	heap_fix(heap_count, e);
+}
+
+/* In place of liburing's: nothing here does real operations, and each turn of a loop would enter
+ * the kernel to hear so. */
+struct io_uring;
+int io_uring_submit_and_get_events(struct io_uring *ring);
+int io_uring_submit_and_get_events(struct io_uring *ring)
+{
+	(void)ring;
+	return 0;
+}
+
+/* --- what a node sees of the machine --- */
+
+static uint64_t env_mono(const struct env *env)
+{
+	(void)env;
+	return now_us;
+}
+
+static uint64_t env_wall(const struct env *env)
+{
+	const struct sim_env *e = CONTAINER_OF(env, const struct sim_env, env);
+
+	return (uint64_t)((int64_t)(WALL_US + now_us) + e->skew_us);
+}
+
+static void env_random(const struct env *env, void *bytes, size_t len)
+{
+	uint8_t *at = bytes;
+
+	(void)env;
+	for (size_t i = 0; i < len; i++)
+		at[i] = (uint8_t)next_random();
+}
+
+struct sim_node *sim_node_of(struct reactor *reactor)
+{
+	for (unsigned i = 0; i < world.node_count; i++) {
+		if (world.nodes[i].reactor == reactor)
+			return &world.nodes[i];
+	}
+	return NULL;
+}
+
+/* --- the network --- */
+
+struct sim_call {
+	struct backend_call inner;
+	struct backend_call *outer; /* NULL once it has its answer */
+	struct sim_node *from, *to;
+	unsigned from_life, to_life;
+	struct sim_event way, deadline;
+	struct task task;
+	bool replied, held; /* held: inner is with a role */
+	enum err early;     /* what the sender hears without an answer */
+};
+
+static void maybe_free(struct sim_call *c)
+{
+	if (c->outer || c->held || c->way.index || c->deadline.index)
+		return;
+	backend_call_done(&c->inner);
+	free(c);
+}
+
+static void answer(struct sim_call *c, enum err err)
+{
+	struct backend_call *outer = c->outer;
+
+	c->outer = NULL;
+	sim_cancel(&c->deadline);
+	if (outer && c->from->life == c->from_life)
+		backend_finish(outer, err);
+	maybe_free(c);
+}
+
+static void on_deadline(struct sim_event *e)
+{
+	answer(CONTAINER_OF(e, struct sim_call, deadline), ERR_DEADLINE);
+}
+
+static uint64_t travel(const struct sim_call *c)
+{
+	uint64_t us = c->from == c->to ? 1 + sim_draw(10) : 30 + sim_draw(300);
+
+	if (c->from != c->to && sim_chance(3))
+		us += sim_draw(20 * SIM_MS); /* others overtake it */
+	return us * (1 + (c->to->slow + c->from->slow) / 2);
+}
+
+static bool arrives(const struct sim_node *from, const struct sim_node *to)
+{
+	return from == to ||
+	       (!world.cut[from->index][to->index] && !(world.loss && sim_chance(world.loss)));
+}
+
+static void on_reply(struct sim_event *e)
+{
+	struct sim_call *c = CONTAINER_OF(e, struct sim_call, way);
+
+	if (!c->outer || c->from->life != c->from_life) {
+		c->outer = NULL;
+		sim_cancel(&c->deadline);
+		maybe_free(c);
+		return;
+	}
+	enum err err = c->inner.reply.err;
+	c->outer->reply = c->inner.reply;
+	c->inner.reply = (struct backend_reply){0};
+	answer(c, err);
+}
+
+/* From the role, on its reactor. */
+static void on_done(struct backend_call *inner)
+{
+	struct sim_call *c = CONTAINER_OF(inner, struct sim_call, inner);
+
+	c->held = false;
+	c->way.fire = on_reply;
+	if (arrives(c->to, c->from))
+		sim_after(&c->way, travel(c));
+	else
+		maybe_free(c);
+}
+
+static void handle(struct task *task)
+{
+	struct sim_call *c = CONTAINER_OF(task, struct sim_call, task);
+	struct node *node = c->to->node;
+	struct node_device *d = &node->devices[0];
+
+	if (!d->ready)
+		backend_finish(&c->inner, ERR_UNAVAILABLE);
+	else if (node_ring_stale(node, c->inner.msg))
+		backend_finish(&c->inner, ERR_STALE_RING);
+	else if (!hlc_see(&node->hlc, c->inner.msg->ts))
+		backend_finish(&c->inner, ERR_CLOCK);
+	else if (c->inner.msg->kind == BACKEND_OBJECT)
+		objectd_handle(d->objectd, &c->inner);
+	else if (c->inner.msg->kind == BACKEND_CONTAINER)
+		containerd_handle(d->containerd, &c->inner);
+	else
+		accountd_handle(d->accountd, &c->inner);
+}
+
+static void on_refused(struct sim_event *e)
+{
+	answer(CONTAINER_OF(e, struct sim_call, way), ERR_UNAVAILABLE);
+}
+
+static void on_arrival(struct sim_event *e)
+{
+	struct sim_call *c = CONTAINER_OF(e, struct sim_call, way);
+
+	if (!c->to->up) {
+		/* A machine that is off says nothing; one whose process died refuses. */
+		c->way.fire = on_refused;
+		if (sim_chance(70) && arrives(c->to, c->from))
+			sim_after(&c->way, travel(c));
+		else
+			maybe_free(c);
+		return;
+	}
+	c->to_life = c->to->life;
+	c->held = true;
+	c->inner.origin = c->to->reactor;
+	c->inner.done = on_done;
+	c->task.run = handle;
+	reactor_post(c->to->reactor, &c->task);
+}
+
+/* Handle 0 is the node's own device, the others follow in order. */
+struct sim_node *sim_node_at(unsigned from, uint32_t handle)
+{
+	unsigned i = handle == 0 ? from : handle <= from ? handle - 1 : handle;
+
+	return i < world.node_count ? &world.nodes[i] : NULL;
+}
+
+static uint32_t handle_of(unsigned from, unsigned node)
+{
+	return node == from ? 0 : node < from ? node + 1 : node;
+}
+
+static void sim_send(struct backend *backend, struct backend_call *outer)
+{
+	struct node *node = CONTAINER_OF(backend, struct node, backend);
+	struct sim_node *from = sim_node_of(node->reactors[0].reactor);
+	struct sim_node *to = sim_node_at(from->index, outer->device);
+
+	outer->origin = from->reactor;
+	if (!to) {
+		backend_finish(outer, ERR_UNAVAILABLE);
+		return;
+	}
+	struct sim_call *c = mem_zalloc(sizeof(*c));
+	c->inner.msg = backend_msg_ref(outer->msg);
+	c->inner.device = 0;
+	c->inner.deadline_us = outer->deadline_us;
+	c->outer = outer;
+	c->from = from;
+	c->to = to;
+	c->from_life = from->life;
+	if (outer->deadline_us) {
+		c->deadline.fire = on_deadline;
+		sim_after(&c->deadline,
+		        outer->deadline_us > now_us ? outer->deadline_us - now_us : 0);
+	}
+	c->way.fire = on_arrival;
+	if (arrives(from, to))
+		sim_after(&c->way, travel(c));
+}
+
+/* --- nodes --- */
+
+void node_devices_ready(struct node *node)
+{
+	(void)node;
+}
+
+static struct ring_set *make_rings(unsigned from)
+{
+	char ip[] = "10.0.0.1", none[] = "", names[SIM_NODES_MAX][4];
+	struct ring_dev devs[SIM_NODES_MAX];
+	uint32_t *handles = mem_zalloc((world.node_count + 1) * sizeof(*handles));
+	struct ring *ring;
+
+	for (unsigned i = 0; i < world.node_count; i++) {
+		snprintf(names[i], sizeof(names[i]), "d%u", i);
+		handles[i] = handle_of(from, i);
+		devs[i] = (struct ring_dev){.region = 1,
+		        .zone = i,
+		        .ip = ip,
+		        .port = 6200,
+		        .replication_ip = none,
+		        .device = names[i],
+		        .meta = none,
+		        .weight = 100};
+	}
+	if (ring_build(6, world.replicas, devs, world.node_count, &ring))
+		abort();
+	return ring_set_new(&ring, &handles, 1);
+}
+
+static struct node *make_node(struct sim_node *s)
+{
+	static struct user users[] = {{"test:tester", "testing", ".admin"}, {NULL, NULL, NULL}};
+	struct node *node = mem_zalloc(sizeof(*node));
+	struct cluster *c = &node->cluster;
+	struct node_reactor *r = &node->reactors[0];
+	struct node_device *d = &node->devices[0];
+	char path[32];
+
+	node->conf = (struct node_conf){.unit_bytes = 4 << 20,
+	        .device_bytes = 96 << 20,
+	        .cache_bytes = 1 << 20,
+	        .scrub_pause = 60,
+	        .replicate_pause = 2,
+	        .replicas = world.replicas};
+	node->serves = node->stores = true;
+	hlc_init(&node->hlc, &s->env.env);
+	c->env = &s->env.env;
+	c->hlc = &node->hlc;
+	c->serves = true;
+	c->users = users;
+	c->token_life_s = 86400;
+	c->hash_suffix = (struct ring_name){"sim", 3};
+	c->limits = limits_default;
+	c->account_autocreate = true;
+	c->account_rings = make_rings(s->index);
+	c->container_rings = make_rings(s->index);
+	c->policies[0] =
+	        (struct policy){.name = "gold", .aliases = "", .rings = make_rings(s->index)};
+	c->env->random(c->env, &c->boot, sizeof(c->boot));
+	atomic_store(&c->next_stage, c->boot | 1);
+	node->backend.send = sim_send;
+	node->reactor_count = 1;
+	node->device_count = 1;
+	atomic_store(&node->devices_pending, 1);
+	r->node = node;
+	r->reactor = s->reactor;
+	list_init(&r->calls);
+	if (proxy_init(&r->proxy, c, s->reactor, &node->backend, 1 << 20, 64 << 20))
+		abort();
+	r->proxy.node = r;
+	snprintf(path, sizeof(path), "sim%u", s->index);
+	d->node = node;
+	d->name = mem_strdup("d");
+	d->path = mem_strdup(path);
+	d->data_path = mem_strdup(path);
+	d->is_file = true;
+	if (work_pool_new(0, 4096, &d->pool))
+		abort();
+	return node;
+}
+
+void sim_start(unsigned index)
+{
+	struct sim_node *s = &world.nodes[index];
+
+	if (s->up)
+		return;
+	s->life++;
+	if (reactor_new(&s->env.env, 64, &s->reactor))
+		abort();
+	s->node = make_node(s);
+	s->up = true;
+	reactor_turn(s->reactor, false);
+	node_device_open(&s->node->devices[0]);
+}
+
+void sim_crash(unsigned index)
+{
+	struct sim_node *s = &world.nodes[index];
+
+	if (!s->up)
+		return;
+	s->up = false;
+	s->life++;
+	world.unsettled += s->node->reactors[0].proxy.stats.unsettled;
+	sim_requests_crash(index);
+	sim_image_crash(s->image);
+	sim_stores_crash(s->node->devices[0].path);
+}
+
+void sim_open(uint64_t seed, unsigned nodes, unsigned replicas)
+{
+	world.seed = seed;
+	world.node_count = nodes;
+	world.replicas = replicas;
+	for (unsigned i = 0; i < nodes; i++) {
+		struct sim_node *s = &world.nodes[i];
+		s->index = i;
+		s->env.env = (struct env){env_mono, env_wall, env_random};
+		s->image = sim_image_new();
+		sim_start(i);
+	}
+	sim_run(50 * SIM_MS, NULL);
+}
+
+/* Turns of the loops, in an order drawn anew each time, until none has anything to do. */
+static void turn_all(void)
+{
+	unsigned first = (unsigned)sim_draw(world.node_count), idle = 0;
+
+	for (unsigned i = first; idle < world.node_count; i++) {
+		struct sim_node *s = &world.nodes[i % world.node_count];
+		if (s->up && reactor_turn(s->reactor, false))
+			idle = 0;
+		else
+			idle++;
+	}
+}
+
+static uint64_t next_time(uint64_t end)
+{
+	uint64_t next = heap_count && heap[1]->at_us < end ? heap[1]->at_us : end;
+
+	for (unsigned i = 0; i < world.node_count; i++) {
+		uint64_t at = world.nodes[i].up ? reactor_next_timer(world.nodes[i].reactor) : next;
+		if (at < next)
+			next = at;
+	}
+	return next;
+}
+
+void sim_run(uint64_t us, const bool *until)
+{
+	uint64_t end = now_us + us;
+
+	for (;;) {
+		turn_all();
+		if (until && *until)
+			return;
+		uint64_t next = next_time(end);
+		if (next > now_us)
+			now_us = next;
+		bool any = false;
+		while (heap_count && heap[1]->at_us <= now_us) {
+			struct sim_event *e = heap[1];
+			sim_cancel(e);
+			e->fire(e);
+			any = true;
+		}
+		if (now_us >= end && !any)
+			return;
+	}
+}
