@@ -55,3 +55,8 @@ void accountd_stats(const struct accountd *accountd, struct rows_stats *ret_stat
 {
 	rows_stats(rows_of(accountd), ret_stats);
 }
+
+void accountd_agreed(struct accountd *accountd, uint64_t began_us)
+{
+	rows_agreed(rows_of(accountd), began_us);
+}

@@ -29,6 +29,9 @@ void accountd_handle(struct accountd *accountd, struct backend_call *call);
 uint64_t accountd_newest_ts(const struct accountd *accountd);
 void accountd_stats(const struct accountd *accountd, struct rows_stats *ret_stats);
 
+/* As rows_agreed. */
+void accountd_agreed(struct accountd *accountd, uint64_t began_us);
+
 /* reaper.c: the next deleted account that still has containers, in order of keys: see struct
  * rows_reap. The caller lists it (BACKEND_DB_LIST), empties and deletes each container as a
  * client would, and puts the deleted rows here (BACKEND_DB_UPDATE); when none is left the account

@@ -56,6 +56,11 @@ void containerd_stats(const struct containerd *containerd, struct rows_stats *re
 	rows_stats(rows_of(containerd), ret_stats);
 }
 
+void containerd_agreed(struct containerd *containerd, uint64_t began_us)
+{
+	rows_agreed(rows_of(containerd), began_us);
+}
+
 bool containerd_next_report(struct containerd *containerd, struct rows_report *ret_report)
 {
 	return rows_next_report(rows_of(containerd), ret_report);

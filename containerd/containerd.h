@@ -28,6 +28,9 @@ void containerd_handle(struct containerd *containerd, struct backend_call *call)
 uint64_t containerd_newest_ts(const struct containerd *containerd);
 void containerd_stats(const struct containerd *containerd, struct rows_stats *ret_stats);
 
+/* As rows_agreed. */
+void containerd_agreed(struct containerd *containerd, uint64_t began_us);
+
 /* report.c: the next container whose account should be told (half a second after its last change,
  * 8 s after its first); false when none is due: ask again some 100 ms later. Each is followed by
  * containerd_reported. */

@@ -1,14 +1,15 @@
-/* A round, for the rings of each policy:
+/* A round, for the rings of each policy, of containers and of accounts:
  *
  *   wait -> target -> (chunk -> (peer -> (ask -> answer (-> push))*)*)* -> target ... -> wait
  *
  * A chunk is some partitions and the peers we share them with. A peer and we are asked for digests
  * of all that is shared, then of parts of what differed, and, where a part is small, for its keys.
- * Those that we have newer are pushed. */
+ * Objects that we have newer are pushed; databases that differ are reconciled (reconcile.c). */
 #include "node/replicate.h"
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "node/reconcile.h"
 #include "proxy/repair.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,13 @@
 #define KEYS_EASY    64   /* a range of so few keys is not split any more */
 #define KEYS_A_TIME  4096 /* entries that one KEYS asks for */
 #define PUSHES       8    /* under way at once */
-#define FAILURES_MAX 16   /* pushes to one peer that failed in a row: it has to wait */
+#define RECONCILES   2
+#define FAILURES_MAX 16 /* pushes to one peer that failed in a row: it has to wait */
 
 enum { WAIT, TARGET, CHUNK, PEER, ASK, ANSWER, PUSH };
+
+/* What is compared one after the other: objects of policy n, then these. */
+enum { TARGET_CONTAINERS = BACKEND_POLICIES, TARGET_ACCOUNTS, TARGETS };
 
 struct pair {
 	uint32_t peer;
@@ -42,8 +47,8 @@ struct ranges {
 };
 
 struct change {
-	struct backend_key version;
-	uint8_t part; /* enum repair_part */
+	struct backend_key version; /* databases: the key alone */
+	uint8_t part;               /* enum repair_part */
 };
 
 struct replicator {
@@ -54,13 +59,14 @@ struct replicator {
 	/* the round */
 	uint64_t began_wall_us, differences;
 	bool lagging; /* something could not be compared or brought */
-	unsigned policy;
+	unsigned target;
+	enum backend_kind kind;
 	/* its rings */
 	const struct ring_set *rings; /* only to be compared: whether they changed */
-	uint64_t version, agreed_version[BACKEND_POLICIES];
-	uint64_t began_lsn, before_ts, part, parts;
+	uint64_t version, agreed_version[TARGETS];
+	uint64_t began_lsn, began_us, before_ts, part, parts;
 	unsigned bits;
-	bool unsure; /* as lagging, of this policy */
+	bool unsure; /* as lagging, of this target */
 	bool yielded;
 	/* a chunk, by peer */
 	struct pair *pairs; /* owned */
@@ -79,6 +85,7 @@ struct replicator {
 	struct change *changes; /* owned */
 	uint32_t change_count, change_cap, change_at;
 	struct repair *pushes[PUSHES];
+	struct reconcile *reconciles[RECONCILES];
 };
 
 static struct replicator *replicator_of(struct op *op)
@@ -88,7 +95,7 @@ static struct replicator *replicator_of(struct op *op)
 
 static const struct ring_set *rings_of(const struct replicator *r)
 {
-	return proxy_rings(r->proxy->cluster, BACKEND_OBJECT, r->policy);
+	return proxy_rings(r->proxy->cluster, r->kind, r->target);
 }
 
 static uint64_t now_us(const struct replicator *r)
@@ -118,7 +125,7 @@ static enum step replicate_wait(struct op *op)
 	r->began_wall_us = env->wall_us(env);
 	r->differences = 0;
 	r->lagging = false;
-	r->policy = 0;
+	r->target = 0;
 	return op_go(op, TARGET);
 }
 
@@ -152,23 +159,43 @@ static unsigned bits_of(const struct ring_set *rings)
 	return bits;
 }
 
+/* Tombstones of before the target's round began are with all primaries; none: nothing is known. */
+static void tell_agreed(struct replicator *r, bool any)
+{
+	struct node_device *d = r->device;
+
+	if (r->target == TARGET_CONTAINERS)
+		containerd_agreed(d->containerd, any ? r->began_us : 0);
+	else if (r->target == TARGET_ACCOUNTS)
+		accountd_agreed(d->accountd, any ? r->began_us : 0);
+	else
+		device_agreed(d->device, (uint8_t)r->target, any ? r->began_lsn : 0);
+}
+
+static void set_kind(struct replicator *r)
+{
+	r->kind = r->target == TARGET_CONTAINERS ? BACKEND_CONTAINER
+	          : r->target == TARGET_ACCOUNTS ? BACKEND_ACCOUNT
+	                                         : BACKEND_OBJECT;
+}
+
 static enum step replicate_target(struct op *op)
 {
 	struct replicator *r = replicator_of(op);
-	struct device *device = r->device->device;
 	const struct env *env = r->proxy->cluster->env;
 	const struct ring_set *rings;
 
-	while (r->policy < BACKEND_POLICIES && !rings_of(r))
-		r->policy++;
-	if (r->policy == BACKEND_POLICIES)
+	for (set_kind(r); r->target < TARGETS && !rings_of(r); set_kind(r))
+		r->target++;
+	if (r->target == TARGETS)
 		return end_round(r);
 	r->rings = rings = rings_of(r);
 	r->version = ring_version(ring_set_newest(rings));
-	if (r->agreed_version[r->policy] != r->version) /* the others may be others now */
-		device_agreed(device, (uint8_t)r->policy, 0);
-	r->agreed_version[r->policy] = r->version;
-	r->began_lsn = device_lsn(device);
+	if (r->agreed_version[r->target] != r->version) /* the others may be others now */
+		tell_agreed(r, false);
+	r->agreed_version[r->target] = r->version;
+	r->began_lsn = device_lsn(r->device->device);
+	r->began_us = now_us(r);
 	r->before_ts = env->wall_us(env) / 10 - NODE_RECLAIM_TICKS;
 	r->bits = bits_of(rings);
 	r->part = 0;
@@ -187,9 +214,9 @@ static bool rings_changed(const struct replicator *r)
 static enum step end_target(struct replicator *r)
 {
 	if (!r->unsure)
-		device_agreed(r->device->device, (uint8_t)r->policy, r->began_lsn);
+		tell_agreed(r, true);
 	r->lagging |= r->unsure;
-	r->policy++;
+	r->target++;
 	return op_go(&r->op, TARGET);
 }
 
@@ -322,13 +349,15 @@ static void take_ranges(struct replicator *r, struct ranges *ranges, unsigned mo
 
 static struct backend_msg *question(struct replicator *r)
 {
-	struct backend_msg *msg = backend_msg_new(
-	        r->asked_keys ? BACKEND_OBJECT_KEYS : BACKEND_OBJECT_DIGEST, BACKEND_OBJECT);
+	bool objects = r->kind == BACKEND_OBJECT;
+	enum backend_op keys = objects ? BACKEND_OBJECT_KEYS : BACKEND_DB_KEYS;
+	enum backend_op digest = objects ? BACKEND_OBJECT_DIGEST : BACKEND_DB_DIGEST;
+	struct backend_msg *msg = backend_msg_new(r->asked_keys ? keys : digest, r->kind);
 	uint64_t *ranges = backend_msg_alloc(msg, r->asked_count * sizeof(*ranges));
 
 	for (unsigned i = 0; i < r->asked_count; i++)
 		ranges[i] = r->asked[i].prefix;
-	msg->policy = (uint8_t)r->policy;
+	msg->policy = objects ? (uint8_t)r->target : 0;
 	msg->ts = r->before_ts;
 	msg->ranges = ranges;
 	msg->range_count = r->asked_count;
@@ -404,30 +433,51 @@ static void judge(
 		add_change(r, ours, need == REPLICATE_METADATA ? REPAIR_METADATA : REPAIR_WHOLE);
 }
 
-static bool key_at(const struct buf *items, size_t at, struct backend_key *ret_key)
+/* Databases are joined, whoever has what. */
+static void judge_database(struct replicator *r, const void *ours, const void *theirs)
 {
-	if (items->len - at < sizeof(*ret_key))
-		return false;
-	memcpy(ret_key, items->data + at, sizeof(*ret_key));
-	return true;
+	struct backend_key version = {0};
+
+	if (ours && theirs && memcmp(ours, theirs, sizeof(struct backend_db_key)) == 0)
+		return;
+	memcpy(version.key, ours ? ours : theirs, 16);
+	r->differences++;
+	add_change(r, &version, REPAIR_WHOLE);
+}
+
+static void judge_item(struct replicator *r, const void *ours, const void *theirs)
+{
+	struct backend_key a, b;
+
+	if (r->kind != BACKEND_OBJECT) {
+		judge_database(r, ours, theirs);
+		return;
+	}
+	if (ours)
+		memcpy(&a, ours, sizeof(a));
+	if (theirs)
+		memcpy(&b, theirs, sizeof(b));
+	judge(r, ours ? &a : NULL, theirs ? &b : NULL);
 }
 
 /* Both in the order of keys. What one side had no room for is left to the next round. */
 static void take_keys(
         struct replicator *r, const struct backend_reply *ours, const struct backend_reply *theirs)
 {
-	size_t i = 0, j = 0, step = sizeof(struct backend_key);
-	struct backend_key a, b;
+	size_t size = r->kind == BACKEND_OBJECT ? sizeof(struct backend_key)
+	                                        : sizeof(struct backend_db_key);
+	size_t i = 0, j = 0;
 
 	r->unsure |= ours->more || theirs->more;
 	for (;;) {
-		bool have_a = key_at(&ours->items, i, &a), have_b = key_at(&theirs->items, j, &b);
-		if ((!have_a && (ours->more || !have_b)) || (!have_b && (theirs->more || !have_a)))
+		const char *a = ours->items.len - i < size ? NULL : ours->items.data + i;
+		const char *b = theirs->items.len - j < size ? NULL : theirs->items.data + j;
+		if ((!a && (ours->more || !b)) || (!b && (theirs->more || !a)))
 			return;
-		int order = !have_a ? 1 : !have_b ? -1 : memcmp(a.key, b.key, 16);
-		judge(r, order <= 0 ? &a : NULL, order >= 0 ? &b : NULL);
-		i += order <= 0 ? step : 0;
-		j += order >= 0 ? step : 0;
+		int order = !a ? 1 : !b ? -1 : memcmp(a, b, 16); /* the key comes first */
+		judge_item(r, order <= 0 ? a : NULL, order >= 0 ? b : NULL);
+		i += order <= 0 ? size : 0;
+		j += order >= 0 ? size : 0;
 	}
 }
 
@@ -451,13 +501,13 @@ static enum step replicate_answer(struct op *op)
 
 /* --- pushing --- */
 
-static void pushed(struct replicator *r, enum err err)
+static void pushed(struct replicator *r, enum err err, uint64_t count)
 {
 	struct node_device *d = r->device;
 
 	if (!err || err == ERR_CONFLICT) {
 		r->failures = 0;
-		atomic_fetch_add(&d->seen.pushed, 1);
+		atomic_fetch_add(&d->seen.pushed, count);
 		return;
 	}
 	r->failures++;
@@ -478,25 +528,69 @@ static unsigned collect_pushed(struct replicator *r)
 			continue;
 		}
 		repair_unref(TAKE(r->pushes[i]));
-		pushed(r, err);
+		pushed(r, err, 1);
 	}
 	return busy;
+}
+
+static unsigned collect_reconciled(struct replicator *r)
+{
+	unsigned busy = 0;
+	uint64_t rows;
+	enum err err;
+
+	for (unsigned i = 0; i < RECONCILES; i++) {
+		if (!r->reconciles[i])
+			continue;
+		if (!reconcile_outcome(r->reconciles[i], &err, &rows)) {
+			busy++;
+			continue;
+		}
+		reconcile_unref(TAKE(r->reconciles[i]));
+		pushed(r, err, rows);
+	}
+	return busy;
+}
+
+static unsigned push_objects(struct replicator *r)
+{
+	unsigned started = 0;
+
+	for (unsigned i = 0; i < PUSHES && r->change_at < r->change_count; i++) {
+		if (r->pushes[i])
+			continue;
+		const struct change *c = &r->changes[r->change_at++];
+		r->pushes[i] = repair_push(
+		        r->proxy, &r->op, r->target, &c->version, c->part, r->device->id, r->peer);
+		started++;
+	}
+	return started;
+}
+
+static unsigned push_databases(struct replicator *r)
+{
+	const uint32_t devices[] = {r->device->id, r->peer};
+	unsigned started = 0;
+
+	for (unsigned i = 0; i < RECONCILES && r->change_at < r->change_count; i++) {
+		if (r->reconciles[i])
+			continue;
+		const struct change *c = &r->changes[r->change_at++];
+		r->reconciles[i] = reconcile_start(
+		        r->proxy, &r->op, r->kind, c->version.key, r->before_ts, devices);
+		started++;
+	}
+	return started;
 }
 
 static enum step replicate_push(struct op *op)
 {
 	struct replicator *r = replicator_of(op);
-	unsigned busy = collect_pushed(r);
+	unsigned busy = collect_pushed(r) + collect_reconciled(r);
 	bool gives_up = r->failures >= FAILURES_MAX;
 
-	for (unsigned i = 0; i < PUSHES && !gives_up && r->change_at < r->change_count; i++) {
-		if (r->pushes[i])
-			continue;
-		const struct change *c = &r->changes[r->change_at++];
-		r->pushes[i] = repair_push(
-		        r->proxy, op, r->policy, &c->version, c->part, r->device->id, r->peer);
-		busy++;
-	}
+	if (!gives_up)
+		busy += r->kind == BACKEND_OBJECT ? push_objects(r) : push_databases(r);
 	if (busy)
 		return STEP_WAIT;
 	if (gives_up)

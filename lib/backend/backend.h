@@ -78,6 +78,24 @@ enum backend_op {
 	 * reply.more. Both from memory. */
 	BACKEND_OBJECT_DIGEST,
 	BACKEND_OBJECT_KEYS,
+	/* The same of accounts and containers: a digest over what each knows of itself and the
+	 * hash of its live rows; a backend_db_key of each. */
+	BACKEND_DB_DIGEST,
+	BACKEND_DB_KEYS,
+	/* What one knows of itself: reply.items (opaque: for MERGE), path, put_ts, delete_ts; etag:
+	 * the hash of its live rows, containers: their number. ERR_NOT_FOUND: nothing at all. */
+	BACKEND_DB_STATE,
+	/* Brings another replica's knowledge: headers are what its STATE gave (len 0: none), rows
+	 * as in UPDATE, but also to what is deleted. Merges to the same in any order.
+	 * ERR_NOT_FOUND: rows for what is not known. */
+	BACKEND_DB_MERGE,
+	/* Rows and tombstones with list.marker < name <= list.end_marker ("": to the end).
+	 * ROW_DIGEST: pieces of list.limit rows, told as rows: name, the last in the piece, count,
+	 * and a sum in ts and bytes; the last piece, to the end, has the name "". With msg->rows
+	 * these names say where pieces end, and one more follows. Tombstones older than ts do not
+	 * count. reply.more: it ended early. ROW_RANGE: all of them, up to limit; reply.more. */
+	BACKEND_DB_ROW_DIGEST,
+	BACKEND_DB_ROW_RANGE,
 };
 
 enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
@@ -99,6 +117,12 @@ struct backend_key {
 	uint8_t key[16];
 	uint64_t ts, meta_ts; /* meta_ts: last POST, or ts */
 	uint8_t deleted, corrupt, pad[6];
+};
+
+struct backend_db_key {
+	uint8_t key[16], hash[16]; /* hash: of headers and live rows */
+	uint64_t put_ts, delete_ts, created_ts;
+	uint8_t policy, pad[7];
 };
 
 /* A row of a listing: an object in a container, or a container in an account. */

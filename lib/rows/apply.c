@@ -140,6 +140,8 @@ void apply_row(struct space *space, const struct backend_row *from)
 	if (rows->config.kind == BACKEND_CONTAINER && !row.deleted &&
 	        row.ts <= space->info.delete_ts)
 		return;
+	if (row.deleted)
+		sweep_see_tombstone(rows, row.ts);
 	touch(space);
 	struct overlay_node *node = overlay_find(rows->active.overlay, space->key, row.name, len);
 	if (node)

@@ -196,6 +196,28 @@ uint64_t info_changed_ts(const struct info *info)
 	return changed;
 }
 
+uint64_t info_next_ts(const struct info *info, uint64_t after)
+{
+	uint64_t next = 0;
+	struct timed timed;
+
+	for (size_t at = 0; timed_next(&info->headers, &at, &timed);) {
+		if (timed.ts > after && (!next || timed.ts < next))
+			next = timed.ts;
+	}
+	return next;
+}
+
+void info_headers_at(const struct info *info, uint64_t ts, struct buf *ret_block)
+{
+	struct timed timed;
+
+	for (size_t at = 0; timed_next(&info->headers, &at, &timed);) {
+		if (timed.ts == ts)
+			kv_add(ret_block, timed.name, timed.value);
+	}
+}
+
 void info_hash(const struct info *info, uint64_t ret_hash[2])
 {
 	struct timed timed;

@@ -48,6 +48,11 @@ uint64_t info_changed_ts(const struct info *info);
 void info_headers(const struct info *info, struct buf *ret_block);
 void info_hash(const struct info *info, uint64_t ret_hash[2]);
 
+/* Times at which headers were set or removed: the least above `after`, or 0; and what was then set,
+ * removed ones with an empty value. */
+uint64_t info_next_ts(const struct info *info, uint64_t after);
+void info_headers_at(const struct info *info, uint64_t ts, struct buf *ret_block);
+
 void info_encode(
         struct buf *buf, const struct info *info, const char *account, const char *container);
 

@@ -3,6 +3,7 @@
  * it waited for has come. */
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
+#include "lib/rows/compare.h"
 #include "lib/rows/rows_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static void fill_reply(struct request *request)
 	memcpy(reply->bytes, space->now.bytes, sizeof(reply->bytes));
 }
 
-static void finish(struct request *request, enum err err)
+void request_finish(struct request *request, enum err err)
 {
 	struct rows *rows = request->rows;
 
@@ -58,6 +59,7 @@ static void finish(struct request *request, enum err err)
 	backend_finish(request->call, err);
 	list_remove(&request->all);
 	buf_done(&request->payload);
+	merge_free(request->merge);
 	free(request);
 	rows_ended(rows);
 }
@@ -142,7 +144,7 @@ static void encode(struct request *request, enum record_type type)
 	}
 }
 
-static void append(struct request *request, void (*done)(struct device_append *append))
+void request_append(struct request *request, void (*done)(struct device_append *append))
 {
 	struct rows *rows = request->rows;
 
@@ -156,8 +158,6 @@ static void append(struct request *request, void (*done)(struct device_append *a
 	rows->inflight_bytes += request->payload.len;
 	device_append(rows->device, &request->append);
 }
-
-static void append_rows(struct request *request);
 
 static void on_rows_durable(struct device_append *append)
 {
@@ -175,21 +175,21 @@ static void on_rows_durable(struct device_append *append)
 	}
 	space->refs++;
 	if (append->err || request->row_to == msg->row_count)
-		finish(request, append->err);
+		request_finish(request, append->err);
 	else
-		append_rows(request);
+		request_append_rows(request);
 	if (space->updates == 0)
 		space_wake(space);
 	space_unref(space);
 	rows_pump(rows);
 }
 
-static void append_rows(struct request *request)
+void request_append_rows(struct request *request)
 {
 	choose_rows(request);
 	encode(request, RECORD_ROWS);
 	request->space->updates++;
-	append(request, on_rows_durable);
+	request_append(request, on_rows_durable);
 }
 
 static enum record_type change_type(const struct backend_call *call)
@@ -218,7 +218,7 @@ static void on_change_durable(struct device_append *append)
 		err = request->err; /* ERR_EXISTS of a PUT is a success too */
 	}
 	space->refs++;
-	finish(request, err);
+	request_finish(request, err);
 	space_wake(space);
 	space_unref(space);
 	rows_pump(rows);
@@ -230,17 +230,17 @@ static void change(struct request *request, enum err answer)
 
 	fill_record(request, change_type(request->call), &record);
 	if (record.headers_len && !info_has_room(&request->space->info, &record)) {
-		finish(request, ERR_BAD_REQUEST);
+		request_finish(request, ERR_BAD_REQUEST);
 		return;
 	}
 	encode(request, change_type(request->call));
 	if (request->payload.err || request->payload.len > DEVICE_PAYLOAD_MAX) {
-		finish(request, ERR_TOO_LARGE);
+		request_finish(request, ERR_TOO_LARGE);
 		return;
 	}
 	request->err = answer;
 	request->space->changes++;
-	append(request, on_change_durable);
+	request_append(request, on_change_durable);
 }
 
 /* --- waiting --- */
@@ -302,7 +302,7 @@ static void expire(struct rows *rows, bool all)
 		if (list_empty(&request->link) || (!all && !expired(request)))
 			continue;
 		list_remove(&request->link);
-		finish(request, all ? ERR_CLOSED : ERR_DEADLINE);
+		request_finish(request, all ? ERR_CLOSED : ERR_DEADLINE);
 	}
 }
 
@@ -318,6 +318,13 @@ void requests_drop(struct rows *rows)
 
 /* --- listing --- */
 
+/* Replicas are compared whatever became of them. */
+static bool compares(const struct backend_call *call)
+{
+	return call->msg->op == BACKEND_DB_ROW_DIGEST || call->msg->op == BACKEND_DB_ROW_RANGE ||
+	       call->msg->op == BACKEND_DB_STATE;
+}
+
 static void list_run(struct work *work)
 {
 	struct request *request = CONTAINER_OF(work, struct request, job.work);
@@ -325,9 +332,15 @@ static void list_run(struct work *work)
 	const struct backend_msg *msg = request->call->msg;
 	struct buf *rows = &request->call->reply.rows;
 
-	request->err = msg->op == BACKEND_DB_ROWS
-	                       ? list_names(&request->source, msg->rows, msg->row_count, rows)
-	                       : list_rows(&request->source, &msg->list, rows, &request->gap);
+	if (msg->op == BACKEND_DB_ROWS)
+		request->err = list_names(&request->source, msg->rows, msg->row_count, rows);
+	else if (msg->op == BACKEND_DB_ROW_DIGEST)
+		request->err = compare_row_digest(
+		        &request->source, request->rows->config.kind, request->call);
+	else if (msg->op == BACKEND_DB_ROW_RANGE)
+		request->err = compare_row_range(&request->source, request->call);
+	else
+		request->err = list_rows(&request->source, &msg->list, rows, &request->gap);
 }
 
 static void list_done(struct job *job)
@@ -340,9 +353,9 @@ static void list_done(struct job *job)
 	sweep_gap(request->rows, &request->gap);
 	buf_done(&request->gap.from);
 	buf_done(&request->gap.to);
-	if (!err && !info_is_put(&request->space->info))
+	if (!err && !compares(request->call) && !info_is_put(&request->space->info))
 		err = ERR_NOT_FOUND; /* a deleted account; the reaper reads its rows */
-	finish(request, err);
+	request_finish(request, err);
 }
 
 static void start_list(struct request *request)
@@ -379,12 +392,12 @@ static void run_put(struct request *request)
 		if (!is_resolved(request))
 			return;
 		if (request->space->now.rows > 0) {
-			finish(request, ERR_FORBIDDEN);
+			request_finish(request, ERR_FORBIDDEN);
 			return;
 		}
 	}
 	if (ts <= info->delete_ts)
-		finish(request, ERR_CONFLICT);
+		request_finish(request, ERR_CONFLICT);
 	else
 		change(request, info_is_put(info) ? ERR_EXISTS : ERR_OK);
 }
@@ -394,7 +407,7 @@ static void run_delete(struct request *request)
 	const struct space *space = request->space;
 
 	if (!info_is_put(&space->info)) {
-		finish(request, ERR_NOT_FOUND);
+		request_finish(request, ERR_NOT_FOUND);
 		return;
 	}
 	if (request->rows->config.kind == BACKEND_CONTAINER) {
@@ -406,12 +419,12 @@ static void run_delete(struct request *request)
 		if (!is_resolved(request))
 			return;
 		if (space->now.rows > 0) {
-			finish(request, ERR_CONFLICT);
+			request_finish(request, ERR_CONFLICT);
 			return;
 		}
 	}
 	if (request->call->msg->ts <= space->info.put_ts)
-		finish(request, ERR_CONFLICT);
+		request_finish(request, ERR_CONFLICT);
 	else
 		change(request, ERR_OK);
 }
@@ -424,11 +437,11 @@ static void run_update(struct request *request)
 	for (unsigned i = 0; i < msg->row_count; i++)
 		any_live |= !msg->rows[i].deleted;
 	if (!info_is_put(&request->space->info) && !(is_deleted_account(request) && !any_live))
-		finish(request, ERR_NOT_FOUND);
+		request_finish(request, ERR_NOT_FOUND);
 	else if (msg->row_count == 0)
-		finish(request, ERR_OK);
+		request_finish(request, ERR_OK);
 	else
-		append_rows(request);
+		request_append_rows(request);
 }
 
 static void run_read(struct request *request)
@@ -437,21 +450,51 @@ static void run_read(struct request *request)
 	bool is_put = info_is_put(&request->space->info);
 
 	if (!is_put && !is_deleted_account(request)) {
-		finish(request, ERR_NOT_FOUND);
+		request_finish(request, ERR_NOT_FOUND);
 		return;
 	}
 	if (!is_resolved(request))
 		return;
 	info_headers(&request->space->info, &call->reply.headers);
 	if (call->msg->op == BACKEND_DB_HEAD)
-		finish(request, is_put ? ERR_OK : ERR_NOT_FOUND);
+		request_finish(request, is_put ? ERR_OK : ERR_NOT_FOUND);
 	else
 		start_list(request);
 }
 
+/* To be compared with another replica's. */
+static void run_compare(struct request *request)
+{
+	struct backend_reply *reply = &request->call->reply;
+	const struct space *space = request->space;
+	const struct info *info = &space->info;
+
+	if (!info->put_ts && !info->delete_ts) {
+		request_finish(request, ERR_NOT_FOUND);
+		return;
+	}
+	if (!is_resolved(request))
+		return;
+	if (request->call->msg->op != BACKEND_DB_STATE) {
+		start_list(request);
+		return;
+	}
+	struct info told = *info; /* what the account was told is each replica's own */
+	told.reported_count = told.reported_bytes = told.reported_put_ts = 0;
+	info_encode(&reply->items, &told, "", "");
+	buf_str(&reply->path, space->account ? space->account : "");
+	buf_char(&reply->path, 0);
+	buf_str(&reply->path, space->container ? space->container : "");
+	buf_char(&reply->path, 0);
+	memcpy(reply->etag, space->now.hash, sizeof(reply->etag));
+	reply->size = space->now.rows;
+	request_finish(request, reply->items.err);
+}
+
 static bool is_write(const struct backend_call *call)
 {
-	return call->msg->op < BACKEND_DB_HEAD || call->msg->op == BACKEND_DB_UPDATE;
+	return call->msg->op < BACKEND_DB_HEAD || call->msg->op == BACKEND_DB_UPDATE ||
+	       call->msg->op == BACKEND_DB_MERGE;
 }
 
 static void run_op(struct request *request)
@@ -467,10 +510,18 @@ static void run_op(struct request *request)
 		if (info_is_put(&request->space->info))
 			change(request, ERR_OK);
 		else
-			finish(request, ERR_NOT_FOUND);
+			request_finish(request, ERR_NOT_FOUND);
 		break;
 	case BACKEND_DB_UPDATE:
 		run_update(request);
+		break;
+	case BACKEND_DB_MERGE:
+		merge_run(request);
+		break;
+	case BACKEND_DB_STATE:
+	case BACKEND_DB_ROW_DIGEST:
+	case BACKEND_DB_ROW_RANGE:
+		run_compare(request);
 		break;
 	default:
 		run_read(request);
@@ -483,9 +534,11 @@ void request_run(struct request *request)
 	struct space *space = request->space;
 
 	if (request->err || rows->closing || rows->failed) {
-		finish(request, request->err ? request->err : rows->closing ? ERR_CLOSED : ERR_IO);
+		request_finish(request, request->err    ? request->err
+		                        : rows->closing ? ERR_CLOSED
+		                                        : ERR_IO);
 	} else if (expired(request)) {
-		finish(request, ERR_DEADLINE);
+		request_finish(request, ERR_DEADLINE);
 	} else if (!space->loaded) {
 		wait_space(request);
 		space_load(space);
@@ -503,20 +556,32 @@ static bool text_fits(const char *text)
 	return !text || strlen(text) <= ROW_NAME_MAX;
 }
 
+static bool brings_rows(const struct backend_msg *msg)
+{
+	return msg->op == BACKEND_DB_UPDATE || msg->op == BACKEND_DB_MERGE;
+}
+
+static bool is_known(const struct backend_msg *msg)
+{
+	return (msg->op >= BACKEND_DB_PUT && msg->op <= BACKEND_DB_ROWS) ||
+	       (msg->op >= BACKEND_DB_STATE && msg->op <= BACKEND_DB_ROW_RANGE);
+}
+
 static enum err check(const struct rows *rows, const struct backend_call *call)
 {
 	const struct backend_msg *msg = call->msg;
 
-	if (msg->kind != rows->config.kind || msg->op < BACKEND_DB_PUT ||
-	        msg->op > BACKEND_DB_ROWS || msg->policy >= BACKEND_POLICIES ||
-	        (is_write(call) && msg->op != BACKEND_DB_UPDATE && msg->ts == 0))
+	if (msg->kind != rows->config.kind || !is_known(msg) || msg->policy >= BACKEND_POLICIES ||
+	        (is_write(call) && !brings_rows(msg) && msg->ts == 0))
 		return ERR_BAD_REQUEST;
 	if (!text_fits(msg->account) || !text_fits(msg->container) ||
-	        (is_write(call) && !kv_valid(msg->headers, msg->headers_len)))
+	        !text_fits(msg->list.marker) || !text_fits(msg->list.end_marker) ||
+	        (is_write(call) && msg->op != BACKEND_DB_MERGE &&
+	                !kv_valid(msg->headers, msg->headers_len)))
 		return ERR_BAD_REQUEST;
-	if (msg->op == BACKEND_DB_UPDATE && !rows_valid(rows->config.kind, msg))
+	if (brings_rows(msg) && !rows_valid(rows->config.kind, msg))
 		return ERR_BAD_REQUEST;
-	for (unsigned i = 0; msg->op == BACKEND_DB_ROWS && i < msg->row_count; i++) {
+	for (unsigned i = 0; !is_write(call) && i < msg->row_count; i++) {
 		if (!text_fits(msg->rows[i].name))
 			return ERR_BAD_REQUEST;
 	}
@@ -525,13 +590,21 @@ static enum err check(const struct rows *rows, const struct backend_call *call)
 
 void rows_handle(struct rows *rows, struct backend_call *call)
 {
-	enum err err = check(rows, call);
+	struct merge *merge = NULL;
 
+	if (call->msg->op == BACKEND_DB_DIGEST || call->msg->op == BACKEND_DB_KEYS) {
+		compare_databases(rows, call);
+		return;
+	}
+	enum err err = check(rows, call);
+	if (!err && call->msg->op == BACKEND_DB_MERGE)
+		err = merge_parse(call->msg, &merge);
 	if (err) {
 		backend_finish(call, err);
 		return;
 	}
 	struct request *request = mem_zalloc(sizeof(*request));
+	request->merge = merge;
 	request->rows = rows;
 	request->call = call;
 	request->space = space_get(rows, call->msg->key);

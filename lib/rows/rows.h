@@ -53,6 +53,11 @@ void rows_handle(struct rows *rows, struct backend_call *call);
 /* Newest timestamp that any record carried, for the clock at start. */
 uint64_t rows_newest_ts(const struct rows *rows);
 
+/* All primaries have, or have been given, what tombstones of rows this device had at `began_us`
+ * (monotonic; 0: nothing is known; UINT64_MAX: it is nobody's concern). Only those are ever swept.
+ * In memory alone: a restart waits for the next comparison. */
+void rows_agreed(struct rows *rows, uint64_t began_us);
+
 struct rows_stats {
 	size_t overlay_bytes;
 	unsigned databases; /* in memory */

@@ -110,6 +110,8 @@ struct compact {
 	struct buf from, to; /* owned; store keys */
 };
 
+struct merge;
+
 struct request {
 	struct job job;
 	struct rows *rows;
@@ -124,6 +126,7 @@ struct request {
 	bool has_seq;
 	struct list_source source;
 	struct list_gap gap;
+	struct merge *merge; /* owned; MERGE */
 	enum err err;
 };
 
@@ -165,9 +168,11 @@ struct rows {
 	uint8_t note_id[16];
 	bool replaying, started, broken, failed, closing;
 	enum err replay_err;
-	uint64_t retry_us; /* not before this time */
-	uint64_t gap_us;   /* no compaction for a slow seek before then */
-	uint64_t sweep_us; /* when the next slice is due */
+	uint64_t retry_us;  /* not before this time */
+	uint64_t gap_us;    /* no compaction for a slow seek before then */
+	uint64_t sweep_us;  /* when the next slice is due */
+	uint64_t agreed_us; /* see rows_agreed */
+	uint64_t late_us;   /* when a tombstone last came that was nearly old enough to go */
 	uint64_t newest_ts;
 	struct list by_change, by_age; /* dirty spaces */
 	struct job pending_job;        /* finds what was not reported before a restart */
@@ -215,6 +220,7 @@ void totals_sum(const struct totals *totals, uint64_t *ret_count, uint64_t *ret_
 
 /* sweep.c: tombstones past their age, ranges full of holes */
 void sweep_pump(struct rows *rows);
+void sweep_see_tombstone(struct rows *rows, uint64_t ts);
 void sweep_gap(struct rows *rows, const struct list_gap *gap);
 void sweep_holes(struct rows *rows, struct space *space);
 
@@ -224,7 +230,15 @@ void requests_wake_blocked(struct rows *rows);
 void requests_expire(struct rows *rows);
 void requests_drop(struct rows *rows);
 void request_run(struct request *request);
+void request_finish(struct request *request, enum err err);
+void request_append(struct request *request, void (*done)(struct device_append *append));
+void request_append_rows(struct request *request); /* then finishes it */
 size_t overlay_total(const struct rows *rows);
+
+/* merge.c */
+enum err merge_parse(const struct backend_msg *msg, struct merge **ret_merge);
+void merge_run(struct request *request);
+void merge_free(struct merge *merge); /* NULL is fine */
 
 /* report.c */
 void report_changed(struct space *space);

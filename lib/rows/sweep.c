@@ -150,18 +150,54 @@ static void sweep_done(struct job *job)
 	}
 }
 
-void sweep_pump(struct rows *rows)
+void rows_agreed(struct rows *rows, uint64_t began_us)
+{
+	rows->agreed_us = began_us;
+}
+
+/* The store does not know when a tombstone came. One that came before it was this old came before
+ * the comparison if it is this much older now; one that came later is remembered as such. */
+static uint64_t late_age(const struct rows *rows)
+{
+	return rows->config.reclaim_age / 8 * 7;
+}
+
+void sweep_see_tombstone(struct rows *rows, uint64_t ts)
 {
 	const struct env *env = reactor_env(rows->reactor);
-	uint64_t now = env->wall_us(env) / 10;
 
+	if (ts + late_age(rows) < env->wall_us(env) / 10)
+		rows->late_us = reactor_now_us(rows->reactor);
+}
+
+/* Tombstones older than this may go: they were here when the comparison began. 0: none. */
+static uint64_t sweep_before(const struct rows *rows)
+{
+	const struct env *env = reactor_env(rows->reactor);
+	uint64_t now = env->wall_us(env) / 10, age = rows->config.reclaim_age;
+
+	if (rows->agreed_us != UINT64_MAX) {
+		uint64_t ago = (reactor_now_us(rows->reactor) - rows->agreed_us) / 10;
+		if (!rows->agreed_us || rows->late_us >= rows->agreed_us)
+			return 0;
+		if (age < late_age(rows) + ago)
+			age = late_age(rows) + ago;
+	}
+	return now > age ? now - age : 0;
+}
+
+void sweep_pump(struct rows *rows)
+{
 	compact_pump(rows);
 	if (rows->sweep.busy || rows->drain.busy || rows->flush.busy || rows->frozen.overlay ||
-	        rows->broken || rows->failed || reactor_now_us(rows->reactor) < rows->sweep_us ||
-	        now < rows->config.reclaim_age)
+	        rows->broken || rows->failed || reactor_now_us(rows->reactor) < rows->sweep_us)
 		return;
+	rows->sweep.before_ts = sweep_before(rows);
+	if (!rows->sweep.before_ts) {
+		rows->sweep_us = reactor_now_us(rows->reactor) + SLICE_US;
+		return;
+	}
 	rows->sweep.busy = true;
-	rows->sweep.before_ts = now - rows->config.reclaim_age;
 	job_start(&rows->sweep.job, rows, sweep_run, sweep_done);
 }
 

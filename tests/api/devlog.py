@@ -71,3 +71,75 @@ def objects(path):
         if not known or version.rank() >= known.rank():
             found[policy, version.key] = version
     return found
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, form):
+        values = struct.unpack_from("<" + form, self.data, self.at)
+        self.at += struct.calcsize("<" + form)
+        return values if len(values) > 1 else values[0]
+
+    def text(self):
+        size = self.take("H")
+        value = bytes(self.data[self.at:self.at + size])
+        self.at += size + 1
+        return value
+
+    def pairs(self, size):
+        end = self.at + size
+        while self.at < end:
+            name, value = self.take("HI")
+            start = self.at
+            self.at += name + value + 2
+            yield bytes(self.data[start:start + name]), bytes(self.data[start + name + 1:self.at - 1])
+
+    def row(self):
+        flags, _, ts, size = self.take("BBQQ")
+        meta_ts = self.take("Q") if flags & 4 else 0
+        totals = self.take("QQ") if flags & 8 else ()
+        etag = self.take("16s") if flags & 2 else self.text()
+        return ts, bool(flags & 1), size, meta_ts, totals, etag, self.text()
+
+
+class Database:
+    def __init__(self):
+        self.put_ts = self.delete_ts = 0
+        self.headers, self.rows = {}, {}
+
+    def content(self):
+        """What replicas have in common: tombstones of rows may be missing where nothing older is."""
+        live = {name: row for name, row in self.rows.items() if not row[1]}
+        headers = {name: value for name, (ts, value) in self.headers.items() if value and ts > self.delete_ts}
+        return self.put_ts, self.delete_ts, headers, live
+
+
+def databases(path, role):
+    """{(account, container): Database} of role 1, containers, or 2, accounts, by docs/formats/rows.md. Rows
+    whose content type was changed by a POST are not joined."""
+    found = {}
+    with open(path, "rb") as f:
+        data = f.read()
+    for kind, _, record, _ in records(data):
+        if kind != 4 or record[33] != role:
+            continue
+        r = Reader(record[64:])
+        _, change, _, _, ts = r.take("BBB16sQ")
+        name = r.text(), r.text()
+        if change == 5:
+            continue
+        db = found.setdefault(name, Database())
+        if change == 1:
+            db.put_ts = max(db.put_ts, ts)
+        if change == 3:
+            db.delete_ts = max(db.delete_ts, ts)
+        for header, value in r.pairs(r.take("I")):
+            db.headers[header] = max(db.headers.get(header, (0, b"")), (ts, value))
+        for _ in range(r.take("I")):
+            row_name = r.text()
+            row = r.row()
+            if row[1] or row[0] > db.delete_ts or role == 2:
+                db.rows[row_name] = max(db.rows.get(row_name, row), row, key=lambda v: (v[0], v[1], v[4][::-1]))
+    return found

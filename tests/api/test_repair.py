@@ -133,6 +133,7 @@ def test_a_new_disk_is_filled_by_the_others(cloud):
     user = login(cloud)
     wait_equal(cloud)
     assert all_equal(cloud) == before
+    databases_equal(cloud)
     read_all(user, bodies, colours, gone)
 
 
@@ -145,3 +146,77 @@ def test_a_round_with_nothing_to_do_pushes_nothing(cloud):
     pushed, rounds = cloud.metric("cairn_replicate_pushed"), cloud.metric("cairn_replicate_rounds")
     wait_for(lambda: all(a > b + 3 for a, b in zip(cloud.metric("cairn_replicate_rounds"), rounds)))
     assert cloud.metric("cairn_replicate_pushed") == pushed
+
+
+def listed(user, path):
+    r = user.request("GET", path + "?format=json")
+    assert r.status_code in (200, 204), r.status_code
+    return [(o["name"], o.get("bytes"), o.get("count")) for o in r.json()] if r.status_code == 200 else []
+
+
+def databases_equal(cloud):
+    """By what lies on the disks; the containers' rows."""
+    for role in (1, 2):
+        devices = [devlog.databases(folder(cloud, n) + "/data", role) for n in range(cloud.devices)]
+        for name in set().union(*devices):
+            held = [d[name].content() for d in devices if name in d]
+            assert len(held) == cloud.replicas, (name, len(held))
+            for other in held[1:]:
+                assert other[:3] == held[0][:3], (name, held[0][:3], other[:3])
+                assert other[3] == held[0][3], (name, set(other[3].items()) ^ set(held[0][3].items()))
+
+
+def test_containers_that_missed_changes_catch_up():
+    cloud = Cloud(devices=3, conf=FAST)
+    try:
+        cloud.up()
+        user = login(cloud)
+        for name in ("c", "old", "colour"):
+            assert user.request("PUT", "/" + name).status_code == 201
+        for i in range(300):
+            assert user.request("PUT", "/c/o%03d" % i, data=b"x" * i).status_code == 201
+        wait_equal(cloud)
+        take_away(cloud, 1)
+        user = login(cloud)
+        for i in range(0, 300, 3):
+            assert user.request("DELETE", "/c/o%03d" % i).status_code == 204
+        for i in range(50):
+            assert user.request("PUT", "/c/n%03d" % i, data=b"yy").status_code == 201
+        assert user.request("PUT", "/new", headers={"X-Container-Meta-A": "1"}).status_code == 201
+        assert user.request("PUT", "/new/o", data=b"new").status_code == 201
+        assert user.request("DELETE", "/old").status_code == 204
+        assert user.request("POST", "/colour", headers={"X-Container-Meta-Colour": "red"}).status_code == 204
+        names = sorted(["n%03d" % i for i in range(50)] + ["o%03d" % i for i in range(300) if i % 3])
+        assert [o[0] for o in listed(user, "/c")] == names
+        bring_back(cloud, 1)
+        wait_equal(cloud)
+        assert sum(cloud.metric("cairn_replicate_push_errors")) == 0
+        databases_equal(cloud)
+        user = login(cloud)
+        assert user.request("GET", "/old").status_code == 404
+        assert sorted(o[0] for o in listed(user, "")) == ["c", "colour", "new"]
+    finally:
+        cloud.close()
+
+
+def test_of_a_large_container_only_what_differs_travels():
+    cloud = Cloud(devices=3, conf=FAST)
+    try:
+        cloud.up()
+        user = login(cloud)
+        assert user.request("PUT", "/c").status_code == 201
+        for i in range(1500):
+            assert user.request("PUT", "/c/o%04d" % i, data=b"").status_code == 201
+        wait_equal(cloud)
+        take_away(cloud, 1)
+        user = login(cloud)
+        assert user.request("DELETE", "/c/o0700").status_code == 204
+        assert user.request("PUT", "/c/o0900", data=b"new").status_code == 201
+        bring_back(cloud, 1)
+        wait_equal(cloud)
+        # Two objects to one device by either of two; their rows, and the account's, both ways.
+        assert sum(cloud.metric("cairn_replicate_pushed")) < 40
+        databases_equal(cloud)
+        assert all_equal(cloud) == 1500
+    finally:
+        cloud.close()

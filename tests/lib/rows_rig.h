@@ -166,7 +166,7 @@ static enum err rig_do(struct rig *rig, struct backend_msg *msg)
 	return err;
 }
 
-static enum err rig_put(struct rig *rig, const char *name, uint64_t ts)
+static inline enum err rig_put(struct rig *rig, const char *name, uint64_t ts)
 {
 	return rig_do(rig, rig_msg(rig, BACKEND_DB_PUT, name, ts));
 }

@@ -308,6 +308,45 @@ static void tombstones_go_after_their_time(void **state)
 	rig.clock.mono_us += 3700000000;
 	rig_pass(&rig, 5000000);
 	assert_int_equal(rig_row(&rig, "c", "o", now + 5, 1), ERR_OK);
+	expect_totals("c", 0, 0); /* nobody has asked the other replicas */
+	rows_agreed(rig.rows, UINT64_MAX);
+	rig.clock.mono_us += 3700000000;
+	rig_pass(&rig, 5000000);
+	assert_int_equal(rig_row(&rig, "c", "o", now + 5, 1), ERR_OK);
+	expect_totals("c", 1, 1);
+}
+
+static void pass_s(uint64_t seconds)
+{
+	rig.clock.wall_us += seconds * 1000000;
+	rig.clock.mono_us += seconds * 1000000;
+	rig_pass(&rig, 5000000);
+}
+
+/* What counts is when a tombstone came, not when its name was deleted. */
+static void a_tombstone_that_came_after_the_comparison_stays(void **state)
+{
+	uint64_t now, agreed_us;
+
+	(void)state;
+	rig_close(&rig);
+	rig.config.drain_us = 1000;
+	rig.config.reclaim_age = 100 * TS_PER_SECOND;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	now = rig.clock.wall_us / 10;
+	assert_int_equal(rig_put(&rig, "c", now), ERR_OK);
+	assert_int_equal(rig_unrow(&rig, "c", "early", now + 10), ERR_OK);
+	pass_s(95);
+	agreed_us = rig.clock.mono_us;
+	rows_agreed(rig.rows, agreed_us);
+	assert_int_equal(rig_unrow(&rig, "c", "late", now + 10), ERR_OK);
+	pass_s(3700);
+	assert_int_equal(rig_row(&rig, "c", "early", now + 5, 1), ERR_OK);
+	assert_int_equal(rig_row(&rig, "c", "late", now + 5, 1), ERR_OK);
+	expect_totals("c", 0, 0); /* of the late one nobody knows when it came: so all stay */
+	rows_agreed(rig.rows, rig.clock.mono_us);
+	pass_s(3700);
+	assert_int_equal(rig_row(&rig, "c", "late", now + 5, 1), ERR_OK);
 	expect_totals("c", 1, 1);
 }
 
@@ -619,6 +658,7 @@ int main(void)
 	        CONTAINER_TEST(a_full_overlay_holds_changes_back),
 	        CONTAINER_TEST(closing_answers_what_waits),
 	        CONTAINER_TEST(tombstones_go_after_their_time),
+	        CONTAINER_TEST(a_tombstone_that_came_after_the_comparison_stays),
 	        CONTAINER_TEST(listings_beside_changes_miss_nothing),
 	        CONTAINER_TEST(a_listing_tells_the_hash_it_began_with),
 	        CONTAINER_TEST(single_names_are_known_with_their_tombstones),
