@@ -201,6 +201,7 @@ static void append_copy(struct move *move)
 	/* The key may have moved on meanwhile; a write that is on its way comes after us or is
 	 * waited for, so that the log holds versions of a key in order. */
 	if (object_is_writing(device, v->policy, v->key) ||
+	        object_is_writing(device, v->policy % BACKEND_POLICIES, v->key) ||
 	        !object_is_live(device, v->policy, v->key, format_object(old)->ts,
 	                format_object(old)->meta_ts, v->at)) {
 		give_up(move, false);

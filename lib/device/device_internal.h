@@ -126,7 +126,7 @@ struct device {
 		bool busy;
 	} zero;
 
-	struct index *index[BACKEND_POLICIES]; /* owned; NULL until used */
+	struct index *index[DEVICE_SPACES]; /* owned; NULL until used */
 	struct hash posted;                    /* versions with a POST: its time */
 	struct hash extents;                   /* versions with extents: the list */
 	struct hash unsettled;

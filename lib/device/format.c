@@ -135,7 +135,7 @@ static bool object_ok(const struct format_record *record)
 	const struct format_object *object = format_object(record);
 
 	if (record->meta_len < sizeof(*record) + sizeof(*object) ||
-	        record->policy >= BACKEND_POLICIES)
+	        record->policy >= DEVICE_SPACES)
 		return false;
 	uint64_t crcs = crc_count(record->data_len) * 4ull;
 	uint64_t want = table_at(object) + crcs + object->extent_count * (uint64_t)FOOTER_EXTENT;
@@ -177,7 +177,7 @@ bool format_record_was(const struct format_record *record, size_t room, uint64_t
 	return room >= sizeof(*record) + sizeof(struct format_object) &&
 	       record->magic == MAGIC_RECORD && record->nonce == nonce &&
 	       (record->type == RECORD_OBJECT || record->type == RECORD_TOMBSTONE) &&
-	       record->policy < BACKEND_POLICIES;
+	       record->policy < DEVICE_SPACES;
 }
 
 bool format_data_ok(const struct format_record *record)
@@ -360,7 +360,7 @@ bool format_footer_ok(const void *data, size_t len, uint64_t incarnation)
 	if (want != len)
 		return false;
 	for (uint32_t i = 0; i < footer->entries; i++) {
-		if (entry[i].policy >= BACKEND_POLICIES)
+		if (entry[i].policy >= DEVICE_SPACES)
 			return false;
 		extents += entry[i].extent_count;
 	}

@@ -54,7 +54,7 @@ void object_done(struct device *device)
 	free_nodes(&device->extents, offsetof(struct extent_list, node));
 	free_nodes(&device->unsettled, offsetof(struct unsettled, node));
 	hash_done(&device->writing);
-	for (int p = 0; p < BACKEND_POLICIES; p++)
+	for (int p = 0; p < DEVICE_SPACES; p++)
 		index_free(device->index[p]);
 	free(device->settled);
 }
@@ -392,6 +392,26 @@ static bool is_older(
 	return format_newest(ts, a->meta_ts) < object_meta_ts(device, a->policy, entry);
 }
 
+/* A committed version ends the drafts that are not newer. */
+static void forget_drafts(struct device *device, const struct applied *a)
+{
+	for (unsigned slot = 0; slot < DEVICE_DRAFTS; slot++) {
+		uint8_t space = device_draft(a->policy, slot);
+		const struct index_entry *draft = find(device, space, a->key);
+		if (draft && draft->ts <= a->ts)
+			object_forget(device, space, a->key, draft->at);
+	}
+}
+
+/* A draft that a committed version has ended already, read again after it. */
+static bool ended(struct device *device, const struct applied *a)
+{
+	if (a->policy < BACKEND_POLICIES)
+		return false;
+	const struct index_entry *entry = find(device, a->policy % BACKEND_POLICIES, a->key);
+	return entry && entry->ts >= a->ts;
+}
+
 void object_apply(struct device *device, const struct applied *a)
 {
 	struct index_entry *entry = find(device, a->policy, a->key);
@@ -401,7 +421,7 @@ void object_apply(struct device *device, const struct applied *a)
 	see_ts(device, newest);
 	if (a->open)
 		open_updates(device, a);
-	if (a->gone)
+	if (a->gone || ended(device, a))
 		return;
 	if (entry) {
 		if (a->from ? entry->at != a->from : is_older(device, a, entry))
@@ -432,6 +452,8 @@ void object_apply(struct device *device, const struct applied *a)
 		claim_extents(device, a);
 	if (replaces)
 		release_version(device, old_at, old_extents);
+	if (a->policy < BACKEND_POLICIES)
+		forget_drafts(device, a); /* which may hold the same extents */
 }
 
 void object_apply_record(struct device *device, const struct format_record *record, uint64_t at,

@@ -26,6 +26,17 @@ struct device_version {
 	uint64_t at; /* the device's */
 };
 
+/* A version that is not committed yet, a draft, lives beside the committed one of its key: its
+ * `policy` is that of one of DEVICE_DRAFTS spaces, each of which holds one version of a key as the
+ * committed space does. It is gone once a committed version or tombstone has a ts that is not
+ * smaller (then its record stays in the log as long as the other's may be needed to say so). */
+#define DEVICE_DRAFTS 3
+#define DEVICE_SPACES (BACKEND_POLICIES * (1 + DEVICE_DRAFTS))
+static inline uint8_t device_draft(uint8_t policy, unsigned slot)
+{
+	return (uint8_t)(policy + BACKEND_POLICIES * (1 + slot));
+}
+
 /* ERR_NOT_FOUND: nothing known, no tombstone either. */
 enum err device_find(struct device *device, uint8_t policy, const uint8_t key[16],
         struct device_version *ret_version);

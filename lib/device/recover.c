@@ -330,7 +330,7 @@ static void apply_record(struct recovery *r, const struct format_record *record,
 		const struct format_settled *s = (const void *)(record + 1);
 		size_t n = (record->meta_len - sizeof(*record)) / sizeof(*s);
 		for (size_t i = 0; i < n; i++) {
-			if (s[i].policy < BACKEND_POLICIES)
+			if (s[i].policy < DEVICE_SPACES)
 				object_settle(device, s[i].policy, s[i].key, s[i].ts);
 		}
 		break;

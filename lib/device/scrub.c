@@ -54,7 +54,7 @@ static bool advance(struct scrub *s)
 		if (++s->key[i])
 			return true;
 	}
-	s->policy = (uint8_t)((s->policy + 1) % BACKEND_POLICIES);
+	s->policy = (uint8_t)((s->policy + 1) % DEVICE_SPACES);
 	return s->policy != 0;
 }
 
