@@ -50,6 +50,16 @@ void objectd_reply_version(struct backend_call *call, const struct device_versio
 	call->reply.deleted = version->deleted;
 }
 
+void objectd_reply_drafts(struct objectd *o, struct backend_call *call)
+{
+	struct device_version drafts[DEVICE_DRAFTS];
+	uint8_t spaces[DEVICE_DRAFTS];
+	unsigned n = device_drafts(o->device, call->msg->policy, call->msg->key, drafts, spaces);
+
+	for (unsigned i = 0; i < n; i++)
+		call->reply.drafts[i] = drafts[i].ts;
+}
+
 static void version(struct objectd *o, struct backend_call *call)
 {
 	const struct backend_msg *msg = call->msg;
@@ -58,6 +68,7 @@ static void version(struct objectd *o, struct backend_call *call)
 
 	if (!err)
 		objectd_reply_version(call, &version);
+	objectd_reply_drafts(o, call);
 	backend_finish(call, err);
 }
 
@@ -65,9 +76,13 @@ static void settled(struct objectd *o, struct backend_call *call)
 {
 	const struct backend_msg *msg = call->msg;
 
-	for (unsigned i = 0; i < msg->settled_count; i++)
-		device_settled(
-		        o->device, msg->settled[i].policy, msg->settled[i].key, msg->settled[i].ts);
+	for (unsigned i = 0; i < msg->settled_count; i++) {
+		const struct backend_settled *s = &msg->settled[i];
+		device_settled(o->device, s->policy, s->key, s->ts);
+		/* The updates of a fragment ride with the record of its draft. */
+		for (unsigned slot = 0; slot < DEVICE_DRAFTS; slot++)
+			device_settled(o->device, device_draft(s->policy, slot), s->key, s->ts);
+	}
 	backend_finish(call, ERR_OK);
 }
 
@@ -88,6 +103,8 @@ void objectd_handle(struct objectd *o, struct backend_call *call)
 	case BACKEND_OBJECT_POST:
 	case BACKEND_OBJECT_DELETE:
 	case BACKEND_OBJECT_GRANT:
+	case BACKEND_OBJECT_COMMIT:
+	case BACKEND_OBJECT_DROP:
 		write_start(o, call);
 		break;
 	case BACKEND_OBJECT_RELEASE:

@@ -52,6 +52,14 @@ static inline uint64_t objectd_hash(const uint8_t key[16], uint8_t policy)
 
 /* objectd.c */
 void objectd_reply_version(struct backend_call *call, const struct device_version *version);
+/* The drafts of the message's key into the reply. */
+void objectd_reply_drafts(struct objectd *objectd, struct backend_call *call);
+
+/* fragment.c: the header of a fragment is kept as the first of the record's headers. */
+void fragment_add(struct buf *headers, const struct fragment *fragment);
+/* ret_fragment k 0: none; `headers` without it. ERR_CORRUPT: one that cannot be. */
+enum err fragment_split(
+        const void *block, size_t len, struct fragment *ret_fragment, struct buf *headers);
 
 /* write.c */
 void write_start(struct objectd *objectd, struct backend_call *call);

@@ -11,7 +11,7 @@ struct handle {
 	struct hash_node node;
 	struct list list;
 	uint64_t id, used_us, size;
-	uint8_t policy, key[16];
+	uint8_t policy, key[16];       /* policy: the space, for a draft */
 	struct device_extent *extents; /* owned, pinned */
 	uint32_t count;
 	unsigned flying;
@@ -25,6 +25,7 @@ struct get {
 	struct handle *handle;
 	uint64_t offset, len;
 	uint32_t from; /* in the piece */
+	uint8_t space; /* the policy, or a draft's */
 };
 
 /* --- handles --- */
@@ -42,7 +43,7 @@ static struct handle *handle_find(struct objectd *o, uint64_t id)
 }
 
 static struct handle *handle_new(
-        struct objectd *o, const struct backend_msg *msg, const struct device_record *record)
+        struct objectd *o, uint8_t space, const uint8_t key[16], const struct device_record *record)
 {
 	size_t size = record->extent_count * sizeof(struct device_extent);
 	struct handle *handle = mem_zalloc(sizeof(*handle));
@@ -50,8 +51,8 @@ static struct handle *handle_new(
 	handle->id = ++o->next_handle;
 	handle->used_us = reactor_now_us(o->reactor);
 	handle->size = record->size;
-	handle->policy = msg->policy;
-	memcpy(handle->key, msg->key, 16);
+	handle->policy = space;
+	memcpy(handle->key, key, 16);
 	handle->extents = mem_dup(record->extents, size);
 	handle->count = record->extent_count;
 	device_extents_pin(o->device, handle->extents, handle->count);
@@ -174,11 +175,20 @@ static void record_there(struct get *get)
 	struct device_record record;
 
 	device_record(&get->read, &record);
-	reply->ts = record.ts;
-	reply->meta_ts = record.meta_ts;
+	if (get->space == msg->policy) {
+		reply->ts = record.ts;
+		reply->meta_ts = record.meta_ts;
+	} else {
+		reply->draft_ts = record.ts;
+	}
 	reply->size = record.size;
 	memcpy(reply->etag, record.etag, 16);
-	buf_add(&reply->headers, record.headers, record.headers_len);
+	enum err err = fragment_split(
+	        record.headers, record.headers_len, &reply->fragment, &reply->headers);
+	if (err) {
+		end_get(get, err);
+		return;
+	}
 	if (!msg->object) {
 		buf_add(&reply->path, record.account, strlen(record.account) + 1);
 		buf_add(&reply->path, record.container, strlen(record.container) + 1);
@@ -197,7 +207,7 @@ static void record_there(struct get *get)
 	} else if (get->objectd->handles.count >= HANDLES_MAX) {
 		end_get(get, ERR_BUSY);
 	} else {
-		get->handle = handle_new(get->objectd, msg, &record);
+		get->handle = handle_new(get->objectd, get->space, msg->key, &record);
 		read_piece(get);
 	}
 }
@@ -212,18 +222,41 @@ static void on_record(struct device_read *read, enum err err)
 		record_there(get);
 }
 
+/* Which version: the committed one, or a draft that is newer or asked for. */
+static enum err choose(struct objectd *o, struct backend_call *call,
+        struct device_version *ret_version, uint8_t *ret_space)
+{
+	const struct backend_msg *msg = call->msg;
+	struct device_version drafts[DEVICE_DRAFTS];
+	uint8_t spaces[DEVICE_DRAFTS];
+	enum err err = device_find(o->device, msg->policy, msg->key, ret_version);
+	unsigned n = device_drafts(o->device, msg->policy, msg->key, drafts, spaces);
+
+	*ret_space = msg->policy;
+	if (!err)
+		objectd_reply_version(call, ret_version);
+	if (!err && ret_version->deleted)
+		err = ERR_NOT_FOUND;
+	if (!err && msg->draft && ret_version->ts != msg->ts)
+		err = ERR_NOT_FOUND;
+	for (unsigned i = 0; i < n; i++) {
+		call->reply.drafts[i] = drafts[i].ts;
+		if (msg->draft ? drafts[i].ts != msg->ts : i > 0)
+			continue;
+		*ret_version = drafts[i];
+		*ret_space = spaces[i];
+		err = ERR_OK;
+	}
+	return !err && ret_version->corrupt ? ERR_CORRUPT : err;
+}
+
 void read_get(struct objectd *o, struct backend_call *call)
 {
 	const struct backend_msg *msg = call->msg;
 	struct device_version version;
+	uint8_t space;
 
-	enum err err = device_find(o->device, msg->policy, msg->key, &version);
-	if (!err && version.deleted) {
-		objectd_reply_version(call, &version);
-		err = ERR_NOT_FOUND;
-	}
-	if (!err && version.corrupt)
-		err = ERR_CORRUPT;
+	enum err err = choose(o, call, &version, &space);
 	if (err) {
 		backend_finish(call, err);
 		return;
@@ -231,8 +264,9 @@ void read_get(struct objectd *o, struct backend_call *call)
 	struct get *get = mem_zalloc(sizeof(*get));
 	get->objectd = o;
 	get->call = call;
+	get->space = space;
 	get->read.done = on_record;
-	if (device_read_version(o->device, msg->policy, msg->key, &version, &get->read))
+	if (device_read_version(o->device, space, msg->key, &version, &get->read))
 		record_there(get);
 }
 

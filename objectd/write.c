@@ -1,8 +1,10 @@
-/* PUT, POST, DELETE and GRANT, one at a time for a key.
+/* PUT, POST, DELETE, GRANT, COMMIT and DROP, one at a time for a key.
  *
  *   lock -> check the version -> PUT, DELETE: [pieces done -> sync] -> append -> answer -> unlock
  *                                POST: read the version -> append -> answer -> unlock
- *                                GRANT: lease -> answer -> unlock */
+ *                                GRANT: lease -> answer -> unlock
+ *                                COMMIT: read the draft -> append -> answer -> unlock
+ *                                DROP: append -> answer -> unlock */
 #include "objectd/objectd_internal.h"
 
 #include "lib/base/kv.h"
@@ -19,6 +21,9 @@ struct write {
 	struct backend_call *call;
 	struct upload *upload; /* PUT of staged pieces */
 	bool was_live;
+	uint8_t space;            /* where it is written: the policy's, or a draft's */
+	struct buf headers;       /* with that of the fragment before them */
+	struct device_read draft; /* COMMIT */
 	struct device_sync sync;
 	struct device_write write;
 	struct device_read read;
@@ -71,6 +76,8 @@ static void finish(struct write *w, enum err err)
 		reactor_post(o->reactor, &next->task);
 	}
 	device_read_done(&w->read);
+	device_read_done(&w->draft);
+	buf_done(&w->headers);
 	if (w->upload)
 		stage_free(w->upload);
 	free(w);
@@ -164,6 +171,7 @@ static void run_grant(struct write *w, const struct device_version *version, boo
 
 	if (known)
 		objectd_reply_version(w->call, version);
+	objectd_reply_drafts(w->objectd, w->call);
 	finish(w, err ? err : known ? ERR_OK : ERR_NOT_FOUND);
 }
 
@@ -180,15 +188,15 @@ static void on_written(struct device_write *write, enum err err)
 	finish(w, err);
 }
 
-static void append(struct write *w)
+static void append(struct write *w, const char *account, const char *container, const char *object)
 {
 	const struct backend_msg *msg = w->call->msg;
 
-	w->write.policy = msg->policy;
+	w->write.policy = w->space;
 	memcpy(w->write.key, msg->key, 16);
-	w->write.account = msg->account;
-	w->write.container = msg->container;
-	w->write.object = msg->object;
+	w->write.account = account;
+	w->write.container = container;
+	w->write.object = object;
 	w->write.updates = msg->updates;
 	w->write.update_count = msg->update_count;
 	w->write.expires = kv_get(w->write.headers, w->write.headers_len, "X-Delete-At");
@@ -201,6 +209,14 @@ static void append(struct write *w)
 	finish(w, err);
 }
 
+/* Under the names of the message. */
+static void append_named(struct write *w)
+{
+	const struct backend_msg *msg = w->call->msg;
+
+	append(w, msg->account, msg->container, msg->object);
+}
+
 /* --- PUT --- */
 
 static void on_synced(struct device_sync *sync, enum err err)
@@ -208,7 +224,7 @@ static void on_synced(struct device_sync *sync, enum err err)
 	struct write *w = CONTAINER_OF(sync, struct write, sync);
 
 	if (!err) {
-		append(w);
+		append_named(w);
 		return;
 	}
 	if (w->extent.len)
@@ -274,6 +290,21 @@ static void put_as_piece(struct write *w)
 	device_extent_write(w->objectd->device, &w->piece);
 }
 
+/* The message's, behind the fragment's own; borrowed until the end of the write. */
+static void set_headers(struct write *w, const struct fragment *fragment)
+{
+	const struct backend_msg *msg = w->call->msg;
+
+	w->write.headers = msg->headers;
+	w->write.headers_len = msg->headers_len;
+	if (!fragment->k)
+		return;
+	fragment_add(&w->headers, fragment);
+	buf_add(&w->headers, msg->headers, msg->headers_len);
+	w->write.headers = w->headers.data;
+	w->write.headers_len = w->headers.len;
+}
+
 static void run_put(struct write *w)
 {
 	const struct backend_msg *msg = w->call->msg;
@@ -286,8 +317,7 @@ static void run_put(struct write *w)
 	}
 	w->write.ts = msg->ts;
 	w->write.meta_ts = msg->meta_ts;
-	w->write.headers = msg->headers;
-	w->write.headers_len = msg->headers_len;
+	set_headers(w, &msg->fragment);
 	w->write.size = msg->size;
 	memcpy(w->write.etag, msg->etag, 16);
 	w->write.urgency = DEVICE_PUT;
@@ -314,7 +344,7 @@ static void run_put(struct write *w)
 	}
 	w->write.data = len ? msg->body->data : NULL;
 	w->write.data_len = len;
-	append(w);
+	append_named(w);
 }
 
 /* --- POST and DELETE --- */
@@ -322,13 +352,19 @@ static void run_put(struct write *w)
 static void post_with(struct write *w)
 {
 	const struct backend_msg *msg = w->call->msg;
+	AUTO(buf) struct buf old = BUF_NONE;
+	struct fragment fragment;
 	struct device_record record;
 
 	device_record(&w->read, &record);
+	enum err err = fragment_split(record.headers, record.headers_len, &fragment, &old);
+	if (err) {
+		finish(w, err);
+		return;
+	}
 	w->write.ts = record.ts;
 	w->write.meta_ts = msg->ts;
-	w->write.headers = msg->headers;
-	w->write.headers_len = msg->headers_len;
+	set_headers(w, &fragment);
 	w->write.size = record.size;
 	memcpy(w->write.etag, record.etag, 16);
 	w->write.data = record.data;
@@ -336,7 +372,7 @@ static void post_with(struct write *w)
 	w->write.extents = record.extents;
 	w->write.extent_count = record.extent_count;
 	w->write.urgency = DEVICE_SMALL;
-	append(w);
+	append_named(w);
 }
 
 static void on_version_read(struct device_read *read, enum err err)
@@ -363,7 +399,129 @@ static void run_delete(struct write *w)
 	w->write.ts = w->call->msg->ts;
 	w->write.deleted = true;
 	w->write.urgency = DEVICE_SMALL;
-	append(w);
+	append_named(w);
+}
+
+/* --- drafts: see docs/formats/ec.md --- */
+
+/* A draft may be put beside a newer POST of the version before it, but not behind a version. */
+static void run_draft(struct write *w, const struct device_version *version, bool known)
+{
+	const struct backend_msg *msg = w->call->msg;
+
+	if (known && msg->ts <= version->ts) {
+		objectd_reply_version(w->call, version);
+		finish(w, ERR_CONFLICT);
+		return;
+	}
+	enum err err =
+	        device_draft_space(w->objectd->device, msg->policy, msg->key, msg->ts, &w->space);
+	if (err)
+		finish(w, err);
+	else
+		run_put(w);
+}
+
+/* The draft becomes the version; a POST that came to the version before it, and is newer than the
+ * draft, holds for the draft too. */
+static void commit_with(struct write *w)
+{
+	AUTO(buf) struct buf headers = BUF_NONE;
+	struct device_record record, old;
+	struct fragment fragment, other;
+	enum err err;
+
+	device_record(&w->draft, &record);
+	w->write.ts = record.ts;
+	w->write.headers = record.headers;
+	w->write.headers_len = record.headers_len;
+	if (w->read.bytes) {
+		device_record(&w->read, &old);
+		err = fragment_split(record.headers, record.headers_len, &fragment, &headers);
+		buf_reset(&headers);
+		if (!err)
+			err = fragment_split(old.headers, old.headers_len, &other, &headers);
+		if (err || !fragment.k) {
+			finish(w, err ? err : ERR_CORRUPT);
+			return;
+		}
+		w->write.meta_ts = old.meta_ts;
+		fragment_add(&w->headers, &fragment);
+		buf_add(&w->headers, headers.data, headers.len);
+		w->write.headers = w->headers.data;
+		w->write.headers_len = w->headers.len;
+	}
+	w->write.size = record.size;
+	memcpy(w->write.etag, record.etag, 16);
+	w->write.data = record.data;
+	w->write.data_len = record.data_len;
+	w->write.extents = record.extents;
+	w->write.extent_count = record.extent_count;
+	w->write.urgency = DEVICE_SMALL;
+	append(w, record.account, record.container, record.object);
+}
+
+static void on_old_read(struct device_read *read, enum err err)
+{
+	struct write *w = CONTAINER_OF(read, struct write, read);
+
+	if (err)
+		finish(w, err);
+	else
+		commit_with(w);
+}
+
+static void draft_there(struct write *w)
+{
+	const struct backend_msg *msg = w->call->msg;
+	struct device_version version;
+
+	if (device_find(w->objectd->device, msg->policy, msg->key, &version) || version.deleted ||
+	        version.meta_ts <= msg->ts) {
+		commit_with(w);
+		return;
+	}
+	w->read.done = on_old_read;
+	if (device_read_version(w->objectd->device, msg->policy, msg->key, &version, &w->read))
+		commit_with(w);
+}
+
+static void on_draft_read(struct device_read *read, enum err err)
+{
+	struct write *w = CONTAINER_OF(read, struct write, draft);
+
+	if (err)
+		finish(w, err);
+	else
+		draft_there(w);
+}
+
+/* COMMIT and DROP. */
+static void run_decision(struct write *w, const struct device_version *version, bool known)
+{
+	const struct backend_msg *msg = w->call->msg;
+	struct device_version drafts[DEVICE_DRAFTS];
+	uint8_t spaces[DEVICE_DRAFTS];
+	unsigned i = 0,
+	         n = device_drafts(w->objectd->device, msg->policy, msg->key, drafts, spaces);
+
+	while (i < n && drafts[i].ts != msg->ts)
+		i++;
+	if (i == n) {
+		if (known)
+			objectd_reply_version(w->call, version);
+		finish(w, !known || version->ts < msg->ts ? ERR_NOT_FOUND
+		          : version->ts > msg->ts         ? ERR_CONFLICT
+		                                          : ERR_OK);
+	} else if (msg->op == BACKEND_OBJECT_DROP) {
+		w->space = spaces[i];
+		run_delete(w);
+	} else {
+		w->draft.done = on_draft_read;
+		if (device_read_version(
+		            w->objectd->device, spaces[i], msg->key, &drafts[i], &w->draft))
+			draft_there(w);
+	}
 }
 
 static uint64_t newest(uint64_t ts, uint64_t meta_ts)
@@ -394,8 +552,17 @@ static void run(struct write *w)
 	bool known = !device_find(w->objectd->device, msg->policy, msg->key, &version);
 	bool live = known && !version.deleted;
 
+	w->space = msg->policy;
 	if (msg->op == BACKEND_OBJECT_GRANT) {
 		run_grant(w, &version, known);
+		return;
+	}
+	if (msg->op == BACKEND_OBJECT_COMMIT || msg->op == BACKEND_OBJECT_DROP) {
+		run_decision(w, &version, known);
+		return;
+	}
+	if (msg->op == BACKEND_OBJECT_PUT && msg->draft) {
+		run_draft(w, &version, known);
 		return;
 	}
 	bool again = known && msg->ts >= version.ts &&

@@ -12,6 +12,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/bytes.h"
+#include "lib/ec/fragment.h"
 #include "lib/reactor/reactor.h"
 #include <stdatomic.h>
 
@@ -96,6 +97,17 @@ enum backend_op {
 	 * count. reply.more: it ended early. ROW_RANGE: all of them, up to limit; reply.more. */
 	BACKEND_DB_ROW_DIGEST,
 	BACKEND_DB_ROW_RANGE,
+
+	/* Erasure-coded objects. An OBJECT_PUT with a fragment stores that: size and body are those
+	 * of the fragment archive. With `draft` it is durable but beside the version there was,
+	 * until OBJECT_COMMIT (of that ts) makes it the version, or OBJECT_DROP ends it. ERR_BUSY:
+	 * too many drafts of the key are undecided. OBJECT_VERSION and OBJECT_GET tell the drafts
+	 * that are newer than the version; OBJECT_GET gives the newest of all, or with `draft` that
+	 * of ts, draft or not (ERR_NOT_FOUND, with what is known, when it is not there).
+	 * OBJECT_COMMIT: also OK when it is the version already; ERR_NOT_FOUND: no such draft;
+	 * ERR_CONFLICT: the version is newer. */
+	BACKEND_OBJECT_COMMIT,
+	BACKEND_OBJECT_DROP,
 };
 
 enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
@@ -103,6 +115,7 @@ enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
 #define BACKEND_PIECE      (1u << 20)   /* bytes of one staged or read piece */
 #define BACKEND_INLINE_MAX (256u << 10) /* a body up to here travels in OBJECT_PUT itself */
 #define BACKEND_POLICIES   16
+#define BACKEND_DRAFTS     3 /* of one key, on one device */
 
 #define BACKEND_RANGES_MAX  4096  /* of one message */
 #define BACKEND_DIGESTS_MAX 16384 /* of one reply */
@@ -185,8 +198,10 @@ struct backend_msg {
 	const uint64_t *ranges;      /* the bits at the top */
 	unsigned range_count;        /* up to BACKEND_RANGES_MAX */
 	uint8_t range_bits, fan_out; /* together at most 64 */
-	struct arena *arena;         /* private: what the pointers above live in */
-	struct backend_msg *parent;  /* private: or they live in this one */
+	struct fragment fragment;    /* OBJECT_PUT; k 0: a whole object */
+	bool draft;
+	struct arena *arena;        /* private: what the pointers above live in */
+	struct backend_msg *parent; /* private: or they live in this one */
 };
 
 struct backend_reply {
@@ -214,6 +229,10 @@ struct backend_reply {
 	struct buf rows;  /* encoded, see backend_rows_*; owned */
 	struct buf items; /* backend_digest or backend_key, back to back; owned */
 	bool more;        /* there are more than these */
+	/* Objects in fragments: ts, meta_ts and deleted are of the committed version (0: none). */
+	struct fragment fragment; /* OBJECT_GET; k 0: a whole object */
+	uint64_t draft_ts;        /* OBJECT_GET: the draft it gives; 0: the committed version */
+	uint64_t drafts[BACKEND_DRAFTS]; /* that are there, the newest first; 0: no more */
 };
 
 struct backend_call {

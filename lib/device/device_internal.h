@@ -127,8 +127,8 @@ struct device {
 	} zero;
 
 	struct index *index[DEVICE_SPACES]; /* owned; NULL until used */
-	struct hash posted;                    /* versions with a POST: its time */
-	struct hash extents;                   /* versions with extents: the list */
+	struct hash posted;                 /* versions with a POST: its time */
+	struct hash extents;                /* versions with extents: the list */
 	struct hash unsettled;
 	struct list unsettled_list; /* by LSN */
 	struct unsettled *cursor;

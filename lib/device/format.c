@@ -134,8 +134,7 @@ static bool object_ok(const struct format_record *record)
 {
 	const struct format_object *object = format_object(record);
 
-	if (record->meta_len < sizeof(*record) + sizeof(*object) ||
-	        record->policy >= DEVICE_SPACES)
+	if (record->meta_len < sizeof(*record) + sizeof(*object) || record->policy >= DEVICE_SPACES)
 		return false;
 	uint64_t crcs = crc_count(record->data_len) * 4ull;
 	uint64_t want = table_at(object) + crcs + object->extent_count * (uint64_t)FOOTER_EXTENT;

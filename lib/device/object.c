@@ -504,6 +504,48 @@ enum err device_find(struct device *device, uint8_t policy, const uint8_t key[16
 	return ERR_OK;
 }
 
+unsigned device_drafts(struct device *device, uint8_t policy, const uint8_t key[16],
+        struct device_version ret_versions[DEVICE_DRAFTS], uint8_t ret_spaces[DEVICE_DRAFTS])
+{
+	unsigned n = 0;
+
+	for (unsigned slot = 0; slot < DEVICE_DRAFTS; slot++) {
+		uint8_t space = device_draft(policy, slot);
+		const struct index_entry *entry = find(device, space, key);
+		unsigned at = n;
+		if (!entry || entry->flags & INDEX_DELETED)
+			continue;
+		for (; at > 0 && ret_versions[at - 1].ts < entry->ts; at--) {
+			ret_versions[at] = ret_versions[at - 1];
+			ret_spaces[at] = ret_spaces[at - 1];
+		}
+		version_of(device, space, entry, &ret_versions[at]);
+		ret_spaces[at] = space;
+		n++;
+	}
+	return n;
+}
+
+enum err device_draft_space(struct device *device, uint8_t policy, const uint8_t key[16],
+        uint64_t ts, uint8_t *ret_space)
+{
+	enum err err = ERR_BUSY;
+
+	for (unsigned slot = 0; slot < DEVICE_DRAFTS; slot++) {
+		uint8_t space = device_draft(policy, slot);
+		const struct index_entry *entry = find(device, space, key);
+		/* The same again takes the place it has; a dropped one must not be newer. */
+		bool same = entry && entry->ts == ts;
+		if (same || !entry || (entry->flags & INDEX_DELETED && entry->ts < ts)) {
+			*ret_space = space;
+			err = ERR_OK;
+		}
+		if (same)
+			break;
+	}
+	return err;
+}
+
 bool device_next(
         struct device *device, uint8_t policy, uint8_t key[16], struct device_version *ret_version)
 {

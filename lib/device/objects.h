@@ -30,7 +30,7 @@ struct device_version {
  * `policy` is that of one of DEVICE_DRAFTS spaces, each of which holds one version of a key as the
  * committed space does. It is gone once a committed version or tombstone has a ts that is not
  * smaller (then its record stays in the log as long as the other's may be needed to say so). */
-#define DEVICE_DRAFTS 3
+#define DEVICE_DRAFTS BACKEND_DRAFTS
 #define DEVICE_SPACES (BACKEND_POLICIES * (1 + DEVICE_DRAFTS))
 static inline uint8_t device_draft(uint8_t policy, unsigned slot)
 {
@@ -40,6 +40,14 @@ static inline uint8_t device_draft(uint8_t policy, unsigned slot)
 /* ERR_NOT_FOUND: nothing known, no tombstone either. */
 enum err device_find(struct device *device, uint8_t policy, const uint8_t key[16],
         struct device_version *ret_version);
+
+/* The drafts of a key that are there, the newest first; ret_spaces: the `policy` of each. Returns
+ * how many. */
+unsigned device_drafts(struct device *device, uint8_t policy, const uint8_t key[16],
+        struct device_version ret_versions[DEVICE_DRAFTS], uint8_t ret_spaces[DEVICE_DRAFTS]);
+/* The space for a new draft; ERR_BUSY when all are in use. */
+enum err device_draft_space(struct device *device, uint8_t policy, const uint8_t key[16],
+        uint64_t ts, uint8_t *ret_space);
 
 /* Steps through versions and tombstones in the order of keys: the first with a key >= *key,
  * which is set to its key. False at the end. */

@@ -1,0 +1,303 @@
+/* Fragments of objects: drafts, their commit, and what POST, DELETE and a crash do to them. */
+#include "tests/lib/test.h"
+
+#include "lib/base/kv.h"
+#include "tests/lib/objects_rig.c"
+
+#define T 170000000000000ull
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+	(void)state;
+	rig_init(&rig, 4 << 20);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_done(&rig);
+	return 0;
+}
+
+static void reopen(void)
+{
+	rig_crash(&rig);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+}
+
+static enum err put(const char *name, uint64_t ts, size_t len, bool draft)
+{
+	struct backend_msg *msg = rig_put_msg(name, ts, len);
+
+	msg->draft = draft;
+	msg->fragment = (struct fragment){.k = 4, .m = 2, .index = 3, .size = len * 4};
+	return send_plain(&rig, msg);
+}
+
+static enum err plain(enum backend_op op, const char *name, uint64_t ts)
+{
+	return send_plain(&rig, rig_msg(op, name, ts));
+}
+
+/* What a GET gives: of the newest (ts 0), or of exactly that version. */
+struct seen {
+	enum err err;
+	uint64_t ts, meta_ts, draft_ts, drafts[BACKEND_DRAFTS];
+	struct fragment fragment;
+	bool deleted, posted, whole, own;
+};
+
+static struct seen look(const char *name, uint64_t ts)
+{
+	struct rig_call call;
+	struct backend_msg *msg = rig_msg(BACKEND_OBJECT_GET, name, ts);
+	struct backend_reply *r = &call.call.reply;
+
+	msg->draft = ts;
+	msg->len = UINT64_MAX;
+	rig_send(&rig, &call, msg);
+	struct seen seen = {.err = r->err,
+	        .ts = r->ts,
+	        .meta_ts = r->meta_ts,
+	        .draft_ts = r->draft_ts,
+	        .fragment = r->fragment,
+	        .deleted = r->deleted};
+	memcpy(seen.drafts, r->drafts, sizeof(seen.drafts));
+	if (!r->err) {
+		uint64_t of = r->draft_ts ? r->draft_ts : r->ts;
+		uint8_t *want = malloc(r->size + 1);
+		rig_pattern(name, of, want, r->size);
+		seen.whole =
+		        r->body_len == r->size &&
+		        (!r->size || memcmp(r->body->data + r->body_offset, want, r->size) == 0);
+		seen.posted = kv_get(r->headers.data, r->headers.len, "X-Object-Meta-Posted");
+		seen.own = kv_get(r->headers.data, r->headers.len, "X-Backend-Fragment");
+		free(want);
+	}
+	backend_call_done(&call.call);
+	return seen;
+}
+
+static void a_draft_stays_beside_the_version(void **state)
+{
+	static const size_t sizes[] = {0, 500, 300000};
+	char name[8];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+		snprintf(name, sizeof(name), "o%u", i);
+		assert_int_equal(put(name, T, sizes[i], true), ERR_OK);
+		assert_int_equal(plain(BACKEND_OBJECT_COMMIT, name, T), ERR_OK);
+		assert_int_equal(put(name, T + 5, sizes[i] + 1, true), ERR_OK);
+	}
+	for (int again = 0; again < 2; again++) {
+		for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+			snprintf(name, sizeof(name), "o%u", i);
+			struct seen s = look(name, 0);
+			assert_int_equal(s.err, ERR_OK);
+			assert_int_equal(s.draft_ts, T + 5);
+			assert_int_equal(s.drafts[0], T + 5);
+			assert_int_equal(s.drafts[1], 0);
+			assert_true(s.whole);
+			s = look(name, T);
+			assert_int_equal(s.err, ERR_OK);
+			assert_int_equal(s.draft_ts, 0);
+			assert_int_equal(s.ts, T);
+			assert_int_equal(s.fragment.index, 3);
+			assert_int_equal(s.fragment.size, sizes[i] * 4);
+			assert_true(s.whole && !s.own);
+		}
+		reopen();
+	}
+}
+
+static void commit_makes_it_the_version(void **state)
+{
+	(void)state;
+	assert_int_equal(put("a", T, 1000, true), ERR_OK);
+	assert_int_equal(put("b", T, 300000, true), ERR_OK);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T), ERR_OK);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "b", T), ERR_OK);
+	for (int again = 0; again < 2; again++) {
+		for (const char *name = "a"; name; name = *name == 'a' ? "b" : NULL) {
+			struct seen s = look(name, 0);
+			assert_int_equal(s.err, ERR_OK);
+			assert_int_equal(s.ts, T);
+			assert_int_equal(s.draft_ts, 0);
+			assert_int_equal(s.drafts[0], 0);
+			assert_true(s.whole);
+			assert_int_equal(s.fragment.k, 4);
+		}
+		reopen();
+	}
+	/* Again is harmless; of what is not there it says so. */
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T), ERR_OK);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T - 1), ERR_CONFLICT);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T + 1), ERR_NOT_FOUND);
+	assert_int_equal(put("a", T, 1000, true), ERR_CONFLICT);
+}
+
+static void a_dropped_draft_is_gone(void **state)
+{
+	(void)state;
+	assert_int_equal(put("a", T, 1000, true), ERR_OK);
+	assert_int_equal(put("a", T + 9, 2000, true), ERR_OK);
+	assert_int_equal(plain(BACKEND_OBJECT_DROP, "a", T + 9), ERR_OK);
+	for (int again = 0; again < 2; again++) {
+		struct seen s = look("a", 0);
+		assert_int_equal(s.draft_ts, T);
+		assert_int_equal(s.drafts[1], 0);
+		reopen();
+	}
+	assert_int_equal(look("a", T + 9).err, ERR_NOT_FOUND);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T + 9), ERR_NOT_FOUND);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T), ERR_OK);
+}
+
+static void drafts_are_kept_apart_and_bounded(void **state)
+{
+	(void)state;
+	assert_int_equal(put("a", T + 3, 30, true), ERR_OK);
+	assert_int_equal(put("a", T + 1, 10, true), ERR_OK);
+	assert_int_equal(put("a", T + 2, 20, true), ERR_OK);
+	assert_int_equal(put("a", T + 4, 40, true), ERR_BUSY);
+	assert_int_equal(put("a", T + 2, 20, true), ERR_OK); /* the same again */
+	for (int again = 0; again < 2; again++) {
+		struct seen s = look("a", 0);
+		assert_int_equal(s.drafts[0], T + 3);
+		assert_int_equal(s.drafts[1], T + 2);
+		assert_int_equal(s.drafts[2], T + 1);
+		assert_true(look("a", T + 1).whole && look("a", T + 2).whole);
+		reopen();
+	}
+	/* A committed one ends those that are not newer. */
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T + 2), ERR_OK);
+	for (int again = 0; again < 2; again++) {
+		struct seen s = look("a", 0);
+		assert_int_equal(s.ts, T + 2);
+		assert_int_equal(s.drafts[0], T + 3);
+		assert_int_equal(s.drafts[1], 0);
+		reopen();
+	}
+	assert_int_equal(put("a", T + 5, 40, true), ERR_OK);
+}
+
+static void a_delete_ends_older_drafts(void **state)
+{
+	(void)state;
+	assert_int_equal(put("a", T, 1000, true), ERR_OK);
+	assert_int_equal(put("a", T + 9, 1000, true), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "a", T + 5), ERR_NOT_FOUND);
+	for (int again = 0; again < 2; again++) {
+		struct seen s = look("a", T);
+		assert_int_equal(s.err, ERR_NOT_FOUND);
+		assert_true(s.deleted);
+		assert_int_equal(s.drafts[0], T + 9);
+		reopen();
+	}
+	assert_int_equal(put("a", T + 1, 1000, true), ERR_CONFLICT);
+}
+
+static void a_post_keeps_the_fragment(void **state)
+{
+	(void)state;
+	assert_int_equal(put("a", T, 1000, true), ERR_OK);
+	assert_int_equal(rig_post(&rig, "a", T + 1, "x"), ERR_NOT_FOUND);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T), ERR_OK);
+	assert_int_equal(rig_post(&rig, "a", T + 2, "x"), ERR_OK);
+	struct seen s = look("a", 0);
+	assert_true(s.posted && s.whole);
+	assert_int_equal(s.fragment.index, 3);
+	assert_int_equal(s.meta_ts, T + 2);
+}
+
+/* The POST came to the version before; what it says holds for the one that was on its way. */
+static void a_post_between_draft_and_commit(void **state)
+{
+	(void)state;
+	assert_int_equal(put("a", T, 1000, true), ERR_OK);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T), ERR_OK);
+	assert_int_equal(put("a", T + 5, 300000, true), ERR_OK);
+	assert_int_equal(rig_post(&rig, "a", T + 9, "x"), ERR_OK);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T + 5), ERR_OK);
+	for (int again = 0; again < 2; again++) {
+		struct seen s = look("a", 0);
+		assert_int_equal(s.ts, T + 5);
+		assert_int_equal(s.meta_ts, T + 9);
+		assert_int_equal(s.fragment.size, 1200000);
+		assert_true(s.posted && s.whole);
+		reopen();
+	}
+}
+
+static void updates_of_a_draft_are_settled(void **state)
+{
+	struct rig_call call;
+	struct backend_msg *msg;
+	struct backend_settled *settled;
+
+	(void)state;
+	assert_int_equal(put("a", T, 1000, true), ERR_OK);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "a", T), ERR_OK);
+	assert_int_equal(objectd_unsettled_count(rig.objectd), 1);
+	msg = rig_msg(BACKEND_OBJECT_SETTLED, "a", T);
+	settled = backend_msg_alloc(msg, sizeof(*settled));
+	*settled = (struct backend_settled){.ts = T};
+	memcpy(settled->key, msg->key, 16);
+	msg->settled = settled;
+	msg->settled_count = 1;
+	rig_send(&rig, &call, msg);
+	backend_call_done(&call.call);
+	assert_int_equal(objectd_unsettled_count(rig.objectd), 0);
+	rig_sleep(&rig, 2000000);
+	reopen();
+	assert_int_equal(objectd_unsettled_count(rig.objectd), 0);
+}
+
+/* Space comes back: drafts that were committed and deleted leave nothing behind. */
+static void space_is_given_back(void **state)
+{
+	struct device_stats stats;
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "o%d", i);
+		assert_int_equal(put(name, T, 900000, true), ERR_OK);
+		assert_int_equal(plain(BACKEND_OBJECT_COMMIT, name, T), ERR_OK);
+	}
+	device_stats(rig.device, &stats);
+	assert_true(stats.live_bytes < 8 * 910000);
+	assert_int_equal(stats.objects, 8);
+	for (int i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "o%d", i);
+		assert_int_equal(rig_delete(&rig, name, T + 1), ERR_OK);
+	}
+	for (int again = 0; again < 2; again++) {
+		device_stats(rig.device, &stats);
+		assert_true(stats.live_bytes < 100000);
+		reopen();
+	}
+}
+
+int main(void)
+{
+#define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	        T_(a_draft_stays_beside_the_version),
+	        T_(commit_makes_it_the_version),
+	        T_(a_dropped_draft_is_gone),
+	        T_(drafts_are_kept_apart_and_bounded),
+	        T_(a_delete_ends_older_drafts),
+	        T_(a_post_keeps_the_fragment),
+	        T_(a_post_between_draft_and_commit),
+	        T_(updates_of_a_draft_are_settled),
+	        T_(space_is_given_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
