@@ -154,6 +154,9 @@ enum err node_handles(struct node *node, const struct ring *ring, bool newest,
 /* NULL: a device of this process, or no handle. */
 const struct node_member *node_member(const struct node *node, uint32_t handle);
 
+/* --- policies.c --- */
+enum err node_policies(struct node *node, struct buf *error);
+
 /* --- rings.c --- */
 /* At start: the rings that live, and a newer one that was put beside them. */
 enum err node_rings(struct node *node, struct buf *error);

@@ -15,11 +15,24 @@
 #include <string.h>
 #include <unistd.h>
 
-static enum err build(const struct node *node, struct ring **ret_ring)
+/* Fragments of an object, when the ring is of such a policy; else 0. */
+static unsigned fragments(const struct node *node, const struct node_ring *r, unsigned *ret_need)
+{
+	const struct ec *ec =
+	        r->kind == BACKEND_OBJECT ? node->cluster.policies[r->policy].ec : NULL;
+
+	*ret_need = ec ? ec->k + 1 : 0;
+	return ec ? ec->k + ec->m : 0;
+}
+
+#define NOT_ITS_REPLICAS "an erasure-coded policy wants a ring of k + m replicas"
+
+static enum err build(const struct node *node, const struct node_ring *r, struct ring **ret_ring)
 {
 	char ip[64], none[] = "";
 	struct ring_dev devs[NODE_DEVICES_MAX];
 	bool wired = node->conf.wire_port;
+	unsigned need, wanted = fragments(node, r, &need);
 
 	snprintf(ip, sizeof(ip), "%s", wired ? node->conf.wire_ip : "127.0.0.1");
 	for (unsigned i = 0; i < node->device_count; i++) {
@@ -34,8 +47,8 @@ static enum err build(const struct node *node, struct ring **ret_ring)
 		        .weight = 100,
 		};
 	}
-	return ring_build((unsigned)node->conf.part_power, (double)node->conf.replicas, devs,
-	        node->device_count, ret_ring);
+	return ring_build((unsigned)node->conf.part_power,
+	        wanted ? wanted : (double)node->conf.replicas, devs, node->device_count, ret_ring);
 }
 
 static void inbox_path(const struct node *node, const struct node_ring *r, char path[PATH_MAX])
@@ -103,6 +116,7 @@ static void retire(struct node *node, struct ring_set *set)
 
 static void use(struct node *node, struct node_ring *r, struct ring_set *set)
 {
+	fragments(node, r, &set->need);
 	struct ring_set *old = atomic_exchange(r->set, set);
 
 	atomic_store(&r->newest, ring_version(ring_set_newest(set)));
@@ -145,6 +159,9 @@ static enum err add(struct node *node, struct node_ring *r, struct ring *ring, b
 
 	if (set && set->count == RINGS_MAX)
 		return ERR_BUSY;
+	unsigned need, wanted = fragments(node, r, &need);
+	if (wanted && ring_replicas(ring) != wanted)
+		return ERR_RANGE;
 	if ((err = digest_of(ring, digest)) ||
 	        (err = node_handles(node, ring, newest, &handles, ret_stranger)))
 		return err;
@@ -196,7 +213,8 @@ static void refused(const struct node_ring *r, const struct ring *ring, enum err
 		        log_quote(err == ERR_CONFLICT ? "another ring of that version is in use"
 		                  : err == ERR_BUSY
 		                          ? "partitions of earlier ones still move; try later"
-		                          : err_text(err)));
+		                  : err == ERR_RANGE ? NOT_ITS_REPLICAS
+		                                     : err_text(err)));
 }
 
 enum err node_ring_adopt(struct node *node, struct node_ring *r, struct ring *ring)
@@ -285,7 +303,9 @@ static unsigned live_versions(
 static enum err bad(struct buf *error, const char *path, enum err err)
 {
 	buf_printf(error, "%s: %s", path,
-	        err == ERR_CONFLICT ? "fewer devices than replicas" : err_text(err));
+	        err == ERR_CONFLICT ? "fewer devices than replicas"
+	        : err == ERR_RANGE  ? NOT_ITS_REPLICAS
+	                            : err_text(err));
 	return err;
 }
 
@@ -315,7 +335,7 @@ static enum err load_inbox(struct node *node, struct node_ring *r, struct ring *
 	enum err err = ring_load(path, ret_ring);
 	if (err != ERR_NOT_FOUND || atomic_load(r->set) || !makes)
 		return err;
-	if ((err = build(node, ret_ring)))
+	if ((err = build(node, r, ret_ring)))
 		return err;
 	return ring_save(*ret_ring, path);
 }
@@ -348,6 +368,7 @@ static enum err open_ring(struct node *node, struct node_ring *r, struct buf *er
 	else if (err && err != ERR_EXISTS)
 		buf_printf(error, "%s: %s", path,
 		        err == ERR_CONFLICT ? "another ring of that version was in use"
+		        : err == ERR_RANGE  ? NOT_ITS_REPLICAS
 		                            : err_text(err));
 	return err == ERR_EXISTS ? ERR_OK : err;
 }

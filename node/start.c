@@ -52,44 +52,6 @@ static enum err parse_users(struct node *node, struct buf *error)
 	return ERR_OK;
 }
 
-/* "index name aliases..." */
-static enum err parse_policies(struct node *node, struct buf *error)
-{
-	const struct conf_list *list = &node->conf.policies;
-	struct policy *policies = node->cluster.policies;
-
-	if (!list->count) {
-		policies[0] = (struct policy){.name = "Policy-0", .aliases = ""};
-		return ERR_OK;
-	}
-	for (unsigned i = 0; i < list->count; i++) {
-		char *end;
-		unsigned long index = strtoul(list->items[i], &end, 10);
-		if (end == list->items[i] || index >= BACKEND_POLICIES)
-			return config_error(node, error,
-			        "[cluster] policy wants an index below 16 and a name, not",
-			        list->items[i]);
-		const char *name = end + strspn(end, " \t");
-		size_t len = strcspn(name, " \t");
-		if (!len)
-			return config_error(
-			        node, error, "[cluster] policy without a name:", list->items[i]);
-		for (unsigned p = 0; p < BACKEND_POLICIES; p++) {
-			if (policies[p].name &&
-			        (p == index || (strncasecmp(policies[p].name, name, len) == 0 &&
-			                               !policies[p].name[len])))
-				return config_error(node, error,
-				        "[cluster] index and name of a policy are its own:",
-				        list->items[i]);
-		}
-		policies[index] = (struct policy){.name = mem_strndup(name, len),
-		        .aliases = mem_strdup(name + len + strspn(name + len, " \t"))};
-	}
-	if (!policies[0].name)
-		return config_error(node, error, "[cluster] there must be a policy", "0");
-	return ERR_OK;
-}
-
 /* "name" or "name /dev/disk" */
 static enum err parse_devices(struct node *node, struct buf *error)
 {
@@ -225,7 +187,7 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	log_set_level(level);
 	node_backend_init(node);
 	fill_cluster(node);
-	if ((err = parse_users(node, error)) || (err = parse_policies(node, error)) ||
+	if ((err = parse_users(node, error)) || (err = node_policies(node, error)) ||
 	        (err = load_tls(node, error)))
 		return err;
 	err = node_check(node, error);

@@ -16,8 +16,7 @@ static void on_answer(struct backend_call *call)
 	op_child_end(fan->op);
 }
 
-void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
-        const uint32_t *devices, unsigned count, unsigned deadline_ms)
+static void init(struct fan *fan, struct op *op, unsigned count)
 {
 	fan->op = op;
 	fan->count = count;
@@ -25,19 +24,44 @@ void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backe
 	fan->place = NULL;
 	fan->hlc = proxy->cluster->hlc;
 	fan->calls = mem_zalloc(count * sizeof(*fan->calls));
-	for (unsigned i = 0; i < count; i++) {
-		fan->calls[i] = (struct backend_call){
-		        .msg = backend_msg_ref(msg),
-		        .device = devices[i],
-		        .deadline_us =
-		                reactor_now_us(proxy->reactor) + (uint64_t)deadline_ms * 1000,
-		        .done = on_answer,
-		        .owner = fan,
-		};
-		op_child_begin(op);
-		backend_send(proxy->backend, &fan->calls[i]);
-	}
+}
+
+/* Takes the message. */
+static void send_one(struct fan *fan, unsigned at, struct proxy *proxy, struct backend_msg *msg,
+        uint32_t device, unsigned deadline_ms)
+{
+	fan->calls[at] = (struct backend_call){
+	        .msg = msg,
+	        .device = device,
+	        .deadline_us = reactor_now_us(proxy->reactor) + (uint64_t)deadline_ms * 1000,
+	        .done = on_answer,
+	        .owner = fan,
+	};
+	op_child_begin(fan->op);
+	backend_send(proxy->backend, &fan->calls[at]);
+}
+
+void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
+        const uint32_t *devices, unsigned count, unsigned deadline_ms)
+{
+	init(fan, op, count);
+	for (unsigned i = 0; i < count; i++)
+		send_one(fan, i, proxy, backend_msg_ref(msg), devices[i], deadline_ms);
 	backend_msg_unref(msg);
+}
+
+void fan_start_each(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg **msgs,
+        const uint32_t *devices, unsigned count, unsigned deadline_ms)
+{
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		sent += msgs[i] != NULL;
+	init(fan, op, sent);
+	for (unsigned i = 0, at = 0; i < count; i++) {
+		if (msgs[i])
+			send_one(fan, at++, proxy, msgs[i], devices[i], deadline_ms);
+	}
 }
 
 void fan_ask(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,

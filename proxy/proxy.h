@@ -9,6 +9,7 @@
 #include "lib/backend/backend.h"
 #include "lib/base/hash.h"
 #include "lib/base/list.h"
+#include "lib/ec/ec.h"
 #include "lib/env/hlc.h"
 #include "lib/http/http.h"
 #include "lib/http/url.h"
@@ -25,6 +26,7 @@ struct settle;
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
 	struct ring_set *_Atomic rings;
+	const struct ec *ec; /* objects are cut into fragments; NULL: whole replicas */
 	bool deprecated;
 };
 
@@ -108,6 +110,9 @@ struct fan {
 
 /* Sends msg (moved) to each device. deadline_ms bounds every call. */
 void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
+        const uint32_t *devices, unsigned count, unsigned deadline_ms);
+/* The i-th of msgs (each moved; NULL: none is sent) to the i-th device. */
+void fan_start_each(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg **msgs,
         const uint32_t *devices, unsigned count, unsigned deadline_ms);
 /* The same to all devices of the place, which the message is addressed to. */
 void fan_ask(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
