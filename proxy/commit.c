@@ -1,4 +1,5 @@
 #include "proxy/commit.h"
+#include "proxy/ec_put.h"
 #include "proxy/settle.h"
 
 #include <stdio.h>
@@ -130,6 +131,13 @@ static void retry_later(struct commit *c)
 static void send_record(struct commit *c)
 {
 	c->phase = RECORD;
+	if (c->fragments) {
+		struct backend_msg *msgs[PLACE_MAX];
+		ec_put_messages(c->fragments, c->msg, msgs);
+		fan_start_each(&c->record, c->op, c->proxy, msgs, c->place.devices, c->place.count,
+		        DEADLINE_MS);
+		return;
+	}
 	fan_start(&c->record, c->op, c->proxy, backend_msg_ref(c->msg), c->place.devices,
 	        c->place.count, DEADLINE_MS);
 }
@@ -178,7 +186,14 @@ static bool exists(const struct commit *c)
 	for (unsigned f = 0; f < COUNT_OF(fans); f++) {
 		for (unsigned i = 0; i < fans[f]->count; i++) {
 			const struct backend_reply *r = &fans[f]->calls[i].reply;
-			if (!fans[f]->calls[i].answered || r->err || r->ts < newest)
+			if (!fans[f]->calls[i].answered)
+				continue;
+			/* A draft that may have been acknowledged counts as one that was. */
+			if (r->drafts[0] > newest) {
+				newest = r->drafts[0];
+				live = true;
+			}
+			if (r->err || r->ts < newest)
 				continue;
 			newest = r->ts;
 			live = !r->deleted;
@@ -244,7 +259,9 @@ static void send_rows(struct commit *c)
  * while we had: so that we come after it, the same at a time that is later still. */
 static bool again(struct commit *c)
 {
-	if (++c->tries == TRIES_MAX)
+	/* What was staged is a draft where it was taken: it cannot be put again. */
+	bool spent = c->fragments && c->fragments->staging && fan_with(&c->record, ERR_OK);
+	if (spent || ++c->tries == TRIES_MAX)
 		return finish(c, ERR_CONFLICT);
 	struct backend_msg *later = backend_msg_at(c->msg, hlc_now(c->proxy->cluster->hlc));
 	backend_msg_unref(c->msg);
@@ -253,6 +270,17 @@ static bool again(struct commit *c)
 	fan_done(&c->grant_rest);
 	commit_start(c);
 	return false;
+}
+
+/* Fragments that are durable where it takes them become the version: nobody waits for that, readers
+ * finish what is not. */
+static void send_decision(struct commit *c)
+{
+	struct backend_msg *msg = grant_message(c, BACKEND_OBJECT_COMMIT);
+
+	msg->stage = 0;
+	fan_start(
+	        &c->decision, c->op, c->proxy, msg, c->place.devices, c->place.count, DEADLINE_MS);
 }
 
 static bool record(struct commit *c)
@@ -269,6 +297,8 @@ static bool record(struct commit *c)
 		if (deletes && ok == 0 && fan_open(&c->record) && !place_met(place, none))
 			return false;
 		c->err = deletes && ok == 0 ? ERR_NOT_FOUND : ERR_OK;
+		if (c->fragments)
+			send_decision(c);
 		release_grants(c);
 		send_rows(c);
 		return false;
@@ -327,6 +357,7 @@ void commit_done(struct commit *c)
 	fan_done(&c->grant_rest);
 	fan_done(&c->release);
 	fan_done(&c->record);
+	fan_done(&c->decision);
 	backend_msg_unref(c->msg);
 	c->msg = NULL;
 }

@@ -11,12 +11,16 @@
 
 #define COMMIT_ROWS 3
 
+struct ec_put;
+
 struct commit {
 	struct op *op;
 	struct proxy *proxy;
 	struct backend_msg *msg; /* owned until sent; carries the updates */
 	struct place place;
-	bool only_if_absent; /* If-None-Match: * */
+	struct ec_put *fragments; /* borrowed until commit_done; NULL: whole replicas */
+	struct fan decision;      /* COMMIT of the drafts */
+	bool only_if_absent;      /* If-None-Match: * */
 	struct fan grant_first, grant_rest, release, record;
 	struct timer retry;
 	unsigned tries;      /* that met a later version */

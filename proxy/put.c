@@ -4,10 +4,12 @@
  *
  * The body comes in pieces of BACKEND_PIECE. One that fits in a single inline piece travels in the
  * commit itself; of a larger one each piece is staged on all primaries while the next comes in.
+ * Where the policy is erasure-coded, pieces go to ec_put.h instead.
  * For a copy the pieces come from the source instead of the client. */
 #include "proxy/body.h"
 #include "proxy/commit.h"
 #include "proxy/conditional.h"
+#include "proxy/ec_put.h"
 #include "proxy/mime.h"
 #include "proxy/proxy.h"
 #include "proxy/quota.h"
@@ -68,6 +70,7 @@ struct put {
 	size_t inline_offset;
 	struct copy *copy;
 	struct commit commit;
+	struct ec_put ec;
 	struct fan unstage;
 	struct place place;
 	uint64_t lost; /* of the place: failed a piece */
@@ -94,6 +97,7 @@ static void put_done(struct request *request)
 	bytes_unref(put->next_piece);
 	bytes_unref(put->inline_body);
 	commit_done(&put->commit);
+	ec_put_done(&put->ec);
 	fan_done(&put->unstage);
 	info_fetch_done(&put->container_info);
 	info_fetch_done(&put->account_info);
@@ -274,6 +278,8 @@ static enum step put_target(struct op *op)
 		md5_engine_join(request->proxy->md5);
 	proxy_place(request_cluster(request), put->policy, put->account, put->container,
 	        put->object, &put->place);
+	ec_put_start(&put->ec, op, request->proxy, put->policy, &put->place, put->account,
+	        put->container, put->object, put->stage);
 	return op_go(op, RECEIVE);
 }
 
@@ -335,7 +341,8 @@ static void reap_pieces(struct put *put)
 		credit_give(&p->credit);
 		*p = (struct piece){0};
 	}
-	if (!place_possible(&put->place, put->lost))
+	put->full |= put->ec.full;
+	if (put->ec.failed || !place_possible(&put->place, put->lost | put->ec.lost))
 		put->failed = true;
 }
 
@@ -377,7 +384,9 @@ static void take_piece(struct put *put, struct bytes *bytes, size_t offset, size
 	put->hashing = true;
 	op_child_begin(&put->request->op);
 	md5_engine_submit(put->request->proxy->md5, &p->job);
-	if (put->size == 0 && put->last && len <= BACKEND_INLINE_MAX && offset == 0) {
+	if (put->ec.ec) {
+		ec_put_add(&put->ec, bytes);
+	} else if (put->size == 0 && put->last && len <= BACKEND_INLINE_MAX && offset == 0) {
 		put->inline_body = bytes_ref(bytes);
 		put->kept = credit_move(&put->incoming);
 		put->inline_offset = offset;
@@ -389,37 +398,54 @@ static void take_piece(struct put *put, struct bytes *bytes, size_t offset, size
 	put->size += len;
 }
 
-/* May this upload take so much memory? When it has waited for too long, it has failed. */
+/* When it has waited for memory for too long, an upload has failed. */
+static bool granted(struct put *put, bool granted, enum err err)
+{
+	if (!granted && err) {
+		put->failed = true;
+		op_wake(&put->request->op);
+	}
+	return granted;
+}
+
+/* May this upload take so much memory? */
 static bool has_credit(struct put *put, size_t bytes)
 {
 	struct request *request = put->request;
 	enum err err;
+	bool yes = credit_take(&put->incoming, &request->proxy->budget, &request->op, bytes, &err);
 
-	if (credit_take(&put->incoming, &request->proxy->budget, &request->op, bytes, &err))
+	return granted(put, yes, err);
+}
+
+/* The same for the segment of which `rest` bytes are to come, where there are any. */
+static bool has_segment(struct put *put, uint64_t rest)
+{
+	enum err err;
+
+	if (!put->ec.ec)
 		return true;
-	if (err) {
-		put->failed = true;
-		op_wake(&request->op);
-	}
-	return false;
+	bool yes = ec_put_room(&put->ec, rest, &err);
+	return granted(put, yes, err);
 }
 
 /* The client's next piece: asked for when there is room for it. */
 static void want_more(struct put *put)
 {
 	struct http_req *http = put->request->http;
+	uint64_t left = UINT64_MAX;
 	size_t cap = BACKEND_PIECE;
 
 	if (put->receiving || put->last || put->next_piece || !free_piece(put) || put->copy)
 		return;
 	if (http->has_length) {
-		uint64_t left = http->content_length - put->size;
+		left = http->content_length - put->size;
 		/* One byte more than the rest, so that the piece is not handed over as full before
 		 * the body's end is known. */
 		if (left < cap)
 			cap = (size_t)left + 1;
 	}
-	if (!has_credit(put, cap))
+	if (put->ec.ec ? !has_segment(put, left) : !has_credit(put, cap))
 		return;
 	struct bytes *into = bytes_new(cap);
 	if (!into) {
@@ -448,7 +474,7 @@ static void on_body(struct request *request, struct bytes *piece, bool last)
 
 static enum step abandon(struct request *request, struct put *put, int status)
 {
-	if (put->staging && !put->unstage.count) {
+	if ((put->staging || put->ec.staging) && !put->unstage.count) {
 		struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_UNSTAGE, BACKEND_OBJECT);
 		place_address(&put->place, msg);
 		msg->stage = put->stage;
@@ -513,7 +539,7 @@ static bool feed_copy(struct put *put, bool *ret_failed)
 
 	*ret_failed = false;
 	if (!copy || put->last || put->hashing || !free_piece(put) ||
-	        !has_credit(put, PIECES_MAX * BACKEND_PIECE))
+	        !has_credit(put, PIECES_MAX * BACKEND_PIECE) || !has_segment(put, copy->left))
 		return false;
 	if (copy->over) {
 		struct bytes *over = TAKE(copy->over);
@@ -556,6 +582,8 @@ static enum step put_receive(struct op *op)
 	struct put *put = put_of(request);
 	bool copy_failed = false;
 
+	if (put->ec.ec)
+		ec_put_idle(&put->ec); /* what has come back makes room */
 	reap_pieces(put);
 	while (feed_copy(put, &copy_failed))
 		;
@@ -569,8 +597,11 @@ static enum step put_receive(struct op *op)
 		else
 			bytes_unref(piece);
 	}
+	if (put->ec.ec && put->last && !put->next_piece && !put->failed && !put->too_large)
+		ec_put_end(&put->ec);
+	bool fragments_open = put->ec.ec && !ec_put_idle(&put->ec);
 	if (request->http->gone || put->too_large || put->failed || copy_failed) {
-		bool staged_open = !idle(put);
+		bool staged_open = !idle(put) || fragments_open;
 		bytes_unref(TAKE(put->next_piece));
 		credit_give(&put->incoming);
 		if (staged_open)
@@ -578,7 +609,7 @@ static enum step put_receive(struct op *op)
 			                   */
 		return abandon(request, put, failed_status(put, request));
 	}
-	if (put->last && idle(put))
+	if (put->last && idle(put) && !fragments_open)
 		return op_go(op, VERIFY);
 	want_more(put);
 	return STEP_WAIT;
@@ -718,10 +749,16 @@ static void start_commit(struct request *request, struct put *put)
 	msg->handle = put->stage;
 	msg->size = put->size;
 	memcpy(msg->etag, put->digest, 16);
-	if (put->staging)
+	if (put->ec.ec) {
+		/* Its fragments are where this place says. */
+		put->commit.fragments = &put->ec;
+		put->commit.place = put->place;
+		place_address(&put->place, msg);
+	} else if (put->staging) {
 		msg->stage = put->stage;
-	else
+	} else {
 		msg->body = TAKE(put->inline_body);
+	}
 	md5_hex(put->digest, etag);
 	struct backend_row row = {.content_type = type, .etag = etag, .bytes = put->size};
 	commit_updates(&put->commit, &row, 0, put->delete_at);

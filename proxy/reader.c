@@ -1,4 +1,5 @@
 #include "proxy/reader.h"
+#include "proxy/ec_read.h"
 
 #include <string.h>
 
@@ -41,6 +42,10 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
 	        .want_offset = offset,
 	        .want_len = len,
 	};
+	if (policy < BACKEND_POLICIES && proxy->cluster->policies[policy].ec) {
+		r->ec = ec_read_open(op, proxy, policy, account, container, object, offset, len);
+		return;
+	}
 	proxy_place(proxy->cluster, policy, account, container, object, &r->place);
 	r->asked = proxy_prefer_local(proxy, &r->place);
 	r->tried = 1;
@@ -231,8 +236,20 @@ static bool fetching(struct reader *r)
 	return finish(r, ERR_UNAVAILABLE);
 }
 
+static bool fragments_ready(struct reader *r)
+{
+	if (!r->ready && ec_read_ready(r->ec)) {
+		r->ready = true;
+		r->err = r->ec->err;
+		r->reply = &r->ec->reply;
+	}
+	return r->ready;
+}
+
 bool reader_ready(struct reader *r)
 {
+	if (r->ec)
+		return fragments_ready(r);
 	switch (r->phase) {
 	case ASKING:
 		if (!asking(r) && r->phase != ASKING_REST)
@@ -263,9 +280,13 @@ static void ask_read(struct reader *r)
 
 void reader_read(struct reader *r, uint64_t offset, uint64_t len)
 {
+	r->reading = true;
+	if (r->ec) {
+		ec_read_on(r->ec, offset, len);
+		return;
+	}
 	r->read_offset = offset;
 	r->read_len = len > BACKEND_PIECE ? BACKEND_PIECE : len;
-	r->reading = true;
 	ask_read(r);
 }
 
@@ -312,6 +333,12 @@ static bool ask_elsewhere(struct reader *r)
 bool reader_take(struct reader *r, enum err *ret_err, struct bytes **ret_piece, size_t *ret_offset,
         size_t *ret_len)
 {
+	if (r->ec) {
+		if (!r->reading || !ec_read_take(r->ec, ret_err, ret_piece, ret_offset, ret_len))
+			return false;
+		r->reading = false;
+		return true;
+	}
 	if (!r->reading || fan_open(&r->read))
 		return false;
 	struct backend_call *call = &r->read.calls[0];
@@ -339,12 +366,18 @@ bool reader_take(struct reader *r, enum err *ret_err, struct bytes **ret_piece, 
 
 void reader_close(struct reader *r)
 {
+	if (r->ec) {
+		ec_read_close(r->ec);
+		return;
+	}
 	let_go(r, r->handle);
 	r->handle = 0;
 }
 
 void reader_done(struct reader *r)
 {
+	ec_read_free(r->ec);
+	r->ec = NULL;
 	patience_done(&r->patience);
 	fan_done(&r->get);
 	fan_done(&r->versions);

@@ -12,9 +12,12 @@
 #include "proxy/proxy.h"
 #include "proxy/repair.h"
 
+struct ec_read;
+
 struct reader {
 	struct proxy *proxy;
-	struct op *op;                            /* woken */
+	struct op *op;      /* woken */
+	struct ec_read *ec; /* owned: does it all when the policy is erasure-coded; else NULL */
 	const char *account, *container, *object; /* borrowed */
 	unsigned policy;
 	struct place place;

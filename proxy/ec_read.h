@@ -1,0 +1,53 @@
+/* ec_read: the newest version of an erasure-coded object, and its bytes: what reader.h is for whole
+ * replicas, and called by it.
+ *
+ *   open:  all primaries are asked for their version and drafts, the first k for their fragments.
+ *          The newest version that k fragments are known of is read. A newer one with fewer is
+ *          ERR_UNAVAILABLE while those that do not answer could complete it, and ignored once they
+ *          cannot. One that nobody has committed is committed first, on k + 1 primaries, if need be
+ *          after fragments of it were made; so are a tombstone and a POST that are on fewer
+ *          (DESIGN 5.4).
+ *   read:  bytes of that version: of the data fragment they are in, or decoded. */
+#ifndef PROXY_EC_READ_H
+#define PROXY_EC_READ_H
+
+#include "proxy/ec_fetch.h"
+
+struct ec_rebuild;
+struct repair;
+
+struct ec_read {
+	struct ec_fetch fetch;
+	uint8_t index[PLACE_MAX];
+	uint64_t want_offset, want_len;
+	struct fan asked, again; /* again: a GET of the version, when no first one gave it */
+	struct fan commit, post; /* a version, its metadata, on those that lack it */
+	struct patience patience;
+	struct ec_rebuild *rebuild;
+	struct repair *repair;
+	uint64_t newest_meta;
+	uint64_t holders; /* of the place: known to have a fragment of the version */
+	bool committed, mended;
+	uint8_t phase;
+	/* When ready: */
+	enum err err;
+	struct backend_reply reply; /* owned: as of a whole object */
+	/* Reading on: */
+	uint64_t offset, len;
+};
+
+struct ec_read *ec_read_open(struct op *op, struct proxy *proxy, unsigned policy,
+        const char *account, const char *container, const char *object, uint64_t offset,
+        uint64_t len);
+/* Call from a state until it returns true. Then err and reply are there. */
+bool ec_read_ready(struct ec_read *read);
+
+/* As reader_read and reader_take; `len` may be all that will be read. */
+void ec_read_on(struct ec_read *read, uint64_t offset, uint64_t len);
+bool ec_read_take(struct ec_read *read, enum err *ret_err, struct bytes **ret_piece,
+        size_t *ret_offset, size_t *ret_len);
+
+void ec_read_close(struct ec_read *read);
+void ec_read_free(struct ec_read *read); /* NULL is fine */
+
+#endif

@@ -1,0 +1,275 @@
+/* find -> (fetch -> stage)* -> put -> wait */
+#include "proxy/ec_rebuild.h"
+#include "proxy/ec_fetch.h"
+#include "proxy/ec_put.h"
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define DEADLINE_MS 30000
+
+enum { FIND, FETCH, STAGE, PUT, WAIT };
+
+struct ec_rebuild {
+	struct op op;
+	struct proxy *proxy;
+	struct op *waiter; /* borrowed; NULL once it let go */
+	unsigned refs;
+	char *account, *container, *object; /* owned */
+	struct ec_fetch fetch;
+	uint8_t index[PLACE_MAX];
+	uint32_t to[PLACE_MAX];
+	uint8_t to_index[PLACE_MAX];
+	unsigned to_count;
+	uint32_t wanted; /* bits of fragments: those of `to` */
+	uint64_t stage, offset, archive, good,
+	        written; /* good: bits of `to` that took all so far */
+	unsigned head;   /* of the answers: whose headers hold */
+	bool committed, decided;
+	enum err err;
+	struct fan found, staged, put, unstage;
+};
+
+static struct ec_rebuild *rebuild_of(struct op *op)
+{
+	return CONTAINER_OF(op, struct ec_rebuild, op);
+}
+
+static struct backend_msg *message(struct ec_rebuild *r, enum backend_op op)
+{
+	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
+
+	backend_msg_path(msg, r->account, r->container, r->object);
+	place_address(&r->fetch.place, msg);
+	msg->policy = (uint8_t)r->fetch.policy;
+	msg->ts = r->fetch.ts;
+	msg->stage = r->stage;
+	return msg;
+}
+
+static void decide(struct ec_rebuild *r, enum err err)
+{
+	r->decided = true;
+	r->err = err;
+	if (err)
+		log_warn("rebuild", "object=%s err=%s", log_quote(r->object), err_name(err));
+	if (r->waiter)
+		op_child_end(r->waiter);
+	r->waiter = NULL;
+}
+
+static enum step give_up(struct ec_rebuild *r, enum err err)
+{
+	if (r->offset)
+		fan_start(&r->unstage, &r->op, r->proxy, message(r, BACKEND_OBJECT_UNSTAGE), r->to,
+		        r->to_count, DEADLINE_MS);
+	ec_fetch_close(&r->fetch);
+	decide(r, err);
+	return STEP_DONE;
+}
+
+/* Who has a fragment of it, and whose metadata is the newest. */
+static void see(struct ec_rebuild *r, unsigned at)
+{
+	const struct backend_call *call = &r->found.calls[at];
+	const struct backend_reply *reply = &call->reply, *head = &r->found.calls[r->head].reply;
+	const struct ec *ec = r->fetch.ec;
+
+	if (reply->err || reply->fragment.k != ec->k || reply->fragment.m != ec->m)
+		return;
+	bool first = !ec_fetch_usable(&r->fetch);
+	ec_fetch_add(&r->fetch, reply->fragment.index, call->device, reply->handle);
+	r->committed |= !reply->draft_ts;
+	if (first || reply->meta_ts > head->meta_ts)
+		r->head = at;
+	r->fetch.size = reply->fragment.size;
+}
+
+static enum step rebuild_find(struct op *op)
+{
+	struct ec_rebuild *r = rebuild_of(op);
+
+	if (!r->to_count)
+		return give_up(r, ERR_OK);
+	if (!r->found.count) {
+		struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
+		msg->draft = true;
+		fan_start(&r->found, op, r->proxy, msg, r->fetch.place.devices,
+		        r->fetch.place.count, DEADLINE_MS);
+	}
+	if (fan_open(&r->found))
+		return STEP_WAIT;
+	for (unsigned i = 0; i < r->found.count; i++)
+		see(r, i);
+	/* What a target has, it was asked to make anew: it does not count. */
+	for (unsigned i = 0; i < r->to_count; i++)
+		r->fetch.sources[r->to_index[i]].usable = false;
+	if (ec_fetch_usable(&r->fetch) < r->fetch.ec->k)
+		return give_up(r, ERR_UNAVAILABLE);
+	r->archive = fragment_archive(r->fetch.ec->k, r->fetch.size);
+	return op_go(op, r->archive ? FETCH : PUT);
+}
+
+static enum step rebuild_fetch(struct op *op)
+{
+	struct ec_rebuild *r = rebuild_of(op);
+	uint64_t left = r->archive - r->offset;
+	enum err err;
+
+	if (!left)
+		return op_go(op, PUT);
+	if (!r->fetch.wanted)
+		ec_fetch_want(&r->fetch, r->wanted, r->offset / EC_PIECE, 0,
+		        left < EC_PIECE ? (uint32_t)left : EC_PIECE);
+	if (!ec_fetch_ready(&r->fetch, &err))
+		return STEP_WAIT;
+	return err ? give_up(r, err) : op_go(op, STAGE);
+}
+
+static enum step rebuild_stage(struct op *op)
+{
+	struct ec_rebuild *r = rebuild_of(op);
+
+	if (!r->staged.count) {
+		struct backend_msg *msgs[PLACE_MAX];
+		for (unsigned i = 0; i < r->to_count; i++) {
+			msgs[i] = message(r, BACKEND_OBJECT_STAGE);
+			msgs[i]->offset = r->offset;
+			msgs[i]->body =
+			        bytes_copy(ec_fetch_bytes(&r->fetch, r->to_index[i]), r->fetch.len);
+		}
+		fan_start_each(&r->staged, op, r->proxy, msgs, r->to, r->to_count, DEADLINE_MS);
+	}
+	if (fan_open(&r->staged))
+		return STEP_WAIT;
+	for (unsigned i = 0; i < r->to_count; i++) {
+		if (r->staged.calls[i].reply.err)
+			r->good &= ~(1ull << i);
+	}
+	r->offset += r->fetch.len;
+	fan_done(&r->staged);
+	return r->good ? op_go(op, FETCH) : give_up(r, ERR_UNAVAILABLE);
+}
+
+static enum step rebuild_put(struct op *op)
+{
+	struct ec_rebuild *r = rebuild_of(op);
+	const struct backend_reply *head = &r->found.calls[r->head].reply;
+	struct backend_msg *msgs[PLACE_MAX];
+
+	ec_fetch_close(&r->fetch);
+	for (unsigned i = 0; i < r->to_count; i++) {
+		struct backend_msg *msg = msgs[i] = message(r, BACKEND_OBJECT_PUT);
+		backend_msg_headers(msg, &head->headers);
+		msg->meta_ts = head->meta_ts > r->fetch.ts ? head->meta_ts : 0;
+		msg->size = r->archive;
+		memcpy(msg->etag, head->etag, sizeof(msg->etag));
+		msg->fragment = head->fragment;
+		msg->fragment.index = r->to_index[i];
+		msg->draft = !r->committed;
+	}
+	fan_start_each(&r->put, op, r->proxy, msgs, r->to, r->to_count, DEADLINE_MS);
+	return op_go(op, WAIT);
+}
+
+/* There already, or something newer: as good. */
+static bool took(const struct backend_reply *reply)
+{
+	return !reply->err || reply->err == ERR_CONFLICT;
+}
+
+static enum step rebuild_wait(struct op *op)
+{
+	struct ec_rebuild *r = rebuild_of(op);
+
+	if (fan_open(&r->put))
+		return STEP_WAIT;
+	for (unsigned i = 0; i < r->to_count; i++) {
+		if (took(&r->put.calls[i].reply))
+			r->written |= place_bit(&r->fetch.place, r->to[i]);
+	}
+	unsigned n = (unsigned)__builtin_popcountll(r->written);
+	decide(r, n == r->to_count ? ERR_OK : ERR_UNAVAILABLE);
+	return STEP_DONE;
+}
+
+static const struct op_state states[] = {
+        [FIND] = {"find", rebuild_find, TO(FETCH) | TO(PUT), 0},
+        [FETCH] = {"fetch", rebuild_fetch, TO(STAGE) | TO(PUT), 0},
+        [STAGE] = {"stage", rebuild_stage, TO(FETCH), 0},
+        [PUT] = {"put", rebuild_put, TO(WAIT), 0},
+        [WAIT] = {"wait", rebuild_wait, 0, 0},
+};
+
+void ec_rebuild_unref(struct ec_rebuild *r)
+{
+	if (!r || --r->refs)
+		return;
+	free(r->account);
+	free(r->container);
+	free(r->object);
+	free(r);
+}
+
+static void release(struct op *op)
+{
+	struct ec_rebuild *r = rebuild_of(op);
+
+	fan_done(&r->found);
+	fan_done(&r->staged);
+	fan_done(&r->put);
+	fan_done(&r->unstage);
+	ec_fetch_done(&r->fetch);
+	ec_rebuild_unref(r);
+}
+
+struct ec_rebuild *ec_rebuild_start(struct proxy *proxy, struct op *op, unsigned policy,
+        const char *account, const char *container, const char *object, uint64_t ts,
+        const uint32_t *to, unsigned to_count)
+{
+	struct ec_rebuild *r = mem_zalloc(sizeof(*r));
+
+	r->proxy = proxy;
+	r->waiter = op;
+	r->refs = 2;
+	r->account = mem_strdup(account);
+	r->container = mem_strdup(container);
+	r->object = mem_strdup(object);
+	r->stage = atomic_fetch_add(&proxy->cluster->next_stage, 1);
+	r->fetch = (struct ec_fetch){
+	        .ec = proxy->cluster->policies[policy].ec,
+	        .op = &r->op,
+	        .proxy = proxy,
+	        .account = r->account,
+	        .container = r->container,
+	        .object = r->object,
+	        .policy = policy,
+	        .ts = ts,
+	};
+	proxy_place(proxy->cluster, policy, account, container, object, &r->fetch.place);
+	ec_indices(proxy_rings(proxy->cluster, BACKEND_OBJECT, policy), &r->fetch.place, r->index);
+	for (unsigned i = 0; i < to_count; i++) {
+		uint64_t bit = place_bit(&r->fetch.place, to[i]);
+		if (!bit)
+			continue; /* it is none of theirs any more */
+		uint8_t index = r->index[__builtin_ctzll(bit)];
+		r->to[r->to_count] = to[i];
+		r->to_index[r->to_count++] = index;
+		r->wanted |= 1u << index;
+	}
+	r->good = r->to_count ? ~0ull >> (64 - r->to_count) : 0;
+	if (op)
+		op_child_begin(op);
+	op_init(&r->op, proxy->reactor, states, release);
+	op_start(&r->op);
+	return r;
+}
+
+bool ec_rebuild_outcome(const struct ec_rebuild *r, enum err *ret_err, uint64_t *ret_written)
+{
+	*ret_err = r->err;
+	*ret_written = r->written;
+	return r->decided;
+}
