@@ -43,7 +43,8 @@ const struct conf_option node_options[] = {
         {"cluster", "part_power", CONF_U64, AT(part_power), "10", 1, 24, CONF_RESTART,
                 "Partitions (a power of two) of rings made at first start."},
         {"cluster", "policy", CONF_LIST, AT(policies), NULL, 0, 0, CONF_RESTART,
-                "A storage policy: index, name and aliases (0 Policy-0)."},
+                "A storage policy: index, name, aliases; type=ec k=4 m=2 cuts objects into "
+                "fragments."},
         {"cluster", "account_autocreate", CONF_BOOL, AT(account_autocreate), "yes", 0, 0,
                 CONF_RESTART, "Accounts come to be when they are first written to."},
         {"cluster", "max_file_size", CONF_U64, AT(max_file_size), "5368709122", 1, 1ull << 50,

@@ -197,6 +197,7 @@ void node_corrupt(void *owner, uint8_t policy, const uint8_t key[16], uint64_t t
 	struct node_device *d = owner;
 	struct mend *m = d->mend;
 
+	policy %= BACKEND_POLICIES; /* a draft's, too */
 	log_warn("corrupt", "device=%u policy=%u key=%02x%02x%02x%02x ts=%llu", d->id, policy,
 	        key[0], key[1], key[2], key[3], (unsigned long long)ts);
 	if (!m) {

@@ -21,9 +21,8 @@ struct write {
 	struct backend_call *call;
 	struct upload *upload; /* PUT of staged pieces */
 	bool was_live;
-	uint8_t space;            /* where it is written: the policy's, or a draft's */
-	struct buf headers;       /* with that of the fragment before them */
-	struct device_read draft; /* COMMIT */
+	uint8_t space;      /* where it is written: the policy's, or a draft's */
+	struct buf headers; /* with that of the fragment before them */
 	struct device_sync sync;
 	struct device_write write;
 	struct device_read read;
@@ -76,7 +75,6 @@ static void finish(struct write *w, enum err err)
 		reactor_post(o->reactor, &next->task);
 	}
 	device_read_done(&w->read);
-	device_read_done(&w->draft);
 	buf_done(&w->headers);
 	if (w->upload)
 		stage_free(w->upload);
@@ -404,7 +402,7 @@ static void run_delete(struct write *w)
 
 /* --- drafts: see docs/formats/ec.md --- */
 
-/* A draft may be put beside a newer POST of the version before it, but not behind a version. */
+/* A draft is newer than the version; when that was posted to makes no difference. */
 static void run_draft(struct write *w, const struct device_version *version, bool known)
 {
 	const struct backend_msg *msg = w->call->msg;
@@ -422,35 +420,15 @@ static void run_draft(struct write *w, const struct device_version *version, boo
 		run_put(w);
 }
 
-/* The draft becomes the version; a POST that came to the version before it, and is newer than the
- * draft, holds for the draft too. */
-static void commit_with(struct write *w)
+/* The draft becomes the version. */
+static void draft_there(struct write *w)
 {
-	AUTO(buf) struct buf headers = BUF_NONE;
-	struct device_record record, old;
-	struct fragment fragment, other;
-	enum err err;
+	struct device_record record;
 
-	device_record(&w->draft, &record);
+	device_record(&w->read, &record);
 	w->write.ts = record.ts;
 	w->write.headers = record.headers;
 	w->write.headers_len = record.headers_len;
-	if (w->read.bytes) {
-		device_record(&w->read, &old);
-		err = fragment_split(record.headers, record.headers_len, &fragment, &headers);
-		buf_reset(&headers);
-		if (!err)
-			err = fragment_split(old.headers, old.headers_len, &other, &headers);
-		if (err || !fragment.k) {
-			finish(w, err ? err : ERR_CORRUPT);
-			return;
-		}
-		w->write.meta_ts = old.meta_ts;
-		fragment_add(&w->headers, &fragment);
-		buf_add(&w->headers, headers.data, headers.len);
-		w->write.headers = w->headers.data;
-		w->write.headers_len = w->headers.len;
-	}
 	w->write.size = record.size;
 	memcpy(w->write.etag, record.etag, 16);
 	w->write.data = record.data;
@@ -461,34 +439,9 @@ static void commit_with(struct write *w)
 	append(w, record.account, record.container, record.object);
 }
 
-static void on_old_read(struct device_read *read, enum err err)
-{
-	struct write *w = CONTAINER_OF(read, struct write, read);
-
-	if (err)
-		finish(w, err);
-	else
-		commit_with(w);
-}
-
-static void draft_there(struct write *w)
-{
-	const struct backend_msg *msg = w->call->msg;
-	struct device_version version;
-
-	if (device_find(w->objectd->device, msg->policy, msg->key, &version) || version.deleted ||
-	        version.meta_ts <= msg->ts) {
-		commit_with(w);
-		return;
-	}
-	w->read.done = on_old_read;
-	if (device_read_version(w->objectd->device, msg->policy, msg->key, &version, &w->read))
-		commit_with(w);
-}
-
 static void on_draft_read(struct device_read *read, enum err err)
 {
-	struct write *w = CONTAINER_OF(read, struct write, draft);
+	struct write *w = CONTAINER_OF(read, struct write, read);
 
 	if (err)
 		finish(w, err);
@@ -517,9 +470,9 @@ static void run_decision(struct write *w, const struct device_version *version, 
 		w->space = spaces[i];
 		run_delete(w);
 	} else {
-		w->draft.done = on_draft_read;
+		w->read.done = on_draft_read;
 		if (device_read_version(
-		            w->objectd->device, spaces[i], msg->key, &drafts[i], &w->draft))
+		            w->objectd->device, spaces[i], msg->key, &drafts[i], &w->read))
 			draft_there(w);
 	}
 }

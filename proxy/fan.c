@@ -16,7 +16,7 @@ static void on_answer(struct backend_call *call)
 	op_child_end(fan->op);
 }
 
-static void init(struct fan *fan, struct op *op, unsigned count)
+static void init(struct fan *fan, struct op *op, struct proxy *proxy, unsigned count)
 {
 	fan->op = op;
 	fan->count = count;
@@ -44,7 +44,7 @@ static void send_one(struct fan *fan, unsigned at, struct proxy *proxy, struct b
 void fan_start(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
         const uint32_t *devices, unsigned count, unsigned deadline_ms)
 {
-	init(fan, op, count);
+	init(fan, op, proxy, count);
 	for (unsigned i = 0; i < count; i++)
 		send_one(fan, i, proxy, backend_msg_ref(msg), devices[i], deadline_ms);
 	backend_msg_unref(msg);
@@ -57,7 +57,7 @@ void fan_start_each(struct fan *fan, struct op *op, struct proxy *proxy, struct 
 
 	for (unsigned i = 0; i < count; i++)
 		sent += msgs[i] != NULL;
-	init(fan, op, sent);
+	init(fan, op, proxy, sent);
 	for (unsigned i = 0, at = 0; i < count; i++) {
 		if (msgs[i])
 			send_one(fan, at++, proxy, msgs[i], devices[i], deadline_ms);

@@ -1,6 +1,7 @@
 /* get -> (read -> stage)* -> put -> wait        a tombstone: put -> wait; metadata: get -> put ->
- * wait */
+ * wait; a version in fragments: get -> rebuild */
 #include "proxy/repair.h"
+#include "proxy/ec_rebuild.h"
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
@@ -24,9 +25,10 @@ struct repair {
 	bool deleted, decided;
 	enum err err;
 	struct fan get, read, staged, put, close;
+	struct ec_rebuild *rebuild;
 };
 
-enum { GET, READ, STAGE, PUT, WAIT };
+enum { GET, READ, STAGE, PUT, WAIT, REBUILD };
 
 static struct repair *repair_of(struct op *op)
 {
@@ -87,6 +89,11 @@ static bool take_names(struct repair *r, const struct buf *path)
 	return true;
 }
 
+static bool in_fragments(const struct repair *r)
+{
+	return r->proxy->cluster->policies[r->policy].ec;
+}
+
 static enum step repair_get(struct op *op)
 {
 	struct repair *r = repair_of(op);
@@ -95,14 +102,15 @@ static enum step repair_get(struct op *op)
 		return op_go(op, PUT);
 	if (!r->get.count) {
 		struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
-		msg->len = r->meta_ts ? 0 : UINT64_MAX;
+		msg->draft = in_fragments(r); /* exactly this version */
+		msg->len = r->meta_ts || msg->draft ? 0 : UINT64_MAX;
 		fan_start(&r->get, op, r->proxy, msg, &r->from, 1, DEADLINE_MS);
 	}
 	if (fan_open(&r->get))
 		return STEP_WAIT;
 	const struct backend_reply *g = &r->get.calls[0].reply;
 	if (g->err)
-		return give_up(r, g->err);
+		return give_up(r, in_fragments(r) && g->ts > r->ts ? ERR_CONFLICT : g->err);
 	if (g->ts != r->ts || (r->meta_ts && g->meta_ts != r->meta_ts))
 		return give_up(
 		        r, ERR_CONFLICT); /* moved on: whoever asked will see the newer one */
@@ -110,6 +118,8 @@ static enum step repair_get(struct op *op)
 		return give_up(r, ERR_CORRUPT);
 	if (r->meta_ts)
 		return op_go(op, PUT);
+	if (in_fragments(r))
+		return op_go(op, REBUILD);
 	return op_go(op, g->body_len == g->size ? PUT : READ);
 }
 
@@ -209,12 +219,31 @@ static enum step repair_wait(struct op *op)
 	return fan_open(&r->put) ? STEP_WAIT : STEP_DONE;
 }
 
+/* Each target gets its own fragment, made out of what all others have. */
+static enum step repair_rebuild(struct op *op)
+{
+	struct repair *r = repair_of(op);
+	uint64_t written;
+	enum err err;
+
+	if (!r->rebuild)
+		r->rebuild = ec_rebuild_start(r->proxy, op, r->policy, r->account, r->container,
+		        r->object, r->ts, r->to, r->to_count);
+	if (!ec_rebuild_outcome(r->rebuild, &err, &written))
+		return STEP_WAIT;
+	if (err && !r->all && place_met(&r->place, r->have | written))
+		err = ERR_OK;
+	decide(r, err);
+	return STEP_DONE;
+}
+
 static const struct op_state states[] = {
-        [GET] = {"get", repair_get, TO(READ) | TO(PUT), 0},
+        [GET] = {"get", repair_get, TO(READ) | TO(PUT) | TO(REBUILD), 0},
         [READ] = {"read", repair_read, TO(STAGE) | TO(PUT), 0},
         [STAGE] = {"stage", repair_stage, TO(READ), 0},
         [PUT] = {"put", repair_put, TO(WAIT), 0},
         [WAIT] = {"wait", repair_wait, 0, 0},
+        [REBUILD] = {"rebuild", repair_rebuild, 0, 0},
 };
 
 void repair_unref(struct repair *r)
@@ -236,6 +265,7 @@ static void release(struct op *op)
 	fan_done(&r->staged);
 	fan_done(&r->put);
 	fan_done(&r->close);
+	ec_rebuild_unref(r->rebuild);
 	repair_unref(r);
 }
 

@@ -1,0 +1,216 @@
+"""Erasure-coded policies: what goes in comes out, with any m of k + m devices lost; fragments that
+were damaged or missed are made again; writes that were cut off hide nothing."""
+import hashlib
+import itertools
+import os
+import shutil
+
+import pytest
+
+from conftest import CAIRN, Cloud, User, wait_for
+
+EC42 = "policy = 2 ec42 gilded type=ec k=4 m=2"
+SIZES = [0, 1, 63, 64, 65, 255, 4096, 100000, 131072, 131073, 1 << 20, (1 << 20) + 1, (4 << 20) - 1, 4 << 20,
+         (4 << 20) + 1, 5 << 20, (8 << 20) + 4321]
+
+
+def data(name, size):
+    """Bytes that only a name gives, with no period that fragments could hide behind."""
+    seed = hashlib.sha512(name.encode()).digest()
+    blocks = (hashlib.sha512(seed + i.to_bytes(4, "big")).digest() for i in range(size // 64 + 1))
+    return b"".join(blocks)[:size]
+
+
+def start(devices=8, replicas=3, lines=(EC42,)):
+    cloud = Cloud(devices=devices, replicas=replicas, conf={"cluster": list(lines)})
+    cloud.up()
+    user = User(cloud, "test:tester", "testing")
+    assert user.request("PUT", "/e", headers={"X-Storage-Policy": lines[0].split()[3]}).status_code == 201
+    return cloud, user
+
+
+@pytest.fixture(scope="module")
+def ec():
+    cloud, user = start()
+    yield cloud, user
+    cloud.close()
+
+
+def put(user, name, body, **headers):
+    r = user.request("PUT", "/e/" + name, data=body, headers=headers)
+    assert r.status_code == 201, (name, r.status_code, r.text)
+    assert r.headers["Etag"] == hashlib.md5(body).hexdigest()
+
+
+def check(user, name, body):
+    r = user.request("GET", "/e/" + name)
+    assert r.status_code == 200, (name, r.status_code)
+    assert r.content == body, name
+    assert r.headers["Etag"] == hashlib.md5(body).hexdigest()
+    assert int(r.headers["Content-Length"]) == len(body)
+
+
+def check_ranges(user, name, body):
+    n = len(body)
+    for a, b in ((0, 0), (n // 2, n // 2 + 70), (n // 3, n - 1), (n - 3, n - 1), (n // 4 - 2, n // 4 + 2)):
+        if 0 <= a <= b < n:
+            r = user.request("GET", "/e/" + name, headers={"Range": "bytes=%d-%d" % (a, b)})
+            assert r.status_code == 206 and r.content == body[a:b + 1], (name, a, b)
+
+
+def test_sizes_and_ranges(ec):
+    _, user = ec
+    for size in SIZES:
+        put(user, "s%d" % size, data("s", size))
+    for size in SIZES:
+        body = data("s", size)
+        check(user, "s%d" % size, body)
+        check_ranges(user, "s%d" % size, body)
+        r = user.request("HEAD", "/e/s%d" % size)
+        assert r.status_code == 200 and int(r.headers["Content-Length"]) == size
+    listed = {o["name"]: o for o in user.request("GET", "/e?format=json").json()}
+    for size in SIZES:
+        assert listed["s%d" % size]["bytes"] == size
+        assert listed["s%d" % size]["hash"] == hashlib.md5(data("s", size)).hexdigest()
+
+
+def test_without_a_length(ec):
+    _, user = ec
+    body = data("chunked", 9000000)
+    r = user.request("PUT", "/e/chunked", data=(body[i:i + 77777] for i in range(0, len(body), 77777)))
+    assert r.status_code == 201
+    check(user, "chunked", body)
+
+
+def test_a_large_one_by_the_client(ec, tmp_path):
+    _, user = ec
+    body = data("large", 1 << 20) * 100
+    (tmp_path / "large").write_bytes(body)
+    user.swift("upload", "e", "large", cwd=tmp_path)
+    user.swift("download", "e", "large", "-o", "back", cwd=tmp_path)
+    assert (tmp_path / "back").read_bytes() == body
+    user.swift("delete", "e", "large")
+    assert user.request("GET", "/e/large").status_code == 404
+
+
+def test_overwrite_post_delete(ec):
+    _, user = ec
+    for size in (100, 700000, 6000000):
+        put(user, "o", data("first", size))
+        put(user, "o", data("second", size + 1), **{"X-Object-Meta-A": "1"})
+        check(user, "o", data("second", size + 1))
+        r = user.request("POST", "/e/o", headers={"X-Object-Meta-B": "2"})
+        assert r.status_code == 202
+        r = user.request("GET", "/e/o")
+        assert r.content == data("second", size + 1)
+        assert r.headers["X-Object-Meta-B"] == "2" and "X-Object-Meta-A" not in r.headers
+        assert not any(h.lower().startswith("x-backend") for h in r.headers)
+        assert user.request("PUT", "/e/o", data=b"x", headers={"If-None-Match": "*"}).status_code == 412
+        assert user.request("PUT", "/e/o", data=b"x", headers={"Etag": "0" * 32}).status_code == 422
+        check(user, "o", data("second", size + 1))
+        assert user.request("DELETE", "/e/o").status_code == 204
+        assert user.request("GET", "/e/o").status_code == 404
+        assert user.request("DELETE", "/e/o").status_code == 404
+        assert user.request("PUT", "/e/o", data=b"x", headers={"If-None-Match": "*"}).status_code == 201
+        check(user, "o", b"x")
+
+
+def test_copies_and_segments(ec):
+    _, user = ec
+    assert user.request("PUT", "/plain").status_code == 201
+    body = data("copied", 7000001)
+    put(user, "from", body)
+    for to in ("e/copy", "plain/copy", "e/back"):
+        source = "/plain/copy" if to == "e/back" else "/e/from"
+        r = user.request("PUT", "/" + to, headers={"X-Copy-From": source})
+        assert r.status_code == 201, r.text
+        assert user.request("GET", "/" + to).content == body
+    r = user.request("COPY", "/e/from", headers={"Destination": "e/part", "Range": "bytes=100-5000000"})
+    assert r.status_code == 201
+    check(user, "part", body[100:5000001])
+    parts = [data("seg%d" % i, 1500000 + i) for i in range(4)]
+    for i, part in enumerate(parts):
+        put(user, "dlo/%d" % i, part)
+    r = user.request("PUT", "/e/whole", headers={"X-Object-Manifest": "e/dlo/"})
+    assert r.status_code == 201
+    whole = b"".join(parts)
+    assert user.request("GET", "/e/whole").content == whole
+    r = user.request("GET", "/e/whole", headers={"Range": "bytes=1400000-4600000"})
+    assert r.status_code == 206 and r.content == whole[1400000:4600001]
+
+
+def test_info_names_it(ec):
+    cloud, user = ec
+    policies = user.request("GET", storage=cloud.url + "/info").json()["swift"]["policies"]
+    assert {"name": "ec42", "aliases": "ec42, gilded"} in policies
+    r = user.request("HEAD", "/e")
+    assert r.headers["X-Storage-Policy"] == "ec42"
+    assert user.request("PUT", "/g", headers={"X-Storage-Policy": "gilded"}).status_code == 201
+
+
+@pytest.mark.parametrize("line,says", [
+    ("policy = 2 e type=ec k=4", "k=1 to 15 and m=1 to 8"),
+    ("policy = 2 e type=ec k=12 m=5", "at most 16 together"),
+    ("policy = 2 e type=ec k=x m=2", "knows type=, k= and m="),
+    ("policy = 2 e type=raid", "type=replication or type=ec"),
+    ("policy = 2 e k=4 m=2", "only with type=ec"),
+    ("policy = 2 e size=4", "knows type=, k= and m="),
+    ("policy = 2 k=4", "a name behind its index"),
+    ("policy = 0 e", "of its own"),
+])
+def test_a_mistake_is_named(ec, tmp_path, line, says):
+    cloud, _ = ec
+    conf = tmp_path / "cairn.conf"
+    text = open(cloud.state + "/cairn.conf").read()
+    conf.write_text(text.replace(EC42, line))
+    out = cloud.cairn("node", "--check", "--config", str(conf), check=False)
+    assert out.returncode != 0 and says in out.stdout and str(conf) in out.stdout, out.stdout
+
+
+# --- devices that are lost ---
+
+def hide(cloud, device):
+    path = "%s/devices/d%d" % (cloud.state, device)
+    os.rename(path, path + ".away")
+    open(path, "w").close()  # where a folder is wanted: the device cannot be opened
+
+
+def bring_back(cloud, device):
+    path = "%s/devices/d%d" % (cloud.state, device)
+    os.unlink(path)
+    os.rename(path + ".away", path)
+
+
+def wipe(cloud, device):
+    shutil.rmtree("%s/devices/d%d" % (cloud.state, device))
+
+
+def test_any_two_of_six_lost():
+    cloud, user = start(devices=6, replicas=5)
+    try:
+        bodies = {"l%d" % size: data("l%d" % size, size) for size in (0, 5, 70000, 1 << 20, 9500001)}
+        for name, body in bodies.items():
+            put(user, name, body)
+        put(user, "gone", b"gone")
+        assert user.request("DELETE", "/e/gone").status_code == 204
+        cloud.down()
+        for pair in itertools.combinations(range(6), 2):
+            for device in pair:
+                hide(cloud, device)
+            cloud.up()
+            user = User(cloud, "test:tester", "testing")
+            for name, body in bodies.items():
+                check(user, name, body)
+                check_ranges(user, name, body)
+            # Four of six cannot make a write durable on k + 1.
+            assert user.request("PUT", "/e/new", data=b"new").status_code == 503
+            cloud.down()
+            for device in pair:
+                bring_back(cloud, device)
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        assert user.request("GET", "/e/gone").status_code == 404
+        for name, body in bodies.items():
+            check(user, name, body)
+    finally:
+        cloud.close()
