@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -376,6 +377,39 @@ void io_poll(struct reactor *r, struct io *io, int fd, unsigned events)
 	struct io_uring_sqe *sqe = next_sqe(r);
 
 	io_uring_prep_poll_add(sqe, fd, events);
+	io_uring_sqe_set_data(sqe, io);
+}
+
+void io_accept(struct reactor *r, struct io *io, int fd)
+{
+	struct io_uring_sqe *sqe = next_sqe(r);
+
+	io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+	io_uring_sqe_set_data(sqe, io);
+}
+
+void io_connect(struct reactor *r, struct io *io, int fd, const struct sockaddr *address,
+        unsigned address_len)
+{
+	struct io_uring_sqe *sqe = next_sqe(r);
+
+	io_uring_prep_connect(sqe, fd, address, address_len);
+	io_uring_sqe_set_data(sqe, io);
+}
+
+void io_sendmsg(struct reactor *r, struct io *io, int fd, const struct msghdr *message)
+{
+	struct io_uring_sqe *sqe = next_sqe(r);
+
+	io_uring_prep_sendmsg(sqe, fd, message, MSG_NOSIGNAL);
+	io_uring_sqe_set_data(sqe, io);
+}
+
+void io_recvmsg(struct reactor *r, struct io *io, int fd, struct msghdr *message)
+{
+	struct io_uring_sqe *sqe = next_sqe(r);
+
+	io_uring_prep_recvmsg(sqe, fd, message, 0);
 	io_uring_sqe_set_data(sqe, io);
 }
 

@@ -9,9 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <sys/uio.h>
 
 struct reactor;
+struct sockaddr;
+struct msghdr;
 
 /* A piece of work to run from the loop. Lives in its owner, who leaves it alone until run. */
 struct task {
@@ -77,6 +80,17 @@ void io_writev(struct reactor *reactor, struct io *io, int fd, const struct iove
 void io_fdatasync(struct reactor *reactor, struct io *io, int fd);
 /* One-shot poll for `events` (POLLIN...); result is the events. */
 void io_poll(struct reactor *reactor, struct io *io, int fd, unsigned events);
+
+/* Sockets, which are left blocking: an operation waits in the ring, not in its caller. */
+/* Result: the descriptor (close-on-exec). */
+void io_accept(struct reactor *reactor, struct io *io, int fd);
+/* The address stays valid until done. */
+void io_connect(struct reactor *reactor, struct io *io, int fd, const struct sockaddr *address,
+        unsigned address_len);
+/* The message and what it points at stay valid until done. Neither raises SIGPIPE. */
+void io_sendmsg(struct reactor *reactor, struct io *io, int fd, const struct msghdr *message);
+void io_recvmsg(struct reactor *reactor, struct io *io, int fd, struct msghdr *message);
+
 /* Asks for an operation's early end; its done still runs, with -ECANCELED or its result. */
 void io_cancel(struct reactor *reactor, struct io *io);
 
