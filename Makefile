@@ -68,6 +68,8 @@ unit: $(TESTBIN)
 VAR      = var
 PORT     = $(shell echo $$((8080 + $(PORT_BASE))))
 PORT_BASE= 0
+WIRE     = 0
+WIRE_PORT= $(shell echo $$((6200 + $(PORT_BASE))))
 DEVICES  = 4
 REPLICAS = 3
 
@@ -76,7 +78,8 @@ deps-build:
 
 up: deps-build
 	@$(MAKE) --no-print-directory all
-	@$(B)/cairn up --state "$(VAR)" --port $(PORT) --devices $(DEVICES) --replicas $(REPLICAS)
+	@$(B)/cairn up --state "$(VAR)" --port $(PORT) --devices $(DEVICES) --replicas $(REPLICAS) \
+		$(if $(filter-out 0,$(WIRE)),--wire $(WIRE_PORT))
 
 down:
 	@$(B)/cairn down --state "$(VAR)"
@@ -157,7 +160,7 @@ clean:
 
 help:
 	@echo "make up | down        a cloud on this machine, with its state in ./var"
-	@echo "                      VAR=DIR PORT_BASE=N DEVICES=N REPLICAS=N (at the first start)"
+	@echo "                      VAR=DIR PORT_BASE=N DEVICES=N REPLICAS=N WIRE=1 (at the first start)"
 	@echo "make all              build $(B)/cairn; B=DIR moves it, Q= shows commands whole"
 	@echo "make unit             the fast tests"
 	@echo "make cluster          N=5 nodes in network namespaces of this machine; make cluster-down"

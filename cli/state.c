@@ -86,6 +86,14 @@ static void conf_text(const struct state *state, const char *dir, struct buf *ou
 	        dir, state->port, state->replicas, suffix);
 	for (int i = 0; i < state->devices; i++)
 		buf_printf(out, "device = d%d\n", i);
+	if (state->wire) {
+		char secret[65];
+		random_hex(secret, 32);
+		buf_printf(out,
+		        "\n# The proxies ask the devices by the protocol between nodes.\n"
+		        "[wire]\nport = %d\nkey = k1 %s\nloopback = yes\n",
+		        state->wire, secret);
+	}
 	buf_printf(out,
 	        "\n# Development accounts: remove these lines in production.\n"
 	        "[auth]\nv1_auth = yes\n%s",

@@ -9,6 +9,7 @@
 struct state {
 	const char *dir; /* absolute after state_create's caller resolved it */
 	int port, devices, replicas;
+	int wire; /* port; 0: none */
 	/* Of its configuration: */
 	char address[64];       /* to reach the API at from here */
 	bool tls;               /* the API speaks HTTPS */

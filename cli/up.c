@@ -30,13 +30,17 @@ static int usage(FILE *out, const char *command, int code)
 {
 	if (strcmp(command, "up") == 0)
 		fprintf(out,
-		        "Usage: cairn up [--state DIR] [--port N] [--devices N] [--replicas N]\n\n"
+		        "Usage: cairn up [--state DIR] [--port N] [--devices N] [--replicas N]\n"
+		        "                [--wire N]\n\n"
 		        "Starts a one-machine cloud in the background and waits until it "
 		        "serves.\n\n"
 		        "  --state DIR    where everything is kept (./var)\n"
 		        "  --port N       port of the API (8080); first start only\n"
 		        "  --devices N    file devices (4); first start only\n"
-		        "  --replicas N   copies of every object (3); first start only\n");
+		        "  --replicas N   copies of every object (3); first start only\n"
+		        "  --wire N       its devices are asked by the nodes' protocol, at that "
+		        "port; "
+		        "first start only\n");
 	else
 		fprintf(out, "Usage: cairn %s [--state DIR]\n", command);
 	return code;
@@ -54,7 +58,8 @@ static int number(const char *text)
 static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 {
 	static const struct option longs[] = {{"state", 1, 0, 's'}, {"port", 1, 0, 'p'},
-	        {"devices", 1, 0, 'd'}, {"replicas", 1, 0, 'r'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+	        {"devices", 1, 0, 'd'}, {"replicas", 1, 0, 'r'}, {"wire", 1, 0, 'w'},
+	        {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
 	int c;
 
 	*state = (struct state){.dir = "var", .port = 8080, .devices = 4, .replicas = 3};
@@ -73,17 +78,21 @@ static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 		case 'r':
 			state->replicas = number(optarg);
 			break;
+		case 'w':
+			state->wire = number(optarg);
+			break;
 		default:
 			*ret_code = usage(c == 'h' ? stdout : stderr, argv[0], c == 'h' ? 0 : 2);
 			return false;
 		}
 	}
-	if (optind < argc || state->port < 1 || state->port > 65535 || state->devices < 1 ||
-	        state->devices > 64 || state->replicas < 1 || state->replicas > 16) {
+	if (optind < argc || state->port < 1 || state->port > 65535 || state->wire < 0 ||
+	        state->wire > 65535 || state->devices < 1 || state->devices > 64 ||
+	        state->replicas < 1 || state->replicas > 16) {
 		fprintf(stderr, "cairn: %s\n\n",
-		        optind < argc
-		                ? "there is a word too many"
-		                : "--port is 1 to 65535, --devices 1 to 64, --replicas 1 to 16");
+		        optind < argc ? "there is a word too many"
+		                      : "--port and --wire are 1 to 65535, --devices 1 to 64, "
+		                        "--replicas 1 to 16");
 		*ret_code = usage(stderr, argv[0], 2);
 		return false;
 	}

@@ -131,5 +131,7 @@ enum err node_check(struct node *node, struct buf *error)
 	if ((err = check_address(node, error)) || (err = check_tls(node, error)) ||
 	        (err = check_secrets(node, error)))
 		return err;
+	if ((err = node_wire_check(node, error)))
+		return err;
 	return check_devices(node, error);
 }

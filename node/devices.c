@@ -254,6 +254,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 		}
 	}
 	node_ring_metrics(node, out);
+	node_wire_metrics(node, out);
 	replicate_metrics(node, out);
 	buf_str(out, "# TYPE cairn_requests counter\n");
 	for (unsigned i = 0; i < node->reactor_count; i++) {

@@ -37,7 +37,11 @@ static void handle(struct task *task)
 	struct local_call *call = CONTAINER_OF(task, struct local_call, inner.task);
 	struct node_device *device = call->device;
 
-	if (!device->ready)
+	uint64_t deadline_us = call->inner.deadline_us;
+
+	if (deadline_us && reactor_now_us(reactor_current()) >= deadline_us)
+		backend_finish(&call->inner, ERR_DEADLINE); /* nobody waits for it any more */
+	else if (!device->ready)
 		backend_finish(&call->inner, ERR_UNAVAILABLE);
 	else if (node_ring_stale(device->node, call->inner.msg))
 		backend_finish(&call->inner, ERR_STALE_RING);
@@ -74,9 +78,8 @@ static void on_done(struct backend_call *inner)
 	free(call);
 }
 
-static void local_send(struct backend *backend, struct backend_call *outer)
+void node_local_send(struct node *node, struct backend_call *outer)
 {
-	struct node *node = CONTAINER_OF(backend, struct node, backend);
 	struct node_device *device = device_of(node, outer->device);
 	struct node_reactor *from = here(node);
 
@@ -102,6 +105,16 @@ static void local_send(struct backend *backend, struct backend_call *outer)
 	call->device = device;
 	list_append(&from->calls, &call->link);
 	reactor_post(node->reactors[device->reactor].reactor, &call->inner.task);
+}
+
+static void send_call(struct backend *backend, struct backend_call *call)
+{
+	struct node *node = CONTAINER_OF(backend, struct node, backend);
+
+	if (call->device < node->device_count && !node->conf.wire_loopback)
+		node_local_send(node, call);
+	else
+		node_wire_send(here(node), call);
 }
 
 void node_backend_tick(struct node_reactor *r)
@@ -134,5 +147,5 @@ bool node_is_local(struct proxy *proxy, uint32_t device)
 
 void node_backend_init(struct node *node)
 {
-	node->backend.send = local_send;
+	node->backend.send = send_call;
 }

@@ -68,6 +68,7 @@ static void on_snapshot(struct timer *timer)
 			node_device_snapshot(&r->node->devices[i]);
 	}
 	node_backend_tick(r);
+	node_wire_snapshot(r);
 	give_back(r);
 	timer_set(r->reactor, timer, 1000000);
 }
@@ -76,6 +77,7 @@ static void start_reactor(struct task *task)
 {
 	struct node_reactor *r = CONTAINER_OF(task, struct node_reactor, start);
 
+	node_wire_start(r);
 	for (unsigned i = 0; i < r->node->device_count; i++) {
 		if (r->node->devices[i].reactor == r->index)
 			node_device_open(&r->node->devices[i]);

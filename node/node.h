@@ -9,6 +9,8 @@
 #include "lib/conf/conf.h"
 #include "lib/device/device.h"
 #include "lib/http/edge.h"
+#include "lib/wire/client.h"
+#include "lib/wire/server.h"
 #include "lib/work/work.h"
 #include "objectd/objectd.h"
 #include "proxy/proxy.h"
@@ -25,12 +27,13 @@
 struct node_conf {
 	const char *bind_ip, *state_dir, *log_level, *tls_cert, *tls_key, *hash_prefix,
 	        *hash_suffix;
-	const char *cors_allow_origin, *wire_ip, *roles;
+	const char *cors_allow_origin, *wire_ip, *wire_tls_cert, *wire_tls_key, *wire_tls_ca,
+	        *roles;
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, replicate_pause, token_life, max_file_size;
 	bool account_autocreate, v1_auth, wire_loopback;
-	struct conf_list devices, users, policies;
+	struct conf_list devices, users, policies, wire_keys;
 };
 extern const struct conf_option node_options[];
 extern const unsigned node_option_count;
@@ -94,6 +97,10 @@ struct node_ring {
 	uint8_t digest[16];           /* of the newest's bytes; under node->rings_lock */
 };
 
+#define NODE_WIRE_VALUES 12 /* of its metrics */
+
+struct node_route;
+
 /* One core: its loop, its proxy, its listener. */
 struct node_reactor {
 	struct node *node;
@@ -110,6 +117,13 @@ struct node_reactor {
 	unsigned quiet;    /* seconds without a request */
 	struct list calls; /* local.c: sent to devices and not answered */
 	unsigned call_counts[NODE_DEVICES_MAX];
+	struct wire_loop *wire_loop;
+	struct wire_server *wire_server; /* NULL: nobody reaches it */
+	const char **wire_names;         /* owned */
+	struct list peers;               /* struct node_peer */
+	struct node_route *routes;       /* owned; by handle */
+	unsigned route_count;
+	atomic_uint_least64_t wire_seen[NODE_WIRE_VALUES]; /* once a second, for other threads */
 	bool trimming;
 };
 
@@ -135,6 +149,8 @@ struct node {
 	struct timer wait; /* for devices; reactor 0 */
 	const char *conf_path;
 	char *tls_cert, *tls_key; /* owned texts */
+	struct wire_identity wire;
+	struct tls_context *wire_tls; /* owned; NULL: plain */
 };
 
 /* --- start.c --- */
@@ -183,9 +199,21 @@ void node_corrupt(void *owner, uint8_t policy, const uint8_t key[16], uint64_t t
 
 /* --- local.c --- */
 void node_backend_init(struct node *node);
+/* To a device of this process. From a reactor's loop. */
+void node_local_send(struct node *node, struct backend_call *call);
 /* Once a second, on the reactor: answers for devices that are late. */
 void node_backend_tick(struct node_reactor *reactor);
 bool node_is_local(struct proxy *proxy, uint32_t device);
+
+/* --- wire.c --- */
+/* Keys, certificates, addresses: what `--check` may say of them. */
+enum err node_wire_check(struct node *node, struct buf *error);
+enum err node_wire_try(const struct node *node, struct buf *error);
+void node_wire_start(struct node_reactor *reactor); /* on it */
+/* To the node that has the device: another, or this one if it is to be reached by wire. */
+void node_wire_send(struct node_reactor *reactor, struct backend_call *call);
+void node_wire_snapshot(struct node_reactor *reactor);
+void node_wire_metrics(const struct node *node, struct buf *out);
 
 /* --- main.c --- */
 int node_main(int argc, char **argv);

@@ -223,7 +223,7 @@ enum err node_prepare(struct node *node, struct buf *error)
 	enum err err;
 
 	raise_limits();
-	if ((err = try_port(node, error)))
+	if ((err = try_port(node, error)) || (err = node_wire_try(node, error)))
 		return err;
 	for (unsigned i = 0; i < COUNT_OF(dirs); i++) {
 		snprintf(path, sizeof(path), "%s%s", node->conf.state_dir, dirs[i]);

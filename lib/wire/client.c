@@ -10,6 +10,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/wire/link.h"
 #include "lib/wire/tls.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #ifndef LIB_WIRE_CLIENT_H
 #define LIB_WIRE_CLIENT_H
 
-#include "lib/wire/link.h"
+#include "lib/wire/wire.h"
 
 #define WIRE_CALLS_MAX 16384 /* sent or waiting; beyond: ERR_BUSY */
 

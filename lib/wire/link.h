@@ -9,8 +9,7 @@
 #include "lib/base/list.h"
 #include "lib/reactor/reactor.h"
 #include "lib/wire/frame.h"
-#include "lib/wire/hello.h"
-#include "lib/wire/message.h"
+#include "lib/wire/wire.h"
 #include <sys/socket.h>
 
 #define WIRE_IOV_MAX     64
@@ -25,10 +24,6 @@ struct wire_loop {
 	struct buf scratch; /* heads on their way into a link */
 	bool leaving;
 };
-
-struct wire_loop *wire_loop_new(struct reactor *reactor);
-/* All links are gone. */
-void wire_loop_free(struct wire_loop *loop);
 
 struct wire_link;
 struct tls_session;

@@ -236,6 +236,9 @@ static void call_fields(
 	ARRAY(c, msg->settled, msg->settled_count, SETTLED_MIN, settled_fields);
 	ARRAY(c, msg->rows, msg->row_count, ROW_MIN, row_fields);
 	list_fields(c, &msg->list);
+	ARRAY(c, msg->ranges, msg->range_count, 8, u64);
+	u8(c, &msg->range_bits);
+	u8(c, &msg->fan_out);
 }
 
 enum err wire_call_encode(struct buf *out, unsigned version, const struct wire_call_head *head,
@@ -250,11 +253,13 @@ enum err wire_call_encode(struct buf *out, unsigned version, const struct wire_c
 	return out->err ? out->err : c.bad ? ERR_BAD_REQUEST : ERR_OK;
 }
 
-/* Each kind has operations of its own, and names them as far down as they reach. */
+/* Each kind has operations of its own, and databases are named. */
 static bool is_sound(const struct backend_msg *msg)
 {
-	if (msg->op > BACKEND_DB_ROWS)
+	if (msg->kind > BACKEND_OBJECT)
 		return false;
+	if (msg->op > BACKEND_DB_ROWS)
+		return true; /* the role says whether it knows it */
 	if (msg->op < BACKEND_DB_PUT)
 		return msg->kind == BACKEND_OBJECT;
 	return msg->kind == BACKEND_ACCOUNT
@@ -317,6 +322,7 @@ static const uint16_t codes[ERR_COUNT] = {
         [ERR_FORMAT] = 27,
         [ERR_CONFIG] = 28,
         [ERR_UNSUPPORTED] = 29,
+        [ERR_CLOCK] = 30,
 };
 
 uint16_t wire_err_code(enum err err)
@@ -433,7 +439,7 @@ static void reply_fields(struct codec *c, struct backend_reply *reply, uint64_t 
 {
 	uint16_t code = wire_err_code(reply->err);
 	bool has_body = c->out && reply->body, database = c->out && is_database(reply);
-	bool *const bits[] = {&has_body, &database, &reply->deleted, &reply->exact};
+	bool *const bits[] = {&has_body, &database, &reply->deleted, &reply->exact, &reply->more};
 
 	u16(c, &code);
 	if (!c->out)
@@ -448,6 +454,7 @@ static void reply_fields(struct codec *c, struct backend_reply *reply, uint64_t 
 	u64(c, &reply->handle);
 	reply_headers(c, &reply->headers);
 	reply_path(c, &reply->path);
+	block(c, &reply->items);
 	if (database)
 		database_fields(c, reply);
 	if (!c->out && !c->bad && has_body && !reply->body && !(reply->body = bytes_new(0)))
@@ -470,6 +477,7 @@ static void reply_done(struct backend_reply *reply)
 	buf_done(&reply->headers);
 	buf_done(&reply->path);
 	buf_done(&reply->rows);
+	buf_done(&reply->items);
 	bytes_unref(reply->body);
 }
 

@@ -3,6 +3,7 @@
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/wire/link.h"
 #include "lib/wire/tls.h"
 #include <errno.h>
 #include <netinet/in.h>

@@ -4,7 +4,7 @@
 #ifndef LIB_WIRE_SERVER_H
 #define LIB_WIRE_SERVER_H
 
-#include "lib/wire/link.h"
+#include "lib/wire/wire.h"
 
 struct tls_context;
 

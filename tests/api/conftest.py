@@ -1,4 +1,4 @@
-"""One cloud for all API tests of a run, and small helpers around it."""
+"""The clouds that the API tests of a run share, and small helpers around them."""
 import os
 import re
 import shutil
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import zlib
 
 import pytest
 import requests
@@ -26,13 +27,21 @@ def free_port():
         return s.getsockname()[1]
 
 
+def by_wire(name):
+    """Half of all clouds reach their own devices by the nodes' protocol: which, their test's name
+    says, or CAIRN_WIRE=0 or 1 for all."""
+    return bool(int(os.environ.get("CAIRN_WIRE", zlib.crc32(name.encode()) & 1)))
+
+
 class Cloud:
     """A one-machine cloud in a folder of its own."""
 
-    def __init__(self, devices=4, replicas=3, conf=None):
+    def __init__(self, devices=4, replicas=3, conf=None, wire=None):
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
+        self.wire = by_wire(test.split("/")[-1]) if wire is None else wire
         self.dir = tempfile.mkdtemp(prefix="cairn-api-")
         self.state = os.path.join(self.dir, "var")
-        self.port = free_port()
+        self.port, self.wire_port = free_port(), free_port()
         self.devices, self.replicas, self.conf = devices, replicas, conf or {}
         self.url = "http://127.0.0.1:%d" % self.port
 
@@ -43,6 +52,7 @@ class Cloud:
     def up(self):
         out = self.cairn("up", "--state", self.state, "--port", str(self.port),
                          "--devices", str(self.devices), "--replicas", str(self.replicas),
+                         *(["--wire", str(self.wire_port)] if self.wire else []),
                          check=False)
         assert out.returncode == 0, out.stdout
         if self.conf and not os.path.exists(self.state + "/conf-set"):
@@ -137,14 +147,24 @@ class User:
 
 
 @pytest.fixture(scope="session")
-def cloud():
-    c = Cloud()
-    c.up()
-    yield c
-    c.close()
+def clouds():
+    started = {}
+    yield started
+    for c in started.values():
+        c.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def cloud(clouds, request):
+    """One of two clouds that all files share."""
+    wire = by_wire(os.path.basename(request.path))
+    if wire not in clouds:
+        clouds[wire] = Cloud(wire=wire)
+        clouds[wire].up()
+    return clouds[wire]
+
+
+@pytest.fixture(scope="module")
 def tester(cloud):
     return User(cloud, "test:tester", "testing")
 

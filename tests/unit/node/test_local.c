@@ -27,6 +27,12 @@ void accountd_handle(struct accountd *accountd, struct backend_call *call)
 	backend_finish(call, ERR_CONFLICT);
 }
 
+void node_wire_send(struct node_reactor *reactor, struct backend_call *call)
+{
+	(void)reactor;
+	backend_finish(call, ERR_CLOSED);
+}
+
 static void run(void)
 {
 	while (reactor_turn(node.reactors[0].reactor, false))
@@ -65,7 +71,7 @@ static void on_answer(struct backend_call *call)
 	assert_true(call->answered);
 }
 
-static void send(struct backend_call *call, enum backend_kind kind, uint64_t seconds)
+static void ask_for(struct backend_call *call, enum backend_kind kind, uint64_t seconds)
 {
 	*call = (struct backend_call){
 	        .msg = backend_msg_new(BACKEND_OBJECT_GET, kind),
@@ -90,7 +96,7 @@ static void an_answer_is_handed_over(void **state)
 	struct backend_call call;
 
 	(void)state;
-	send(&call, BACKEND_OBJECT, 10);
+	ask_for(&call, BACKEND_OBJECT, 10);
 	assert_int_equal(answered, 0);
 	taken[0]->reply.ts = 7;
 	taken[0]->reply.body = bytes_copy("answer", 6);
@@ -101,10 +107,10 @@ static void an_answer_is_handed_over(void **state)
 	assert_int_equal(call.reply.ts, 7);
 	assert_memory_equal(call.reply.body->data, "answer", 6);
 	backend_call_done(&call);
-	send(&call, BACKEND_CONTAINER, 10);
+	ask_for(&call, BACKEND_CONTAINER, 10);
 	assert_int_equal(told, ERR_EXISTS);
 	backend_call_done(&call);
-	send(&call, BACKEND_ACCOUNT, 10);
+	ask_for(&call, BACKEND_ACCOUNT, 10);
 	assert_int_equal(told, ERR_CONFLICT);
 	backend_call_done(&call);
 	sleep_s(20);
@@ -116,8 +122,8 @@ static void the_deadline_answers_and_the_role_keeps_its_message(void **state)
 	struct backend_call call, for_ever;
 
 	(void)state;
-	send(&call, BACKEND_OBJECT, 10);
-	send(&for_ever, BACKEND_OBJECT, 0);
+	ask_for(&call, BACKEND_OBJECT, 10);
+	ask_for(&for_ever, BACKEND_OBJECT, 0);
 	sleep_s(9);
 	assert_int_equal(answered, 0);
 	sleep_s(1);
@@ -145,18 +151,18 @@ static void a_device_that_hangs_is_not_waited_for(void **state)
 	struct backend_call before, during, after;
 
 	(void)state;
-	send(&before, BACKEND_OBJECT, 1000);
+	ask_for(&before, BACKEND_OBJECT, 1000);
 	atomic_store(&node.devices[0].hung, true);
 	sleep_s(1);
 	assert_int_equal(answered, 1);
 	assert_int_equal(told, ERR_UNAVAILABLE);
-	send(&during, BACKEND_OBJECT, 1000);
+	ask_for(&during, BACKEND_OBJECT, 1000);
 	assert_int_equal(answered, 2);
 	assert_int_equal(told, ERR_UNAVAILABLE);
 	assert_int_equal(taken_count, 1);
 	backend_finish(taken[0], ERR_OK);
 	atomic_store(&node.devices[0].hung, false);
-	send(&after, BACKEND_OBJECT, 1000);
+	ask_for(&after, BACKEND_OBJECT, 1000);
 	assert_int_equal(taken_count, 2);
 	backend_finish(taken[1], ERR_OK);
 	run();
@@ -173,7 +179,7 @@ static void a_device_has_so_many_calls_at_most(void **state)
 
 	(void)state;
 	node.reactors[0].call_counts[0] = CALLS_MAX;
-	send(&call, BACKEND_OBJECT, 10);
+	ask_for(&call, BACKEND_OBJECT, 10);
 	assert_int_equal(told, ERR_BUSY);
 	backend_call_done(&call);
 }

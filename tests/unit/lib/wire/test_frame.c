@@ -109,8 +109,7 @@ static void judge(const struct buf *in, unsigned good, enum err want)
 static void replayed_reordered_and_foreign_frames_are_refused(void **state)
 {
 	AUTO(buf)
-	struct buf twice = BUF_NONE,
-	           swapped = BUF_NONE, foreign = BUF_NONE, missing = BUF_NONE;
+	struct buf twice = BUF_NONE, swapped = BUF_NONE, foreign = BUF_NONE, missing = BUF_NONE;
 
 	(void)state;
 	make(&twice, 0, SALT, 10, 10);

@@ -57,6 +57,13 @@ static struct backend_msg *make_msg(void)
 	        .path = "p/",
 	        .limit = 10000,
 	        .reverse = true};
+	uint64_t *ranges = backend_msg_alloc(msg, 2 * sizeof(*ranges));
+	ranges[0] = 5;
+	ranges[1] = UINT64_MAX;
+	msg->ranges = ranges;
+	msg->range_count = 2;
+	msg->range_bits = 20;
+	msg->fan_out = 8;
 	return msg;
 }
 
@@ -128,6 +135,11 @@ static void same_msg(const struct backend_msg *a, const struct backend_msg *b)
 	same_text(a->list.path, b->list.path);
 	assert_int_equal(a->list.limit, b->list.limit);
 	assert_int_equal(a->list.reverse, b->list.reverse);
+	assert_int_equal(a->range_count, b->range_count);
+	if (a->range_count)
+		assert_memory_equal(a->ranges, b->ranges, a->range_count * sizeof(*a->ranges));
+	assert_int_equal(a->range_bits, b->range_bits);
+	assert_int_equal(a->fan_out, b->fan_out);
 }
 
 static void a_message_comes_back_as_it_was(void **state)
@@ -177,6 +189,8 @@ static void make_reply(struct backend_reply *reply)
 	memcpy(reply->hash, "hash of 16 bytes", 16);
 	for (unsigned i = 0; i < 3; i++)
 		backend_rows_add(&reply->rows, &rows[i]);
+	buf_str(&reply->items, "digests, back to back");
+	reply->more = true;
 }
 
 static void same_block(const struct buf *a, const struct buf *b)
@@ -206,6 +220,8 @@ static void same_reply(const struct backend_reply *a, const struct backend_reply
 	same_block(&a->headers, &b->headers);
 	same_block(&a->path, &b->path);
 	same_block(&a->rows, &b->rows);
+	same_block(&a->items, &b->items);
+	assert_int_equal(a->more, b->more);
 }
 
 static void reply_free(struct backend_reply *reply)
@@ -319,7 +335,6 @@ static void what_makes_no_sense_is_refused(void **state)
 	} while (0)
 	memset(text, 'x', 69999);
 	text[69999] = 0;
-	REFUSED(msg->op = 200);
 	REFUSED(msg->kind = 3);
 	REFUSED(msg->kind = BACKEND_ACCOUNT);
 	REFUSED(msg->op = BACKEND_DB_PUT);
