@@ -179,18 +179,19 @@ static void settled_fields(struct codec *c, struct backend_settled *settled)
 			fields(c, (void *)(uintptr_t) & (items)[i_]);                              \
 	} while (0)
 
-static void headers_field(struct codec *c, const void **field, size_t *len)
+static void headers_field(struct codec *c, struct backend_msg *msg)
 {
-	uint32_t n = (uint32_t)*len;
+	uint32_t n = (uint32_t)msg->headers_len;
 
 	u32(c, &n);
 	if (c->out) {
-		buf_add(c->out, *field, *len);
+		buf_add(c->out, msg->headers, msg->headers_len);
 		return;
 	}
-	*field = n ? span(c, n) : NULL;
-	*len = c->bad ? 0 : n;
-	if (!c->bad && !kv_valid(*field, *len))
+	msg->headers = n ? span(c, n) : NULL;
+	msg->headers_len = c->bad ? 0 : n;
+	/* What a MERGE brings is the role's own. */
+	if (!c->bad && msg->op != BACKEND_DB_MERGE && !kv_valid(msg->headers, n))
 		c->bad = true;
 }
 
@@ -207,10 +208,22 @@ static void list_fields(struct codec *c, struct backend_list *list)
 	flags(c, bits, COUNT_OF(bits));
 }
 
+static void fragment_fields(struct codec *c, struct fragment *fragment)
+{
+	u8(c, &fragment->k);
+	u8(c, &fragment->m);
+	u8(c, &fragment->index);
+	u64(c, &fragment->size);
+	raw(c, fragment->etag, sizeof(fragment->etag));
+	if (!fragment_ok(fragment))
+		c->bad = true;
+}
+
 static void call_fields(
         struct codec *c, struct wire_call_head *head, struct backend_msg *msg, bool *has_body)
 {
-	bool *const bits[] = {has_body, &msg->newest, &msg->if_lasting};
+	bool cut = c->out && msg->fragment.k;
+	bool *const bits[] = {has_body, &msg->newest, &msg->if_lasting, &msg->draft, &cut};
 
 	u32(c, &head->device);
 	u64(c, &head->timeout_us);
@@ -225,7 +238,7 @@ static void call_fields(
 	u64(c, &msg->ts);
 	u64(c, &msg->ring_version);
 	u64(c, &msg->meta_ts);
-	headers_field(c, &msg->headers, &msg->headers_len);
+	headers_field(c, msg);
 	u64(c, &msg->size);
 	raw(c, msg->etag, sizeof(msg->etag));
 	u64(c, &msg->stage);
@@ -239,6 +252,8 @@ static void call_fields(
 	ARRAY(c, msg->ranges, msg->range_count, 8, u64);
 	u8(c, &msg->range_bits);
 	u8(c, &msg->fan_out);
+	if (cut)
+		fragment_fields(c, &msg->fragment);
 }
 
 enum err wire_call_encode(struct buf *out, unsigned version, const struct wire_call_head *head,
@@ -435,11 +450,25 @@ static bool is_database(const struct backend_reply *reply)
 	       reply->rows.len || memcmp(reply->hash, none, sizeof(none)) != 0;
 }
 
+static bool has_drafts(const struct backend_reply *reply)
+{
+	return reply->draft_ts || reply->drafts[0];
+}
+
+static void draft_fields(struct codec *c, struct backend_reply *reply)
+{
+	u64(c, &reply->draft_ts);
+	for (unsigned i = 0; i < BACKEND_DRAFTS; i++)
+		u64(c, &reply->drafts[i]);
+}
+
 static void reply_fields(struct codec *c, struct backend_reply *reply, uint64_t *worked_us)
 {
 	uint16_t code = wire_err_code(reply->err);
-	bool has_body = c->out && reply->body, database = c->out && is_database(reply);
-	bool *const bits[] = {&has_body, &database, &reply->deleted, &reply->exact, &reply->more};
+	bool has_body = c->out && reply->body, database = c->out && is_database(reply),
+	     cut = c->out && reply->fragment.k, drafts = c->out && has_drafts(reply);
+	bool *const bits[] = {
+	        &has_body, &database, &reply->deleted, &reply->exact, &reply->more, &cut, &drafts};
 
 	u16(c, &code);
 	if (!c->out)
@@ -457,6 +486,10 @@ static void reply_fields(struct codec *c, struct backend_reply *reply, uint64_t 
 	block(c, &reply->items);
 	if (database)
 		database_fields(c, reply);
+	if (cut)
+		fragment_fields(c, &reply->fragment);
+	if (drafts)
+		draft_fields(c, reply);
 	if (!c->out && !c->bad && has_body && !reply->body && !(reply->body = bytes_new(0)))
 		c->bad = true;
 	if (has_body != (reply->body != NULL))

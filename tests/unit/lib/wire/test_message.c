@@ -64,6 +64,8 @@ static struct backend_msg *make_msg(void)
 	msg->range_count = 2;
 	msg->range_bits = 20;
 	msg->fan_out = 8;
+	msg->draft = true;
+	msg->fragment = (struct fragment){4, 2, 5, 1234567, "etag of whole..."};
 	return msg;
 }
 
@@ -87,6 +89,15 @@ static void same_row(const struct backend_row *a, const struct backend_row *b)
 	assert_int_equal(a->policy, b->policy);
 	assert_int_equal(a->deleted, b->deleted);
 	assert_int_equal(a->subdir, b->subdir);
+}
+
+static void same_fragment(const struct fragment *a, const struct fragment *b)
+{
+	assert_int_equal(a->k, b->k);
+	assert_int_equal(a->m, b->m);
+	assert_int_equal(a->index, b->index);
+	assert_int_equal(a->size, b->size);
+	assert_memory_equal(a->etag, b->etag, 16);
 }
 
 static void same_msg(const struct backend_msg *a, const struct backend_msg *b)
@@ -140,6 +151,8 @@ static void same_msg(const struct backend_msg *a, const struct backend_msg *b)
 		assert_memory_equal(a->ranges, b->ranges, a->range_count * sizeof(*a->ranges));
 	assert_int_equal(a->range_bits, b->range_bits);
 	assert_int_equal(a->fan_out, b->fan_out);
+	assert_int_equal(a->draft, b->draft);
+	same_fragment(&a->fragment, &b->fragment);
 }
 
 static void a_message_comes_back_as_it_was(void **state)
@@ -191,6 +204,10 @@ static void make_reply(struct backend_reply *reply)
 		backend_rows_add(&reply->rows, &rows[i]);
 	buf_str(&reply->items, "digests, back to back");
 	reply->more = true;
+	reply->fragment = (struct fragment){8, 4, 0, 99, "etag of whole..."};
+	reply->draft_ts = 21;
+	reply->drafts[0] = 23;
+	reply->drafts[1] = 22;
 }
 
 static void same_block(const struct buf *a, const struct buf *b)
@@ -222,6 +239,9 @@ static void same_reply(const struct backend_reply *a, const struct backend_reply
 	same_block(&a->rows, &b->rows);
 	same_block(&a->items, &b->items);
 	assert_int_equal(a->more, b->more);
+	same_fragment(&a->fragment, &b->fragment);
+	assert_int_equal(a->draft_ts, b->draft_ts);
+	assert_memory_equal(a->drafts, b->drafts, sizeof(a->drafts));
 }
 
 static void reply_free(struct backend_reply *reply)
@@ -340,6 +360,7 @@ static void what_makes_no_sense_is_refused(void **state)
 	REFUSED(msg->op = BACKEND_DB_PUT);
 	REFUSED((msg->op = BACKEND_DB_PUT, msg->kind = BACKEND_CONTAINER, msg->container = NULL));
 	REFUSED(msg->policy = BACKEND_POLICIES);
+	REFUSED(msg->fragment.index = 6);
 	REFUSED(msg->object = text);
 	REFUSED((msg->headers = "nonsense", msg->headers_len = 8));
 	REFUSED((msg->rows = &nameless, msg->row_count = 1));
