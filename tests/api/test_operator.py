@@ -168,7 +168,7 @@ def test_reload():
         wait_for(lambda: says in cloud.log())
     try:
         cloud.up()
-        reload("port =", "log_level = debug\nport =", "info reload path=")
+        reload("[node]\n", "[node]\nlog_level = debug\n", "info reload path=")
         requests.get(cloud.url + "/info", timeout=10)
         wait_for(lambda: 'debug request method=GET path="/info"' in cloud.log())
         reload("= debug", "= loud", 'log_level="loud"')
