@@ -109,6 +109,8 @@ SEED     = 1
 ROUNDS   = 300
 check-sim: $(B)/cairn-sim
 	@B=$(B) SAN="$(SAN)" SEED=$(SEED) ROUNDS=$(ROUNDS) tools/check sim
+check-mutants: $(B)/cairn-sim
+	@B=$(B) SEED=$(SEED) tools/check mutants
 check-fuzz: fuzz-build
 	@B=$(B) SAN="$(SAN)" tools/check fuzz
 check-fault: unit-build
@@ -164,14 +166,15 @@ help:
 	@echo "make all              build $(B)/cairn; B=DIR moves it, Q= shows commands whole"
 	@echo "make unit             the fast tests"
 	@echo "make cluster          N=5 nodes in network namespaces of this machine; make cluster-down"
-	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them; check-sim SEED= ROUNDS="
+	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them; check-sim SEED= ROUNDS=,"
+	@echo "                      check-mutants (does the simulation notice every rule that is broken?)"
 	@echo "make bench            the comparison with Swift, nginx and fio"
 	@echo "make lint | format    the rules of the tree; clang-format"
 	@echo "make install          into PREFIX=$(PREFIX), below DESTDIR= ; uninstall keeps all data"
 	@echo "make clean            remove what was built"
 	@echo "SAN=address,undefined or SAN=thread builds with sanitizers, in a folder of their own"
 
-.PHONY: all unit unit-build up down cluster cluster-down check check-api check-sim check-fuzz check-fault fuzz-build api-build bench lint format \
+.PHONY: all unit unit-build up down cluster cluster-down check check-api check-sim check-mutants check-fuzz check-fault fuzz-build api-build bench lint format \
 	install uninstall clean help deps-build
 .DELETE_ON_ERROR:
 .SECONDARY:

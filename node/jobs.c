@@ -3,6 +3,7 @@
 
 #include "lib/base/auto.h"
 #include "lib/base/mem.h"
+#include "lib/base/mutant.h"
 #include "lib/log/log.h"
 #include "proxy/commit.h"
 #include <stdlib.h>
@@ -83,7 +84,8 @@ static enum step jobs_update(struct op *op)
 
 	j->unsettled = (struct objectd_unsettled){.done = on_read, .lsn = j->lsn};
 	j->read_done = false;
-	if (!objectd_next_unsettled(j->device->objectd, &j->unsettled)) {
+	if (MUTANT(updates_left_behind) ||
+	        !objectd_next_unsettled(j->device->objectd, &j->unsettled)) {
 		j->lsn = 0;
 		return op_go(op, WAIT);
 	}

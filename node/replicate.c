@@ -8,6 +8,7 @@
 #include "node/replicate.h"
 
 #include "lib/base/mem.h"
+#include "lib/base/mutant.h"
 #include "lib/log/log.h"
 #include "node/reconcile.h"
 #include "proxy/repair.h"
@@ -120,7 +121,7 @@ static enum step replicate_wait(struct op *op)
 
 	if (!op->expired)
 		return STEP_WAIT;
-	if (now_us(r) < r->next_us || !may_begin(r))
+	if (now_us(r) < r->next_us || !may_begin(r) || MUTANT(no_replication))
 		return op_go(op, WAIT);
 	r->began_wall_us = env->wall_us(env);
 	r->differences = 0;

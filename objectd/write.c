@@ -9,6 +9,7 @@
 
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
+#include "lib/base/mutant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,7 +140,7 @@ static enum err lease(struct objectd *o, const struct backend_msg *msg)
 	struct grant *g = grant_find(o, msg);
 	uint64_t now = reactor_now_us(o->reactor);
 
-	if (g && g->holder != msg->stage && g->until_us > now)
+	if (g && g->holder != msg->stage && g->until_us > now && !MUTANT(no_lease))
 		return ERR_BUSY;
 	if (!g) {
 		if (o->grants.count >= GRANTS_MAX)
@@ -489,6 +490,8 @@ static bool loses(const struct backend_msg *msg, const struct device_version *ve
 {
 	bool put = msg->op == BACKEND_OBJECT_PUT;
 
+	if (MUTANT(last_arrival_wins))
+		return false;
 	if (version->deleted || msg->op == BACKEND_OBJECT_DELETE)
 		return msg->ts <= version->ts;
 	if (put && msg->ts < version->ts)

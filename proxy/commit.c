@@ -2,6 +2,7 @@
 #include "proxy/ec_put.h"
 #include "proxy/settle.h"
 
+#include "lib/base/mutant.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -128,8 +129,12 @@ static void retry_later(struct commit *c)
 	timer_set(c->proxy->reactor, &c->retry, RETRY_US + noise * 8u);
 }
 
+static void send_rows(struct commit *c);
+
 static void send_record(struct commit *c)
 {
+	if (MUTANT(rows_before_record) && !c->row_count)
+		send_rows(c);
 	c->phase = RECORD;
 	if (c->fragments) {
 		struct backend_msg *msgs[PLACE_MAX];
@@ -204,6 +209,8 @@ static bool exists(const struct commit *c)
 
 static bool granted(const struct commit *c)
 {
+	if (MUTANT(grant_of_one))
+		return true;
 	return place_met(&c->place,
 	        fan_known(&c->grant_first, &c->place) | fan_known(&c->grant_rest, &c->place));
 }
@@ -243,7 +250,6 @@ static void on_row(struct row_put *put)
 
 static void send_rows(struct commit *c)
 {
-	c->phase = ROWS;
 	c->row_count = c->msg->update_count;
 	for (unsigned i = 0; i < c->row_count; i++) {
 		const struct backend_update *u = &c->msg->updates[i];
@@ -261,7 +267,7 @@ static bool again(struct commit *c)
 {
 	/* What was staged is a draft where it was taken: it cannot be put again. */
 	bool spent = c->fragments && c->fragments->staging && fan_with(&c->record, ERR_OK);
-	if (spent || ++c->tries == TRIES_MAX)
+	if (spent || ++c->tries == TRIES_MAX || MUTANT(no_second_try))
 		return finish(c, ERR_CONFLICT);
 	struct backend_msg *later = backend_msg_at(c->msg, hlc_now(c->proxy->cluster->hlc));
 	backend_msg_unref(c->msg);
@@ -292,7 +298,7 @@ static bool record(struct commit *c)
 	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE;
 	uint64_t written = deletes ? ok | none : ok;
 
-	if (place_met(place, written)) {
+	if (place_met(place, written) || (MUTANT(write_to_one) && written)) {
 		/* A delete of nothing is told apart only by a majority. */
 		if (deletes && ok == 0 && fan_open(&c->record) && !place_met(place, none))
 			return false;
@@ -300,7 +306,9 @@ static bool record(struct commit *c)
 		if (c->fragments)
 			send_decision(c);
 		release_grants(c);
-		send_rows(c);
+		if (!MUTANT(rows_before_record))
+			send_rows(c);
+		c->phase = ROWS;
 		return false;
 	}
 	if (place_met(place, newer))
@@ -341,7 +349,7 @@ bool commit_ready(struct commit *c)
 		return true;
 	if (c->phase == RECORD && record(c))
 		return true;
-	if (c->phase == ROWS && c->rows_done == c->row_count)
+	if (c->phase == ROWS && (c->rows_done == c->row_count || MUTANT(rows_unawaited)))
 		settled(c);
 	return c->phase == SETTLED;
 }

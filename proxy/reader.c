@@ -1,6 +1,7 @@
 #include "proxy/reader.h"
 #include "proxy/ec_read.h"
 
+#include "lib/base/mutant.h"
 #include <string.h>
 
 #define DEADLINE_MS 15000
@@ -157,7 +158,7 @@ static bool decide(struct reader *r)
 
 	if (!place_met(&r->place, v.known))
 		return finish(r, ERR_UNAVAILABLE);
-	if (!place_met(&r->place, v.holders) && v.newest) {
+	if (!place_met(&r->place, v.holders) && v.newest && !MUTANT(no_read_repair)) {
 		if (!r->repair) {
 			r->repair = repair_start(r->proxy, r->op, r->policy, r->account,
 			        r->container, r->object, v.newest, v.deleted, v.holder, v.lagging,
@@ -179,6 +180,8 @@ static bool asking(struct reader *r)
 	if ((fan_open(&r->get) || fan_open(&r->versions)) && !r->patience.over)
 		return false;
 	v = count_votes(r);
+	if (MUTANT(read_of_one) && known(&r->get.calls[0]))
+		return use_get(r, &v);
 	if (place_met(&r->place, v.known) && v.holders == v.known)
 		return use_get(r, &v);
 	r->phase = ASKING_REST;

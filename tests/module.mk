@@ -9,7 +9,13 @@ $(B)/tests/api/%: tests/api/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) -lfuse3 -o $@
 api-build: $(B)/tests/api/stuck_fs
 
-# The simulation brings its own disks, stores and edge, so these come before the library.
-$(B)/cairn-sim: $(SIM:%.c=$(B)/%.o) $(B)/libcairn.a
+# The simulation brings its own disks, stores and edge, and rules that can be disabled: these come
+# before the library.
+MUTANTS = $(shell grep -l 'lib/base/mutant.h' $(SRC))
+$(B)/mutants/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $< (mutants)"
+	$(Q)$(CC) $(CPPFLAGS) -DCAIRN_MUTANTS $(CFLAGS) -c $< -o $@
+$(B)/cairn-sim: $(SIM:%.c=$(B)/%.o) $(MUTANTS:%.c=$(B)/mutants/%.o) $(B)/libcairn.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@

@@ -5,6 +5,7 @@
 #include "lib/device/device_internal.h"
 
 #include "lib/base/mem.h"
+#include "lib/base/mutant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -396,7 +397,7 @@ static void submit(struct device *device, struct plan *plan)
 	device->log.last = &batch->next;
 	batch->iov = (struct iovec){bytes->data, len};
 	disk_write(device->disk, &batch->io, &batch->iov, 1,
-	        unit_at(device, batch->unit) + batch->off, true);
+	        unit_at(device, batch->unit) + batch->off, !MUTANT(unsynced_log));
 }
 
 /* --- what can leave now --- */

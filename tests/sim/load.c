@@ -27,6 +27,7 @@ struct client {
 static struct client clients[CLIENTS];
 static unsigned busy;
 static bool all_done, healing, wrong;
+static bool storm; /* all want to create the same name, at the same time */
 static uint64_t next_value;
 static char token[128];
 static struct sim_event fault;
@@ -68,7 +69,7 @@ static void think(struct client *c)
 		return;
 	}
 	c->ops_left--;
-	sim_after(&c->think, sim_draw(30 * SIM_MS));
+	sim_after(&c->think, sim_draw(storm ? SIM_MS / 2 : 30 * SIM_MS));
 }
 
 static void end(struct sim_record *r, uint64_t value)
@@ -103,12 +104,12 @@ static void take(struct client *c, const struct sim_request *r)
 	switch (c->op) {
 	case SIM_PUT:
 	case SIM_CREATE:
-		if (s == 201) {
+		if (s == 201 || s == 202) {
 			end(c->record, c->record->value);
 		} else if (s == 412 && c->op == SIM_CREATE) {
 			c->record->failed = true;
 			end(c->record, 0);
-		} else if (s != 202) {
+		} else {
 			fail("put", (unsigned)s);
 		}
 		break;
@@ -187,6 +188,7 @@ static void on_think(struct sim_event *e)
 {
 	static const enum sim_op mix[] = {SIM_PUT, SIM_PUT, SIM_PUT, SIM_CREATE, SIM_DELETE,
 	        SIM_GET, SIM_GET, SIM_GET, SIM_LIST};
+	static const enum sim_op rush[] = {SIM_CREATE, SIM_CREATE, SIM_CREATE, SIM_DELETE, SIM_GET};
 	struct client *c = CONTAINER_OF(e, struct client, think);
 	unsigned node;
 
@@ -194,8 +196,8 @@ static void on_think(struct sim_event *e)
 		sim_after(&c->think, 20 * SIM_MS);
 		return;
 	}
-	c->op = mix[sim_draw(COUNT_OF(mix))];
-	c->key = (unsigned)sim_draw(SIM_KEYS);
+	c->op = storm ? rush[sim_draw(COUNT_OF(rush))] : mix[sim_draw(COUNT_OF(mix))];
+	c->key = storm ? 0 : (unsigned)sim_draw(SIM_KEYS);
 	send(c, node);
 }
 
@@ -325,9 +327,11 @@ static void heal(void)
 	sim_run(120 * SIM_S, NULL);
 }
 
-/* Every node reads each name, and lists. */
+/* Every node reads each name, and lists: the same, even where a row was late. */
 static void read_all(void)
 {
+	bool there[SIM_KEYS];
+
 	for (unsigned node = 0; node < world.node_count; node += 2) {
 		for (unsigned k = 0; k <= SIM_KEYS; k++) {
 			struct client *c = &clients[0];
@@ -341,6 +345,12 @@ static void read_all(void)
 			const struct sim_record *r = k == SIM_KEYS ? c->listed[0] : c->record;
 			if (!r->sure)
 				fail("no answer though all is well", 0);
+			if (k < SIM_KEYS)
+				there[k] = r->value;
+			for (unsigned i = 0; k == SIM_KEYS && i < SIM_KEYS; i++) {
+				if (there[i] != c->listed[i]->value)
+					fail("listed is not what is there, of key", i);
+			}
 		}
 	}
 }
@@ -376,6 +386,7 @@ bool load_round(uint64_t seed)
 {
 	wrong = healing = false;
 	history_reset();
+	storm = seed % 3 == 0;
 	sim_open(seed, 4 + (unsigned)(seed % 2), 3);
 	log_in();
 	make_container();

@@ -1,8 +1,9 @@
-/* cairn-sim [--seed N] [--rounds N] [--verbose] [--mutant NAME]: rounds of the simulation, each in
- * a process of its own, which is left as it is at its end: crashes leave operations that nobody
- * ends. */
+/* cairn-sim [--seed N] [--rounds N] [--verbose] [--log] [--mutant NAME]: rounds of the simulation,
+ * each in a process of its own, which is left as it is at its end: crashes leave operations that
+ * nobody ends. */
 #include "tests/sim/sim.h"
 
+#include "lib/base/mutant.h"
 #include "lib/log/log.h"
 #include <getopt.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+const char *mutant_on;
 
 static bool run(uint64_t seed)
 {
@@ -23,10 +26,23 @@ static bool run(uint64_t seed)
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+/* Of a rule that is disabled: the first round that notices. */
+static int hunt(uint64_t seed, uint64_t rounds)
+{
+	for (uint64_t i = 0; i < rounds; i++) {
+		if (!run(seed + i)) {
+			printf("%s: noticed in round %llu\n", mutant_on, (unsigned long long)i + 1);
+			return 0;
+		}
+	}
+	printf("%s: NOT noticed in %llu rounds\n", mutant_on, (unsigned long long)rounds);
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"seed", 1, 0, 's'}, {"rounds", 1, 0, 'r'},
-	        {"verbose", 0, 0, 'v'}, {"log", 0, 0, 'l'}, {0, 0, 0, 0}};
+	        {"verbose", 0, 0, 'v'}, {"log", 0, 0, 'l'}, {"mutant", 1, 0, 'm'}, {0, 0, 0, 0}};
 	uint64_t seed = 1, rounds = 1, failed = 0;
 	int c;
 
@@ -42,6 +58,9 @@ int main(int argc, char **argv)
 		case 'v':
 			world.verbose = true;
 			break;
+		case 'm':
+			mutant_on = optarg;
+			break;
 		case 'l':
 			log_set_level(LOG_DEBUG);
 			break;
@@ -49,6 +68,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	if (mutant_on)
+		return hunt(seed, rounds);
 	for (uint64_t i = 0; i < rounds; i++) {
 		if (run(seed + i))
 			continue;
