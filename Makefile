@@ -30,7 +30,7 @@ OBJ  = $(SRC:%.c=$(B)/%.o)
 CLIOBJ = $(CLI:%.c=$(B)/%.o)
 TESTBIN = $(UNIT:%.c=$(B)/%)
 FAULTBIN = $(FAULT:%.c=$(B)/%)
-DEPS = $(OBJ:.o=.d) $(TESTLIB:%.c=$(B)/%.d) $(CLIOBJ:.o=.d) $(TESTBIN:=.d) $(FAULTBIN:=.d)
+DEPS = $(OBJ:.o=.d) $(TESTLIB:%.c=$(B)/%.d) $(CLIOBJ:.o=.d) $(TESTBIN:=.d) $(FAULTBIN:=.d) $(SIM:%.c=$(B)/%.d) $(SRC:%.c=$(B)/mutants/%.d)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
