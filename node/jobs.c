@@ -1,4 +1,4 @@
-/* wait -> report (-> reported)* -> update (-> read -> rows)* -> wait */
+/* wait -> report (-> reported)* -> update (-> read (-> draft -> [drop]) -> rows)* -> wait */
 #include "node/jobs.h"
 
 #include "lib/base/auto.h"
@@ -6,14 +6,18 @@
 #include "lib/base/mutant.h"
 #include "lib/log/log.h"
 #include "proxy/commit.h"
+#include "proxy/ec_read.h"
+#include "proxy/reader.h"
 #include <stdlib.h>
 
 #define PAUSE_MS    200
 #define DEADLINE_MS 10000
 /* A listing update this old was left behind by its writer. */
 #define LEFT_BEHIND (15 * TS_PER_SECOND)
+/* A draft this old is written by nobody any more, whatever the clocks. */
+#define ABANDONED (600 * TS_PER_SECOND)
 
-enum { WAIT, REPORT, REPORTED, UPDATE, READ, ROWS };
+enum { WAIT, REPORT, REPORTED, UPDATE, READ, DRAFT, DROP, ROWS };
 
 struct jobs {
 	struct op op;
@@ -23,6 +27,7 @@ struct jobs {
 	struct rows_report report;
 	uint64_t lsn; /* of the last update looked at in this round */
 	struct objectd_unsettled unsettled;
+	struct reader reader; /* of an object that this device has a draft of */
 	struct row_put rows[8];
 	unsigned row_count, rows_done;
 	enum err read_err;
@@ -104,6 +109,22 @@ static void on_row(struct row_put *put)
 	op_child_end(&j->op);
 }
 
+static enum step send_rows(struct jobs *j)
+{
+	const struct objectd_unsettled *u = &j->unsettled;
+
+	j->rows_done = 0;
+	j->rows_failed = j->read_err;
+	j->row_count = j->read_err ? 0 : u->update_count;
+	for (unsigned i = 0; i < j->row_count; i++) {
+		const struct backend_update *update = &u->updates[i];
+		j->rows[i] = (struct row_put){.row = update->row, .done = on_row, .owner = j};
+		op_child_begin(&j->op);
+		rows_put(j->proxy, update->account, update->container, &j->rows[i]);
+	}
+	return op_go(&j->op, ROWS);
+}
+
 static enum step jobs_read(struct op *op)
 {
 	struct jobs *j = jobs_of(op);
@@ -117,16 +138,67 @@ static enum step jobs_read(struct op *op)
 		j->lsn = 0;
 		return op_go(op, WAIT); /* those after it are younger still */
 	}
-	j->rows_done = 0;
-	j->rows_failed = j->read_err;
-	j->row_count = j->read_err ? 0 : u->update_count;
-	for (unsigned i = 0; i < j->row_count; i++) {
-		const struct backend_update *update = &u->updates[i];
-		j->rows[i] = (struct row_put){.row = update->row, .done = on_row, .owner = j};
-		op_child_begin(op);
-		rows_put(j->proxy, update->account, update->container, &j->rows[i]);
-	}
-	return op_go(op, ROWS);
+	if (!j->read_err && u->policy >= BACKEND_POLICIES && u->update_count)
+		return op_go(op, DRAFT);
+	return send_rows(j);
+}
+
+/* --- a draft whose writer is gone: reading the object decides what becomes of it --- */
+
+static enum step leave(struct jobs *j)
+{
+	objectd_unsettled_done(&j->unsettled);
+	return op_go(&j->op, UPDATE);
+}
+
+static enum step drop(struct jobs *j, const struct backend_update *own, uint8_t policy)
+{
+	struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_DROP, BACKEND_OBJECT);
+	struct place place;
+
+	proxy_place(j->proxy->cluster, policy, own->account, own->container, own->row.name, &place);
+	backend_msg_path(msg, own->account, own->container, own->row.name);
+	msg->policy = policy;
+	msg->ts = j->unsettled.ts;
+	fan_ask(&j->fan, &j->op, j->proxy, msg, &place, DEADLINE_MS);
+	return op_go(&j->op, DROP);
+}
+
+/* Its rows are sent once the version, or a newer one, is sure; a draft that can never be whole is
+ * dropped when nobody can be writing it any more. */
+static enum step jobs_draft(struct op *op)
+{
+	struct jobs *j = jobs_of(op);
+	const struct objectd_unsettled *u = &j->unsettled;
+	const struct backend_update *own = &u->updates[0];
+	uint8_t policy = u->policy % BACKEND_POLICIES;
+
+	if (!j->reader.proxy)
+		reader_open(&j->reader, op, j->proxy, policy, own->account, own->container,
+		        own->row.name, 0, 0);
+	if (!reader_ready(&j->reader))
+		return STEP_WAIT;
+	enum err err = j->reader.err;
+	bool sure =
+	        (!err || err == ERR_NOT_FOUND) && j->reader.reply && j->reader.reply->ts >= u->ts;
+	bool dead = j->reader.ec && ec_read_is_dead(j->reader.ec, u->ts) &&
+	            u->ts + ABANDONED < hlc_now(j->proxy->cluster->hlc);
+	reader_close(&j->reader);
+	reader_done(&j->reader);
+	j->reader = (struct reader){0};
+	if (sure)
+		return send_rows(j);
+	return dead ? drop(j, own, policy) : leave(j);
+}
+
+static enum step jobs_drop(struct op *op)
+{
+	struct jobs *j = jobs_of(op);
+
+	if (fan_open(&j->fan))
+		return STEP_WAIT;
+	fan_done(&j->fan);
+	return leave(j);
 }
 
 static enum step jobs_rows(struct op *op)
@@ -148,7 +220,9 @@ static const struct op_state states[] = {
         [REPORT] = {"report", jobs_report, TO(REPORTED) | TO(UPDATE), 0},
         [REPORTED] = {"reported", jobs_reported, TO(REPORT) | TO(UPDATE), 0},
         [UPDATE] = {"update", jobs_update, TO(READ) | TO(WAIT), 0},
-        [READ] = {"read", jobs_read, TO(ROWS) | TO(WAIT), 0},
+        [READ] = {"read", jobs_read, TO(DRAFT) | TO(ROWS) | TO(WAIT), 0},
+        [DRAFT] = {"draft", jobs_draft, TO(DROP) | TO(ROWS) | TO(UPDATE), 0},
+        [DROP] = {"drop", jobs_drop, TO(UPDATE), 0},
         [ROWS] = {"rows", jobs_rows, TO(UPDATE), 0},
 };
 

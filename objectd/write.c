@@ -182,6 +182,8 @@ static void on_written(struct device_write *write, enum err err)
 
 	if (w->extent.len)
 		device_extents_release(w->objectd->device, &w->extent, 1);
+	if (!err && w->call->msg->op == BACKEND_OBJECT_DROP)
+		device_settled(w->objectd->device, w->space, write->key, write->ts);
 	if (!err && w->call->msg->op == BACKEND_OBJECT_DELETE && !w->was_live)
 		err = ERR_NOT_FOUND;
 	finish(w, err);

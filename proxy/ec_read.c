@@ -143,8 +143,32 @@ static bool meets_writes(const struct place *place, uint64_t known)
 	return true;
 }
 
+/* Versions that devices keep open for us, of which nothing will be read. */
+static void let_go(struct ec_read *r)
+{
+	struct backend_msg *msgs[PLACE_MAX];
+	uint32_t devices[PLACE_MAX];
+	struct fan close;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->asked.count; i++) {
+		struct backend_call *call = &r->asked.calls[i];
+		if (!call->answered || !call->reply.handle)
+			continue;
+		msgs[n] = message(r, BACKEND_OBJECT_CLOSE);
+		msgs[n]->handle = call->reply.handle;
+		devices[n++] = call->device;
+		call->reply.handle = 0;
+	}
+	if (!n)
+		return;
+	fan_start_each(&close, r->fetch.op, r->fetch.proxy, msgs, devices, n, DEADLINE_MS);
+	fan_done(&close);
+}
+
 static bool finish(struct ec_read *r, enum err err)
 {
+	let_go(r);
 	patience_done(&r->patience);
 	r->err = err;
 	r->phase = READY;
@@ -220,6 +244,14 @@ static void start_rebuild(struct ec_read *r, uint64_t lagging)
 	        f->proxy, f->op, f->policy, f->account, f->container, f->object, f->ts, to, n);
 }
 
+static void send_commit(struct ec_read *r)
+{
+	const struct ec_fetch *f = &r->fetch;
+
+	fan_start(&r->commit, f->op, f->proxy, message(r, BACKEND_OBJECT_COMMIT), f->place.devices,
+	        f->place.count, DEADLINE_MS);
+}
+
 /* The version is decided on; what of it has to be completed? False: more answers are waited for. */
 static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool open)
 {
@@ -233,6 +265,8 @@ static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool op
 	bool meta = r->newest_meta == ts || place_met(place, posted(r, r->newest_meta));
 	if (open && !(durable && meta))
 		return false;
+	if (durable && v->committed && v->drafts)
+		send_commit(r); /* beside this read */
 	if (durable)
 		return enter(r, v->committed ? AGAIN : COMMIT);
 	start_rebuild(r, v->known & ~r->holders);
@@ -289,8 +323,7 @@ static bool committing(struct ec_read *r)
 	const struct ec_fetch *f = &r->fetch;
 
 	if (!r->commit.count)
-		fan_start(&r->commit, f->op, f->proxy, message(r, BACKEND_OBJECT_COMMIT),
-		        f->place.devices, f->place.count, DEADLINE_MS);
+		send_commit(r);
 	bool met = place_met(&f->place, fan_mask(&r->commit, &f->place, ERR_OK));
 	if (!met && fan_open(&r->commit) && !r->patience.over)
 		return false;
@@ -338,13 +371,14 @@ static void add_sources(struct ec_read *r)
 
 	for (unsigned i = 0; i < r->asked.count; i++) {
 		const struct backend_call *call = &r->asked.calls[i];
-		const struct backend_reply *reply = &call->reply;
+		struct backend_reply *reply = &r->asked.calls[i].reply;
 		if (!call->answered || reply->err || !reply->fragment.k ||
 		        reply->fragment.index >= f->ec->k + f->ec->m ||
 		        (reply->draft_ts ? reply->draft_ts : reply->ts) != f->ts)
 			continue;
 		ec_fetch_add(f, reply->fragment.index, call->device, reply->handle);
 		ec_fetch_keep(f, reply->fragment.index, reply);
+		reply->handle = 0; /* the fetch's now */
 	}
 	for (unsigned i = 0; i < r->asked.count; i++) {
 		const struct backend_call *call = &r->asked.calls[i];
@@ -552,6 +586,14 @@ bool ec_read_take(struct ec_read *r, enum err *ret_err, struct bytes **ret_piece
 	*ret_piece = bytes_ref(bytes);
 	*ret_offset = (size_t)(from - bytes->data);
 	return true;
+}
+
+bool ec_read_is_dead(const struct ec_read *r, uint64_t ts)
+{
+	struct view v = view_of(r, ts);
+
+	return v.known == place_all(&r->fetch.place) && !v.committed && r->reply.ts < ts &&
+	       r->err != ERR_UNAVAILABLE && distinct(r, v.drafts) < r->fetch.ec->k;
 }
 
 void ec_read_close(struct ec_read *r)

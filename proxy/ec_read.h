@@ -47,6 +47,10 @@ void ec_read_on(struct ec_read *read, uint64_t offset, uint64_t len);
 bool ec_read_take(struct ec_read *read, enum err *ret_err, struct bytes **ret_piece,
         size_t *ret_offset, size_t *ret_len);
 
+/* When it is ready, and has not taken that version: can it never become whole? Every primary was
+ * asked and has answered, and fewer than k have a fragment. */
+bool ec_read_is_dead(const struct ec_read *read, uint64_t ts);
+
 void ec_read_close(struct ec_read *read);
 void ec_read_free(struct ec_read *read); /* NULL is fine */
 
