@@ -400,9 +400,22 @@ static bool go_on(struct ec_read *r, struct backend_call *head)
 	return enter(r, lags ? POST : FETCH);
 }
 
+/* Some of those that were asked for their fragment at once have it still to give. */
+static bool gets_open(const struct ec_read *r)
+{
+	for (unsigned i = 0; i < r->asked.count; i++) {
+		if (r->asked.calls[i].msg->op == BACKEND_OBJECT_GET && !r->asked.calls[i].answered)
+			return true;
+	}
+	return false;
+}
+
 static bool heading(struct ec_read *r)
 {
 	const struct ec_fetch *f = &r->fetch;
+
+	if (!r->again.count && gets_open(r) && !r->patience.over)
+		return false;
 	struct backend_call *head = find_head(r, &r->asked);
 
 	if (head)

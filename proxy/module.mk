@@ -4,3 +4,4 @@ SRC += proxy/acl.c proxy/account.c proxy/body.c proxy/bulk.c proxy/commit.c prox
 	proxy/quick.c proxy/reader.c proxy/repair.c proxy/request.c proxy/rows.c proxy/settle.c proxy/tempauth.c
 UNIT += tests/unit/proxy/test_credit.c
 UNIT += tests/unit/proxy/test_commit.c tests/unit/proxy/test_listing.c tests/unit/proxy/test_place.c
+UNIT += tests/unit/proxy/test_ec.c

@@ -1,0 +1,699 @@
+/* Erasure-coded objects over six devices, 4+2: real objectds, and a network that refuses, loses or
+ * holds what a test says. */
+#include "tests/lib/test.h"
+
+#include "lib/base/kv.h"
+#include "lib/base/mem.h"
+#include "proxy/commit.h"
+#include "proxy/ec_put.h"
+#include "proxy/ec_read.h"
+#include "proxy/ec_rebuild.h"
+#include "proxy/reader.h"
+#include "ring/builder.h"
+#include "tests/lib/objects_rig.c"
+
+#define DEVICES 6
+
+static struct rig rigs[DEVICES];
+static struct reactor *reactor;
+static struct hlc hlc;
+static struct cluster cluster;
+static struct proxy proxy;
+static struct backend backend;
+static struct ec code;
+
+/* What happens to messages; bits of devices. */
+static struct {
+	uint32_t down;        /* all are refused */
+	uint32_t refused[64]; /* by op */
+	uint32_t held;        /* reads are never answered, until the end of the test */
+	struct backend_call *calls[64];
+	unsigned call_count;
+	unsigned sent[64]; /* by op */
+} net;
+
+static struct {
+	struct op op;
+	struct reader reader;
+	struct buf got;
+	uint64_t offset, len;
+	bool begun, dead;
+	uint64_t dead_ts;
+	char meta[16];
+	enum err err;
+} seen;
+
+static void device_send(struct backend *b, struct backend_call *call)
+{
+	uint8_t op = call->msg->op;
+	uint32_t bit = 1u << call->device;
+
+	(void)b;
+	call->origin = reactor;
+	net.sent[op]++;
+	if (call->msg->kind != BACKEND_OBJECT)
+		backend_finish(call, ERR_OK);
+	else if (!rigs[call->device].objectd || net.down & bit || net.refused[op] & bit)
+		backend_finish(call, ERR_UNAVAILABLE);
+	else if (net.held & bit && (op == BACKEND_OBJECT_GET || op == BACKEND_OBJECT_READ))
+		net.calls[net.call_count++] = call;
+	else
+		objectd_handle(rigs[call->device].objectd, call);
+}
+
+static struct ring_set *rings(unsigned replicas)
+{
+	char ip[] = "127.0.0.1", none[] = "", names[DEVICES][4];
+	struct ring_dev devs[DEVICES];
+	uint32_t *handles = mem_zalloc(DEVICES * sizeof(*handles));
+	struct ring *ring;
+
+	for (unsigned i = 0; i < DEVICES; i++) {
+		snprintf(names[i], sizeof(names[i]), "d%u", i);
+		handles[i] = i;
+		devs[i] = (struct ring_dev){.region = 1,
+		        .zone = i,
+		        .ip = ip,
+		        .port = 6200,
+		        .replication_ip = none,
+		        .device = names[i],
+		        .meta = none,
+		        .weight = 100};
+	}
+	assert_int_equal(ring_build(4, replicas, devs, DEVICES, &ring), ERR_OK);
+	return ring_set_new(&ring, &handles, 1);
+}
+
+static void open_device(unsigned i)
+{
+	if (i > 0) {
+		rigs[i] = (struct rig){.reactor = reactor, .options = rigs[0].options};
+		rigs[i].fake = disk_fake_new(reactor, UINT64_MAX);
+	}
+	assert_int_equal(rig_open(&rigs[i]), ERR_OK);
+}
+
+static void close_device(unsigned i)
+{
+	struct rig *rig = &rigs[i];
+
+	objectd_close(rig->objectd);
+	rig->objectd = NULL;
+	rig->closed = false;
+	device_close(rig->device, on_closed, rig);
+	while (!rig->closed) {
+		rigs[0].env.mono_us += 1000;
+		reactor_turn(reactor, false);
+	}
+	rig_idle(&rigs[0]);
+	disk_fake_free(rig->fake);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&net, 0, sizeof(net));
+	rig_init(&rigs[0], 0);
+	reactor = rigs[0].reactor;
+	for (unsigned i = 0; i < DEVICES; i++)
+		open_device(i);
+	hlc_init(&hlc, &rigs[0].env.env);
+	assert_true(ec_init(&code, 4, 2));
+	cluster = (struct cluster){.env = &rigs[0].env.env, .hlc = &hlc};
+	atomic_init(&cluster.next_stage, 1000);
+	cluster.account_rings = rings(3);
+	cluster.container_rings = rings(3);
+	struct ring_set *set = rings(6);
+	set->need = 5;
+	cluster.policies[0] = (struct policy){.name = "p", .rings = set, .ec = &code};
+	backend.send = device_send;
+	assert_int_equal(proxy_init(&proxy, &cluster, reactor, &backend, 0, 256 << 20), ERR_OK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_idle(&rigs[0]);
+	for (unsigned i = 0; i < DEVICES; i++)
+		close_device(i);
+	proxy_done(&proxy);
+	ring_set_free(cluster.account_rings);
+	ring_set_free(cluster.container_rings);
+	ring_set_free(cluster.policies[0].rings);
+	reactor_free(reactor);
+	buf_done(&seen.got);
+	return 0;
+}
+
+/* --- doing things --- */
+
+static bool ended;
+
+static void tick(void)
+{
+	rigs[0].env.mono_us += 1000;
+	rigs[0].env.wall_us += 1000;
+	reactor_turn(reactor, false);
+}
+
+static uint64_t took_us; /* until it had its answer */
+
+static void run(struct op *op)
+{
+	uint64_t began = rigs[0].env.mono_us;
+
+	ended = false;
+	op_start(op);
+	for (unsigned turns = 0; !op->finished && turns < 100000; turns++)
+		tick();
+	assert_true(op->finished);
+	took_us = rigs[0].env.mono_us - began;
+	for (unsigned i = 0; i < net.call_count; i++)
+		backend_finish(net.calls[i], ERR_DEADLINE);
+	net.call_count = 0;
+	while (!ended)
+		tick();
+}
+
+static struct {
+	struct op op;
+	struct ec_put put;
+	struct place place;
+	struct commit commit;
+	uint8_t *data;
+	size_t size, at;
+	bool absent;
+	enum err err;
+} writer;
+
+static enum step write_body(struct op *op)
+{
+	enum err err;
+
+	while (writer.at < writer.size && ec_put_room(&writer.put, writer.size - writer.at, &err)) {
+		size_t n = writer.size - writer.at < EC_PIECE ? writer.size - writer.at : EC_PIECE;
+		struct bytes *piece = bytes_copy(writer.data + writer.at, n);
+		ec_put_add(&writer.put, piece);
+		bytes_unref(piece);
+		writer.at += n;
+	}
+	bool idle = ec_put_idle(&writer.put);
+	if (writer.at < writer.size)
+		return STEP_WAIT;
+	ec_put_end(&writer.put);
+	idle = ec_put_idle(&writer.put);
+	return idle ? op_go(op, 1) : STEP_WAIT;
+}
+
+static enum step write_start(struct op *op)
+{
+	AUTO(buf) struct buf headers = BUF_NONE;
+	struct backend_row row = {.content_type = "a/b", .etag = "e"};
+	struct backend_msg *msg = commit_message(
+	        &writer.commit, BACKEND_OBJECT_PUT, op, &proxy, 0, "a", "c", "o", hlc_now(&hlc));
+
+	kv_add(&headers, "Content-Type", "a/b");
+	backend_msg_headers(msg, &headers);
+	msg->size = writer.size;
+	md5_digest(writer.data, writer.size, msg->etag);
+	writer.commit.fragments = &writer.put;
+	writer.commit.only_if_absent = writer.absent;
+	msg->handle = 77;
+	commit_updates(&writer.commit, &row, 0, 0);
+	commit_start(&writer.commit);
+	return op_go(op, 2);
+}
+
+static enum step write_end(struct op *op)
+{
+	(void)op;
+	if (!commit_ready(&writer.commit))
+		return STEP_WAIT;
+	writer.err = writer.commit.err;
+	return STEP_DONE;
+}
+
+static const struct op_state write_states[] = {
+        {"body", write_body, TO(1), 0}, {"start", write_start, TO(2), 0}, {"end", write_end, 0, 0}};
+
+static void write_release(struct op *op)
+{
+	(void)op;
+	commit_done(&writer.commit);
+	ec_put_done(&writer.put);
+	free(writer.data);
+	ended = true;
+}
+
+static uint8_t *body_of(unsigned version, size_t size)
+{
+	uint8_t *data = malloc(size + 1);
+
+	rig_pattern("o", version, data, size);
+	return data;
+}
+
+static enum err put(unsigned version, size_t size)
+{
+	static uint64_t stage = 1;
+
+	memset(&writer, 0, sizeof(writer));
+	writer.data = body_of(version, size);
+	writer.size = size;
+	op_init(&writer.op, reactor, write_states, write_release);
+	proxy_place(&cluster, 0, "a", "c", "o", &writer.place);
+	ec_put_start(&writer.put, &writer.op, &proxy, 0, &writer.place, "a", "c", "o", ++stage);
+	run(&writer.op);
+	return writer.err;
+}
+
+static enum step plain_end(struct op *op)
+{
+	return write_end(op);
+}
+static const struct op_state plain_states[] = {{"end", plain_end, 0, 0}};
+
+/* POST with a header, or DELETE. */
+static enum err change(enum backend_op what, const char *value)
+{
+	AUTO(buf) struct buf headers = BUF_NONE;
+	struct backend_row row = {.content_type = "a/b", .etag = "e", .deleted = !value};
+
+	memset(&writer, 0, sizeof(writer));
+	op_init(&writer.op, reactor, plain_states, write_release);
+	struct backend_msg *msg = commit_message(
+	        &writer.commit, what, &writer.op, &proxy, 0, "a", "c", "o", hlc_now(&hlc));
+	if (value) {
+		kv_add(&headers, "X-Object-Meta-A", value);
+		backend_msg_headers(msg, &headers);
+	}
+	commit_updates(&writer.commit, &row, 0, 0);
+	commit_start(&writer.commit);
+	run(&writer.op);
+	return writer.err;
+}
+
+static enum step read_open(struct op *op)
+{
+	if (!reader_ready(&seen.reader))
+		return STEP_WAIT;
+	seen.err = seen.reader.err;
+	seen.dead = ec_read_is_dead(seen.reader.ec, seen.dead_ts);
+	const struct backend_reply *r = seen.reader.reply;
+	if (seen.err)
+		return STEP_DONE;
+	const char *meta = kv_get(r->headers.data, r->headers.len, "X-Object-Meta-A");
+	snprintf(seen.meta, sizeof(seen.meta), "%s", meta ? meta : "");
+	if (seen.len > r->size - seen.offset)
+		seen.len = r->size - seen.offset;
+	if (r->body) {
+		assert_true(r->body_len <= seen.len);
+		buf_add(&seen.got, r->body->data + r->body_offset, r->body_len);
+	}
+	return op_go(op, 1);
+}
+
+static enum step read_on(struct op *op)
+{
+	struct bytes *piece;
+	size_t offset, len;
+	enum err err;
+
+	(void)op;
+	for (;;) {
+		if (seen.got.len >= seen.len || seen.err) {
+			reader_close(&seen.reader);
+			return STEP_DONE;
+		}
+		if (!seen.reader.reading)
+			reader_read(
+			        &seen.reader, seen.offset + seen.got.len, seen.len - seen.got.len);
+		if (!reader_take(&seen.reader, &err, &piece, &offset, &len))
+			return STEP_WAIT;
+		seen.err = err;
+		if (err)
+			continue;
+		buf_add(&seen.got, piece->data + offset, len);
+		bytes_unref(piece);
+	}
+}
+
+static const struct op_state read_states[] = {{"open", read_open, TO(1), 0}, {"on", read_on, 0, 0}};
+
+static void read_release(struct op *op)
+{
+	(void)op;
+	reader_done(&seen.reader);
+	ended = true;
+}
+
+static enum err read_range(uint64_t offset, uint64_t len)
+{
+	uint64_t dead_ts = seen.dead_ts;
+
+	buf_done(&seen.got);
+	memset(&seen, 0, sizeof(seen));
+	seen.dead_ts = dead_ts;
+	seen.offset = offset;
+	seen.len = len;
+	op_init(&seen.op, reactor, read_states, read_release);
+	reader_open(&seen.reader, &seen.op, &proxy, 0, "a", "c", "o", offset, len);
+	run(&seen.op);
+	return seen.err;
+}
+
+/* The version that is read, by its bytes: 0 is not found, -1 unavailable, -2 something wrong. */
+static int version(size_t size)
+{
+	enum err err = read_range(0, UINT64_MAX);
+
+	if (err)
+		return err == ERR_NOT_FOUND ? 0 : err == ERR_UNAVAILABLE ? -1 : -2;
+	for (int v = 1; v < 10; v++) {
+		uint8_t *want = body_of((unsigned)v, size);
+		bool same = seen.got.len == size && memcmp(seen.got.data, want, size) == 0;
+		free(want);
+		if (same)
+			return v;
+	}
+	return -2;
+}
+
+/* How many devices know the version that has been read as committed, or as a draft. */
+static unsigned knowing(bool drafts, bool deleted)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < DEVICES; i++) {
+		struct backend_call call = {.origin = reactor, .done = on_done, .device = i};
+		struct rig_call wrap = {.rig = &rigs[0]};
+		call.msg = backend_msg_new(BACKEND_OBJECT_VERSION, BACKEND_OBJECT);
+		struct place place;
+		proxy_place(&cluster, 0, "a", "c", "o", &place);
+		place_address(&place, call.msg);
+		wrap.call = call;
+		objectd_handle(rigs[i].objectd, &wrap.call);
+		while (!wrap.done)
+			reactor_turn(reactor, false);
+		const struct backend_reply *r = &wrap.call.reply;
+		n += drafts ? r->drafts[0] != 0 : !r->err && r->ts && r->deleted == deleted;
+		backend_call_done(&wrap.call);
+	}
+	return n;
+}
+
+/* Devices by their place in the ring: bit i is the one that keeps fragment i. */
+static uint32_t keeping(uint32_t fragments)
+{
+	struct place place;
+	uint32_t devices = 0;
+
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	for (unsigned i = 0; i < DEVICES; i++)
+		devices |= (fragments >> i & 1) << place.devices[i];
+	return devices;
+}
+
+/* --- tests --- */
+
+static void any_two_may_be_lost(void **state)
+{
+	static const size_t sizes[] = {
+	        0, 1, 64, 257, 70000, 131072, 131073, 1 << 20, 4 << 20, (4 << 20) + 1, 9000001};
+
+	(void)state;
+	for (unsigned s = 0; s < COUNT_OF(sizes); s++) {
+		size_t size = sizes[s];
+		net.down = 0;
+		assert_int_equal(put(1 + s % 8, size), ERR_OK);
+		for (unsigned a = 0; a < DEVICES; a++) {
+			for (unsigned b = 0; b <= a; b++) {
+				net.down = 1u << a | 1u << b;
+				if (size)
+					assert_int_equal(version(size), 1 + s % 8);
+				else
+					assert_int_equal(read_range(0, UINT64_MAX), ERR_OK);
+			}
+		}
+		net.down = 0x7;
+		assert_int_equal(read_range(0, UINT64_MAX), ERR_UNAVAILABLE);
+	}
+}
+
+static void ranges_of_what_is_left(void **state)
+{
+	size_t size = 9000001;
+	static const uint64_t ranges[][2] = {{0, 1}, {0, 200000}, {1048570, 20}, {4194300, 100},
+	        {3000000, 3000000}, {8388600, 611401}, {9000000, 1}};
+	uint8_t *want = body_of(3, size);
+
+	(void)state;
+	assert_int_equal(put(3, size), ERR_OK);
+	for (unsigned lost = 0; lost < 7; lost++) {
+		net.down = keeping(lost);
+		if (__builtin_popcount(net.down) > 2)
+			continue;
+		for (unsigned i = 0; i < COUNT_OF(ranges); i++) {
+			assert_int_equal(read_range(ranges[i][0], ranges[i][1]), ERR_OK);
+			assert_int_equal(seen.got.len, ranges[i][1]);
+			assert_memory_equal(seen.got.data, want + ranges[i][0], seen.got.len);
+		}
+	}
+	free(want);
+}
+
+static void a_range_asks_one_device(void **state)
+{
+	(void)state;
+	assert_int_equal(put(3, 9000001), ERR_OK);
+	memset(net.sent, 0, sizeof(net.sent));
+	assert_int_equal(read_range(5000000, 1000), ERR_OK);
+	/* Headers from one, the bytes from one. */
+	assert_int_equal(net.sent[BACKEND_OBJECT_GET], 2);
+	assert_int_equal(net.sent[BACKEND_OBJECT_READ], 0);
+}
+
+static void commit_was_lost(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_COMMIT] = 0x3f;
+	assert_int_equal(put(2, 5000), ERR_OK); /* k + 1 drafts are durable */
+	assert_int_equal(knowing(true, false), 6);
+	net.refused[BACKEND_OBJECT_COMMIT] = 0;
+	assert_int_equal(version(5000), 2);
+	assert_int_equal(knowing(true, false), 0);
+	net.down = 0x21;
+	assert_int_equal(version(5000), 2);
+}
+
+/* Exactly k fragments, nobody was told: the reader makes more before it answers. */
+static void a_draft_on_k(void **state)
+{
+	static const size_t sizes[] = {5000, 5000000};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+		memset(net.refused, 0, sizeof(net.refused));
+		assert_int_equal(put(1, sizes[i]), ERR_OK);
+		net.refused[BACKEND_OBJECT_PUT] = keeping(0x09);
+		assert_int_equal(put(2, sizes[i]), ERR_UNAVAILABLE);
+		net.refused[BACKEND_OBJECT_PUT] = 0;
+		assert_int_equal(knowing(true, false), 4);
+		assert_int_equal(version(sizes[i]), 2);
+		assert_int_equal(knowing(true, false), 0);
+		net.down = keeping(0x06);
+		assert_int_equal(version(sizes[i]), 2);
+		net.down = 0;
+		assert_int_equal(change(BACKEND_OBJECT_DELETE, NULL), ERR_OK);
+	}
+}
+
+static void a_draft_on_k_and_no_more_can_be_made(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x30);
+	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
+	net.refused[BACKEND_OBJECT_PUT] = 0;
+	net.down = keeping(0x30);
+	assert_int_equal(version(5000), -1);
+	net.down = 0;
+	assert_int_equal(version(5000), 2);
+}
+
+static void a_draft_that_cannot_be_completed(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x38);
+	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
+	net.refused[BACKEND_OBJECT_PUT] = 0;
+	assert_int_equal(knowing(true, false), 3);
+	assert_int_equal(version(5000), 1); /* all answered: three are too few */
+	net.down = keeping(0x08);
+	assert_int_equal(version(5000), -1); /* it might have the fourth */
+	net.down = keeping(0x01);
+	assert_int_equal(version(5000), 1); /* two, and one that has at most a third */
+}
+
+static void a_draft_too_small_for_those_unreachable(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x3e);
+	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
+	net.refused[BACKEND_OBJECT_PUT] = 0;
+	net.down = keeping(0x30);
+	assert_int_equal(version(5000), 1); /* one and two are not four */
+}
+
+static void a_draft_of_nothing_before(void **state)
+{
+	(void)state;
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x0e);
+	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
+	net.refused[BACKEND_OBJECT_PUT] = 0;
+	assert_int_equal(version(5000), 0);
+	net.down = keeping(0x02);
+	assert_int_equal(version(5000), -1);
+}
+
+/* A newer draft that is dead hides no older one that was acknowledged. */
+static void a_dead_draft_over_an_acknowledged_one(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_COMMIT] = 0x3f;
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x02);
+	assert_int_equal(put(2, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x3a);
+	assert_int_equal(put(3, 5000), ERR_UNAVAILABLE);
+	memset(net.refused, 0, sizeof(net.refused));
+	assert_int_equal(version(5000), 2);
+	net.down = keeping(0x04);
+	assert_int_equal(version(5000), 2);
+}
+
+static void a_delete_that_was_cut_off(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_DELETE] = keeping(0x0f);
+	assert_int_equal(change(BACKEND_OBJECT_DELETE, NULL), ERR_UNAVAILABLE);
+	assert_int_equal(knowing(false, true), 2);
+	assert_int_equal(version(5000), -1); /* it can be neither completed nor ignored */
+	net.refused[BACKEND_OBJECT_DELETE] = 0;
+	assert_int_equal(version(5000), 0);
+	assert_true(knowing(false, true) >= 5);
+	net.down = keeping(0x30);
+	assert_int_equal(version(5000), -1); /* four of six are no k + 1 */
+}
+
+static void deleted_and_written_again(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	assert_int_equal(change(BACKEND_OBJECT_DELETE, NULL), ERR_OK);
+	assert_int_equal(version(5000), 0);
+	assert_int_equal(change(BACKEND_OBJECT_DELETE, NULL), ERR_NOT_FOUND);
+	assert_int_equal(put(2, 5000), ERR_OK);
+	assert_int_equal(version(5000), 2);
+}
+
+static void a_post_that_was_cut_off(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	assert_int_equal(change(BACKEND_OBJECT_POST, "1"), ERR_OK);
+	assert_int_equal(version(5000), 1);
+	assert_string_equal(seen.meta, "1");
+	net.refused[BACKEND_OBJECT_POST] = keeping(0x2f);
+	assert_int_equal(change(BACKEND_OBJECT_POST, "2"), ERR_UNAVAILABLE);
+	assert_int_equal(version(5000), -1);
+	net.refused[BACKEND_OBJECT_POST] = 0;
+	assert_int_equal(version(5000), 1);
+	assert_string_equal(seen.meta, "2");
+	net.down = keeping(0x10);
+	assert_int_equal(version(5000), 1);
+	assert_string_equal(seen.meta, "2");
+}
+
+/* Devices that do not answer cost some patience, and nothing else. */
+static void two_that_hang(void **state)
+{
+	(void)state;
+	assert_int_equal(put(4, 9000001), ERR_OK);
+	net.held = keeping(0x03);
+	assert_int_equal(version(9000001), 4);
+	assert_true(took_us < 3 * PATIENCE_US);
+}
+
+static void a_device_that_lost_all_gets_its_fragment_again(void **state)
+{
+	static const size_t sizes[] = {300, 6000000};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+		assert_int_equal(put(5, sizes[i]), ERR_OK);
+		for (unsigned d = 1; d < DEVICES; d++) {
+			rigs[0].env.wall_us += 20000000; /* the write is long over */
+			close_device(d);
+			open_device(d);
+			assert_int_equal(knowing(false, false), 5);
+			assert_int_equal(version(sizes[i]), 5);
+			rig_idle(&rigs[0]);
+			assert_int_equal(knowing(false, false), 6);
+		}
+		net.down = keeping(0x03);
+		assert_int_equal(version(sizes[i]), 5);
+		net.down = 0;
+	}
+}
+
+static void an_abandoned_draft_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x38);
+	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
+	net.refused[BACKEND_OBJECT_PUT] = 0;
+	struct device_version drafts[DEVICE_DRAFTS];
+	uint8_t spaces[DEVICE_DRAFTS];
+	struct place place;
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(
+	        device_drafts(rigs[place.devices[0]].device, 0, place.key, drafts, spaces), 1);
+	seen.dead_ts = drafts[0].ts;
+	assert_int_equal(version(5000), 1);
+	assert_true(seen.dead);
+	net.down = keeping(0x20);
+	version(5000);
+	assert_false(seen.dead);
+}
+
+int main(void)
+{
+#define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	        T_(any_two_may_be_lost),
+	        T_(ranges_of_what_is_left),
+	        T_(a_range_asks_one_device),
+	        T_(commit_was_lost),
+	        T_(a_draft_on_k),
+	        T_(a_draft_on_k_and_no_more_can_be_made),
+	        T_(a_draft_that_cannot_be_completed),
+	        T_(a_draft_too_small_for_those_unreachable),
+	        T_(a_draft_of_nothing_before),
+	        T_(a_dead_draft_over_an_acknowledged_one),
+	        T_(a_delete_that_was_cut_off),
+	        T_(deleted_and_written_again),
+	        T_(a_post_that_was_cut_off),
+	        T_(two_that_hang),
+	        T_(a_device_that_lost_all_gets_its_fragment_again),
+	        T_(an_abandoned_draft_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
