@@ -143,6 +143,19 @@ static bool meets_writes(const struct place *place, uint64_t known)
 	return true;
 }
 
+/* What is whole on each of these, a tombstone or metadata, outlasts the loss of m, and every reader
+ * meets it: k answers are the least it takes to read anything. */
+static bool is_lasting(const struct place *place, uint64_t holders)
+{
+	for (unsigned i = 0; i < place->set_count; i++) {
+		unsigned all = (unsigned)__builtin_popcountll(place->sets[i]);
+		unsigned met = (unsigned)__builtin_popcountll(place->sets[i] & holders);
+		if (met + place->need[i] < all + 2)
+			return false;
+	}
+	return true;
+}
+
 /* Versions that devices keep open for us, of which nothing will be read. */
 static void let_go(struct ec_read *r)
 {
@@ -201,7 +214,7 @@ static bool deleted(struct ec_read *r, const struct view *v, uint64_t ts, bool o
 {
 	r->reply.ts = r->reply.meta_ts = ts;
 	r->reply.deleted = true;
-	if (place_met(&r->fetch.place, v->tombs))
+	if (is_lasting(&r->fetch.place, v->tombs))
 		return finish(r, ERR_NOT_FOUND);
 	return open ? false : bury(r, v, ts);
 }
@@ -262,7 +275,7 @@ static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool op
 	r->committed = v->committed;
 	r->newest_meta = newest_meta(r, ts);
 	bool durable = v->committed || place_met(place, r->holders);
-	bool meta = r->newest_meta == ts || place_met(place, posted(r, r->newest_meta));
+	bool meta = r->newest_meta == ts || is_lasting(place, posted(r, r->newest_meta));
 	if (open && !(durable && meta))
 		return false;
 	if (durable && v->committed && v->drafts)
@@ -393,7 +406,7 @@ static void add_sources(struct ec_read *r)
 static bool go_on(struct ec_read *r, struct backend_call *head)
 {
 	bool lags = r->newest_meta > r->fetch.ts &&
-	            !place_met(&r->fetch.place, posted(r, r->newest_meta));
+	            !is_lasting(&r->fetch.place, posted(r, r->newest_meta));
 
 	take_head(r, &head->reply);
 	add_sources(r);
@@ -446,9 +459,10 @@ static bool posting(struct ec_read *r)
 	/* Refused is what has it, or something newer, already. */
 	uint64_t have =
 	        fan_mask(&r->post, &f->place, ERR_OK) | fan_mask(&r->post, &f->place, ERR_CONFLICT);
-	if (place_met(&f->place, have))
+	bool open = fan_open(&r->post) && !r->patience.over;
+	if (place_met(&f->place, have) || (!open && is_lasting(&f->place, have)))
 		return enter(r, FETCH);
-	return fan_open(&r->post) ? false : finish(r, ERR_UNAVAILABLE);
+	return open ? false : finish(r, ERR_UNAVAILABLE);
 }
 
 /* Who missed the version, or cannot read its fragment, gets it again, beside this read. */

@@ -5,8 +5,8 @@
  *          The newest version that k fragments are known of is read. A newer one with fewer is
  *          ERR_UNAVAILABLE while those that do not answer could complete it, and ignored once they
  *          cannot. One that nobody has committed is committed first, on k + 1 primaries, if need be
- *          after fragments of it were made; so are a tombstone and a POST that are on fewer
- *          (DESIGN 5.4).
+ *          after fragments of it were made. A tombstone and a POST, which are whole wherever they
+ *          are, need m + 1, and are brought to more when they are on fewer (DESIGN 5.4).
  *   read:  bytes of that version: of the data fragment they are in, or decoded. */
 #ifndef PROXY_EC_READ_H
 #define PROXY_EC_READ_H

@@ -87,6 +87,27 @@ static void see(struct ec_rebuild *r, unsigned at)
 	r->fetch.size = reply->fragment.size;
 }
 
+/* Several may be at the same at once: what a target has by now is not made again. */
+static void skip_written(struct ec_rebuild *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->to_count; i++) {
+		uint64_t bit = place_bit(&r->fetch.place, r->to[i]);
+		const struct backend_reply *reply = &r->found.calls[__builtin_ctzll(bit)].reply;
+		if (!reply->err && reply->fragment.index == r->to_index[i] &&
+		        !(r->committed && reply->draft_ts)) {
+			r->written |= bit;
+			continue;
+		}
+		r->to[n] = r->to[i];
+		r->to_index[n++] = r->to_index[i];
+		r->wanted |= 1u << r->to_index[i];
+	}
+	r->to_count = n;
+	r->good = n ? ~0ull >> (64 - n) : 0;
+}
+
 static enum step rebuild_find(struct op *op)
 {
 	struct ec_rebuild *r = rebuild_of(op);
@@ -103,7 +124,10 @@ static enum step rebuild_find(struct op *op)
 		return STEP_WAIT;
 	for (unsigned i = 0; i < r->found.count; i++)
 		see(r, i);
-	/* What a target has, it was asked to make anew: it does not count. */
+	skip_written(r);
+	if (!r->to_count)
+		return give_up(r, ERR_OK);
+	/* What a target has is no help: it is a draft, or another one's. */
 	for (unsigned i = 0; i < r->to_count; i++)
 		r->fetch.sources[r->to_index[i]].usable = false;
 	if (ec_fetch_usable(&r->fetch) < r->fetch.ec->k)
@@ -257,9 +281,7 @@ struct ec_rebuild *ec_rebuild_start(struct proxy *proxy, struct op *op, unsigned
 		uint8_t index = r->index[__builtin_ctzll(bit)];
 		r->to[r->to_count] = to[i];
 		r->to_index[r->to_count++] = index;
-		r->wanted |= 1u << index;
 	}
-	r->good = r->to_count ? ~0ull >> (64 - r->to_count) : 0;
 	if (op)
 		op_child_begin(op);
 	op_init(&r->op, proxy->reactor, states, release);

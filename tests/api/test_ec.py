@@ -4,10 +4,13 @@ import hashlib
 import itertools
 import os
 import shutil
+import threading
 
 import pytest
 
-from conftest import CAIRN, Cloud, User, wait_for
+from conftest import Cloud, User, wait_for
+from test_durability import Writer
+from test_durability import check as check_writers
 
 EC42 = "policy = 2 ec42 gilded type=ec k=4 m=2"
 SIZES = [0, 1, 63, 64, 65, 255, 4096, 100000, 131072, 131073, 1 << 20, (1 << 20) + 1, (4 << 20) - 1, 4 << 20,
@@ -212,5 +215,115 @@ def test_any_two_of_six_lost():
         assert user.request("GET", "/e/gone").status_code == 404
         for name, body in bodies.items():
             check(user, name, body)
+    finally:
+        cloud.close()
+
+
+# --- fragments that were damaged, or never came ---
+
+def test_a_damaged_fragment_is_made_again():
+    """Found by a read, which is answered all the same, and by the scrub."""
+    cloud, user = start(devices=6)
+    try:
+        marks = {"small": (os.urandom(24), 20000), "large": (os.urandom(24), 6000000)}
+        bodies = {name: mark + data(name, size) for name, (mark, size) in marks.items()}
+        for name, body in bodies.items():
+            put(user, name, body)
+            assert user.request("POST", "/e/" + name, headers={"X-Object-Meta-A": "1"}).status_code == 202
+        cloud.down()
+        paths = {name: flip(cloud, 6, bodies[name][:4000]) for name in bodies}
+        with open(cloud.state + "/cairn.conf", "a") as f:
+            f.write("\n[devices]\nscrub_rate = 64M\nscrub_pause = 1\n")
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        for name, body in bodies.items():
+            check(user, name, body)
+        for name, path in paths.items():
+            wait_for(lambda: open(path, "rb").read().count(bodies[name][:4000]) >= 1, 30)
+        for name, body in bodies.items():
+            check(user, name, body)
+            r = user.request("HEAD", "/e/" + name)
+            assert r.headers["X-Object-Meta-A"] == "1"
+    finally:
+        cloud.close()
+
+
+def flip(cloud, devices, head):
+    """Changes a byte in every copy on the one device that has the fragment which begins so."""
+    for n in range(devices):
+        path = "%s/devices/d%d/data" % (cloud.state, n)
+        found = open(path, "rb").read()
+        at = found.find(head)
+        if at < 0:
+            continue
+        with open(path, "r+b") as f:
+            while at >= 0:
+                f.seek(at + 100)
+                f.write(b"\0" if found[at + 100] else b"\1")
+                at = found.find(head, at + 1)
+        return path
+    raise AssertionError("no fragment")
+
+
+def test_a_wiped_device_is_filled_again():
+    cloud, user = start(devices=6, replicas=5, lines=(EC42,))
+    try:
+        bodies = {"w%d" % size: data("w%d" % size, size) for size in (0, 5, 70000, 1 << 20, 9500001)}
+        for name, body in bodies.items():
+            put(user, name, body)
+        put(user, "posted", b"posted")
+        assert user.request("POST", "/e/posted", headers={"X-Object-Meta-A": "1"}).status_code == 202
+        put(user, "gone", b"gone")
+        assert user.request("DELETE", "/e/gone").status_code == 204
+        wait_for(lambda: sum(cloud.metric("cairn_device_unsettled")) == 0, 30)
+        cloud.down()
+        wipe(cloud, 1)
+        wipe(cloud, 4)
+        with open(cloud.state + "/cairn.conf", "a") as f:
+            f.write("\n[devices]\nreplicate_pause = 1\n")
+        cloud.up()
+        count = len(bodies) + 2
+        wait_for(lambda: min(cloud.metric("cairn_device_objects")) >= count, 60)
+        # Full strength again: two others may go.
+        cloud.down()
+        hide(cloud, 0)
+        hide(cloud, 3)
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        for name, body in bodies.items():
+            check(user, name, body)
+        assert user.request("GET", "/e/posted").headers["X-Object-Meta-A"] == "1"
+    finally:
+        cloud.close()
+
+
+def test_kill_under_load():
+    """Killed between the fragments and their COMMIT, too: what was acknowledged is read, and what was
+    not is one of what may be."""
+    cloud, user = start(devices=6)
+    try:
+        for _ in range(int(os.environ.get("KILL_ROUNDS", "3"))):
+            writers = [Writer(User(cloud, "test:tester", "testing"), "e", n) for n in range(6)]
+            [w.start() for w in writers]
+            threading.Event().wait(1.0)
+            cloud.kill_node()
+            for w in writers:
+                w.stop = True
+            [w.join(60) for w in writers]
+            check_writers(user, "e", writers)
+    finally:
+        cloud.close()
+
+
+def test_space():
+    """In 4+2, 1 MiB takes at most 1.6 MiB."""
+    cloud, user = start(devices=6)
+    try:
+        before = sum(cloud.metric("cairn_device_live_bytes"))
+        for i in range(24):
+            put(user, "m%d" % i, data("m", 1 << 20))
+        wait_for(lambda: sum(cloud.metric("cairn_device_unsettled")) == 0, 30)
+        took = sum(cloud.metric("cairn_device_live_bytes")) - before
+        assert took < 24 * 1.6 * (1 << 20), took / 24 / (1 << 20)
     finally:
         cloud.close()
