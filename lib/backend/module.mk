@@ -1,1 +1,2 @@
-SRC += lib/backend/backend.c
+SRC += lib/backend/backend.c lib/backend/fault.c
+UNIT += tests/unit/lib/backend/test_fault.c
