@@ -28,6 +28,13 @@ const struct conf_option node_options[] = {
                 "PEM file of who signs the nodes' certificates; without, none is asked for."},
         {"wire", "loopback", CONF_BOOL, AT(wire_loopback), "no", 0, 0, CONF_RESTART,
                 "The node reaches its own devices by the wire too."},
+        {"wire", "error_limit", CONF_U64, AT(error_limit), "10", 0, 1000000, CONF_RESTART,
+                "Calls in a row that a device lets time out or fail in its disk, until it is left "
+                "alone; 0: never."},
+        {"wire", "error_window", CONF_U64, AT(error_window), "60", 1, 86400, CONF_RESTART,
+                "Seconds in which they count."},
+        {"wire", "error_pause", CONF_U64, AT(error_pause), "2", 1, 3600, CONF_RESTART,
+                "Seconds between calls that try whether it is well again."},
         {"http", "connections_max", CONF_U64, AT(connections_max), "16384", 16, 1000000,
                 CONF_RESTART, "Connections of each loop."},
         {"http", "idle_timeout", CONF_U64, AT(idle_timeout), "60", 1, 3600, CONF_RESTART,

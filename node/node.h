@@ -31,7 +31,8 @@ struct node_conf {
 	        *roles;
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
-	        scrub_rate, scrub_pause, replicate_pause, token_life, max_file_size;
+	        scrub_rate, scrub_pause, replicate_pause, error_limit, error_window, error_pause,
+	        token_life, max_file_size;
 	bool account_autocreate, v1_auth, wire_loopback;
 	struct conf_list devices, users, policies, wire_keys;
 };
@@ -65,7 +66,8 @@ struct node_device {
 	unsigned retries;
 	enum err err; /* why it is not in use */
 	atomic_bool ready;
-	bool down;        /* said so */
+	atomic_uint limited; /* as of a member, when it is asked by wire */
+	bool down;           /* said so */
 	atomic_bool hung; /* its disk has not ended an operation for long: nothing is asked of it */
 	/* For other threads, once a second. */
 	struct {
@@ -80,8 +82,9 @@ struct node_device {
 
 /* A device of another node, as a ring names it. */
 struct node_member {
-	char *ip, *name; /* owned */
-	uint32_t port;   /* of its node's wire */
+	char *ip, *name;     /* owned */
+	uint32_t port;       /* of its node's wire */
+	atomic_uint limited; /* reactors that leave it alone for now */
 };
 
 /* The rings of one kind, or policy, that live together. */
@@ -212,6 +215,8 @@ enum err node_wire_try(const struct node *node, struct buf *error);
 void node_wire_start(struct node_reactor *reactor); /* on it */
 /* To the node that has the device: another, or this one if it is to be reached by wire. */
 void node_wire_send(struct node_reactor *reactor, struct backend_call *call);
+/* The reactor's connection to a node; NULL: not an address. */
+struct wire_client *node_wire_client(struct node_reactor *reactor, const char *ip, uint32_t port);
 void node_wire_snapshot(struct node_reactor *reactor);
 void node_wire_metrics(const struct node *node, struct buf *out);
 

@@ -24,12 +24,19 @@ struct node_peer {
 	const char *ip; /* borrowed from the configuration or a member, which stay */
 	uint32_t port;
 	struct wire_client *client; /* owned */
+	struct node_reactor *reactor;
+	uint32_t *handles; /* owned; by the client's number of a device */
+	unsigned handle_count;
 };
 
 /* Where a handle leads; by handle. */
 struct node_route {
 	struct wire_client *client;
 	uint32_t device; /* the client's number of it */
+	unsigned failures;
+	uint64_t since_us; /* the first of them */
+	uint64_t try_us;   /* limited: when the next call may go */
+	bool limited;
 };
 
 /* --- configuration --- */
@@ -201,35 +208,96 @@ void node_wire_start(struct node_reactor *r)
 	}
 }
 
-static struct wire_client *client_of(struct node_reactor *r, const char *ip, uint32_t port)
+/* --- devices that fail are left alone --- */
+
+static void set_limited(struct node_reactor *r, uint32_t handle, bool limited, enum err err)
+{
+	struct node *node = r->node;
+	struct node_member *member =
+	        handle < node->device_count ? NULL : node->members[handle - node->device_count];
+	struct node_route *route = &r->routes[handle];
+
+	if (route->limited == limited)
+		return;
+	route->limited = limited;
+	route->failures = 0;
+	atomic_uint *count = member ? &member->limited : &node->devices[handle].limited;
+	if (limited)
+		atomic_fetch_add(count, 1);
+	else
+		atomic_fetch_sub(count, 1);
+	if (limited)
+		log_warn("device-limited", "ip=%s port=%u device=%s err=%s",
+		        member ? member->ip : node->conf.wire_ip,
+		        member ? member->port : (unsigned)node->conf.wire_port,
+		        member ? member->name : node->devices[handle].name, err_name(err));
+}
+
+static void note(struct node_reactor *r, uint32_t handle, enum err err)
+{
+	const struct node_conf *conf = &r->node->conf;
+	struct node_route *route = &r->routes[handle];
+	uint64_t now = reactor_now_us(r->reactor);
+
+	if (err == ERR_UNAVAILABLE || err == ERR_BUSY)
+		return; /* says nothing of the device */
+	if (err != ERR_DEADLINE && err != ERR_IO) {
+		set_limited(r, handle, false, err);
+		route->failures = 0;
+		return;
+	}
+	if (!route->failures++ || now - route->since_us > conf->error_window * 1000000) {
+		route->since_us = now;
+		route->failures = 1;
+	}
+	route->try_us = now + conf->error_pause * 1000000;
+	if (conf->error_limit && route->failures >= conf->error_limit)
+		set_limited(r, handle, true, err);
+}
+
+static void on_answered(void *owner, uint32_t device, enum err err)
+{
+	const struct node_peer *peer = owner;
+
+	note(peer->reactor, peer->handles[device], err);
+}
+
+static struct node_peer *peer_of(struct node_reactor *r, const char *ip, uint32_t port)
 {
 	LIST_EACH (n, &r->peers) {
 		struct node_peer *peer = LIST_ENTRY(n, struct node_peer, link);
 		if (peer->port == port && strcmp(peer->ip, ip) == 0)
-			return peer->client;
+			return peer;
 	}
+	struct node_peer *peer = mem_zalloc(sizeof(*peer));
 	struct wire_client_options options = {
 	        .loop = r->wire_loop,
 	        .identity = &r->node->wire,
 	        .tls = r->node->wire_tls,
 	        .ip = ip,
 	        .port = port,
+	        .answered = on_answered,
+	        .owner = peer,
 	};
-	struct node_peer *peer = mem_zalloc(sizeof(*peer));
+	peer->reactor = r;
 	peer->ip = ip;
 	peer->port = port;
 	list_append(&r->peers, &peer->link);
 	if (wire_client_new(&options, &peer->client))
 		log_error("wire-peer", "ip=%s port=%u why=\"not an address\"", ip, port);
-	return peer->client;
+	return peer;
+}
+
+struct wire_client *node_wire_client(struct node_reactor *r, const char *ip, uint32_t port)
+{
+	return peer_of(r, ip, port)->client;
 }
 
 /* NULL: nowhere. */
-static const struct node_route *route_to(struct node_reactor *r, uint32_t handle)
+static struct node_route *route_to(struct node_reactor *r, uint32_t handle)
 {
 	const struct node *node = r->node;
 	const struct node_member *member = node_member(node, handle);
-	const char *name;
 
 	if (!node->wire.key_count || (!member && handle >= node->device_count))
 		return NULL;
@@ -243,25 +311,48 @@ static const struct node_route *route_to(struct node_reactor *r, uint32_t handle
 	struct node_route *route = &r->routes[handle];
 	if (route->client)
 		return route;
-	name = member ? member->name : node->devices[handle].name;
-	route->client = member ? client_of(r, member->ip, member->port)
-	                       : client_of(r, node->conf.wire_ip, (uint32_t)node->conf.wire_port);
-	if (!route->client)
+	struct node_peer *peer =
+	        member ? peer_of(r, member->ip, member->port)
+	               : peer_of(r, node->conf.wire_ip, (uint32_t)node->conf.wire_port);
+	if (!peer->client)
 		return NULL;
-	route->device = wire_client_device(route->client, name);
+	route->client = peer->client;
+	route->device = wire_client_device(
+	        peer->client, member ? member->name : node->devices[handle].name);
+	if (route->device >= peer->handle_count) {
+		peer->handle_count = route->device + 1;
+		peer->handles =
+		        mem_realloc(peer->handles, peer->handle_count * sizeof(*peer->handles));
+	}
+	peer->handles[route->device] = handle;
 	return route;
+}
+
+/* --- sending --- */
+
+/* One call now and then tries whether it is well again. */
+static bool is_left_alone(struct node_reactor *r, struct node_route *route)
+{
+	uint64_t now = reactor_now_us(r->reactor);
+
+	if (!route->limited)
+		return false;
+	if (now < route->try_us)
+		return true;
+	route->try_us = now + r->node->conf.error_pause * 1000000;
+	return false;
 }
 
 void node_wire_send(struct node_reactor *r, struct backend_call *call)
 {
-	const struct node_route *route = route_to(r, call->device);
+	struct node_route *route = route_to(r, call->device);
 
-	if (route) {
-		wire_client_send(route->client, route->device, call);
+	call->origin = r->reactor;
+	if (!route || is_left_alone(r, route)) {
+		backend_finish(call, ERR_UNAVAILABLE);
 		return;
 	}
-	call->origin = r->reactor;
-	backend_finish(call, ERR_UNAVAILABLE);
+	wire_client_send(route->client, route->device, call);
 }
 
 /* --- what others may know of it --- */
@@ -313,6 +404,18 @@ void node_wire_metrics(const struct node *node, struct buf *out)
 	        {"refused", "counter"},
 	};
 
+	buf_str(out, "# TYPE cairn_device_limited gauge\n");
+	for (unsigned i = 0; i < node->device_count + atomic_load(&node->member_count); i++) {
+		const struct node_member *member = node_member(node, i);
+		if (member)
+			buf_printf(out,
+			        "cairn_device_limited{ip=\"%s\",port=\"%u\",device=\"%s\"} %u\n",
+			        member->ip, member->port, member->name,
+			        atomic_load(&member->limited));
+		else
+			buf_printf(out, "cairn_device_limited{device=\"%s\"} %u\n",
+			        node->devices[i].name, atomic_load(&node->devices[i].limited));
+	}
 	for (unsigned m = 0; m < NODE_WIRE_VALUES; m++) {
 		buf_printf(out, "# TYPE cairn_wire_%s %s\n", metrics[m].name, metrics[m].type);
 		for (unsigned i = 0; i < node->reactor_count; i++)

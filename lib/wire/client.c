@@ -147,6 +147,15 @@ static uint64_t left_us(const struct wire_client *c, uint64_t deadline_us)
 	return !deadline_us ? 0 : deadline_us > now ? deadline_us - now : 1;
 }
 
+/* Once a call: at its deadline, or when it ends. */
+static void note_outcome(const struct pending *p, enum err err)
+{
+	const struct wire_client_options *options = &p->client->options;
+
+	if (p->call && options->answered)
+		options->answered(options->owner, p->device, err);
+}
+
 static void tell(struct backend_call *call, struct wire_ask *ask, enum err err)
 {
 	if (call) {
@@ -160,9 +169,9 @@ static void tell(struct backend_call *call, struct wire_ask *ask, enum err err)
 
 static void end(struct pending *p, enum err err)
 {
+	note_outcome(p, err);
 	struct backend_call *call = TAKE(p->call);
 	struct wire_ask *ask = TAKE(p->ask);
-
 	pending_free(p);
 	tell(call, ask, err);
 }
@@ -229,10 +238,12 @@ static void on_deadline(struct timer *timer)
 	struct pending *p = CONTAINER_OF(timer, struct pending, deadline);
 
 	p->client->stats.late++;
-	if (p->sent)
+	if (p->sent) {
+		note_outcome(p, ERR_DEADLINE);
 		tell(TAKE(p->call), TAKE(p->ask), ERR_DEADLINE);
-	else
+	} else {
 		end(p, ERR_DEADLINE);
+	}
 }
 
 static void dial(struct wire_client *c);

@@ -20,6 +20,8 @@ struct wire_client_options {
 	unsigned port;
 	/* The connection is there (ERR_OK) or not any more; NULL: nobody wants to know. */
 	void (*changed)(void *owner, enum err err);
+	/* How a call to a device ended, also when nobody waits for it any more; NULL likewise. */
+	void (*answered)(void *owner, uint32_t device, enum err err);
 	void *owner;
 };
 
