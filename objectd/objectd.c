@@ -105,6 +105,7 @@ void objectd_handle(struct objectd *o, struct backend_call *call)
 	case BACKEND_OBJECT_GRANT:
 	case BACKEND_OBJECT_COMMIT:
 	case BACKEND_OBJECT_DROP:
+	case BACKEND_OBJECT_FORGET:
 		write_start(o, call);
 		break;
 	case BACKEND_OBJECT_RELEASE:

@@ -1,4 +1,4 @@
-/* PUT, POST, DELETE, GRANT, COMMIT and DROP, one at a time for a key.
+/* PUT, POST, DELETE, FORGET, GRANT, COMMIT and DROP, one at a time for a key.
  *
  *   lock -> check the version -> PUT, DELETE: [pieces done -> sync] -> append -> answer -> unlock
  *                                POST: read the version -> append -> answer -> unlock
@@ -480,6 +480,22 @@ static void run_decision(struct write *w, const struct device_version *version, 
 	}
 }
 
+static void run_forget(struct write *w, const struct device_version *version, bool known)
+{
+	const struct backend_msg *msg = w->call->msg;
+	uint64_t meta_ts = msg->meta_ts > msg->ts ? msg->meta_ts : msg->ts;
+
+	if (!known || version->ts != msg->ts || version->meta_ts != meta_ts) {
+		finish(w, known ? ERR_CONFLICT : ERR_NOT_FOUND);
+		return;
+	}
+	w->write.ts = msg->ts;
+	w->write.meta_ts = msg->meta_ts;
+	w->write.deleted = w->write.forgotten = true;
+	w->write.urgency = DEVICE_SMALL;
+	append_named(w);
+}
+
 static uint64_t newest(uint64_t ts, uint64_t meta_ts)
 {
 	return meta_ts > ts ? meta_ts : ts;
@@ -494,6 +510,9 @@ static bool loses(const struct backend_msg *msg, const struct device_version *ve
 
 	if (MUTANT(last_arrival_wins))
 		return false;
+	if (version->forgotten) /* all primaries had this, or newer; here it may come again */
+		return msg->ts < version->ts ||
+		       (msg->ts == version->ts && newest(msg->ts, msg->meta_ts) < version->meta_ts);
 	if (version->deleted || msg->op == BACKEND_OBJECT_DELETE)
 		return msg->ts <= version->ts;
 	if (put && msg->ts < version->ts)
@@ -507,12 +526,16 @@ static void run(struct write *w)
 	struct backend_call *call = w->call;
 	const struct backend_msg *msg = call->msg;
 	struct device_version version = {0};
-	bool known = !device_find(w->objectd->device, msg->policy, msg->key, &version);
-	bool live = known && !version.deleted;
+	bool kept = !device_find_any(w->objectd->device, msg->policy, msg->key, &version);
+	bool known = kept && !version.forgotten, live = known && !version.deleted;
 
 	w->space = msg->policy;
 	if (msg->op == BACKEND_OBJECT_GRANT) {
 		run_grant(w, &version, known);
+		return;
+	}
+	if (msg->op == BACKEND_OBJECT_FORGET) {
+		run_forget(w, &version, known);
 		return;
 	}
 	if (msg->op == BACKEND_OBJECT_COMMIT || msg->op == BACKEND_OBJECT_DROP) {
@@ -530,7 +553,7 @@ static void run(struct write *w)
 	bool same =
 	        version.corrupt && msg->op == (live ? BACKEND_OBJECT_PUT : BACKEND_OBJECT_DELETE);
 	bool missed = live && msg->op == BACKEND_OBJECT_PUT && msg->ts > version.ts;
-	if (known && loses(msg, &version) && !(again && (same || missed))) {
+	if (kept && loses(msg, &version) && !(again && (same || missed))) {
 		objectd_reply_version(call, &version);
 		finish(w, ERR_CONFLICT);
 		return;

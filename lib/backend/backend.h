@@ -108,6 +108,11 @@ enum backend_op {
 	 * ERR_CONFLICT: the version is newer. */
 	BACKEND_OBJECT_COMMIT,
 	BACKEND_OBJECT_DROP,
+	/* What is known of the key is forgotten, durably and without a tombstone, if that is still
+	 * exactly ts and meta_ts (of the last POST, or 0), live or deleted: for devices that are no
+	 * primary of it, once all primaries have it. ERR_NOT_FOUND: nothing is known; ERR_CONFLICT:
+	 * something else. */
+	BACKEND_OBJECT_FORGET,
 };
 
 enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };

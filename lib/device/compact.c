@@ -21,7 +21,7 @@
 
 struct victim {
 	uint8_t policy, key[16];
-	bool tombstone;
+	bool tombstone, forgotten;
 	uint64_t at, ts, first_lsn;
 };
 
@@ -118,8 +118,9 @@ static bool reclaimable(struct device *device, const struct victim *v, uint32_t 
 	const struct env *env = reactor_env(device->reactor);
 	uint64_t now = env->wall_us(env) / 10;
 
-	if (!v->tombstone || v->ts + device->options.reclaim_ticks > now ||
-	        v->first_lsn > device->agreed_lsn[v->policy])
+	bool all_have_it = v->ts + device->options.reclaim_ticks <= now &&
+	                   v->first_lsn <= device->agreed_lsn[v->policy % BACKEND_POLICIES];
+	if (!v->tombstone || !(v->forgotten || all_have_it))
 		return false;
 	if (object_is_open(device, v->policy, v->key, v->ts, v->at))
 		return false;
@@ -216,7 +217,7 @@ static void append_copy(struct move *move)
 	/* A version that was deleted must not come back when its tombstone is gone: a copy lies
 	 * behind the tombstone in the log. */
 	struct device_version now;
-	if (device_find(device, v->policy, v->key, &now) || now.at != v->at)
+	if (device_find_any(device, v->policy, v->key, &now) || now.at != v->at)
 		copy->flags |= RECORD_SUPERSEDED;
 	if (move->extents)
 		memcpy((void *)(uintptr_t)format_extents(copy), move->extents,
@@ -352,6 +353,7 @@ static bool on_scanned(struct scan *scan, const struct format_record *record, ui
 	struct victim v = {
 	        .policy = record->policy,
 	        .tombstone = record->type == RECORD_TOMBSTONE,
+	        .forgotten = record->flags & RECORD_FORGOTTEN,
 	        .at = at_make(c->unit, off, record->len),
 	        .ts = object->ts,
 	        .first_lsn = object->first_lsn,

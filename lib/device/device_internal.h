@@ -54,7 +54,7 @@ struct applied {
 	const struct device_extent *extents;
 	uint32_t extent_count;
 	bool deleted, open;
-	bool expires;
+	bool expires, forgotten;
 	bool gone; /* superseded, or its extents are used for something else: only updates count */
 };
 

@@ -306,7 +306,8 @@ void format_object_fill(const struct device_write *write, uint32_t len, uint64_t
 	        .data_len = (uint32_t)write->data_len,
 	        .type = write->deleted ? RECORD_TOMBSTONE : RECORD_OBJECT,
 	        .policy = write->policy,
-	        .flags = write->expires ? RECORD_EXPIRES : 0,
+	        .flags = (write->expires ? RECORD_EXPIRES : 0) |
+	                 (write->forgotten ? RECORD_FORGOTTEN : 0),
 	};
 	*object = (struct format_object){
 	        .ts = write->ts,

@@ -27,6 +27,7 @@ enum {
 	RECORD_UPDATES_SETTLED = 1, /* a copy: updates in it need no more sending */
 	RECORD_SUPERSEDED = 2,      /* a copy kept for its updates: a newer version is known */
 	RECORD_EXPIRES = 4,         /* the object has an X-Delete-At */
+	RECORD_FORGOTTEN = 8,       /* a tombstone: nothing is known of the key here any more */
 };
 
 struct format_super {

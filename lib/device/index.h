@@ -12,7 +12,8 @@ enum {
 	INDEX_POSTED = 2,
 	INDEX_EXTENTS = 4,
 	INDEX_CORRUPT = 8,
-	INDEX_EXPIRES = 16
+	INDEX_EXPIRES = 16,
+	INDEX_FORGOTTEN = 32 /* as if it were not there: kept so that a restart does not find it again */
 };
 
 struct index_entry {

@@ -440,7 +440,7 @@ void object_apply(struct device *device, const struct applied *a)
 	entry->ts = a->ts & ((1ull << 50) - 1);
 	entry->at = a->at;
 	entry->flags = (a->deleted ? INDEX_DELETED : 0) | (a->extent_count ? INDEX_EXTENTS : 0) |
-	               (a->expires ? INDEX_EXPIRES : 0);
+	               (a->expires ? INDEX_EXPIRES : 0) | (a->forgotten ? INDEX_FORGOTTEN : 0);
 	set_posted(device, entry, a->policy, a->meta_ts);
 	unit_claim(device, at_unit(a->at), at_len(a->at));
 	if (old_at == a->at && replaces) {
@@ -474,6 +474,7 @@ void object_apply_record(struct device *device, const struct format_record *reco
 	        .deleted = record->type == RECORD_TOMBSTONE,
 	        .open = object->update_count && !(record->flags & RECORD_UPDATES_SETTLED),
 	        .expires = record->flags & RECORD_EXPIRES,
+	        .forgotten = record->flags & RECORD_FORGOTTEN,
 	};
 
 	object_apply(device, &applied);
@@ -489,8 +490,20 @@ static void version_of(struct device *device, uint8_t policy, const struct index
 	        .extents = entry->flags & INDEX_EXTENTS,
 	        .corrupt = entry->flags & INDEX_CORRUPT,
 	        .expires = entry->flags & INDEX_EXPIRES,
+	        .forgotten = entry->flags & INDEX_FORGOTTEN,
 	        .at = entry->at,
 	};
+}
+
+enum err device_find_any(struct device *device, uint8_t policy, const uint8_t key[16],
+        struct device_version *ret_version)
+{
+	const struct index_entry *entry = find(device, policy, key);
+
+	if (!entry)
+		return ERR_NOT_FOUND;
+	version_of(device, policy, entry, ret_version);
+	return ERR_OK;
 }
 
 enum err device_find(struct device *device, uint8_t policy, const uint8_t key[16],
@@ -498,7 +511,7 @@ enum err device_find(struct device *device, uint8_t policy, const uint8_t key[16
 {
 	const struct index_entry *entry = find(device, policy, key);
 
-	if (!entry)
+	if (!entry || entry->flags & INDEX_FORGOTTEN)
 		return ERR_NOT_FOUND;
 	version_of(device, policy, entry, ret_version);
 	return ERR_OK;

@@ -23,7 +23,8 @@ struct device_extent {
 struct device_version {
 	uint64_t ts, meta_ts; /* meta_ts: last POST, or ts */
 	bool deleted, extents, corrupt, expires;
-	uint64_t at; /* the device's */
+	bool forgotten; /* device_find_any, device_next: the key is known no more, up to this */
+	uint64_t at;    /* the device's */
 };
 
 /* A version that is not committed yet, a draft, lives beside the committed one of its key: its
@@ -39,6 +40,9 @@ static inline uint8_t device_draft(uint8_t policy, unsigned slot)
 
 /* ERR_NOT_FOUND: nothing known, no tombstone either. */
 enum err device_find(struct device *device, uint8_t policy, const uint8_t key[16],
+        struct device_version *ret_version);
+/* The same, and what was forgotten: nothing older of that key can come back here. */
+enum err device_find_any(struct device *device, uint8_t policy, const uint8_t key[16],
         struct device_version *ret_version);
 
 /* The drafts of a key that are there, the newest first; ret_spaces: the `policy` of each. Returns
@@ -108,6 +112,7 @@ enum { DEVICE_PUT, DEVICE_SMALL, DEVICE_MOVE };
 struct device_write {
 	uint8_t policy, key[16];
 	bool deleted, expires; /* expires: the headers have an X-Delete-At */
+	bool forgotten; /* deleted, and with the times of the version that is to be forgotten */
 	uint64_t ts, meta_ts;  /* meta_ts: of the last POST, or 0 */
 	const char *account, *container, *object;
 	const void *headers;

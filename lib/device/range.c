@@ -92,7 +92,8 @@ unsigned device_range_digest(struct device *device, struct device_range *range,
 	while (looked < most && (n = next_run(device, range, most - looked, &run))) {
 		for (uint32_t i = 0; i < n; i++) {
 			const struct index_entry *e = &run[i];
-			if (e->flags & INDEX_DELETED && e->ts < range->before_ts)
+			bool old = e->flags & INDEX_DELETED && e->ts < range->before_ts;
+			if (old || e->flags & INDEX_FORGOTTEN)
 				continue;
 			uint64_t rest = range->bits == 64 ? 0 : top_of(e->key) << range->bits;
 			uint64_t part = range->fan_out ? rest >> (64 - range->fan_out) : 0;
@@ -114,6 +115,8 @@ unsigned device_range_keys(
 	while (looked < most && (n = next_run(device, range, most - looked, &run))) {
 		for (uint32_t i = 0; i < n; i++) {
 			const struct index_entry *e = &run[i];
+			if (e->flags & INDEX_FORGOTTEN)
+				continue;
 			struct backend_key key = {
 			        .ts = e->ts,
 			        .meta_ts = object_meta_ts(device, range->policy, e),

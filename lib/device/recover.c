@@ -444,6 +444,7 @@ static void apply_footer(struct recovery *r, const struct format_footer *footer)
 		        .deleted = entry->type == RECORD_TOMBSTONE,
 		        .open = entry->open,
 		        .expires = entry->flags & RECORD_EXPIRES,
+		        .forgotten = entry->flags & RECORD_FORGOTTEN,
 		        .gone = entry->flags & RECORD_SUPERSEDED ||
 		                !adopt_extents(device, extent, entry->extent_count),
 		};

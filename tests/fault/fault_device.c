@@ -3,6 +3,7 @@
  * image is recovered and held against the contract:
  *   what was acknowledged is there, newer or as it was, and whole;
  *   what is there was asked for, and nothing of it is half-written;
+ *   what was forgotten does not come back;
  *   updates and rows that were acknowledged are still open, or there, in their order;
  *   what one recovery showed, the next one shows, and nothing that it did not.
  * Then it is crashed again: while it recovers, and after it took more writes.
@@ -21,7 +22,7 @@
 #define ROWS_MAX 200
 #define FLYING   12
 
-enum kind { PUT, STAGED, POST, DELETE };
+enum kind { PUT, STAGED, POST, DELETE, FORGET };
 
 struct op {
 	struct rig_call call;
@@ -142,9 +143,11 @@ static void on_op(struct backend_call *call)
 	backend_call_done(call);
 }
 
+static struct seen look(unsigned key);
+
 static void start_op(void)
 {
-	unsigned key = (unsigned)draw_next(KEYS), kind = (unsigned)draw_next(16);
+	unsigned key = (unsigned)draw_next(KEYS), kind = (unsigned)draw_next(17);
 	const char *name = name_of(key);
 	struct op *op = &ops[op_count];
 
@@ -152,7 +155,11 @@ static void start_op(void)
 		return;
 	*op = (struct op){.key = key, .ts = next_ts++, .acked = UINT_MAX, .busy = true};
 	op->started = events();
-	op->kind = kind < 9 ? PUT : kind < 10 ? STAGED : kind < 13 ? POST : DELETE;
+	op->kind = kind < 9    ? PUT
+	           : kind < 10 ? STAGED
+	           : kind < 13 ? POST
+	           : kind < 16 ? DELETE
+	                       : FORGET;
 	struct backend_msg *msg;
 	if (op->kind == PUT) {
 		size_t len = draw_next(12) ? draw_next(9000) : draw_next(300000);
@@ -172,8 +179,12 @@ static void start_op(void)
 		msg->stage = op->ts;
 	} else if (op->kind == POST) {
 		msg = rig_msg(BACKEND_OBJECT_POST, name, op->ts);
-	} else {
+	} else if (op->kind == DELETE) {
 		msg = rig_msg(BACKEND_OBJECT_DELETE, name, op->ts);
+	} else {
+		struct seen seen = look(key);
+		msg = rig_msg(BACKEND_OBJECT_FORGET, name, seen.ts);
+		msg->meta_ts = seen.meta_ts;
 	}
 	key_busy[key] = true;
 	flying++;
@@ -273,14 +284,17 @@ static void check_key(unsigned key, unsigned at, unsigned life)
 {
 	struct seen seen = look(key);
 	uint64_t must = 0;
-	bool deleted = false; /* then its tombstone may have gone */
+	bool deleted = false; /* then its tombstone may have gone; or it was forgotten */
 
 	for (unsigned i = life; i < op_count; i++) {
 		if (ops[i].key == key && ops[i].ok && ops[i].acked <= at && ops[i].ts > must) {
 			must = ops[i].ts;
-			deleted = ops[i].kind == DELETE;
+			deleted = ops[i].kind >= DELETE;
 		}
 	}
+	for (unsigned i = life; i < op_count; i++)
+		deleted |= ops[i].key == key && ops[i].kind == FORGET && ops[i].started <= at &&
+		           ops[i].ts > must;
 	if (must && (seen.known || !deleted) && (!seen.known || newest(&seen) < must))
 		fail_msg("acknowledged version lost: key%u ts +%llu, seen +%llu", key,
 		        (unsigned long long)(must - T),
@@ -385,8 +399,8 @@ static void check_shown(const struct snapshot *shot, unsigned at, unsigned life)
 		                                   now.deleted == then->deleted));
 		bool newer = then->known && then->deleted && !now.known; /* its tombstone went */
 		for (unsigned i = life; i < op_count && !same; i++)
-			newer |= ops[i].key == key && ops[i].started <= at && now.known &&
-			         ops[i].ts == newest(&now);
+			newer |= ops[i].key == key && ops[i].started <= at &&
+			         (now.known ? ops[i].ts == newest(&now) : ops[i].kind == FORGET);
 		if (!same && !newer)
 			fail_msg("key%u changed over a crash: known %d deleted %d +%lld +%lld, was "
 			         "known %d deleted %d +%lld +%lld",

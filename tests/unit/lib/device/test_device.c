@@ -815,6 +815,108 @@ static void tombstones_go_when_they_are_old_and_all_have_them(void **state)
 	assert_int_equal(rig_version(&rig, "o", NULL, &deleted), ERR_NOT_FOUND);
 }
 
+static enum err forget(const char *name, uint64_t ts, uint64_t meta_ts)
+{
+	struct backend_msg *msg = rig_msg(BACKEND_OBJECT_FORGET, name, ts);
+	struct rig_call call;
+
+	msg->meta_ts = meta_ts;
+	rig_send(&rig, &call, msg);
+	enum err err = call.call.reply.err;
+	backend_call_done(&call.call);
+	return err;
+}
+
+static void settle_all(void)
+{
+	struct device_unsettled u = {0};
+
+	while (device_next_unsettled(rig.device, u.lsn, &u))
+		device_settled(rig.device, 0, u.key, u.ts);
+}
+
+static void only_what_was_confirmed_is_forgotten(void **state)
+{
+	uint64_t ts;
+	bool deleted;
+
+	(void)state;
+	assert_int_equal(forget("o", T, 0), ERR_NOT_FOUND);
+	assert_int_equal(rig_put(&rig, "o", T, 300000), ERR_OK);
+	assert_int_equal(rig_post(&rig, "o", T + 5, "red"), ERR_OK);
+	assert_int_equal(forget("o", T + 1, 0), ERR_CONFLICT);
+	assert_int_equal(forget("o", T, 0), ERR_CONFLICT);
+	assert_int_equal(rig_get(&rig, "o", NULL, NULL), ERR_OK);
+	assert_int_equal(forget("o", T, T + 5), ERR_OK);
+	for (unsigned again = 0; again < 2; again++) {
+		assert_int_equal(rig_version(&rig, "o", &ts, &deleted), ERR_NOT_FOUND);
+		assert_int_equal(rig_get(&rig, "o", NULL, NULL), ERR_NOT_FOUND);
+		assert_int_equal(rig_post(&rig, "o", T + 6, "blue"), ERR_NOT_FOUND);
+		assert_int_equal(forget("o", T, T + 5), ERR_NOT_FOUND);
+		assert_int_equal(rig_put(&rig, "o", T - 1, 10), ERR_CONFLICT);
+		assert_int_equal(rig_put(&rig, "o", T, 10), ERR_CONFLICT);
+		reopen();
+	}
+	/* It may come again, and be forgotten again; tombstones too. */
+	assert_int_equal(rig_put(&rig, "o", T + 7, 10), ERR_OK);
+	assert_int_equal(rig_get(&rig, "o", NULL, NULL), ERR_OK);
+	assert_int_equal(forget("o", T + 7, 0), ERR_OK);
+	assert_int_equal(rig_put(&rig, "o", T + 7, 10), ERR_OK);
+	reopen();
+	assert_int_equal(rig_get(&rig, "o", NULL, NULL), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "o", T + 8), ERR_OK);
+	assert_int_equal(forget("o", T + 8, 0), ERR_OK);
+	reopen();
+	assert_int_equal(rig_version(&rig, "o", &ts, &deleted), ERR_NOT_FOUND);
+}
+
+/* The record of what is forgotten lies in a unit that stays longer than that of the forgetting. */
+static void what_is_forgotten_stays_so_while_its_record_is_there(void **state)
+{
+	struct device_version version;
+	char name[16];
+	uint8_t key[16];
+
+	(void)state;
+	rig_close(&rig);
+	rig.options.compact_rate = 64 << 20;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_int_equal(rig_put(&rig, "o", T, 1000), ERR_OK);
+	for (unsigned i = 0; i < 66; i++) {
+		snprintf(name, sizeof(name), "stays%u", i);
+		assert_int_equal(rig_put(&rig, name, T, 60000), ERR_OK);
+	}
+	for (unsigned i = 0; i < 4; i++) /* into the next unit */
+		assert_int_equal(rig_put(&rig, "x", T + i, 60000), ERR_OK);
+	assert_int_equal(forget("o", T, 0), ERR_OK);
+	for (unsigned i = 4; i < 150; i++)
+		assert_int_equal(rig_put(&rig, "x", T + i, 60000), ERR_OK);
+	settle_all();
+	rig_sleep(&rig, 10000000);
+	struct device_stats stats;
+	device_stats(rig.device, &stats);
+	assert_true(stats.freed_units > 0);
+	reopen();
+	assert_int_equal(rig_get(&rig, "stays0", NULL, NULL), ERR_OK);
+	assert_int_equal(rig_version(&rig, "o", NULL, NULL), ERR_NOT_FOUND);
+	/* When that unit is gone, nothing is left of it at all. */
+	for (unsigned i = 0; i < 66; i++) {
+		snprintf(name, sizeof(name), "stays%u", i);
+		assert_int_equal(rig_put(&rig, name, T + 1, 10), ERR_OK);
+	}
+	md5_digest("o", 1, key);
+	for (unsigned round = 0; round < 4; round++) {
+		for (unsigned i = 0; i < 150; i++)
+			assert_int_equal(
+			        rig_put(&rig, "x", T + 1000 * (round + 1) + i, 60000), ERR_OK);
+		settle_all();
+		rig_sleep(&rig, 10000000);
+	}
+	assert_int_equal(device_find_any(rig.device, 0, key, &version), ERR_NOT_FOUND);
+	reopen();
+	assert_int_equal(rig_version(&rig, "o", NULL, NULL), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -842,6 +944,8 @@ int main(void)
 	        T_(compaction_makes_way_for_others),
 	        T_(compaction_keeps_what_lives),
 	        T_(tombstones_go_when_they_are_old_and_all_have_them),
+	        T_(only_what_was_confirmed_is_forgotten),
+	        T_(what_is_forgotten_stays_so_while_its_record_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
