@@ -261,8 +261,9 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 		const struct proxy_stats *s = &node->reactors[i].proxy.stats;
 		buf_printf(out,
 		        "cairn_requests{reactor=\"%u\"} %llu\ncairn_errors{reactor=\"%u\"} %llu\n"
-		        "cairn_unsettled{reactor=\"%u\"} %llu\n",
+		        "cairn_unsettled{reactor=\"%u\"} %llu\n"
+		        "cairn_handoffs{reactor=\"%u\"} %llu\n",
 		        i, (unsigned long long)s->requests, i, (unsigned long long)s->errors, i,
-		        (unsigned long long)s->unsettled);
+		        (unsigned long long)s->unsettled, i, (unsigned long long)s->handoffs);
 	}
 }

@@ -10,6 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/mutant.h"
 #include "lib/log/log.h"
+#include "node/handoff.h"
 #include "node/reconcile.h"
 #include "proxy/repair.h"
 #include <stdlib.h>
@@ -24,6 +25,8 @@
 #define PUSHES       8    /* under way at once */
 #define RECONCILES   2
 #define FAILURES_MAX 16 /* pushes to one peer that failed in a row: it has to wait */
+
+#define NOBODY UINT32_MAX /* in place of a peer: partitions we are no primary of */
 
 enum { WAIT, TARGET, CHUNK, PEER, ASK, ANSWER, PUSH };
 
@@ -87,6 +90,9 @@ struct replicator {
 	uint32_t change_count, change_cap, change_at;
 	struct repair *pushes[PUSHES];
 	struct reconcile *reconciles[RECONCILES];
+	struct handoff *handoffs[PUSHES];
+	/* What another primary is nearer to bring is left to it, every other round. */
+	bool leaves, left, left_last[TARGETS];
 };
 
 static struct replicator *replicator_of(struct op *op)
@@ -202,6 +208,8 @@ static enum step replicate_target(struct op *op)
 	r->part = 0;
 	r->parts = 1ull << r->bits;
 	r->unsure = false;
+	r->leaves = !r->left_last[r->target];
+	r->left = false;
 	return op_go(op, CHUNK);
 }
 
@@ -217,6 +225,7 @@ static enum step end_target(struct replicator *r)
 	if (!r->unsure)
 		tell_agreed(r, true);
 	r->lagging |= r->unsure;
+	r->left_last[r->target] = r->left;
 	r->target++;
 	return op_go(&r->op, TARGET);
 }
@@ -250,8 +259,11 @@ static void look_up(struct replicator *r, const struct ring_set *rings, uint64_t
 	for (unsigned i = 0; i < 8; i++)
 		key[i] = (uint8_t)(prefix >> (56 - 8 * i));
 	place_of_key(rings, key, &place);
-	if (!place_bit(&place, r->device->id))
+	if (!place_bit(&place, r->device->id)) {
+		if (r->kind == BACKEND_OBJECT)
+			add_pair(r, NOBODY, prefix);
 		return;
+	}
 	for (unsigned i = 0; i < place.count; i++) {
 		if (place.devices[i] != r->device->id)
 			add_pair(r, place.devices[i], prefix);
@@ -311,11 +323,12 @@ static enum step replicate_peer(struct op *op)
 	return op_go(op, ASK);
 }
 
-/* Nothing more with this peer in this chunk. */
+/* Nothing more with this peer in this chunk. What is not ours has no part in what is agreed. */
 static enum step leave_peer(struct replicator *r)
 {
 	fan_done(&r->fan);
-	r->unsure = true;
+	r->lagging = true;
+	r->unsure |= r->peer != NOBODY;
 	r->digests.count = r->keys.count = 0;
 	r->change_count = r->change_at = 0;
 	return op_go(&r->op, PEER);
@@ -386,26 +399,30 @@ static enum step replicate_ask(struct op *op)
 		take_ranges(r, &r->digests,
 		        whole ? BACKEND_RANGES_MAX : BACKEND_DIGESTS_MAX >> FAN_OUT);
 	}
-	fan_start(&r->fan, op, r->proxy, question(r), devices, 2, DEADLINE_MS);
+	fan_start(&r->fan, op, r->proxy, question(r), devices, r->peer == NOBODY ? 1 : 2,
+	        DEADLINE_MS);
 	return op_go(op, ANSWER);
 }
 
 /* --- answers --- */
 
+/* theirs NULL: nobody has anything. */
 static bool take_digests(struct replicator *r, const struct buf *ours, const struct buf *theirs)
 {
 	size_t count = (size_t)r->asked_count << r->fan_out;
 
-	if (ours->len != theirs->len || ours->len != count * sizeof(struct backend_digest))
+	if (ours->len != count * sizeof(struct backend_digest) ||
+	        (theirs && theirs->len != ours->len))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		const struct range *from = &r->asked[i >> r->fan_out];
 		unsigned bits = from->bits + r->fan_out;
 		uint64_t part = i & ((1ull << r->fan_out) - 1);
 		uint64_t prefix = from->prefix | (r->fan_out ? part << (64 - bits) : 0);
-		struct backend_digest a, b;
+		struct backend_digest a, b = {0};
 		memcpy(&a, ours->data + i * sizeof(a), sizeof(a));
-		memcpy(&b, theirs->data + i * sizeof(b), sizeof(b));
+		if (theirs)
+			memcpy(&b, theirs->data + i * sizeof(b), sizeof(b));
 		if (memcmp(&a, &b, sizeof(a)) == 0)
 			continue;
 		uint64_t most = a.count > b.count ? a.count : b.count;
@@ -424,13 +441,31 @@ static void add_change(struct replicator *r, const struct backend_key *version, 
 	r->changes[r->change_count++] = (struct change){*version, part};
 }
 
+/* Of the primaries but the peer, the first brings it what it lacks. When that one lacks it too, or
+ * is away, the others do a round later. */
+static bool is_left(struct replicator *r, const uint8_t key[16])
+{
+	struct place place;
+	unsigned i = 0;
+
+	if (!r->leaves)
+		return false;
+	place_of_key(rings_of(r), key, &place);
+	while (i < place.count && place.devices[i] == r->peer)
+		i++;
+	if (i == place.count || place.devices[i] == r->device->id)
+		return false;
+	r->left = r->unsure = true;
+	return true;
+}
+
 static void judge(
         struct replicator *r, const struct backend_key *ours, const struct backend_key *theirs)
 {
 	enum replicate_need need = replicate_need(ours, theirs, r->before_ts);
 
 	r->differences += replicate_differs(ours, theirs, r->before_ts);
-	if (need != REPLICATE_NOTHING)
+	if (need != REPLICATE_NOTHING && !is_left(r, ours->key))
 		add_change(r, ours, need == REPLICATE_METADATA ? REPAIR_METADATA : REPAIR_WHOLE);
 }
 
@@ -443,7 +478,8 @@ static void judge_database(struct replicator *r, const void *ours, const void *t
 		return;
 	memcpy(version.key, ours ? ours : theirs, 16);
 	r->differences++;
-	add_change(r, &version, REPAIR_WHOLE);
+	if (!is_left(r, version.key))
+		add_change(r, &version, REPAIR_WHOLE);
 }
 
 static void judge_item(struct replicator *r, const void *ours, const void *theirs)
@@ -459,6 +495,19 @@ static void judge_item(struct replicator *r, const void *ours, const void *their
 	if (theirs)
 		memcpy(&b, theirs, sizeof(b));
 	judge(r, ours ? &a : NULL, theirs ? &b : NULL);
+}
+
+/* All that we have of keys that are not ours. */
+static void take_strays(struct replicator *r, const struct backend_reply *ours)
+{
+	struct backend_key key;
+
+	for (size_t at = 0; ours->items.len - at >= sizeof(key); at += sizeof(key)) {
+		memcpy(&key, ours->items.data + at, sizeof(key));
+		r->differences++;
+		if (!key.corrupt)
+			add_change(r, &key, REPAIR_WHOLE);
+	}
 }
 
 /* Both in the order of keys. What one side had no room for is left to the next round. */
@@ -488,14 +537,17 @@ static enum step replicate_answer(struct op *op)
 
 	if (fan_open(&r->fan))
 		return STEP_WAIT;
+	bool alone = r->peer == NOBODY;
 	const struct backend_reply *ours = &r->fan.calls[0].reply;
-	const struct backend_reply *theirs = &r->fan.calls[1].reply;
-	if (ours->err || theirs->err)
+	const struct backend_reply *theirs = alone ? NULL : &r->fan.calls[1].reply;
+	if (ours->err || (theirs && theirs->err))
 		return leave_peer(r);
-	if (r->asked_keys)
+	if (!r->asked_keys && !take_digests(r, &ours->items, theirs ? &theirs->items : NULL))
+		return leave_peer(r);
+	if (r->asked_keys && alone)
+		take_strays(r, ours);
+	else if (r->asked_keys)
 		take_keys(r, ours, theirs);
-	else if (!take_digests(r, &ours->items, &theirs->items))
-		return leave_peer(r);
 	fan_done(&r->fan);
 	return op_go(op, r->change_count ? PUSH : ASK);
 }
@@ -512,7 +564,8 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 		return;
 	}
 	r->failures++;
-	r->unsure = true;
+	r->lagging = true;
+	r->unsure |= r->peer != NOBODY;
 	atomic_fetch_add(&d->seen.push_errors, 1);
 }
 
@@ -553,6 +606,39 @@ static unsigned collect_reconciled(struct replicator *r)
 	return busy;
 }
 
+static unsigned collect_handoffs(struct replicator *r)
+{
+	unsigned busy = 0;
+	enum err err;
+
+	for (unsigned i = 0; i < PUSHES; i++) {
+		if (!r->handoffs[i])
+			continue;
+		if (!handoff_outcome(r->handoffs[i], &err)) {
+			busy++;
+			continue;
+		}
+		handoff_unref(TAKE(r->handoffs[i]));
+		pushed(r, err, 1);
+	}
+	return busy;
+}
+
+static unsigned push_strays(struct replicator *r)
+{
+	unsigned started = 0;
+
+	for (unsigned i = 0; i < PUSHES && r->change_at < r->change_count; i++) {
+		if (r->handoffs[i])
+			continue;
+		const struct change *c = &r->changes[r->change_at++];
+		r->handoffs[i] =
+		        handoff_start(r->proxy, &r->op, r->target, &c->version, r->device->id);
+		started++;
+	}
+	return started;
+}
+
 static unsigned push_objects(struct replicator *r)
 {
 	unsigned started = 0;
@@ -587,11 +673,13 @@ static unsigned push_databases(struct replicator *r)
 static enum step replicate_push(struct op *op)
 {
 	struct replicator *r = replicator_of(op);
-	unsigned busy = collect_pushed(r) + collect_reconciled(r);
+	unsigned busy = collect_pushed(r) + collect_reconciled(r) + collect_handoffs(r);
 	bool gives_up = r->failures >= FAILURES_MAX;
 
 	if (!gives_up)
-		busy += r->kind == BACKEND_OBJECT ? push_objects(r) : push_databases(r);
+		busy += r->kind != BACKEND_OBJECT ? push_databases(r)
+		        : r->peer == NOBODY       ? push_strays(r)
+		                                  : push_objects(r);
 	if (busy)
 		return STEP_WAIT;
 	if (gives_up)

@@ -1,5 +1,6 @@
 #include "proxy/commit.h"
 #include "proxy/ec_put.h"
+#include "proxy/handoff.h"
 #include "proxy/settle.h"
 
 #include "lib/base/mutant.h"
@@ -354,8 +355,33 @@ bool commit_ready(struct commit *c)
 	return c->phase == SETTLED;
 }
 
+/* A primary that did not answer, or could not, has missed what is acknowledged: a copy goes to who
+ * stands in for it. A fragment would be of no use there; a POST alone has no body to stand on. */
+static void hand_off(struct commit *c)
+{
+	const struct backend_call *has = NULL;
+	unsigned missed = 0;
+
+	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE;
+	if (c->err || c->fragments || (!deletes && c->msg->op != BACKEND_OBJECT_PUT))
+		return;
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		if (call->answered && call->reply.err == ERR_OK)
+			has = call;
+		else
+			missed += !call->answered || (call->reply.err != ERR_CONFLICT &&
+			                                     call->reply.err != ERR_NOT_FOUND);
+	}
+	if (has && missed)
+		handoff_copy(
+		        c->proxy, c->msg->policy, c->msg->key, c->msg->ts, deletes, has->device);
+}
+
 void commit_done(struct commit *c)
 {
+	if (c->phase == SETTLED)
+		hand_off(c);
 	/* Not before the last device has answered: word of a record that is not there yet is lost.
 	 */
 	for (unsigned i = 0; c->settles && i < c->place.count; i++)

@@ -65,7 +65,7 @@ struct cluster {
 };
 
 struct proxy_stats {
-	uint64_t requests, errors, open, unsettled;
+	uint64_t requests, errors, open, unsettled, handoffs;
 };
 
 struct proxy {
@@ -87,6 +87,7 @@ struct proxy {
 	struct hash pages;      /* pages.c */
 	struct list page_lru;
 	size_t page_bytes, page_bytes_max;
+	unsigned handoffs_open; /* handoff.c */
 	struct proxy_stats stats;
 };
 
