@@ -67,12 +67,13 @@ static enum step end(struct reconcile *r, enum err err)
 
 /* --- what each knows of itself --- */
 
+/* Account, container and no object, each with its NUL. */
 static bool take_names(struct reconcile *r, const struct buf *path)
 {
-	size_t a = strnlen(path->data, path->len);
+	size_t a = path->len ? strnlen(path->data, path->len) : 0;
 
-	if (path->len < 2 || a + 1 >= path->len ||
-	        strnlen(path->data + a + 1, path->len - a - 1) + a + 2 != path->len)
+	if (path->len < 3 || a + 1 >= path->len ||
+	        strnlen(path->data + a + 1, path->len - a - 1) + a + 3 != path->len)
 		return false;
 	r->account = mem_strdup(path->data);
 	r->container = r->kind == BACKEND_CONTAINER ? mem_strdup(path->data + a + 1) : NULL;

@@ -563,7 +563,9 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 		atomic_fetch_add(&d->seen.pushed, count);
 		return;
 	}
-	r->failures++;
+	if (!r->failures++)
+		log_info("replicate", "device=%u peer=%d kind=%d err=%s", d->id, (int)r->peer,
+		        r->kind, err_name(err));
 	r->lagging = true;
 	r->unsure |= r->peer != NOBODY;
 	atomic_fetch_add(&d->seen.push_errors, 1);

@@ -13,7 +13,8 @@ enum {
 	INDEX_EXTENTS = 4,
 	INDEX_CORRUPT = 8,
 	INDEX_EXPIRES = 16,
-	INDEX_FORGOTTEN = 32 /* as if it were not there: kept so that a restart does not find it again */
+	INDEX_FORGOTTEN =
+	        32 /* as if it were not there: kept so that a restart does not find it again */
 };
 
 struct index_entry {

@@ -113,7 +113,7 @@ struct device_write {
 	uint8_t policy, key[16];
 	bool deleted, expires; /* expires: the headers have an X-Delete-At */
 	bool forgotten; /* deleted, and with the times of the version that is to be forgotten */
-	uint64_t ts, meta_ts;  /* meta_ts: of the last POST, or 0 */
+	uint64_t ts, meta_ts; /* meta_ts: of the last POST, or 0 */
 	const char *account, *container, *object;
 	const void *headers;
 	size_t headers_len;

@@ -485,7 +485,7 @@ static void run_compare(struct request *request)
 	buf_str(&reply->path, space->account ? space->account : "");
 	buf_char(&reply->path, 0);
 	buf_str(&reply->path, space->container ? space->container : "");
-	buf_char(&reply->path, 0);
+	buf_add(&reply->path, "\0", 2); /* its NUL, and no object */
 	memcpy(reply->etag, space->now.hash, sizeof(reply->etag));
 	reply->size = space->now.rows;
 	request_finish(request, reply->items.err);

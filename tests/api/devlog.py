@@ -11,7 +11,9 @@ class Version:
     def __init__(self, record, body):
         (self.key, self.ts, meta_ts, self.size, _, self.etag, account, container, name, _, headers, _,
          self.extents, _) = struct.unpack_from("<16sQQQQ16sHHHHIIII", record, 64)
+        self.lsn = struct.unpack_from("<Q", record, 16)[0]
         self.deleted = record[32] == TOMBSTONE
+        self.forgotten = bool(record[35] & 8)
         self.meta_ts = max(self.ts, meta_ts)
         at = 64 + struct.calcsize("<16sQQQQ16sHHHHIIII")
         self.account = record[at:at + account].decode()
@@ -24,7 +26,7 @@ class Version:
         self.body = bytes(body)
 
     def rank(self):
-        return self.ts, self.meta_ts
+        return self.ts, self.meta_ts, self.lsn
 
     def content(self):
         """All that replicas of it have in common; a tombstone is its key."""
