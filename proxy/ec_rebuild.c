@@ -1,4 +1,4 @@
-/* find -> (fetch -> stage)* -> put -> wait */
+/* find -> [commit] -> (fetch -> stage)* -> put -> wait */
 #include "proxy/ec_rebuild.h"
 #include "proxy/ec_fetch.h"
 #include "proxy/ec_put.h"
@@ -10,7 +10,7 @@
 
 #define DEADLINE_MS 30000
 
-enum { FIND, FETCH, STAGE, PUT, WAIT };
+enum { FIND, COMMIT, FETCH, STAGE, PUT, WAIT };
 
 struct ec_rebuild {
 	struct op op;
@@ -29,7 +29,8 @@ struct ec_rebuild {
 	unsigned head;   /* of the answers: whose headers hold */
 	bool committed, decided;
 	enum err err;
-	struct fan found, staged, put, unstage;
+	uint64_t drafts; /* of the place: targets that have it, and need only be told */
+	struct fan found, commit, staged, put, unstage;
 };
 
 static struct ec_rebuild *rebuild_of(struct op *op)
@@ -87,7 +88,8 @@ static void see(struct ec_rebuild *r, unsigned at)
 	r->fetch.size = reply->fragment.size;
 }
 
-/* Several may be at the same at once: what a target has by now is not made again. */
+/* Several may be at the same at once: what a target has by now is not made again. Of a draft it has
+ * it is told that it is the version. */
 static void skip_written(struct ec_rebuild *r)
 {
 	unsigned n = 0;
@@ -95,9 +97,8 @@ static void skip_written(struct ec_rebuild *r)
 	for (unsigned i = 0; i < r->to_count; i++) {
 		uint64_t bit = place_bit(&r->fetch.place, r->to[i]);
 		const struct backend_reply *reply = &r->found.calls[__builtin_ctzll(bit)].reply;
-		if (!reply->err && reply->fragment.index == r->to_index[i] &&
-		        !(r->committed && reply->draft_ts)) {
-			r->written |= bit;
+		if (!reply->err && reply->fragment.index == r->to_index[i]) {
+			*(r->committed && reply->draft_ts ? &r->drafts : &r->written) |= bit;
 			continue;
 		}
 		r->to[n] = r->to[i];
@@ -106,6 +107,19 @@ static void skip_written(struct ec_rebuild *r)
 	}
 	r->to_count = n;
 	r->good = n ? ~0ull >> (64 - n) : 0;
+}
+
+static enum step make(struct ec_rebuild *r)
+{
+	if (!r->to_count)
+		return give_up(r, ERR_OK);
+	/* What a target has is another one's. */
+	for (unsigned i = 0; i < r->to_count; i++)
+		r->fetch.sources[r->to_index[i]].usable = false;
+	if (ec_fetch_usable(&r->fetch) < r->fetch.ec->k)
+		return give_up(r, ERR_UNAVAILABLE);
+	r->archive = fragment_archive(r->fetch.ec->k, r->fetch.size);
+	return op_go(&r->op, r->archive ? FETCH : PUT);
 }
 
 static enum step rebuild_find(struct op *op)
@@ -125,15 +139,29 @@ static enum step rebuild_find(struct op *op)
 	for (unsigned i = 0; i < r->found.count; i++)
 		see(r, i);
 	skip_written(r);
-	if (!r->to_count)
-		return give_up(r, ERR_OK);
-	/* What a target has is no help: it is a draft, or another one's. */
-	for (unsigned i = 0; i < r->to_count; i++)
-		r->fetch.sources[r->to_index[i]].usable = false;
-	if (ec_fetch_usable(&r->fetch) < r->fetch.ec->k)
+	return r->drafts ? op_go(op, COMMIT) : make(r);
+}
+
+static enum step rebuild_commit(struct op *op)
+{
+	struct ec_rebuild *r = rebuild_of(op);
+	const struct place *place = &r->fetch.place;
+
+	if (!r->commit.count) {
+		uint32_t devices[PLACE_MAX];
+		unsigned n = 0;
+		for (uint64_t left = r->drafts; left; left &= left - 1)
+			devices[n++] = place->devices[__builtin_ctzll(left)];
+		fan_start(&r->commit, op, r->proxy, message(r, BACKEND_OBJECT_COMMIT), devices, n,
+		        DEADLINE_MS);
+	}
+	if (fan_open(&r->commit))
+		return STEP_WAIT;
+	r->written |=
+	        fan_mask(&r->commit, place, ERR_OK) | fan_mask(&r->commit, place, ERR_CONFLICT);
+	if (r->drafts & ~r->written)
 		return give_up(r, ERR_UNAVAILABLE);
-	r->archive = fragment_archive(r->fetch.ec->k, r->fetch.size);
-	return op_go(op, r->archive ? FETCH : PUT);
+	return make(r);
 }
 
 static enum step rebuild_fetch(struct op *op)
@@ -214,13 +242,16 @@ static enum step rebuild_wait(struct op *op)
 		if (took(&r->put.calls[i].reply))
 			r->written |= place_bit(&r->fetch.place, r->to[i]);
 	}
-	unsigned n = (unsigned)__builtin_popcountll(r->written);
-	decide(r, n == r->to_count ? ERR_OK : ERR_UNAVAILABLE);
+	bool all = true;
+	for (unsigned i = 0; i < r->to_count; i++)
+		all &= (r->written & place_bit(&r->fetch.place, r->to[i])) != 0;
+	decide(r, all ? ERR_OK : ERR_UNAVAILABLE);
 	return STEP_DONE;
 }
 
 static const struct op_state states[] = {
-        [FIND] = {"find", rebuild_find, TO(FETCH) | TO(PUT), 0},
+        [FIND] = {"find", rebuild_find, TO(COMMIT) | TO(FETCH) | TO(PUT), 0},
+        [COMMIT] = {"commit", rebuild_commit, TO(FETCH) | TO(PUT), 0},
         [FETCH] = {"fetch", rebuild_fetch, TO(STAGE) | TO(PUT), 0},
         [STAGE] = {"stage", rebuild_stage, TO(FETCH), 0},
         [PUT] = {"put", rebuild_put, TO(WAIT), 0},
@@ -242,6 +273,7 @@ static void release(struct op *op)
 	struct ec_rebuild *r = rebuild_of(op);
 
 	fan_done(&r->found);
+	fan_done(&r->commit);
 	fan_done(&r->staged);
 	fan_done(&r->put);
 	fan_done(&r->unstage);
