@@ -72,6 +72,7 @@ WIRE     = 0
 WIRE_PORT= $(shell echo $$((6200 + $(PORT_BASE))))
 DEVICES  = 4
 REPLICAS = 3
+EC       =
 
 deps-build:
 	@tools/install-deps build
@@ -79,7 +80,7 @@ deps-build:
 up: deps-build
 	@$(MAKE) --no-print-directory all
 	@$(B)/cairn up --state "$(VAR)" --port $(PORT) --devices $(DEVICES) --replicas $(REPLICAS) \
-		$(if $(filter-out 0,$(WIRE)),--wire $(WIRE_PORT))
+		$(if $(filter-out 0,$(WIRE)),--wire $(WIRE_PORT)) $(if $(EC),--ec $(EC))
 
 down:
 	@$(B)/cairn down --state "$(VAR)"
@@ -162,13 +163,13 @@ clean:
 
 help:
 	@echo "make up | down        a cloud on this machine, with its state in ./var"
-	@echo "                      VAR=DIR PORT_BASE=N DEVICES=N REPLICAS=N WIRE=1 (at the first start)"
+	@echo "                      VAR=DIR PORT_BASE=N DEVICES=N REPLICAS=N EC=K+M WIRE=1 (at the first start)"
 	@echo "make all              build $(B)/cairn; B=DIR moves it, Q= shows commands whole"
 	@echo "make unit             the fast tests"
 	@echo "make cluster          N=5 nodes in network namespaces of this machine; make cluster-down"
 	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them; check-sim SEED= ROUNDS=,"
 	@echo "                      check-mutants (does the simulation notice every rule that is broken?)"
-	@echo "make bench            the comparison with Swift, nginx and fio"
+	@echo "make bench | bench-ec the comparison with Swift, nginx and fio; the erasure code beside isa-l"
 	@echo "make lint | format    the rules of the tree; clang-format"
 	@echo "make install          into PREFIX=$(PREFIX), below DESTDIR= ; uninstall keeps all data"
 	@echo "make clean            remove what was built"

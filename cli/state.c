@@ -82,8 +82,11 @@ static void conf_text(const struct state *state, const char *dir, struct buf *ou
 	        "# Written at first start. `cairn node --print-config` lists every option.\n"
 	        "[node]\nstate_dir = %s\nport = %d\n\n"
 	        "[cluster]\nreplicas = %d\nhash_suffix = %s\n"
-	        "policy = 0 Policy-0\npolicy = 1 silver\n\n[devices]\n",
+	        "policy = 0 Policy-0\npolicy = 1 silver\n",
 	        dir, state->port, state->replicas, suffix);
+	if (state->k)
+		buf_printf(out, "policy = 2 ec type=ec k=%u m=%u\n", state->k, state->m);
+	buf_str(out, "\n[devices]\n");
 	for (int i = 0; i < state->devices; i++)
 		buf_printf(out, "device = d%d\n", i);
 	if (state->wire) {

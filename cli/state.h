@@ -9,7 +9,8 @@
 struct state {
 	const char *dir; /* absolute after state_create's caller resolved it */
 	int port, devices, replicas;
-	int wire; /* port; 0: none */
+	int wire;      /* port; 0: none */
+	unsigned k, m; /* of the policy "ec"; 0: there is none */
 	/* Of its configuration: */
 	char address[64];       /* to reach the API at from here */
 	bool tls;               /* the API speaks HTTPS */

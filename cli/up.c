@@ -31,7 +31,7 @@ static int usage(FILE *out, const char *command, int code)
 	if (strcmp(command, "up") == 0)
 		fprintf(out,
 		        "Usage: cairn up [--state DIR] [--port N] [--devices N] [--replicas N]\n"
-		        "                [--wire N]\n\n"
+		        "                [--wire N] [--ec K+M]\n\n"
 		        "Starts a one-machine cloud in the background and waits until it "
 		        "serves.\n\n"
 		        "  --state DIR    where everything is kept (./var)\n"
@@ -40,7 +40,9 @@ static int usage(FILE *out, const char *command, int code)
 		        "  --replicas N   copies of every object (3); first start only\n"
 		        "  --wire N       its devices are asked by the nodes' protocol, at that "
 		        "port; "
-		        "first start only\n");
+		        "first start only\n"
+		        "  --ec K+M       a policy `ec` that cuts objects into K fragments "
+		        "and M of parity; first start only\n");
 	else
 		fprintf(out, "Usage: cairn %s [--state DIR]\n", command);
 	return code;
@@ -55,11 +57,21 @@ static int number(const char *text)
 	return *text && !*end && n >= 0 && n <= INT_MAX ? (int)n : -1;
 }
 
+/* "4+2": what the configuration takes. */
+static bool code(const char *text, struct state *state)
+{
+	int end = 0;
+
+	return sscanf(text, "%2u+%2u%n", &state->k, &state->m, &end) == 2 && !text[end] &&
+	       state->k >= 1 && state->m >= 1 && state->m <= 8 && state->k + state->m <= 16;
+}
+
 static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 {
 	static const struct option longs[] = {{"state", 1, 0, 's'}, {"port", 1, 0, 'p'},
 	        {"devices", 1, 0, 'd'}, {"replicas", 1, 0, 'r'}, {"wire", 1, 0, 'w'},
-	        {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+	        {"ec", 1, 0, 'e'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+	bool coded = true;
 	int c;
 
 	*state = (struct state){.dir = "var", .port = 8080, .devices = 4, .replicas = 3};
@@ -81,24 +93,34 @@ static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 		case 'w':
 			state->wire = number(optarg);
 			break;
+		case 'e':
+			coded = code(optarg, state);
+			break;
 		default:
 			*ret_code = usage(c == 'h' ? stdout : stderr, argv[0], c == 'h' ? 0 : 2);
 			return false;
 		}
 	}
-	if (optind < argc || state->port < 1 || state->port > 65535 || state->wire < 0 ||
+	if (optind < argc || !coded || state->port < 1 || state->port > 65535 || state->wire < 0 ||
 	        state->wire > 65535 || state->devices < 1 || state->devices > 64 ||
 	        state->replicas < 1 || state->replicas > 16) {
 		fprintf(stderr, "cairn: %s\n\n",
 		        optind < argc ? "there is a word too many"
 		                      : "--port and --wire are 1 to 65535, --devices 1 to 64, "
-		                        "--replicas 1 to 16");
+		                        "--replicas 1 to 16, --ec K+M with M at most 8 and "
+		                        "16 together");
 		*ret_code = usage(stderr, argv[0], 2);
 		return false;
 	}
 	if (state->replicas > state->devices) {
 		fprintf(stderr, "cairn: %d replicas need at least as many devices, not %d\n",
 		        state->replicas, state->devices);
+		*ret_code = 2;
+		return false;
+	}
+	if (state->k + state->m > (unsigned)state->devices) {
+		fprintf(stderr, "cairn: %u+%u fragments need at least as many devices, not %d\n",
+		        state->k, state->m, state->devices);
 		*ret_code = 2;
 		return false;
 	}

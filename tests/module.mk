@@ -19,3 +19,11 @@ $(B)/mutants/%.o: %.c
 $(B)/cairn-sim: $(SIM:%.c=$(B)/%.o) $(MUTANTS:%.c=$(B)/mutants/%.o) $(B)/libcairn.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(B)/tests/bench/ec: tests/bench/ec.c $(B)/libcairn.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) $(B)/libcairn.a $(LDLIBS) -o $@
+bench-ec: $(B)/tests/bench/ec
+	@$<
+.PHONY: bench-ec

@@ -8,9 +8,11 @@ import threading
 
 import pytest
 
-from conftest import Cloud, User, wait_for
+from conftest import Cloud, User, free_port, wait_for
 from test_durability import Writer
 from test_durability import check as check_writers
+from test_hostile import write_conf
+from test_hung import StuckDisk, timed
 
 EC42 = "policy = 2 ec42 gilded type=ec k=4 m=2"
 SIZES = [0, 1, 63, 64, 65, 255, 4096, 100000, 131072, 131073, 1 << 20, (1 << 20) + 1, (4 << 20) - 1, 4 << 20,
@@ -24,17 +26,20 @@ def data(name, size):
     return b"".join(blocks)[:size]
 
 
-def start(devices=8, replicas=3, lines=(EC42,)):
-    cloud = Cloud(devices=devices, replicas=replicas, conf={"cluster": list(lines)})
+def start(devices=8, replicas=3, lines=(EC42,), conf=None):
+    cloud = Cloud(devices=devices, replicas=replicas, conf=dict(conf or {}, cluster=list(lines)))
     cloud.up()
     user = User(cloud, "test:tester", "testing")
     assert user.request("PUT", "/e", headers={"X-Storage-Policy": lines[0].split()[3]}).status_code == 201
     return cloud, user
 
 
-@pytest.fixture(scope="module")
-def ec():
-    cloud, user = start()
+@pytest.fixture(scope="module", params=["local", "wire"])
+def ec(request):
+    conf = {}
+    if request.param == "wire":
+        conf["wire"] = ["port = %d" % free_port(), "loopback = yes", "key = k " + "5" * 64]
+    cloud, user = start(conf=conf)
     yield cloud, user
     cloud.close()
 
@@ -325,5 +330,59 @@ def test_space():
         wait_for(lambda: sum(cloud.metric("cairn_device_unsettled")) == 0, 30)
         took = sum(cloud.metric("cairn_device_live_bytes")) - before
         assert took < 24 * 1.6 * (1 << 20), took / 24 / (1 << 20)
+    finally:
+        cloud.close()
+
+
+def test_two_of_six_hang():
+    """Disks that end no operation: clients wait a little at first, then not at all."""
+    cloud = Cloud(devices=6, replicas=5)
+    disks = []
+    try:
+        for i in (0, 1):
+            disks.append(StuckDisk(cloud, i))
+        write_conf(cloud, "unit_bytes = 4M\ndevice_bytes = 256M\n[cluster]\npolicy = 0 p\n%s\n[devices]" % EC42)
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        assert user.request("PUT", "/e", headers={"X-Storage-Policy": "ec42"}).status_code == 201
+        bodies = {"h%d" % i: data("h%d" % i, size) for i, size in enumerate([0, 700, 70000, 1 << 20, 6000001] * 3)}
+        for name, body in bodies.items():
+            put(user, name, body)
+        [disk.hang() for disk in disks]
+        for name, body in bodies.items():
+            r, took = timed(user.request, "GET", "/e/" + name)
+            assert r.status_code == 200 and r.content == body and took < 12, (name, r.status_code, took)
+        wait_for(lambda: sum(cloud.metric("cairn_device_up")) == 4, 30)
+        for name, body in bodies.items():
+            r, took = timed(user.request, "GET", "/e/" + name)
+            assert r.status_code == 200 and r.content == body and took < 2, (name, r.status_code, took)
+        r, took = timed(user.request, "PUT", "/e/new", data=b"new")
+        assert r.status_code == 503 and took < 2
+        disks[0].go_on()
+        wait_for(lambda: sum(cloud.metric("cairn_device_up")) == 5, 30)
+        put(user, "new", data("new", 5000000))
+        disks[1].go_on()
+        wait_for(lambda: sum(cloud.metric("cairn_device_up")) == 6, 30)
+        check(user, "new", data("new", 5000000))
+    finally:
+        for disk in disks:
+            disk.go_on()
+        cloud.cairn("down", "--state", cloud.state, check=False)
+        for disk in disks:
+            disk.close()
+        cloud.close()
+
+
+def test_up_with_a_coded_policy(tmp_path):
+    cloud = Cloud(devices=6)
+    try:
+        out = cloud.cairn("up", "--state", cloud.state, "--port", str(cloud.port), "--devices", "6", "--ec", "4+2")
+        user = User(cloud, "test:tester", "testing")
+        assert user.request("PUT", "/e", headers={"X-Storage-Policy": "ec"}).status_code == 201, out.stdout
+        put(user, "o", data("o", 3000000))
+        check(user, "o", data("o", 3000000))
+        for bad in ("4", "4+", "0+2", "12+5", "4+9", "8+4"):
+            assert cloud.cairn("up", "--state", str(tmp_path / "v"), "--devices", "6", "--ec", bad,
+                               check=False).returncode == 2
     finally:
         cloud.close()
