@@ -7,5 +7,6 @@ int version_main(int argc, char **argv);
 int up_main(int argc, char **argv);
 int down_main(int argc, char **argv);
 int status_main(int argc, char **argv);
+int audit_main(int argc, char **argv);
 
 #endif

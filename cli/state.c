@@ -2,6 +2,7 @@
 
 #include "lib/env/env.h"
 #include "node/node.h"
+#include "proxy/audit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char users[] = "user = test:tester testing .admin\n"
@@ -249,17 +251,18 @@ static int connected(const struct state *state)
 	return fd;
 }
 
-/* A small GET; false unless it is answered with 200 in time. */
-static bool get(const struct state *state, const char *path, struct buf *body)
+/* A small GET, with header lines or ""; false unless it is answered with 200 in time. */
+static bool get(const struct state *state, const char *path, const char *headers, struct buf *body)
 {
+	AUTO(buf) struct buf request = BUF_NONE;
 	char data[8192];
 	ssize_t n;
 
 	int fd = connected(state);
 	if (fd < 0)
 		return false;
-	int len = snprintf(data, sizeof(data), "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", path);
-	if (send(fd, data, (size_t)len, MSG_NOSIGNAL) == len) {
+	buf_printf(&request, "GET %s HTTP/1.0\r\nHost: localhost\r\n%s\r\n", path, headers);
+	if (send(fd, request.data, request.len, MSG_NOSIGNAL) == (ssize_t)request.len) {
 		while ((n = recv(fd, data, sizeof(data), 0)) > 0)
 			buf_add(body, data, (size_t)n);
 	}
@@ -272,7 +275,7 @@ bool state_healthy(const struct state *state)
 	AUTO(buf) struct buf body = BUF_NONE;
 
 	if (!state->tls)
-		return get(state, "/healthcheck", &body);
+		return get(state, "/healthcheck", "", &body);
 	int fd = connected(state);
 	if (fd >= 0)
 		close(fd);
@@ -290,24 +293,78 @@ static const char *human(double bytes, char text[16])
 	return text;
 }
 
+/* Value of a device's metric in the text, or 0. */
+static double metric_of(const char *text, const char *name, unsigned id)
+{
+	char want[80];
+
+	snprintf(want, sizeof(want), "\ncairn_%s{device=\"%u\"} ", name, id);
+	const char *at = strstr(text, want);
+	return at ? atof(at + strlen(want)) : 0;
+}
+
+static void print_ago(const char *what, double then)
+{
+	double ago = difftime(time(NULL), (time_t)then);
+
+	if (then > 0)
+		printf("%s %.0f s ago", what, ago > 0 ? ago : 0);
+	else
+		printf("%s not since the start", what);
+}
+
+/* The oldest of the devices' last rounds counts; what is left, all together. */
+static void print_replication(const char *text, unsigned devices)
+{
+	double complete = 0, equal = 0, parts = 0, waiting = 0, rate = 0;
+	AUTO(buf) struct buf lagging = BUF_NONE;
+
+	for (unsigned id = 0; id < devices; id++) {
+		double c = metric_of(text, "replicate_complete_seconds", id);
+		double e = metric_of(text, "replicate_equal_seconds", id);
+		complete = !id || c < complete ? c : complete;
+		equal = !id || e < equal ? e : equal;
+		parts += metric_of(text, "replicate_partitions", id);
+		waiting += metric_of(text, "replicate_waiting", id);
+		rate += metric_of(text, "replicate_push_rate", id);
+		if (metric_of(text, "replicate_lagging", id) > 0)
+			buf_printf(&lagging, " %u", id);
+	}
+	printf("replication ");
+	print_ago("complete", complete);
+	print_ago(", all equal", equal);
+	if (lagging.len)
+		printf("; devices that could not reach all others, or wait for them:%s",
+		        buf_text(&lagging));
+	if (parts > 0)
+		printf("; %.0f partitions differed in the last round", parts);
+	if (waiting > 0 || rate > 0)
+		printf("; %.0f objects a second are brought, at least %.0f are lacking", rate,
+		        waiting);
+	if (waiting > 0 && rate > 0)
+		printf(": %.0f s to go", waiting / rate);
+	printf("\n");
+}
+
 int state_print_metrics(const struct state *state)
 {
 	AUTO(buf) struct buf body = BUF_NONE;
 	char used[16], live[16], max[16];
-	unsigned id, up;
+	unsigned id, up, devices = 0;
 	double values[4];
 
 	if (state->tls) {
 		printf("devices     curl -k https://%s:%d/metrics\n", state->address, state->port);
 		return 0;
 	}
-	if (!get(state, "/metrics", &body))
+	if (!get(state, "/metrics", "", &body))
 		return 1;
 	printf("device  state   entries     used    live     max\n");
 	for (const char *p = strstr(body.data, "cairn_device_up{"); p;
 	        p = strstr(p + 1, "cairn_device_up{")) {
 		if (sscanf(p, "cairn_device_up{device=\"%u\"} %u", &id, &up) != 2)
 			continue;
+		devices = id + 1;
 		static const char *const names[] = {
 		        "objects", "used_bytes", "live_bytes", "max_bytes"};
 		for (unsigned i = 0; i < 4; i++) {
@@ -320,7 +377,42 @@ int state_print_metrics(const struct state *state)
 		printf("%-7u %-6s %8.0f %8s %7s %7s\n", id, up ? "ok" : "FAILED", values[0],
 		        human(values[1], used), human(values[2], live), human(values[3], max));
 	}
+	if (devices)
+		print_replication(body.data, devices);
 	return 0;
+}
+
+int state_print_audit(const struct state *state, const char *name)
+{
+	AUTO(buf) struct buf path = BUF_NONE, headers = BUF_NONE, body = BUF_NONE;
+	uint8_t secret[32];
+	char file[PATH_MAX], now[24], sign[65];
+
+	if (state->tls) {
+		fprintf(stderr, "cairn: the API speaks TLS, which this command does not\n");
+		return 1;
+	}
+	path_in(state, "token.key", file);
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, secret, sizeof(secret)) : -1;
+	if (fd >= 0)
+		close(fd);
+	if (n != sizeof(secret)) {
+		fprintf(stderr, "cairn: cannot read %s: who may ask is who can\n", file);
+		return 1;
+	}
+	snprintf(now, sizeof(now), "%lld", (long long)time(NULL));
+	buf_printf(&path, AUDIT_PREFIX "%s", name);
+	audit_sign(secret, buf_text(&path), now, sign);
+	buf_printf(&headers, AUDIT_TIME ": %s\r\n" AUDIT_SIGN ": %s\r\n", now, sign);
+	bool answered = get(state, buf_text(&path), buf_text(&headers), &body);
+	const char *text = body.len ? strstr(buf_text(&body), "\r\n\r\n") : NULL;
+	if (!text) {
+		fprintf(stderr, "cairn: the node does not answer\n");
+		return 1;
+	}
+	fputs(text + 4, answered ? stdout : stderr);
+	return answered ? 0 : 1;
 }
 
 void state_print_log_tail(const struct state *state, FILE *out)

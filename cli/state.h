@@ -36,6 +36,8 @@ bool state_healthy(const struct state *state);
 /* What /metrics says of devices and space, for people (with TLS: where to ask). 0 when it answered.
  */
 int state_print_metrics(const struct state *state);
+/* What the node says of an account, container or object; quoted for a URL. 0 when it answered. */
+int state_print_audit(const struct state *state, const char *path);
 void state_print_log_tail(const struct state *state, FILE *out);
 
 #endif

@@ -234,6 +234,8 @@ void node_device_snapshot(struct node_device *d)
 		accountd_stats(d->accountd, &accounts);
 		atomic_store(&d->seen.overlay, containers.overlay_bytes + accounts.overlay_bytes);
 	}
+	if (d->replicator)
+		replicate_snapshot(d->replicator);
 }
 
 void node_metrics(struct proxy *proxy, struct buf *out)

@@ -1,5 +1,6 @@
-/* push -> forget */
+/* ask -> push -> forget: only those that lack it, or have it older, are brought it. */
 #include "node/handoff.h"
+#include "node/replicate.h"
 
 #include "lib/base/mem.h"
 #include <stdlib.h>
@@ -7,18 +8,19 @@
 
 #define DEADLINE_MS 30000
 
-enum { PUSH, FORGET };
+enum { ASK, PUSH, FORGET };
 
 struct handoff {
 	struct op op;
 	struct proxy *proxy;
 	struct op *waiter; /* borrowed; NULL once told */
-	unsigned refs, policy, pushed;
+	unsigned refs, policy;
+	bool pushing, away; /* away: a primary did not answer */
 	struct backend_key version;
 	uint32_t from;
 	struct place place;
 	struct repair *pushes[PLACE_MAX];
-	struct fan forget;
+	struct fan asked, forget;
 	enum err err;
 	bool decided;
 };
@@ -38,16 +40,56 @@ static enum step end(struct handoff *h, enum err err)
 	return STEP_DONE;
 }
 
-/* To all primaries; the first that fails decides, when all have ended. */
+static enum step handoff_ask(struct op *op)
+{
+	struct handoff *h = handoff_of(op);
+
+	if (!h->asked.count) {
+		struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_VERSION, BACKEND_OBJECT);
+		msg->policy = (uint8_t)h->policy;
+		fan_ask(&h->asked, op, h->proxy, msg, &h->place, DEADLINE_MS);
+	}
+	return fan_open(&h->asked) ? STEP_WAIT : op_go(op, PUSH);
+}
+
+/* As the index of a primary has it; false: nothing. */
+static bool has(const struct backend_reply *reply, struct backend_key *ret_key)
+{
+	*ret_key = (struct backend_key){
+	        .ts = reply->ts, .meta_ts = reply->meta_ts, .deleted = reply->deleted};
+	return !reply->err && reply->ts;
+}
+
+static void push(struct handoff *h, unsigned at)
+{
+	const struct backend_call *call = &h->asked.calls[at];
+	struct backend_key theirs;
+
+	if (call->reply.err && call->reply.err != ERR_NOT_FOUND) {
+		h->away = true;
+		return;
+	}
+	enum replicate_need need =
+	        replicate_need(&h->version, has(&call->reply, &theirs) ? &theirs : NULL, 0);
+	if (need != REPLICATE_NOTHING)
+		h->pushes[at] = repair_push(h->proxy, &h->op, h->policy, &h->version,
+		        need == REPLICATE_METADATA ? REPAIR_METADATA : REPAIR_WHOLE, h->from,
+		        call->device);
+}
+
+/* The first that fails decides, when all have ended. */
 static enum step handoff_push(struct op *op)
 {
 	struct handoff *h = handoff_of(op);
-	enum err err, first = ERR_OK;
+	enum err err;
 
-	for (; h->pushed < h->place.count; h->pushed++)
-		h->pushes[h->pushed] = repair_push(h->proxy, op, h->policy, &h->version,
-		        REPAIR_WHOLE, h->from, h->place.devices[h->pushed]);
-	for (unsigned i = 0; i < h->place.count; i++) {
+	for (unsigned i = 0; i < h->asked.count && !h->pushing; i++)
+		push(h, i);
+	h->pushing = true;
+	enum err first = h->away ? ERR_UNAVAILABLE : ERR_OK;
+	for (unsigned i = 0; i < h->asked.count; i++) {
+		if (!h->pushes[i])
+			continue;
 		if (!repair_outcome(h->pushes[i], &err))
 			return STEP_WAIT;
 		first = first ? first : err;
@@ -75,6 +117,7 @@ static enum step handoff_forget(struct op *op)
 }
 
 static const struct op_state states[] = {
+        [ASK] = {"ask", handoff_ask, TO(PUSH), 0},
         [PUSH] = {"push", handoff_push, TO(FORGET), 0},
         [FORGET] = {"forget", handoff_forget, 0, 0},
 };
@@ -89,8 +132,9 @@ static void release(struct op *op)
 {
 	struct handoff *h = handoff_of(op);
 
-	for (unsigned i = 0; i < h->pushed; i++)
+	for (unsigned i = 0; i < PLACE_MAX; i++)
 		repair_unref(h->pushes[i]);
+	fan_done(&h->asked);
 	fan_done(&h->forget);
 	handoff_unref(h);
 }

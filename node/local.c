@@ -137,6 +137,19 @@ void node_backend_tick(struct node_reactor *r)
 		answer(LIST_ENTRY(node, struct local_call, link));
 }
 
+void node_name_device(struct proxy *proxy, uint32_t device, struct buf *out)
+{
+	const struct node *node = ((const struct node_reactor *)proxy->node)->node;
+	const struct node_member *member = node_member(node, device);
+
+	if (member)
+		buf_printf(out, "%s:%u/%s", member->ip, member->port, member->name);
+	else if (device < node->device_count)
+		buf_printf(out, "here/%s", node->devices[device].name);
+	else
+		buf_printf(out, "%u", device);
+}
+
 bool node_is_local(struct proxy *proxy, uint32_t device)
 {
 	const struct node_reactor *r = proxy->node;

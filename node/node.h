@@ -76,7 +76,7 @@ struct node_device {
 		/* Replication: round_us and equal_us say when the last round began (wall clock)
 		 * that left nothing out, and that found all equal. */
 		atomic_uint_least64_t rounds, differences, round_lags, round_us, equal_us, pushed,
-		        push_errors;
+		        push_errors, parts_differ, waiting, push_rate;
 	} seen;
 };
 
@@ -206,6 +206,7 @@ void node_backend_init(struct node *node);
 void node_local_send(struct node *node, struct backend_call *call);
 /* Once a second, on the reactor: answers for devices that are late. */
 void node_backend_tick(struct node_reactor *reactor);
+void node_name_device(struct proxy *proxy, uint32_t device, struct buf *out);
 bool node_is_local(struct proxy *proxy, uint32_t device);
 
 /* --- wire.c --- */

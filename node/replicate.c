@@ -26,7 +26,9 @@
 #define RECONCILES   2
 #define FAILURES_MAX 16 /* pushes to one peer that failed in a row: it has to wait */
 
-#define NOBODY UINT32_MAX /* in place of a peer: partitions we are no primary of */
+#define SOON_US  1000000
+#define START_US 10000000   /* at most, until the first round */
+#define NOBODY   UINT32_MAX /* in place of a peer: partitions we are no primary of */
 
 enum { WAIT, TARGET, CHUNK, PEER, ASK, ANSWER, PUSH };
 
@@ -42,6 +44,7 @@ struct pair {
 struct range {
 	uint64_t prefix;
 	uint32_t count; /* entries of who has more */
+	uint32_t lacks; /* of those, at least so many that one side does not have */
 	uint8_t bits;
 };
 
@@ -61,7 +64,7 @@ struct replicator {
 	struct proxy *proxy;
 	uint64_t next_us; /* when a round begins */
 	/* the round */
-	uint64_t began_wall_us, differences;
+	uint64_t began_wall_us, differences, parts_differ;
 	bool lagging; /* something could not be compared or brought */
 	unsigned target;
 	enum backend_kind kind;
@@ -91,8 +94,10 @@ struct replicator {
 	struct repair *pushes[PUSHES];
 	struct reconcile *reconciles[RECONCILES];
 	struct handoff *handoffs[PUSHES];
+	double rate; /* pushes a second, lately */
+	uint64_t pushed_before;
 	/* What another primary is nearer to bring is left to it, every other round. */
-	bool leaves, left, left_last[TARGETS];
+	bool leaves, left, left_last[TARGETS], left_any;
 };
 
 static struct replicator *replicator_of(struct op *op)
@@ -130,10 +135,15 @@ static enum step replicate_wait(struct op *op)
 	if (now_us(r) < r->next_us || !may_begin(r) || MUTANT(no_replication))
 		return op_go(op, WAIT);
 	r->began_wall_us = env->wall_us(env);
-	r->differences = 0;
-	r->lagging = false;
+	r->differences = r->parts_differ = 0;
+	r->lagging = r->left_any = false;
 	r->target = 0;
 	return op_go(op, TARGET);
+}
+
+static uint64_t pause_us(const struct replicator *r)
+{
+	return r->device->node->conf.replicate_pause * 1000000;
 }
 
 static enum step end_round(struct replicator *r)
@@ -143,6 +153,7 @@ static enum step end_round(struct replicator *r)
 	atomic_fetch_add(&d->seen.rounds, 1);
 	atomic_store(&d->seen.differences, r->differences);
 	atomic_store(&d->seen.round_lags, r->lagging);
+	atomic_store(&d->seen.parts_differ, r->parts_differ);
 	if (!r->lagging)
 		atomic_store(&d->seen.round_us, r->began_wall_us);
 	if (!r->lagging && !r->differences)
@@ -150,7 +161,10 @@ static enum step end_round(struct replicator *r)
 	if (r->differences || r->lagging)
 		log_info("replicated", "device=%u differences=%llu lagging=%d", d->id,
 		        (unsigned long long)r->differences, r->lagging);
-	r->next_us = now_us(r) + d->node->conf.replicate_pause * 1000000;
+	/* What is left to others, or was just brought, is looked at again soon. */
+	bool soon = r->left_any || (r->differences && !r->lagging);
+	uint64_t pause = pause_us(r);
+	r->next_us = now_us(r) + (soon && pause > SOON_US ? SOON_US : pause);
 	return op_go(&r->op, WAIT);
 }
 
@@ -226,6 +240,7 @@ static enum step end_target(struct replicator *r)
 		tell_agreed(r, true);
 	r->lagging |= r->unsure;
 	r->left_last[r->target] = r->left;
+	r->left_any |= r->left;
 	r->target++;
 	return op_go(&r->op, TARGET);
 }
@@ -297,7 +312,8 @@ static enum step replicate_chunk(struct op *op)
 
 /* --- one peer --- */
 
-static void add_range(struct ranges *ranges, uint64_t prefix, unsigned bits, uint64_t count)
+static void add_range(
+        struct ranges *ranges, uint64_t prefix, unsigned bits, uint64_t count, uint64_t lacks)
 {
 	if (ranges->count == ranges->cap) {
 		ranges->cap = ranges->cap ? 2 * ranges->cap : 256;
@@ -307,6 +323,7 @@ static void add_range(struct ranges *ranges, uint64_t prefix, unsigned bits, uin
 	        .prefix = prefix,
 	        .bits = (uint8_t)bits,
 	        .count = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX,
+	        .lacks = lacks < UINT32_MAX ? (uint32_t)lacks : UINT32_MAX,
 	};
 }
 
@@ -319,7 +336,7 @@ static enum step replicate_peer(struct op *op)
 	r->peer = r->pairs[r->pair_at].peer;
 	r->failures = 0;
 	while (r->pair_at < r->pair_count && r->pairs[r->pair_at].peer == r->peer)
-		add_range(&r->digests, r->pairs[r->pair_at++].prefix, r->bits, 0);
+		add_range(&r->digests, r->pairs[r->pair_at++].prefix, r->bits, 0, 0);
 	return op_go(op, ASK);
 }
 
@@ -426,8 +443,11 @@ static bool take_digests(struct replicator *r, const struct buf *ours, const str
 		if (memcmp(&a, &b, sizeof(a)) == 0)
 			continue;
 		uint64_t most = a.count > b.count ? a.count : b.count;
+		uint64_t lacks = most - (a.count < b.count ? a.count : b.count);
 		bool small = most <= KEYS_EASY || bits + FAN_OUT > 64;
-		add_range(small ? &r->keys : &r->digests, prefix, bits, most ? most : 1);
+		r->parts_differ += bits == r->bits;
+		add_range(small ? &r->keys : &r->digests, prefix, bits, most ? most : 1,
+		        lacks ? lacks : 1);
 	}
 	return true;
 }
@@ -564,7 +584,7 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 		return;
 	}
 	if (!r->failures++)
-		log_info("replicate", "device=%u peer=%d kind=%d err=%s", d->id, (int)r->peer,
+		log_debug("replicate", "device=%u peer=%d kind=%d err=%s", d->id, (int)r->peer,
 		        r->kind, err_name(err));
 	r->lagging = true;
 	r->unsure |= r->peer != NOBODY;
@@ -626,11 +646,17 @@ static unsigned collect_handoffs(struct replicator *r)
 	return busy;
 }
 
+/* One at a time while others wait clearly longer for this disk than they would alone. */
+static unsigned pushes_at_once(const struct replicator *r)
+{
+	return device_slowed(r->device->device) ? 1 : PUSHES;
+}
+
 static unsigned push_strays(struct replicator *r)
 {
-	unsigned started = 0;
+	unsigned started = 0, most = pushes_at_once(r);
 
-	for (unsigned i = 0; i < PUSHES && r->change_at < r->change_count; i++) {
+	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->handoffs[i])
 			continue;
 		const struct change *c = &r->changes[r->change_at++];
@@ -643,9 +669,9 @@ static unsigned push_strays(struct replicator *r)
 
 static unsigned push_objects(struct replicator *r)
 {
-	unsigned started = 0;
+	unsigned started = 0, most = pushes_at_once(r);
 
-	for (unsigned i = 0; i < PUSHES && r->change_at < r->change_count; i++) {
+	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->pushes[i])
 			continue;
 		const struct change *c = &r->changes[r->change_at++];
@@ -714,6 +740,30 @@ static void release(struct op *op)
 
 /* --- what it says of itself --- */
 
+static uint64_t lacking(const struct ranges *ranges)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < ranges->count; i++)
+		sum += ranges->items[i].lacks;
+	return sum;
+}
+
+void replicate_snapshot(struct replicator *r)
+{
+	struct node_device *d = r->device;
+	uint64_t pushed = atomic_load(&d->seen.pushed);
+
+	/* A sliding mean of some seconds. */
+	r->rate = (r->rate * 3 + (double)(pushed - r->pushed_before)) / 4;
+	r->pushed_before = pushed;
+	atomic_store(&d->seen.push_rate, (uint64_t)(r->rate + 0.5));
+	atomic_store(&d->seen.waiting,
+	        lacking(&r->digests) + lacking(&r->keys) + (r->change_count - r->change_at));
+	if (r->parts_differ > atomic_load(&d->seen.parts_differ))
+		atomic_store(&d->seen.parts_differ, r->parts_differ);
+}
+
 static void metric(const struct node *node, struct buf *out, const char *name, const char *type,
         size_t offset, bool seconds)
 {
@@ -740,6 +790,9 @@ void replicate_metrics(const struct node *node, struct buf *out)
 	metric(node, out, "push_errors", "counter", SEEN(push_errors), false);
 	metric(node, out, "differences", "gauge", SEEN(differences), false);
 	metric(node, out, "lagging", "gauge", SEEN(round_lags), false);
+	metric(node, out, "partitions", "gauge", SEEN(parts_differ), false);
+	metric(node, out, "waiting", "gauge", SEEN(waiting), false);
+	metric(node, out, "push_rate", "gauge", SEEN(push_rate), false);
 	metric(node, out, "complete_seconds", "gauge", SEEN(round_us), true);
 	metric(node, out, "equal_seconds", "gauge", SEEN(equal_us), true);
 #undef SEEN
@@ -758,6 +811,7 @@ enum err replicate_start(struct node_device *device, struct replicator **ret_rep
 	r->device = device;
 	r->proxy = &nr->proxy;
 	op_init(&r->op, nr->reactor, states, release);
+	r->next_us = now_us(r) + (pause_us(r) < START_US ? pause_us(r) : START_US);
 	op_start(&r->op);
 	*ret_replicator = r;
 	return ERR_OK;

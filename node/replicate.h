@@ -15,6 +15,8 @@ enum err replicate_start(struct node_device *device, struct replicator **ret_rep
 /* Begins a round now instead of after the pause. */
 void replicate_now(struct replicator *replicator);
 
+/* Once a second: what the metrics tell of the present. */
+void replicate_snapshot(struct replicator *replicator);
 void replicate_metrics(const struct node *node, struct buf *out);
 
 /* What `theirs` (NULL: nothing known) needs to be brought up to `ours`, by last writer wins: the

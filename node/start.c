@@ -156,6 +156,7 @@ static enum err make_reactors(struct node *node, struct buf *error)
 			return err;
 		r->proxy.node = r;
 		r->proxy.is_local = node_is_local;
+		r->proxy.name_device = node_name_device;
 		r->proxy.metrics = node_metrics;
 	}
 	for (unsigned i = 0; i < node->device_count; i++)

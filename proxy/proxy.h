@@ -76,6 +76,8 @@ struct proxy {
 	struct settle *settle;   /* owned */
 	/* Is the device owned by this reactor? Reads prefer those. */
 	bool (*is_local)(struct proxy *proxy, uint32_t device);
+	/* What people call a device; NULL: by its number. */
+	void (*name_device)(struct proxy *proxy, uint32_t device, struct buf *out);
 	/* Appends Prometheus text; NULL: none. */
 	void (*metrics)(struct proxy *proxy, struct buf *out);
 	void *node;           /* theirs */

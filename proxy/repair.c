@@ -22,7 +22,7 @@ struct repair {
 	bool all;                            /* targets must take it: the place does not matter */
 	uint64_t ts, meta_ts, offset, stage; /* meta_ts: of a POST that alone is brought, or 0 */
 	uint32_t from, to[PLACE_MAX];
-	bool deleted, decided;
+	bool deleted, decided, quiet; /* quiet: who asked tells what failed */
 	enum err err;
 	struct fan get, read, staged, put, close;
 	struct ec_rebuild *rebuild;
@@ -51,7 +51,7 @@ static void decide(struct repair *r, enum err err)
 {
 	r->decided = true;
 	r->err = err;
-	if (err && r->object)
+	if (err && !r->quiet)
 		log_warn("repair", "object=%s err=%s", log_quote(r->object), err_name(err));
 	if (r->waiter)
 		op_child_end(r->waiter);
@@ -301,7 +301,7 @@ struct repair *repair_push(struct proxy *proxy, struct op *op, unsigned policy,
 	r->ts = version->ts;
 	r->meta_ts = part == REPAIR_METADATA ? version->meta_ts : 0;
 	r->deleted = version->deleted;
-	r->all = true;
+	r->all = r->quiet = true;
 	place_of_key(proxy_rings(proxy->cluster, BACKEND_OBJECT, policy), version->key, &r->place);
 	if (r->deleted) { /* the key is all there is to know */
 		r->account = mem_strdup("");

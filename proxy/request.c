@@ -1,3 +1,4 @@
+#include "proxy/audit.h"
 #include "proxy/bulk.h"
 #include "proxy/proxy.h"
 
@@ -401,6 +402,10 @@ static const struct method *route(struct request *request)
 	            strcmp(request->path, "/metrics") == 0) &&
 	        reads)
 		return refuse(request, 200);
+	if (strncmp(request->path, AUDIT_PREFIX, strlen(AUDIT_PREFIX)) == 0) {
+		const struct method *method = audit_route(request, &status);
+		return method ? method : refuse(request, status);
+	}
 	if (!request_cluster(request)->serves)
 		return refuse(request, 404);
 	if (strcmp(request->path, "/info") == 0)

@@ -480,6 +480,11 @@ uint64_t pace_rate(const struct pace *pace, uint64_t now_us, uint64_t full, bool
 	return others && pace->lately_us > 2 * pace->quiet_us + SLOWER_US ? full / 16 : full;
 }
 
+bool device_slowed(const struct device *device)
+{
+	return pace_rate(&device->pace, reactor_now_us(device->reactor), 16, false) < 16;
+}
+
 static void slide(uint64_t *mean_us, uint64_t us)
 {
 	*mean_us = *mean_us ? (*mean_us * 7 + us) / 8 : us;

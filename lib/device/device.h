@@ -84,6 +84,9 @@ struct device_stats {
 };
 void device_stats(const struct device *device, struct device_stats *ret_stats);
 
+/* Do writes take clearly longer than they do on a quiet disk? What can wait should, then. */
+bool device_slowed(const struct device *device);
+
 /* Newest timestamp in the log at open or since: the clock starts after it. */
 uint64_t device_newest_ts(const struct device *device);
 
