@@ -195,8 +195,13 @@ static enum step reconcile_ours(struct op *op)
 		        DEADLINE_MS);
 	if (fan_open(&r->ours))
 		return STEP_WAIT;
-	enum err err = r->ours.calls[0].reply.err;
-	return err ? end(r, err) : op_go(op, THEIRS);
+	const struct backend_reply *ours = &r->ours.calls[0].reply;
+	if (ours->err)
+		return end(r, ours->err);
+	size_t at = 0;
+	struct backend_row first;
+	bool ended = !ours->more || (backend_rows_next(&ours->rows, &at, &first) && *first.name);
+	return ended ? op_go(op, THEIRS) : end(r, ERR_CORRUPT);
 }
 
 /* About the parts that ours told. */

@@ -205,12 +205,13 @@ enum err compare_row_digest(
 			add_row(kind, &w.row, piece.sum);
 		}
 		looked++;
-		if (!given && piece.count == limit) {
+		bool enough = looked >= COMPARE_ROWS_MAX;
+		if (!given && (piece.count == limit || enough)) {
 			tell_piece(rows, &piece, w.name);
-			pieces++;
-			more = pieces == COMPARE_PIECES_MAX || looked >= COMPARE_ROWS_MAX;
+			more = ++pieces == COMPARE_PIECES_MAX || enough;
 		}
-		more |= looked >= (given ? 4 : 2) * COMPARE_ROWS_MAX;
+		/* Theirs may have more than ours, from which the pieces came. */
+		more |= looked >= 4 * COMPARE_ROWS_MAX;
 	}
 	while (!more && given && pieces < msg->row_count)
 		tell_piece(rows, &piece, msg->rows[pieces++].name);

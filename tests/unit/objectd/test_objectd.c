@@ -339,11 +339,57 @@ static void an_upload_must_be_whole(void **state)
 	backend_call_done(&call.call);
 }
 
+static enum err put_posted(const char *name, uint64_t ts, uint64_t meta_ts)
+{
+	struct backend_msg *msg = rig_put_msg(name, ts, 10);
+	struct rig_call call;
+
+	msg->meta_ts = meta_ts;
+	rig_send(&rig, &call, msg);
+	enum err err = call.call.reply.err;
+	backend_call_done(&call.call);
+	return err;
+}
+
+/* Copies come in any order; a POST never brings back what was deleted or replaced before it. */
+static void bodies_and_tombstones_go_by_their_own_time(void **state)
+{
+	uint64_t ts;
+	bool deleted;
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "gone", T + 3, 10), ERR_OK);
+	assert_int_equal(rig_post(&rig, "gone", T + 7, "red"), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "gone", T + 5), ERR_OK);
+	assert_int_equal(put_posted("gone", T + 3, T + 7), ERR_CONFLICT);
+	assert_int_equal(put_posted("gone", T + 4, T + 9), ERR_CONFLICT);
+	assert_int_equal(rig_put(&rig, "new", T + 5, 10), ERR_OK);
+	assert_int_equal(put_posted("new", T + 3, T + 7), ERR_CONFLICT);
+	assert_int_equal(rig_put(&rig, "old", T + 3, 10), ERR_OK);
+	assert_int_equal(rig_post(&rig, "old", T + 7, "red"), ERR_OK);
+	assert_int_equal(
+	        rig_put(&rig, "old", T + 5, 10), ERR_CONFLICT); /* it would undo the POST */
+	assert_int_equal(put_posted("old", T + 5, T + 7), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "old", T + 5), ERR_CONFLICT);
+	for (unsigned again = 0; again < 2; again++) {
+		assert_int_equal(rig_version(&rig, "gone", &ts, &deleted), ERR_OK);
+		assert_true(deleted);
+		assert_int_equal(ts, T + 5);
+		assert_int_equal(rig_version(&rig, "new", &ts, &deleted), ERR_OK);
+		assert_int_equal(ts, T + 5);
+		assert_int_equal(rig_version(&rig, "old", &ts, &deleted), ERR_OK);
+		assert_int_equal(ts, T + 5);
+		assert_false(deleted);
+		reopen();
+	}
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	        T_(what_is_put_can_be_read),
+	        T_(bodies_and_tombstones_go_by_their_own_time),
 	        T_(large_bodies_come_in_pieces),
 	        T_(last_writer_wins),
 	        T_(post_replaces_headers_only),
