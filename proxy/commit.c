@@ -183,7 +183,7 @@ static bool grant_first(struct commit *c)
 }
 
 /* Is the newest version that those who granted know a live one? */
-static bool exists(const struct commit *c)
+static bool exists(const struct commit *c, uint64_t *ret_newest)
 {
 	const struct fan *fans[] = {&c->grant_first, &c->grant_rest};
 	uint64_t newest = 0;
@@ -205,6 +205,7 @@ static bool exists(const struct commit *c)
 			live = !r->deleted;
 		}
 	}
+	*ret_newest = newest;
 	return live;
 }
 
@@ -216,8 +217,18 @@ static bool granted(const struct commit *c)
 	        fan_known(&c->grant_first, &c->place) | fan_known(&c->grant_rest, &c->place));
 }
 
+static void restamp(struct commit *c)
+{
+	struct backend_msg *later = backend_msg_at(c->msg, hlc_now(c->proxy->cluster->hlc));
+
+	backend_msg_unref(c->msg);
+	c->msg = later;
+}
+
 static bool grant_rest(struct commit *c)
 {
+	uint64_t newest;
+
 	if (c->retrying || fan_open(&c->grant_rest))
 		return false;
 	if (fan_with(&c->grant_rest, ERR_BUSY) && !granted(c)) {
@@ -228,9 +239,12 @@ static bool grant_rest(struct commit *c)
 	}
 	if (!granted(c))
 		return finish(c, ERR_UNAVAILABLE);
-	if (exists(c))
+	if (exists(c, &newest))
 		return finish(c, ERR_PRECONDITION);
-	/* Whoever held the key before us has written with an earlier timestamp. */
+	/* What we saw is before us, also where it is not yet on a majority: a delete that made room
+	 * for us must not end up as the later one. */
+	if (newest >= c->msg->ts)
+		restamp(c);
 	send_record(c);
 	return false;
 }
@@ -270,9 +284,7 @@ static bool again(struct commit *c)
 	bool spent = c->fragments && c->fragments->staging && fan_with(&c->record, ERR_OK);
 	if (spent || ++c->tries == TRIES_MAX || MUTANT(no_second_try))
 		return finish(c, ERR_CONFLICT);
-	struct backend_msg *later = backend_msg_at(c->msg, hlc_now(c->proxy->cluster->hlc));
-	backend_msg_unref(c->msg);
-	c->msg = later;
+	restamp(c);
 	fan_done(&c->record);
 	fan_done(&c->grant_rest);
 	commit_start(c);

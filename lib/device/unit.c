@@ -304,16 +304,16 @@ static void on_zeroed(struct disk_io *io, enum err err)
 		return;
 	}
 	unit->zeroed += ZERO_PIECE - unit->zeroed % ZERO_PIECE;
-	log_kick(device);
 	if (unit->zeroed >= device->unit_bytes && unit->type == UNIT_NONE && !unit->freeing &&
 	        !device->closing) {
 		io->done = on_zero_synced;
 		device->zero.busy = true;
 		device->flying++;
 		disk_sync(device->disk, io);
-		return;
+	} else {
+		unit_zero(device);
 	}
-	unit_zero(device);
+	log_kick(device); /* last: it may ask for zeros itself, with the same operation */
 }
 
 /* The log's units come first; then those kept ready, but not while large bodies come in: those get

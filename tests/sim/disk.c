@@ -23,8 +23,8 @@ struct loose {
 	struct loose *next;
 	uint64_t offset;
 	uint32_t len;
-	bool done;
-	uint8_t *data; /* owned; NULL: zeros */
+	bool done, stable; /* stable: not in the list any more, its flight frees it */
+	uint8_t *data;     /* owned; NULL: zeros */
 };
 
 struct sim_disk_image {
@@ -101,6 +101,12 @@ static void settle(struct sim_disk_image *image, const struct loose *w, uint32_t
 	put(&image->stable, w->offset, w->data, len);
 }
 
+static void free_loose(struct loose *w)
+{
+	free(w->data);
+	free(w);
+}
+
 static void unlink_loose(struct sim_disk_image *image, struct loose **at)
 {
 	struct loose *w = *at;
@@ -108,8 +114,9 @@ static void unlink_loose(struct sim_disk_image *image, struct loose **at)
 	*at = w->next;
 	if (!w->next)
 		image->loose_tail = at;
-	free(w->data);
-	free(w);
+	w->stable = true;
+	if (w->done)
+		free_loose(w);
 }
 
 static bool overlap(const struct loose *a, const struct loose *b)
@@ -149,6 +156,7 @@ void sim_image_crash(struct sim_disk_image *image)
 		default:
 			break;
 		}
+		w->done = true; /* nobody hears of it any more */
 		unlink_loose(image, &image->loose);
 	}
 	copy_all(&image->view, &image->stable);
@@ -173,7 +181,9 @@ static void on_time(struct sim_event *e)
 		free(f); /* its process is gone; the crash decided about the write */
 		return;
 	}
-	if (f->write) {
+	if (f->write && f->write->stable) {
+		free_loose(f->write); /* by a later one of the same place */
+	} else if (f->write) {
 		f->write->done = true;
 		if (f->durable)
 			make_stable(d->image, f->write);

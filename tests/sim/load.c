@@ -209,6 +209,32 @@ static void heal_links(void)
 	world.loss = 0;
 }
 
+/* Which version of each name each node has, last digits of its time: to see where one got lost. */
+static void tell_versions(void)
+{
+	for (unsigned k = 0; k < SIM_KEYS; k++) {
+		struct place place;
+		char name[16];
+		snprintf(name, sizeof(name), "k%u", k);
+		proxy_place(&world.nodes[0].node->cluster, 0, "AUTH_test", "c", name, &place);
+		fprintf(stderr, "           %s", name);
+		for (unsigned i = 0; i < place.count; i++) {
+			struct sim_node *s = sim_node_at(0, place.devices[i]);
+			struct node_device *d = &s->node->devices[0];
+			struct device_version v = {0};
+			if (!s->up || !d->ready) {
+				fprintf(stderr, "  %u: %s", s->index, s->up ? "opening" : "down");
+				continue;
+			}
+			device_find(d->device, 0, place.key, &v);
+			fprintf(stderr, "  %u: %llu%s [%llu]", s->index,
+			        (unsigned long long)(v.ts % 10000000000), v.deleted ? "x" : "",
+			        (unsigned long long)device_lsn(d->device));
+		}
+		fprintf(stderr, "\n");
+	}
+}
+
 static void on_fault(struct sim_event *e)
 {
 	unsigned a = (unsigned)sim_draw(world.node_count), b = (unsigned)sim_draw(world.node_count);
@@ -217,9 +243,11 @@ static void on_fault(struct sim_event *e)
 
 	if (healing)
 		return;
-	if (world.verbose)
+	if (world.verbose) {
+		tell_versions();
 		fprintf(stderr, "%10llu fault %u at %u, %u\n", (unsigned long long)sim_now(), kind,
 		        a, b);
+	}
 	switch (kind) {
 	case 0:
 	case 1:
@@ -367,7 +395,7 @@ static void compare_replicas(void)
 		struct cluster *cluster = &world.nodes[0].node->cluster;
 		struct device_version first = {0}, other;
 		struct place place;
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof(name), "k%u", k);
 		proxy_place(cluster, 0, "AUTH_test", "c", name, &place);
 		for (unsigned i = 0; i < place.count; i++) {

@@ -314,7 +314,7 @@ void node_devices_ready(struct node *node)
 
 static struct ring_set *make_rings(unsigned from)
 {
-	char ip[] = "10.0.0.1", none[] = "", names[SIM_NODES_MAX][4];
+	char ip[] = "10.0.0.1", none[] = "", names[SIM_NODES_MAX][16];
 	struct ring_dev devs[SIM_NODES_MAX];
 	uint32_t *handles = mem_zalloc((world.node_count + 1) * sizeof(*handles));
 	struct ring *ring;
