@@ -257,6 +257,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 	}
 	node_ring_metrics(node, out);
 	node_wire_metrics(node, out);
+	node_peers_metrics(((struct node_reactor *)proxy->node)->node, out);
 	replicate_metrics(node, out);
 	buf_str(out, "# TYPE cairn_requests counter\n");
 	for (unsigned i = 0; i < node->reactor_count; i++) {

@@ -15,7 +15,7 @@
 #define DEADLINE_MS 10000
 #define PAGE        500
 
-enum { MAKE, MAKING, WAIT, LIST, NEXT, FACTS, READ, DELETE, FORGET };
+enum { WAIT, MAKE, MAKING, LIST, NEXT, FACTS, READ, DELETE, FORGET };
 
 struct expirer {
 	struct op op;
@@ -84,9 +84,13 @@ static enum step expirer_making(struct op *op)
 
 static enum step expirer_wait(struct op *op)
 {
+	const struct expirer *e = expirer_of(op);
+
 	if (!op->expired)
 		return STEP_WAIT;
-	return op_go(op, expirer_of(op)->made < 2 ? MAKE : LIST);
+	if (!atomic_load(e->proxy->cluster->joined))
+		return op_go(op, WAIT);
+	return op_go(op, e->made < 2 ? MAKE : LIST);
 }
 
 static enum step expirer_list(struct op *op)
@@ -249,7 +253,7 @@ static enum step expirer_forget(struct op *op)
 static const struct op_state states[] = {
         [MAKE] = {"make", expirer_make, TO(MAKING), 0},
         [MAKING] = {"making", expirer_making, TO(MAKE) | TO(WAIT), 0},
-        [WAIT] = {"wait", expirer_wait, TO(MAKE) | TO(LIST), PAUSE_MS},
+        [WAIT] = {"wait", expirer_wait, TO(MAKE) | TO(LIST) | TO(WAIT), PAUSE_MS},
         [LIST] = {"list", expirer_list, TO(NEXT), 0},
         [NEXT] = {"next", expirer_next, TO(FACTS) | TO(WAIT) | TO(NEXT), 0},
         [FACTS] = {"facts", expirer_facts, TO(READ) | TO(FORGET) | TO(NEXT), 0},

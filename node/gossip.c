@@ -8,14 +8,17 @@
 #define VERSION 1
 
 /* The bytes, little-endian (docs/formats/wire.md). */
-struct packed_head {
+struct __attribute__((packed)) packed_head {
 	uint32_t magic;
-	uint8_t version, ring_count, pad[2];
+	uint8_t version, ring_count, joined, pad;
 	uint64_t clock, wall_us;
+	char ip[46];
+	uint8_t pad2[6];
+	uint32_t port;
 };
-struct packed_ring {
+struct __attribute__((packed)) packed_ring {
 	uint8_t kind, policy, pad[6];
-	uint64_t newest, fenced, moved;
+	uint64_t newest, older, fenced, moved;
 	uint8_t digest[16];
 };
 
@@ -27,7 +30,11 @@ void gossip_encode(const struct gossip *g, struct buf *bytes)
 	        .ring_count = (uint8_t)g->ring_count,
 	        .clock = htole64(g->clock),
 	        .wall_us = htole64(g->wall_us),
+	        .joined = g->joined,
+	        .port = htole32(g->port),
 	};
+
+	memcpy(head.ip, g->ip, sizeof(head.ip));
 
 	buf_add(bytes, &head, sizeof(head));
 	for (unsigned i = 0; i < g->ring_count; i++) {
@@ -35,7 +42,8 @@ void gossip_encode(const struct gossip *g, struct buf *bytes)
 		struct packed_ring packed = {
 		        .kind = r->kind,
 		        .policy = r->policy,
-		        .newest = htole64(r->newest),
+		        .newest = htole64(r->live.newest),
+		        .older = htole64(r->live.older),
 		        .fenced = htole64(r->fenced),
 		        .moved = htole64(r->moved),
 		};
@@ -53,11 +61,14 @@ enum err gossip_decode(const void *data, size_t len, struct gossip *ret_gossip)
 		return ERR_FORMAT;
 	memcpy(&head, data, sizeof(head));
 	if (le32toh(head.magic) != MAGIC || head.version != VERSION ||
-	        head.ring_count > GOSSIP_RINGS_MAX ||
+	        head.ring_count > GOSSIP_RINGS_MAX || head.ip[sizeof(head.ip) - 1] ||
 	        len != sizeof(head) + head.ring_count * sizeof(struct packed_ring))
 		return ERR_FORMAT;
 	g.clock = le64toh(head.clock);
 	g.wall_us = le64toh(head.wall_us);
+	g.joined = head.joined;
+	g.port = le32toh(head.port);
+	memcpy(g.ip, head.ip, sizeof(g.ip));
 	for (const char *at = (const char *)data + sizeof(head); g.ring_count < head.ring_count;
 	        at += sizeof(struct packed_ring)) {
 		struct ring_word *r = &g.rings[g.ring_count++];
@@ -67,7 +78,8 @@ enum err gossip_decode(const void *data, size_t len, struct gossip *ret_gossip)
 			return ERR_FORMAT;
 		r->kind = packed.kind;
 		r->policy = packed.policy;
-		r->newest = le64toh(packed.newest);
+		r->live.newest = le64toh(packed.newest);
+		r->live.older = le64toh(packed.older);
 		r->fenced = le64toh(packed.fenced);
 		r->moved = le64toh(packed.moved);
 		memcpy(r->digest, packed.digest, sizeof(r->digest));

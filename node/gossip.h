@@ -14,14 +14,18 @@
 
 struct ring_word {
 	uint8_t kind, policy;
-	uint64_t newest, fenced, moved; /* versions */
-	uint8_t digest[16];             /* of the newest's bytes */
+	struct ring_versions live;
+	uint64_t fenced, moved; /* versions */
+	uint8_t digest[16];     /* of the newest's bytes */
 };
 
 /* What a node says of itself. */
 struct gossip {
 	uint64_t clock;   /* newest timestamp given or seen (see lib/base/ts.h) */
 	uint64_t wall_us; /* since 1970 */
+	char ip[46];      /* where its wire listens; "": nowhere */
+	uint32_t port;
+	bool joined; /* it knows all rings that live */
 	unsigned ring_count;
 	struct ring_word rings[GOSSIP_RINGS_MAX];
 };

@@ -41,7 +41,11 @@ static struct jobs *jobs_of(struct op *op)
 
 static enum step jobs_wait(struct op *op)
 {
-	return op->expired ? op_go(op, REPORT) : STEP_WAIT;
+	const struct node *node = jobs_of(op)->device->node;
+
+	if (!op->expired)
+		return STEP_WAIT;
+	return op_go(op, atomic_load(&node->joined) ? REPORT : WAIT);
 }
 
 /* --- totals of containers --- */
@@ -216,7 +220,7 @@ static enum step jobs_rows(struct op *op)
 }
 
 static const struct op_state states[] = {
-        [WAIT] = {"wait", jobs_wait, TO(REPORT), PAUSE_MS},
+        [WAIT] = {"wait", jobs_wait, TO(REPORT) | TO(WAIT), PAUSE_MS},
         [REPORT] = {"report", jobs_report, TO(REPORTED) | TO(UPDATE), 0},
         [REPORTED] = {"reported", jobs_reported, TO(REPORT) | TO(UPDATE), 0},
         [UPDATE] = {"update", jobs_update, TO(READ) | TO(WAIT), 0},

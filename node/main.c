@@ -68,6 +68,8 @@ static void on_snapshot(struct timer *timer)
 			node_device_snapshot(&r->node->devices[i]);
 	}
 	node_backend_tick(r);
+	if (r->index == 0)
+		node_peers_tick(r->node);
 	node_wire_snapshot(r);
 	give_back(r);
 	timer_set(r->reactor, timer, 1000000);

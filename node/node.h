@@ -12,6 +12,7 @@
 #include "lib/wire/client.h"
 #include "lib/wire/server.h"
 #include "lib/work/work.h"
+#include "node/gossip.h"
 #include "objectd/objectd.h"
 #include "proxy/proxy.h"
 #include <pthread.h>
@@ -77,6 +78,9 @@ struct node_device {
 		 * that left nothing out, and that found all equal. */
 		atomic_uint_least64_t rounds, differences, round_lags, round_us, equal_us, pushed,
 		        push_errors, parts_differ, waiting, push_rate;
+		/* By target: when (monotonic) the last round began that left all primaries
+		 * with what the device had; 0: none by the rings of now. */
+		atomic_uint_least64_t agreed_us[BACKEND_POLICIES + 2];
 	} seen;
 };
 
@@ -92,12 +96,15 @@ struct node_ring {
 	char name[24]; /* account, container, object, object-1... */
 	enum backend_kind kind;
 	unsigned policy;
-	struct ring_set *_Atomic *set; /* the cluster's */
-	atomic_uint_least64_t newest;
-	/* Requests placed by an older one are refused. */
+	struct ring_set *_Atomic *set;       /* the cluster's */
+	atomic_uint_least64_t newest, older; /* struct ring_versions */
+	/* Requests placed by older ones, and not by this, are refused. */
 	atomic_uint_least64_t fenced;
 	atomic_uint_least64_t oldest; /* that still counts */
-	uint8_t digest[16];           /* of the newest's bytes; under node->rings_lock */
+	/* All that our devices hold is with the primaries of this one. */
+	atomic_uint_least64_t moved;
+	uint64_t fenced_us; /* when that was, or our start; reactor 0 */
+	uint8_t digest[16]; /* of the newest's bytes; under node->words_lock */
 };
 
 #define NODE_WIRE_VALUES 12 /* of its metrics */
@@ -146,9 +153,13 @@ struct node {
 	atomic_uint member_count;
 	struct node_ring rings[NODE_RINGS_MAX];
 	unsigned ring_count;
-	pthread_mutex_t rings_lock; /* held by who changes them */
+	pthread_mutex_t rings_lock; /* held by who changes them, also while that blocks */
+	pthread_mutex_t words_lock; /* never for long; inside rings_lock */
+	struct peers *peers;        /* owned; reactor 0 */
 	atomic_uint devices_pending;
 	atomic_bool serving;
+	/* All rings that live are known: before, nothing may count a majority. */
+	atomic_bool joined;
 	struct timer wait; /* for devices; reactor 0 */
 	const char *conf_path;
 	char *tls_cert, *tls_key; /* owned texts */
@@ -181,12 +192,25 @@ enum err node_policies(struct node *node, struct buf *error);
 enum err node_rings(struct node *node, struct buf *error);
 /* Looks for newer rings in the folder; any thread that may block. */
 void node_rings_look(struct node *node);
-/* A newer ring from elsewhere: kept, and in use beside the ones there are. ERR_EXISTS: it is not
- * newer; ERR_CONFLICT: of the same version and another content, or with a device that is not here;
- * ERR_BUSY: too many live already. */
+/* A ring from elsewhere that is newer, or lives there beside a newer one: kept, and in use beside
+ * the ones there are. ERR_EXISTS: it is here, or has settled; ERR_CONFLICT: of the same version and
+ * another content, or with a device that is not here; ERR_BUSY: too many live already. */
 enum err node_ring_adopt(struct node *node, struct node_ring *rings, struct ring *ring);
 /* Only the newest counts from now on: all that others held is on its devices. */
 void node_ring_drop_old(struct node *node, struct node_ring *rings);
+/* Does so when `has_moved` says of enough devices that all they held is with the newest's
+ * primaries. Blocks. */
+void node_ring_settle(struct node *node, struct node_ring *rings,
+        bool (*has_moved)(void *owner, uint32_t device), void *owner);
+/* Durable before it holds: blocks. */
+enum err node_ring_fence(struct node *node, struct node_ring *rings, uint64_t version);
+/* Once all that live are known: which are fenced, and moved. */
+void node_ring_begin(struct node *node, struct node_ring *rings);
+/* What this node says of its rings; any thread. */
+void node_ring_words(struct node *node, struct gossip *ret_gossip);
+/* The bytes of one that lives; from a loop. ERR_NOT_FOUND. */
+enum err node_ring_file(struct node_ring *rings, uint64_t version, struct buf *ret_file);
+struct ring_versions node_ring_versions(const struct node_ring *rings);
 struct node_ring *node_ring_find(struct node *node, enum backend_kind kind, unsigned policy);
 void node_ring_metrics(const struct node *node, struct buf *out);
 /* Was the message placed by a ring that no longer decides? */
@@ -220,6 +244,16 @@ void node_wire_send(struct node_reactor *reactor, struct backend_call *call);
 struct wire_client *node_wire_client(struct node_reactor *reactor, const char *ip, uint32_t port);
 void node_wire_snapshot(struct node_reactor *reactor);
 void node_wire_metrics(const struct node *node, struct buf *out);
+
+struct wire_client *node_wire_client(struct node_reactor *reactor, const char *ip, uint32_t port);
+
+/* --- peers.c: what nodes tell each other --- */
+void node_peers_init(struct node *node); /* before the loops run */
+void node_peers_tick(struct node *node); /* once a second, on reactor 0 */
+/* Answers another node's question. On any reactor. */
+enum err node_control(
+        void *owner, uint32_t kind, const void *data, size_t len, struct buf *ret_answer);
+void node_peers_metrics(struct node *node, struct buf *out);
 
 /* --- main.c --- */
 int node_main(int argc, char **argv);

@@ -40,6 +40,8 @@ static enum step reaper_wait(struct op *op)
 
 	if (!op->expired)
 		return STEP_WAIT;
+	if (!atomic_load(&r->device->node->joined))
+		return op_go(op, WAIT);
 	memset(r->reap.after, 0, sizeof(r->reap.after));
 	return op_go(op, FIND);
 }
@@ -228,7 +230,7 @@ static enum step reaper_forget(struct op *op)
 }
 
 static const struct op_state states[] = {
-        [WAIT] = {"wait", reaper_wait, TO(FIND), PAUSE_MS},
+        [WAIT] = {"wait", reaper_wait, TO(FIND) | TO(WAIT), PAUSE_MS},
         [FIND] = {"find", reaper_find, TO(CONTAINERS) | TO(FIND) | TO(WAIT), 0},
         [CONTAINERS] = {"containers", reaper_containers, TO(CONTAINER), 0},
         [CONTAINER] = {"container", reaper_container, TO(FACTS) | TO(FIND), 0},

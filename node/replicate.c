@@ -121,8 +121,8 @@ static bool may_begin(const struct replicator *r)
 {
 	const struct node_device *d = r->device;
 
-	return atomic_load(&d->ready) && !atomic_load(&d->hung) && !d->down &&
-	       !atomic_load(&d->node->devices_pending);
+	return atomic_load(&d->node->joined) && atomic_load(&d->ready) && !atomic_load(&d->hung) &&
+	       !d->down && !atomic_load(&d->node->devices_pending);
 }
 
 static enum step replicate_wait(struct op *op)
@@ -185,6 +185,7 @@ static void tell_agreed(struct replicator *r, bool any)
 {
 	struct node_device *d = r->device;
 
+	atomic_store(&d->seen.agreed_us[r->target], any ? r->began_us : 0);
 	if (r->target == TARGET_CONTAINERS)
 		containerd_agreed(d->containerd, any ? r->began_us : 0);
 	else if (r->target == TARGET_ACCOUNTS)
@@ -780,6 +781,16 @@ static void metric(const struct node *node, struct buf *out, const char *name, c
 			buf_printf(out, "cairn_replicate_%s{device=\"%u\"} %llu\n", name, i,
 			        (unsigned long long)v);
 	}
+}
+
+uint64_t replicate_agreed_us(
+        const struct node_device *device, enum backend_kind kind, unsigned policy)
+{
+	unsigned target = kind == BACKEND_OBJECT      ? policy
+	                  : kind == BACKEND_CONTAINER ? TARGET_CONTAINERS
+	                                              : TARGET_ACCOUNTS;
+
+	return atomic_load(&device->seen.agreed_us[target]);
 }
 
 void replicate_metrics(const struct node *node, struct buf *out)

@@ -17,6 +17,12 @@ void replicate_now(struct replicator *replicator);
 
 /* Once a second: what the metrics tell of the present. */
 void replicate_snapshot(struct replicator *replicator);
+
+/* When (monotonic) the last round of that kind began that left every primary of the rings of now
+ * with all that the device had; 0: there was none. */
+uint64_t replicate_agreed_us(
+        const struct node_device *device, enum backend_kind kind, unsigned policy);
+
 void replicate_metrics(const struct node *node, struct buf *out);
 
 /* What `theirs` (NULL: nothing known) needs to be brought up to `ours`, by last writer wins: the

@@ -3,6 +3,7 @@
  * `ring/live/NAME-VERSION.ring.gz`. A newer one comes to live beside those before it, and they go
  * when all that they placed has moved (docs/decisions/0004-rings-that-live-together.md). */
 #include "node/node.h"
+#include "node/secrets.h"
 
 #include "lib/base/mem.h"
 #include "lib/crypto/md5.h"
@@ -63,13 +64,18 @@ static void live_path(
 	        (unsigned long long)version);
 }
 
+static void fence_path(const struct node *node, const struct node_ring *r, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/ring/live/%s.fence", node->conf.state_dir, r->name);
+}
+
 static enum err digest_of(const struct ring *ring, uint8_t digest[16])
 {
-	AUTO(buf) struct buf bytes = BUF_NONE;
-	enum err err = ring_format(ring, &bytes);
+	AUTO(buf) struct buf text = BUF_NONE;
+	enum err err = ring_format(ring, &text);
 
 	if (!err)
-		md5_digest(bytes.data, bytes.len, digest);
+		md5_digest(text.data, text.len, digest);
 	return err;
 }
 
@@ -119,7 +125,9 @@ static void use(struct node *node, struct node_ring *r, struct ring_set *set)
 	fragments(node, r, &set->need);
 	struct ring_set *old = atomic_exchange(r->set, set);
 
-	atomic_store(&r->newest, ring_version(ring_set_newest(set)));
+	struct ring_versions versions = ring_set_versions(set);
+	atomic_store(&r->newest, versions.newest);
+	atomic_store(&r->older, versions.older);
 	atomic_store(&r->oldest, ring_version(set->rings[0]));
 	if (old)
 		retire(node, old);
@@ -159,14 +167,53 @@ static enum err add(struct node *node, struct node_ring *r, struct ring *ring, b
 
 	if (set && set->count == RINGS_MAX)
 		return ERR_BUSY;
-	unsigned need, wanted = fragments(node, r, &need);
-	if (wanted && ring_replicas(ring) != wanted)
-		return ERR_RANGE;
 	if ((err = digest_of(ring, digest)) ||
 	        (err = node_handles(node, ring, newest, &handles, ret_stranger)))
 		return err;
-	memcpy(r->digest, digest, sizeof(digest));
 	use(node, r, with(set, ring_ref(ring), handles));
+	pthread_mutex_lock(&node->words_lock);
+	memcpy(r->digest, digest, sizeof(digest));
+	pthread_mutex_unlock(&node->words_lock);
+	return ERR_OK;
+}
+
+static bool same_as_newest(const struct node_ring *r, const struct ring *ring)
+{
+	uint8_t digest[16];
+
+	return !digest_of(ring, digest) && memcmp(digest, r->digest, 16) == 0;
+}
+
+/* One that lives elsewhere takes its place between ours. */
+static enum err adopt_older(struct node *node, struct node_ring *r, struct ring *ring)
+{
+	const struct ring_set *set = atomic_load(r->set);
+	const struct ring_dev *stranger = NULL;
+	uint64_t version = ring_version(ring);
+	struct ring *rings[RINGS_MAX];
+	uint32_t *all[RINGS_MAX], *handles;
+	unsigned at = 0;
+	char path[PATH_MAX];
+	enum err err;
+
+	while (ring_version(set->rings[at]) < version)
+		at++;
+	if (ring_version(set->rings[at]) == version || (at == 0 && atomic_load(&node->joined)))
+		return ERR_EXISTS;
+	if (set->count == RINGS_MAX)
+		return ERR_BUSY;
+	live_path(node, r, version, path);
+	if ((err = ring_save(ring, path)) ||
+	        (err = node_handles(node, ring, false, &handles, &stranger)))
+		return err;
+	for (unsigned i = 0; i <= set->count; i++) {
+		unsigned from = i > at ? i - 1 : i;
+		rings[i] = ring_ref(i == at ? ring : set->rings[from]);
+		all[i] = i == at ? handles : copy_handles(set, from);
+	}
+	use(node, r, ring_set_new(rings, all, set->count + 1));
+	log_info("ring", "name=%s version=%llu live=%u", r->name, (unsigned long long)version,
+	        (*r->set)->count);
 	return ERR_OK;
 }
 
@@ -174,17 +221,14 @@ static enum err adopt(struct node *node, struct node_ring *r, struct ring *ring,
         const struct ring_dev **ret_stranger)
 {
 	char path[PATH_MAX];
-	uint8_t digest[16];
 	uint64_t version = ring_version(ring), newest = atomic_load(&r->newest);
 	bool first = !atomic_load(r->set);
-	enum err err = digest_of(ring, digest);
+	enum err err;
 
-	if (err)
-		return err;
 	if (!first && version == newest)
-		return memcmp(digest, r->digest, 16) == 0 ? ERR_EXISTS : ERR_CONFLICT;
+		return same_as_newest(r, ring) ? ERR_EXISTS : ERR_CONFLICT;
 	if (!first && version < newest)
-		return ERR_EXISTS;
+		return adopt_older(node, r, ring);
 	if (!first && (*r->set)->count == RINGS_MAX)
 		return ERR_BUSY;
 	live_path(node, r, version, path);
@@ -194,10 +238,13 @@ static enum err adopt(struct node *node, struct node_ring *r, struct ring *ring,
 		unlink(path);
 		return err == ERR_NOT_FOUND ? ERR_CONFLICT : err;
 	}
-	if (!first)
-		log_info("ring", "name=%s version=%llu live=%u", r->name,
-		        (unsigned long long)version, (*r->set)->count);
-	return ERR_OK;
+	if (first)
+		return ERR_OK;
+	log_info("ring", "name=%s version=%llu live=%u", r->name, (unsigned long long)version,
+	        (*r->set)->count);
+	/* For people: the one in use is where they put theirs. */
+	inbox_path(node, r, path);
+	return ring_save(ring, path);
 }
 
 static void refused(const struct node_ring *r, const struct ring *ring, enum err err,
@@ -229,26 +276,96 @@ enum err node_ring_adopt(struct node *node, struct node_ring *r, struct ring *ri
 	return err;
 }
 
-void node_ring_drop_old(struct node *node, struct node_ring *r)
+static void drop_old(struct node *node, struct node_ring *r)
 {
-	char path[PATH_MAX];
-
-	pthread_mutex_lock(&node->rings_lock);
 	struct ring_set *set = atomic_load(r->set);
 	unsigned n = set->count;
 	uint64_t versions[RINGS_MAX];
+	char path[PATH_MAX];
+
 	for (unsigned i = 0; i < n; i++)
 		versions[i] = ring_version(set->rings[i]);
-	if (n > 1) {
-		use(node, r, with(NULL, ring_ref(ring_set_newest(set)), copy_handles(set, n - 1)));
-		for (unsigned i = 0; i + 1 < n; i++) {
-			live_path(node, r, versions[i], path);
-			unlink(path);
-		}
-		log_info("ring-settled", "name=%s version=%llu", r->name,
-		        (unsigned long long)versions[n - 1]);
+	use(node, r, with(NULL, ring_ref(ring_set_newest(set)), copy_handles(set, n - 1)));
+	for (unsigned i = 0; i + 1 < n; i++) {
+		live_path(node, r, versions[i], path);
+		unlink(path);
 	}
+	log_info("ring-settled", "name=%s version=%llu", r->name,
+	        (unsigned long long)versions[n - 1]);
+}
+
+void node_ring_settle(struct node *node, struct node_ring *r,
+        bool (*has_moved)(void *owner, uint32_t device), void *owner)
+{
+	pthread_mutex_lock(&node->rings_lock);
+	struct ring_set *set = atomic_load(r->set);
+	if (set->count > 1 && gossip_settled(set, has_moved, owner))
+		drop_old(node, r);
 	pthread_mutex_unlock(&node->rings_lock);
+}
+
+/* --- fences --- */
+
+enum err node_ring_fence(struct node *node, struct node_ring *r, uint64_t version)
+{
+	AUTO(buf) struct buf text = BUF_NONE;
+	char path[PATH_MAX];
+
+	buf_printf(&text, "%llu\n", (unsigned long long)version);
+	fence_path(node, r, path);
+	enum err err = file_save(path, text.data, text.len);
+	if (!err)
+		atomic_store(&r->fenced, version);
+	return err;
+}
+
+void node_ring_begin(struct node *node, struct node_ring *r)
+{
+	uint64_t oldest = atomic_load(&r->oldest), fenced = 0;
+	char path[PATH_MAX], *text;
+
+	fence_path(node, r, path);
+	if (file_load(path, &text) == ERR_OK) {
+		fenced = strtoull(text, NULL, 10);
+		free(text);
+	}
+	/* What has settled needs none. */
+	atomic_store(&r->fenced, fenced > oldest ? fenced : oldest);
+	atomic_store(&r->moved, oldest);
+}
+
+/* --- what others are told --- */
+
+struct ring_versions node_ring_versions(const struct node_ring *r)
+{
+	return (struct ring_versions){atomic_load(&r->newest), atomic_load(&r->older)};
+}
+
+void node_ring_words(struct node *node, struct gossip *g)
+{
+	pthread_mutex_lock(&node->words_lock);
+	for (unsigned i = 0; i < node->ring_count; i++) {
+		const struct node_ring *r = &node->rings[i];
+		struct ring_word *w = &g->rings[g->ring_count++];
+		*w = (struct ring_word){.kind = (uint8_t)r->kind,
+		        .policy = (uint8_t)r->policy,
+		        .live = node_ring_versions(r),
+		        .fenced = atomic_load(&r->fenced),
+		        .moved = atomic_load(&r->moved)};
+		memcpy(w->digest, r->digest, sizeof(w->digest));
+	}
+	pthread_mutex_unlock(&node->words_lock);
+}
+
+enum err node_ring_file(struct node_ring *r, uint64_t version, struct buf *ret_file)
+{
+	const struct ring_set *set = atomic_load(r->set);
+
+	for (unsigned i = 0; i < set->count; i++) {
+		if (ring_version(set->rings[i]) == version)
+			return ring_format(set->rings[i], ret_file);
+	}
+	return ERR_NOT_FOUND;
 }
 
 void node_rings_look(struct node *node)
@@ -393,6 +510,7 @@ enum err node_rings(struct node *node, struct buf *error)
 	struct cluster *c = &node->cluster;
 
 	pthread_mutex_init(&node->rings_lock, NULL);
+	pthread_mutex_init(&node->words_lock, NULL);
 	ring_slot(node, BACKEND_ACCOUNT, 0, "account", &c->account_rings);
 	ring_slot(node, BACKEND_CONTAINER, 0, "container", &c->container_rings);
 	for (unsigned i = 0; i < BACKEND_POLICIES; i++) {
@@ -419,22 +537,28 @@ struct node_ring *node_ring_find(struct node *node, enum backend_kind kind, unsi
 
 bool node_ring_stale(struct node *node, const struct backend_msg *msg)
 {
+	struct ring_versions theirs = {msg->ring_version, msg->ring_older};
+
 	if (!msg->ring_version)
 		return false;
 	struct node_ring *r = node_ring_find(node, msg->kind, msg->policy);
-	return r && msg->ring_version < atomic_load_explicit(&r->fenced, memory_order_relaxed);
+	if (!r)
+		return false;
+	uint64_t fenced = atomic_load_explicit(&r->fenced, memory_order_relaxed);
+	/* It may be ahead of us; what it may not is to count older ones, and not this one. */
+	return ring_versions_oldest(theirs) < fenced && !ring_versions_hold(theirs, fenced);
 }
 
 void node_ring_metrics(const struct node *node, struct buf *out)
 {
-	static const char *const names[] = {"version", "oldest", "fenced"};
+	static const char *const names[] = {"version", "oldest", "fenced", "moved"};
 
 	for (unsigned n = 0; n < COUNT_OF(names); n++) {
 		buf_printf(out, "# TYPE cairn_ring_%s gauge\n", names[n]);
 		for (unsigned i = 0; i < node->ring_count; i++) {
 			const struct node_ring *r = &node->rings[i];
 			uint64_t values[] = {atomic_load(&r->newest), atomic_load(&r->oldest),
-			        atomic_load(&r->fenced)};
+			        atomic_load(&r->fenced), atomic_load(&r->moved)};
 			buf_printf(out, "cairn_ring_%s{ring=\"%s\"} %llu\n", names[n], r->name,
 			        (unsigned long long)values[n]);
 		}

@@ -10,20 +10,37 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum err make(const struct env *env, const char *path, uint8_t *ret_secret, size_t len)
+static bool sync_folder_of(const char *path)
+{
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	*strrchr(folder, '/') = 0;
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool synced = fsync(fd) == 0;
+	close(fd);
+	return synced;
+}
+
+enum err file_save(const char *path, const void *data, size_t len)
 {
 	char draft[PATH_MAX];
 
-	env->random(env, ret_secret, len);
 	snprintf(draft, sizeof(draft), "%s.new", path);
 	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_from_errno(errno);
-	bool whole = write(fd, ret_secret, len) == (ssize_t)len && fsync(fd) == 0;
+	bool whole = write(fd, data, len) == (ssize_t)len && fsync(fd) == 0;
 	close(fd);
-	if (!whole || rename(draft, path) < 0)
-		return ERR_IO;
-	return ERR_OK;
+	return whole && rename(draft, path) == 0 && sync_folder_of(path) ? ERR_OK : ERR_IO;
+}
+
+static enum err make(const struct env *env, const char *path, uint8_t *ret_secret, size_t len)
+{
+	env->random(env, ret_secret, len);
+	return file_save(path, ret_secret, len);
 }
 
 enum err secret_load(const struct env *env, const char *path, uint8_t *ret_secret, size_t len)

@@ -193,6 +193,7 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 		return err;
 	err = node_check(node, error);
 	node->cluster.serves = node->serves;
+	node->cluster.joined = &node->joined;
 	return err;
 }
 
@@ -234,6 +235,7 @@ enum err node_prepare(struct node *node, struct buf *error)
 	if ((err = parse_devices(node, error)) || (err = load_secrets(node, error)) ||
 	        (err = node_rings(node, error)))
 		return err;
+	node_peers_init(node);
 	if ((err = work_pool_new(1, 64, &node->pool)))
 		return err;
 	return make_reactors(node, error);

@@ -197,6 +197,7 @@ void node_wire_start(struct node_reactor *r)
 	        .credit_bytes = CREDIT,
 	        .connections_max = CONNECTIONS,
 	        .handle = on_call,
+	        .control = node_control,
 	        .owner = r,
 	};
 	r->wire_names = names;

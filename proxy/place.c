@@ -33,7 +33,7 @@ static void add_ring(const struct ring_set *rings, unsigned at, struct place *pl
 /* What is asked for is never there, and nothing is ever met. */
 static void place_nowhere(struct place *place)
 {
-	place->version = 0;
+	place->versions = (struct ring_versions){0};
 	place->devices[0] = UINT32_MAX;
 	place->sets[0] = 0;
 	place->need[0] = 1;
@@ -49,7 +49,7 @@ void place_of_key(const struct ring_set *rings, const uint8_t key[16], struct pl
 		place_nowhere(ret_place);
 		return;
 	}
-	ret_place->version = ring_version(ring_set_newest(rings));
+	ret_place->versions = ring_set_versions(rings);
 	for (unsigned i = rings->count; i-- > 0;)
 		add_ring(rings, i, ret_place);
 }
@@ -57,7 +57,8 @@ void place_of_key(const struct ring_set *rings, const uint8_t key[16], struct pl
 void place_address(const struct place *place, struct backend_msg *msg)
 {
 	memcpy(msg->key, place->key, sizeof(msg->key));
-	msg->ring_version = place->version;
+	msg->ring_version = place->versions.newest;
+	msg->ring_older = place->versions.older;
 }
 
 bool place_met(const struct place *place, uint64_t mask)
@@ -145,4 +146,50 @@ void ring_set_free(struct ring_set *set)
 		free(set->handles[i]);
 	}
 	free(set);
+}
+
+struct ring_versions ring_set_versions(const struct ring_set *set)
+{
+	struct ring_versions versions = {.newest = ring_version(ring_set_newest(set))};
+
+	for (unsigned i = 0; i + 1 < set->count; i++) {
+		uint64_t behind = versions.newest - ring_version(set->rings[i]);
+		versions.older |= (behind < RING_FAR ? behind : RING_FAR) << (16 * i);
+	}
+	return versions;
+}
+
+unsigned ring_versions_list(struct ring_versions versions, uint64_t ret_list[RINGS_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i + 1 < RINGS_MAX; i++) {
+		uint64_t behind = versions.older >> (16 * i) & RING_FAR;
+		if (behind && behind <= versions.newest)
+			ret_list[n++] = versions.newest - behind;
+	}
+	ret_list[n++] = versions.newest;
+	return n;
+}
+
+uint64_t ring_versions_oldest(struct ring_versions versions)
+{
+	uint64_t list[RINGS_MAX], oldest = versions.newest;
+	unsigned n = ring_versions_list(versions, list);
+
+	for (unsigned i = 0; i < n; i++)
+		oldest = list[i] < oldest ? list[i] : oldest;
+	return oldest;
+}
+
+bool ring_versions_hold(struct ring_versions versions, uint64_t version)
+{
+	uint64_t list[RINGS_MAX];
+	unsigned n = ring_versions_list(versions, list);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (list[i] == version)
+			return true;
+	}
+	return false;
 }

@@ -21,9 +21,22 @@ struct ring_set {
 	unsigned need;                 /* devices that make a write; 0: a majority */
 };
 
+/* The versions of rings that live together, as they travel: the newest, and how much older the
+ * others are, 16 bits each (RING_FAR: that much or more; 0: no more of them). */
+struct ring_versions {
+	uint64_t newest, older;
+};
+#define RING_FAR 65535u
+
+struct ring_versions ring_set_versions(const struct ring_set *set);
+/* Oldest first; returns how many. */
+unsigned ring_versions_list(struct ring_versions versions, uint64_t ret_list[RINGS_MAX]);
+uint64_t ring_versions_oldest(struct ring_versions versions);
+bool ring_versions_hold(struct ring_versions versions, uint64_t version);
+
 struct place {
 	uint8_t key[16];
-	uint64_t version; /* of the newest ring; travels in messages */
+	struct ring_versions versions; /* travel in messages */
 	uint32_t devices[PLACE_MAX];
 	unsigned count, set_count;
 	uint64_t sets[RINGS_MAX]; /* bit i: devices[i] is a primary of that ring */
@@ -34,7 +47,7 @@ struct place {
  * NULL, of a policy that is not there: no device, and never met. */
 void place_of_key(const struct ring_set *rings, const uint8_t key[16], struct place *ret_place);
 
-/* Key and ring version into a message that was not sent yet. */
+/* Key and ring versions into a message that was not sent yet. */
 void place_address(const struct place *place, struct backend_msg *msg);
 
 /* Are these devices (bits as in sets) enough in every ring? */

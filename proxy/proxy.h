@@ -55,7 +55,8 @@ struct cluster {
 	uint8_t token_secret[32];
 	unsigned token_life_s;
 	struct limits limits;
-	bool serves; /* clients; else only who watches it */
+	bool serves;         /* clients; else only who watches it */
+	atomic_bool *joined; /* borrowed: until then it cannot */
 	bool account_autocreate, tls;
 	const char *cors_allow_origin;
 	/* Bumped when an account or container changes; cached facts carry the value they saw. */

@@ -408,6 +408,8 @@ static const struct method *route(struct request *request)
 	}
 	if (!request_cluster(request)->serves)
 		return refuse(request, 404);
+	if (!atomic_load_explicit(request_cluster(request)->joined, memory_order_relaxed))
+		return refuse(request, 503);
 	if (strcmp(request->path, "/info") == 0)
 		return &info_get_method;
 	if (request_cluster(request)->users &&

@@ -186,6 +186,7 @@ struct backend_msg {
 	const char *account, *container, *object; /* as kind asks; else NULL */
 	uint64_t ts;
 	uint64_t ring_version; /* the newest its sender placed the key by; 0: not by a ring */
+	uint64_t ring_older;   /* and those beside it: see ring_versions in proxy/place.h */
 	uint64_t meta_ts;      /* OBJECT_PUT that repairs: of the last POST, or 0 */
 	const void *headers;   /* kv block */
 	size_t headers_len;

@@ -237,6 +237,7 @@ static void call_fields(
 	text(c, &msg->object);
 	u64(c, &msg->ts);
 	u64(c, &msg->ring_version);
+	u64(c, &msg->ring_older);
 	u64(c, &msg->meta_ts);
 	headers_field(c, msg);
 	u64(c, &msg->size);

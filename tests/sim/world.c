@@ -356,6 +356,8 @@ static struct node *make_node(struct sim_node *s)
 	c->env = &s->env.env;
 	c->hlc = &node->hlc;
 	c->serves = true;
+	c->joined = &node->joined;
+	atomic_store(&node->joined, true);
 	c->users = users;
 	c->token_life_s = 86400;
 	c->hash_suffix = (struct ring_name){"sim", 3};

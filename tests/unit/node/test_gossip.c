@@ -12,15 +12,22 @@ static void test_what_goes_in_comes_out(void **state)
 	AUTO(buf) struct buf bytes = BUF_NONE;
 	struct gossip out;
 
-	in.rings[0] = (struct ring_word){.kind = BACKEND_ACCOUNT, .newest = 7, .fenced = 6};
+	strcpy(in.ip, "10.0.0.7");
+	in.port = 6200;
+	in.joined = true;
+	in.rings[0] = (struct ring_word){.kind = BACKEND_ACCOUNT, .live = {7, 2}, .fenced = 6};
 	in.rings[1] = (struct ring_word){
-	        .kind = BACKEND_OBJECT, .policy = 3, .newest = 9, .fenced = 9, .moved = 8};
+	        .kind = BACKEND_OBJECT, .policy = 3, .live = {9, 0}, .fenced = 9, .moved = 8};
 	in.rings[1].digest[15] = 0xaa;
 	gossip_encode(&in, &bytes);
 	assert_int_equal(gossip_decode(bytes.data, bytes.len, &out), ERR_OK);
 	assert_int_equal(out.clock, in.clock);
 	assert_int_equal(out.wall_us, in.wall_us);
-	assert_int_equal(gossip_ring(&out, BACKEND_ACCOUNT, 0)->newest, 7);
+	assert_string_equal(out.ip, "10.0.0.7");
+	assert_int_equal(out.port, 6200);
+	assert_true(out.joined);
+	assert_int_equal(gossip_ring(&out, BACKEND_ACCOUNT, 0)->live.newest, 7);
+	assert_int_equal(ring_versions_oldest(gossip_ring(&out, BACKEND_ACCOUNT, 0)->live), 5);
 	const struct ring_word *r = gossip_ring(&out, BACKEND_OBJECT, 3);
 	assert_int_equal(r->moved, 8);
 	assert_int_equal(r->digest[15], 0xaa);
@@ -39,7 +46,7 @@ static void test_every_cut_and_every_wrong_count_is_refused(void **state)
 	bytes.data[5] = 4;
 	assert_int_equal(gossip_decode(bytes.data, bytes.len, &out), ERR_FORMAT);
 	bytes.data[5] = 3;
-	bytes.data[24] = 9; /* kind of the first ring */
+	bytes.data[80] = 9; /* kind of the first ring */
 	assert_int_equal(gossip_decode(bytes.data, bytes.len, &out), ERR_FORMAT);
 }
 

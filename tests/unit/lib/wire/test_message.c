@@ -29,6 +29,7 @@ static struct backend_msg *make_msg(void)
 	backend_msg_path(msg, "AUTH_test", "c\xc3\xbc", "o");
 	msg->ts = 0x1122334455667788;
 	msg->ring_version = 77;
+	msg->ring_older = 3;
 	msg->meta_ts = 3;
 	kv_add(&headers, "X-Object-Meta-A", "1");
 	kv_add(&headers, "Content-Type", "");
@@ -113,6 +114,7 @@ static void same_msg(const struct backend_msg *a, const struct backend_msg *b)
 	same_text(a->object, b->object);
 	assert_int_equal(a->ts, b->ts);
 	assert_int_equal(a->ring_version, b->ring_version);
+	assert_int_equal(a->ring_older, b->ring_older);
 	assert_int_equal(a->meta_ts, b->meta_ts);
 	assert_int_equal(a->headers_len, b->headers_len);
 	if (a->headers_len)
