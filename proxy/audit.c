@@ -360,7 +360,7 @@ static void tell_all(struct request *request, struct buf *out)
 		buf_printf(out, " %s", log_quote(request->object));
 	buf_printf(out, "\npartition  %llu of %llu, ring version %llu, key %s\n",
 	        (unsigned long long)audit->part, (unsigned long long)audit->parts,
-	        (unsigned long long)audit->place.version, hex(audit->place.key, key));
+	        (unsigned long long)audit->place.versions.newest, hex(audit->place.key, key));
 	for (unsigned i = 0; i < audit->fan.count; i++) {
 		buf_str(out, i < audit->primaries ? "primary    " : "handoff    ");
 		name_device(request, audit->fan.calls[i].device, out);
