@@ -265,8 +265,10 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 		buf_printf(out,
 		        "cairn_requests{reactor=\"%u\"} %llu\ncairn_errors{reactor=\"%u\"} %llu\n"
 		        "cairn_unsettled{reactor=\"%u\"} %llu\n"
-		        "cairn_handoffs{reactor=\"%u\"} %llu\n",
+		        "cairn_handoffs{reactor=\"%u\"} %llu\n"
+		        "cairn_hedged_reads{reactor=\"%u\"} %llu\n",
 		        i, (unsigned long long)s->requests, i, (unsigned long long)s->errors, i,
-		        (unsigned long long)s->unsettled, i, (unsigned long long)s->handoffs);
+		        (unsigned long long)s->unsettled, i, (unsigned long long)s->handoffs, i,
+		        (unsigned long long)s->hedged);
 	}
 }

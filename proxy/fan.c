@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UNPIN_US 15000000
+
 static void see(struct hlc *hlc, const struct backend_reply *r)
 {
 	hlc_see(hlc, r->ts > r->meta_ts ? r->ts : r->meta_ts);
@@ -24,6 +26,7 @@ static void on_answer(struct backend_call *call)
 static void init(struct fan *fan, struct op *op, struct proxy *proxy, unsigned count)
 {
 	fan->op = op;
+	fan->proxy = proxy;
 	fan->count = count;
 	fan->answered = 0;
 	fan->place = NULL;
@@ -115,10 +118,35 @@ static void release(struct fan *fan)
 	free(fan->place);
 }
 
+static void on_unpinned(struct backend_call *call)
+{
+	backend_call_done(call);
+	free(call);
+}
+
+/* A version that was pinned for nobody. */
+static void unpin(struct proxy *proxy, const struct backend_call *late)
+{
+	struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_CLOSE, BACKEND_OBJECT);
+	struct backend_call *call = mem_zalloc(sizeof(*call));
+
+	msg->policy = late->msg->policy;
+	memcpy(msg->key, late->msg->key, sizeof(msg->key));
+	msg->ring_version = late->msg->ring_version;
+	msg->handle = late->reply.handle;
+	call->msg = msg;
+	call->device = late->device;
+	call->deadline_us = reactor_now_us(proxy->reactor) + UNPIN_US;
+	call->done = on_unpinned;
+	backend_send(proxy->backend, call);
+}
+
 static void on_late(struct backend_call *call)
 {
 	struct fan *orphan = call->owner;
 
+	if (call->reply.handle)
+		unpin(orphan->proxy, call);
 	if (++orphan->answered < orphan->count)
 		return;
 	release(orphan);
@@ -158,12 +186,17 @@ static void on_impatient(struct timer *timer)
 	op_wake(patience->op);
 }
 
-void patience_start(struct patience *patience, struct op *op)
+void patience_start_for(struct patience *patience, struct op *op, uint64_t us)
 {
 	patience_done(patience);
 	patience->op = op;
 	patience->timer.fire = on_impatient;
-	timer_set(op->reactor, &patience->timer, PATIENCE_US);
+	timer_set(op->reactor, &patience->timer, us);
+}
+
+void patience_start(struct patience *patience, struct op *op)
+{
+	patience_start_for(patience, op, PATIENCE_US);
 }
 
 void patience_done(struct patience *patience)

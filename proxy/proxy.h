@@ -15,6 +15,7 @@
 #include "lib/http/url.h"
 #include "lib/op/op.h"
 #include "proxy/credit.h"
+#include "proxy/hedge.h"
 #include "proxy/place.h"
 
 #define REPLICAS_MAX     16 /* of one ring */
@@ -66,7 +67,7 @@ struct cluster {
 };
 
 struct proxy_stats {
-	uint64_t requests, errors, open, unsettled, handoffs;
+	uint64_t requests, errors, open, unsettled, handoffs, hedged;
 };
 
 struct proxy {
@@ -91,6 +92,7 @@ struct proxy {
 	struct list page_lru;
 	size_t page_bytes, page_bytes_max;
 	unsigned handoffs_open; /* handoff.c */
+	struct hedge hedge;
 	struct proxy_stats stats;
 };
 
@@ -105,7 +107,8 @@ extern const struct limits limits_default; /* Swift's */
 /* --- fan.c: one message to several devices --- */
 
 struct fan {
-	struct op *op; /* woken at each answer */
+	struct op *op;       /* woken at each answer */
+	struct proxy *proxy; /* borrowed */
 	unsigned count, answered;
 	struct backend_call *calls; /* owned */
 	struct place *place;        /* owned; NULL unless fan_ask started it */
@@ -150,6 +153,7 @@ struct patience {
 	bool over;
 };
 void patience_start(struct patience *patience, struct op *op);
+void patience_start_for(struct patience *patience, struct op *op, uint64_t us);
 void patience_done(struct patience *patience); /* harmless when never started */
 
 /* --- placement --- */

@@ -18,12 +18,31 @@ static struct backend_msg *message(struct reader *r, enum backend_op op)
 	return msg;
 }
 
+static void let_go(struct reader *r, uint64_t handle)
+{
+	struct fan close;
+
+	if (!handle)
+		return;
+	struct backend_msg *msg = message(r, BACKEND_OBJECT_CLOSE);
+	msg->handle = handle;
+	fan_start(&close, r->op, r->proxy, msg, &r->device, 1, DEADLINE_MS);
+	fan_done(&close);
+}
+
+static enum hedge_kind hedge_kind(const struct reader *r)
+{
+	return r->want_len ? HEDGE_BODY : HEDGE_HEAD;
+}
+
 static void ask_get(struct reader *r, uint32_t device)
 {
 	struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
 
 	msg->offset = r->want_offset;
 	msg->len = r->want_len;
+	if (r->get.count && r->get.calls[0].answered)
+		let_go(r, r->get.calls[0].reply.handle);
 	r->device = device;
 	fan_done(&r->get);
 	fan_start(&r->get, r->op, r->proxy, msg, &device, 1, DEADLINE_MS);
@@ -50,7 +69,10 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
 	proxy_place(proxy->cluster, policy, account, container, object, &r->place);
 	r->asked = proxy_prefer_local(proxy, &r->place);
 	r->tried = 1;
-	patience_start(&r->patience, op);
+	r->began_us = reactor_now_us(op->reactor);
+	r->early = r->asked < r->place.count;
+	patience_start_for(&r->patience, op,
+	        r->early ? hedge_begin(&proxy->hedge, hedge_kind(r), PATIENCE_US) : PATIENCE_US);
 	ask_get(r, r->place.devices[0]);
 	if (r->asked > 1)
 		fan_start(&r->versions, op, proxy, message(r, BACKEND_OBJECT_VERSION),
@@ -124,6 +146,9 @@ static struct votes count_votes(const struct reader *r)
 static bool finish(struct reader *r, enum err err)
 {
 	patience_done(&r->patience);
+	if (!r->repair && (err == ERR_OK || err == ERR_NOT_FOUND))
+		hedge_end(&r->proxy->hedge, hedge_kind(r),
+		        reactor_now_us(r->op->reactor) - r->began_us);
 	r->err = err;
 	r->reply = r->get.count ? &r->get.calls[0].reply : NULL;
 	r->handle = r->reply ? r->reply->handle : 0;
@@ -173,11 +198,25 @@ static bool decide(struct reader *r)
 	return use_get(r, &v);
 }
 
+/* Others that would do take much less time: may it ask one more? */
+static bool hedges(struct reader *r)
+{
+	bool may = hedge_take(&r->proxy->hedge);
+
+	r->early = false;
+	r->proxy->stats.hedged += may;
+	patience_start(&r->patience, r->op);
+	return may;
+}
+
 static bool asking(struct reader *r)
 {
 	struct votes v;
+	bool open = fan_open(&r->get) || fan_open(&r->versions);
 
-	if ((fan_open(&r->get) || fan_open(&r->versions)) && !r->patience.over)
+	if (open && !r->patience.over)
+		return false;
+	if (open && r->early && !hedges(r))
 		return false;
 	v = count_votes(r);
 	if (MUTANT(read_of_one) && known(&r->get.calls[0]))
@@ -303,18 +342,6 @@ static bool good(const struct reader *r, const struct backend_call *call)
 	return call->msg->op == BACKEND_OBJECT_READ ||
 	       (reply->ts == r->reply->ts && reply->size == r->reply->size &&
 	               memcmp(reply->etag, r->reply->etag, sizeof(reply->etag)) == 0);
-}
-
-static void let_go(struct reader *r, uint64_t handle)
-{
-	struct fan close;
-
-	if (!handle)
-		return;
-	struct backend_msg *msg = message(r, BACKEND_OBJECT_CLOSE);
-	msg->handle = handle;
-	fan_start(&close, r->op, r->proxy, msg, &r->device, 1, DEADLINE_MS);
-	fan_done(&close);
 }
 
 /* The device failed: the same bytes from another one. False when there is none left. */

@@ -25,6 +25,8 @@ struct reader {
 	unsigned tried; /* place.devices[0..tried): asked for a GET */
 	struct fan get, versions, rest;
 	struct patience patience;
+	uint64_t began_us;
+	bool early; /* its patience is a hedge's, shorter than it may wait */
 	struct repair *repair;
 	uint64_t newest; /* the version that was decided on */
 	bool corrupt;    /* the first device could not read its version */
