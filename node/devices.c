@@ -54,8 +54,7 @@ static void opened(struct node_device *d, enum err err)
 	else
 		log_info("device", "id=%u path=%s objects=%llu", d->id, log_quote(d->data_path),
 		        (unsigned long long)objects(d));
-	if (atomic_fetch_sub(&node->devices_pending, 1) == 1)
-		node_devices_ready(node);
+	node_began(node);
 }
 
 static enum err start_roles(struct node_device *d, struct device *device)

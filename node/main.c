@@ -84,6 +84,7 @@ static void start_reactor(struct task *task)
 		if (r->node->devices[i].reactor == r->index)
 			node_device_open(&r->node->devices[i]);
 	}
+	node_began(r->node);
 }
 
 static void open_edge(struct task *task)
@@ -140,9 +141,11 @@ static void serve_requests(struct node *node)
 	}
 }
 
-/* All devices have been opened or given up: from whichever reactor was last. */
-void node_devices_ready(struct node *node)
+/* From whichever reactor was last. */
+void node_began(struct node *node)
 {
+	if (atomic_fetch_sub(&node->devices_pending, 1) > 1)
+		return;
 	if (node->stores && !ready_count(node)) {
 		log_error("devices", "none of %u can be used", node->device_count);
 		_exit(2);
@@ -157,7 +160,7 @@ static void on_wait(struct timer *timer)
 
 	if (atomic_load(&node->serving))
 		return;
-	if (!node->stores || ready_count(node)) {
+	if (ready_count(node)) {
 		log_warn("devices", "pending=%u next=%s", atomic_load(&node->devices_pending),
 		        log_quote("serving without them"));
 		serve_requests(node);
@@ -172,7 +175,7 @@ static void *run_reactor(void *arg)
 
 	if (r->index == 0) {
 		r->node->wait.fire = on_wait;
-		timer_set(r->reactor, &r->node->wait, r->node->stores ? DEVICES_WAIT_US : 1);
+		timer_set(r->reactor, &r->node->wait, DEVICES_WAIT_US);
 	}
 	r->start.run = start_reactor;
 	reactor_post(r->reactor, &r->start);
@@ -255,7 +258,7 @@ static int serve(struct node *node, const sigset_t *signals)
 {
 	int signal;
 
-	atomic_store(&node->devices_pending, node->device_count);
+	atomic_store(&node->devices_pending, node->device_count + node->reactor_count);
 	for (unsigned i = 0; i < node->reactor_count; i++)
 		pthread_create(&node->reactors[i].thread, NULL, run_reactor, &node->reactors[i]);
 	while (sigwait(signals, &signal) == 0) {

@@ -153,10 +153,10 @@ struct node {
 	atomic_uint member_count;
 	struct node_ring rings[NODE_RINGS_MAX];
 	unsigned ring_count;
-	pthread_mutex_t rings_lock; /* held by who changes them, also while that blocks */
-	pthread_mutex_t words_lock; /* never for long; inside rings_lock */
-	struct peers *peers;        /* owned; reactor 0 */
-	atomic_uint devices_pending;
+	pthread_mutex_t rings_lock;  /* held by who changes them, also while that blocks */
+	pthread_mutex_t words_lock;  /* never for long; inside rings_lock */
+	struct peers *peers;         /* owned; reactor 0 */
+	atomic_uint devices_pending; /* and reactors that have not begun */
 	atomic_bool serving;
 	/* All rings that live are known: before, nothing may count a majority. */
 	atomic_bool joined;
@@ -257,7 +257,8 @@ void node_peers_metrics(struct node *node, struct buf *out);
 
 /* --- main.c --- */
 int node_main(int argc, char **argv);
-void node_devices_ready(struct node *node);
+/* A device was opened or given up, or a reactor has begun: after the last, requests are served. */
+void node_began(struct node *node);
 void node_reload(struct node *node);
 
 #endif

@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import os
 import re
+import shutil
+import signal
 import socket
 import stat
 import struct
@@ -377,3 +379,121 @@ def test_tls(tmp_path):
         assert requests.get(cloud.url + "/healthcheck", timeout=10).text == "OK"
     finally:
         cloud.close()
+
+
+class Node(Cloud):
+    """One process of several, with rings that name their devices by wire."""
+
+    def __init__(self, roles, shared):
+        super().__init__(wire=False)
+        os.makedirs(self.state + "/ring")
+        stores = "storage" in roles
+        with open(os.open(self.state + "/cairn.conf", os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+            f.write("[node]\nstate_dir = %s\nport = %d\nroles = %s\n[wire]\nport = %d\nkey = %s\n"
+                    "[cluster]\nhash_suffix = split\n%s[auth]\nv1_auth = yes\n"
+                    "user = test:tester testing .admin\n" %
+                    (self.state, self.port, roles, self.wire_port, shared,
+                     "[devices]\ndevice = d0\nunit_bytes = 4M\ndevice_bytes = 512M\n" if stores else ""))
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory):
+    """A proxy, and three processes with a device each."""
+    folder = tmp_path_factory.mktemp("rings")
+    key = "k1 " + os.urandom(32).hex()
+    proxy = Node("proxy", key)
+    stores = [Node("storage", key) for _ in range(3)]
+
+    def ring(name, *args):
+        path = str(folder / (name + ".builder"))
+        out = subprocess.run([CAIRN, "ring", path] + [str(a) for a in args], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert out.returncode in (0, 1), out.stdout
+    for name in ("account", "container", "object"):
+        ring(name, "create", 6, 3, 0)
+        for i, store in enumerate(stores):
+            ring(name, "add", "r1z%d-127.0.0.1:%d/d0" % (i + 1, store.wire_port), 100)
+        ring(name, "rebalance")
+        for node in [proxy] + stores:
+            shutil.copy(folder / (name + ".ring.gz"), node.state + "/ring/")
+    try:
+        for node in stores + [proxy]:
+            node.up()
+        wait_for(lambda: requests.get(proxy.url + "/auth/v1.0", timeout=20, headers={
+            "X-Auth-User": "test:tester", "X-Auth-Key": "testing"}).status_code == 200)
+        yield proxy, stores, User(proxy, "test:tester", "testing")
+    finally:
+        for node in [proxy] + stores:
+            node.close()
+
+
+def works(user, name, within=20):
+    """PUT, GET and listing, each answered rightly, the slowest in that many seconds."""
+    slowest = 0
+    for size in (0, 100, 5000, 300000, 3 << 20):
+        body = os.urandom(size)
+        start = time.monotonic()
+        assert user.request("PUT", "/split/%s-%d" % (name, size), data=body).status_code == 201
+        r = user.request("GET", "/split/%s-%d" % (name, size))
+        assert r.status_code == 200 and r.content == body
+        slowest = max(slowest, time.monotonic() - start)
+    listed = user.request("GET", "/split?prefix=%s-" % name).text.split()
+    assert len(listed) == 5
+    assert slowest < within, slowest
+
+
+def test_proxy_and_storage_are_processes(split):
+    proxy, stores, user = split
+    assert user.request("PUT", "/split").status_code == 201
+    works(user, "all")
+    assert all(sum(s.metric("cairn_wire_served_calls")) > 0 or
+               wait_for(lambda s=s: sum(s.metric("cairn_wire_served_calls")) > 0) is None
+               for s in stores)
+    assert proxy.metric("cairn_device_objects") == []
+
+
+def test_a_storage_process_that_dies(split):
+    proxy, stores, user = split
+    user.request("PUT", "/split")
+    stores[0].kill_node()
+    works(user, "killed")
+    stores[1].down()
+    works(user, "down")
+    stores[2].down()
+    for method, data in (("PUT", b"x"), ("GET", None)):
+        assert user.request(method, "/split/down-100", data=data).status_code == 503
+    stores[1].up()
+    stores[2].up()
+    wait_for(lambda: user.request("GET", "/split/down-100").status_code == 200, 15)
+    works(user, "up")
+
+
+def test_a_storage_process_that_stops_speaking(split):
+    """Its machine takes bytes and answers nothing: it is known after 5 s."""
+    proxy, stores, user = split
+    user.request("PUT", "/split")
+    works(user, "before")
+    pid = stores[0].node_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        works(user, "silent")
+        wait_for(lambda: re.search(r"wire-down .*port=%d err=DEADLINE" % stores[0].wire_port,
+                                   proxy.log()), 15)
+        works(user, "known", within=2)
+        ups = len(re.findall(r"wire-up .*port=%d" % stores[0].wire_port, proxy.log()))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: len(re.findall(r"wire-up .*port=%d" % stores[0].wire_port,
+                                    proxy.log())) > ups, 15)
+    works(user, "again")
+
+
+def test_the_proxy_dies(split):
+    proxy, stores, user = split
+    user.request("PUT", "/split")
+    works(user, "first")
+    pids = [s.node_pid() for s in stores]
+    proxy.kill_node()
+    works(user, "second")
+    assert user.request("GET", "/split/first-5000").status_code == 200
+    assert pids == [s.node_pid() for s in stores]

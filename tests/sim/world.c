@@ -307,7 +307,7 @@ static void sim_send(struct backend *backend, struct backend_call *outer)
 
 /* --- nodes --- */
 
-void node_devices_ready(struct node *node)
+void node_began(struct node *node)
 {
 	(void)node;
 }
