@@ -309,7 +309,7 @@ static void sim_send(struct backend *backend, struct backend_call *outer)
 
 void node_began(struct node *node)
 {
-	(void)node;
+	atomic_fetch_sub(&node->devices_pending, 1);
 }
 
 static struct ring_set *make_rings(unsigned from)
