@@ -247,6 +247,12 @@ bool ec_fetch_ready(struct ec_fetch *f, enum err *ret_err)
 	return open == gone ? finish(f, ERR_OK, ret_err) : false;
 }
 
+void ec_fetch_drop(struct ec_fetch *f)
+{
+	for (unsigned i = 0; i < total(f); i++)
+		forget(&f->sources[i]);
+}
+
 void ec_fetch_close(struct ec_fetch *f)
 {
 	struct backend_msg *msgs[EC_N_MAX];

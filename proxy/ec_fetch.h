@@ -1,7 +1,6 @@
 /* ec_fetch: the fragments of one version of an object, from the devices that hold them. Asked for
  * are fragments (bits) of one segment, or parts of them; what a device does not give, or not in
- * time, is made out of k others. The last bytes of each fragment are kept, so that who reads on in
- * a segment that had to be decoded does not ask again.
+ * time, is made out of k others.
  *
  * One thing is wanted at a time. All on the loop of its operation. */
 #ifndef PROXY_EC_FETCH_H
@@ -54,6 +53,9 @@ bool ec_fetch_ready(struct ec_fetch *fetch, enum err *ret_err);
 
 /* A wanted fragment: where its byte `from` lies. */
 const uint8_t *ec_fetch_bytes(const struct ec_fetch *fetch, unsigned index);
+
+/* Forgets the bytes. */
+void ec_fetch_drop(struct ec_fetch *fetch);
 
 /* Lets go of the version on its devices. */
 void ec_fetch_close(struct ec_fetch *fetch);

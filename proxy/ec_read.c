@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define DEADLINE_MS 15000
-#define EAGER_MIN   (64u << 10)          /* who wants more than that gets all fragments at once */
+#define EAGER       (64u << 10) /* of each fragment, for who wants more: all of most bodies */
 #define SETTLED     (10 * TS_PER_SECOND) /* a write this old is over: who lacks it missed it */
 
 enum { ASK, BURY, REBUILD, COMMIT, AGAIN, POST, FETCH, READY };
@@ -32,12 +32,12 @@ static void ask(struct ec_read *r)
 {
 	struct backend_msg *msgs[PLACE_MAX];
 	const struct place *place = &r->fetch.place;
-	bool eager = !r->want_offset && r->want_len > EAGER_MIN;
+	bool eager = !r->want_offset && r->want_len > EAGER;
 	unsigned gets = eager ? r->fetch.ec->k : 1;
 
 	for (unsigned i = 0; i < place->count; i++) {
 		msgs[i] = message(r, i < gets ? BACKEND_OBJECT_GET : BACKEND_OBJECT_VERSION);
-		msgs[i]->len = eager ? EC_PIECE : 0;
+		msgs[i]->len = eager ? EAGER : 0;
 	}
 	patience_start(&r->patience, r->fetch.op);
 	fan_start_each(&r->asked, r->fetch.op, r->fetch.proxy, msgs, place->devices, place->count,
@@ -563,13 +563,14 @@ void ec_read_on(struct ec_read *r, uint64_t offset, uint64_t len)
 		ec_fetch_want(f, wanted, at.segment, 0, at.len);
 		return;
 	}
-	/* Who reads on will want the other fragments next: what has to be decoded is then read
-	 * whole, once for all. */
-	bool on = r->len > at.left && !f->sources[at.index].usable;
-	if (r->len > at.left)
-		r->len = at.left;
-	ec_fetch_want(
-	        f, 1u << at.index, at.segment, on ? 0 : at.offset, on ? at.len : (uint32_t)r->len);
+	/* To decode takes k times the bytes: then less at a time, so that no reader holds more
+	 * memory than it has asked for. */
+	uint64_t most = f->sources[at.index].usable ? EC_PIECE : EC_PIECE / f->ec->k;
+	if (most > at.left)
+		most = at.left;
+	if (r->len > most)
+		r->len = most;
+	ec_fetch_want(f, 1u << at.index, at.segment, at.offset, (uint32_t)r->len);
 }
 
 static enum err put_together(struct ec_read *r, const struct fragment_at *at, struct bytes **ret)
@@ -606,12 +607,14 @@ bool ec_read_take(struct ec_read *r, enum err *ret_err, struct bytes **ret_piece
 	*ret_offset = 0;
 	if (is_short(r, &at)) {
 		*ret_err = put_together(r, &at, ret_piece);
+		ec_fetch_drop(f);
 		return true;
 	}
 	struct bytes *bytes = f->sources[at.index].bytes;
 	const uint8_t *from = ec_fetch_bytes(f, at.index) + (at.offset - f->from);
 	*ret_piece = bytes_ref(bytes);
 	*ret_offset = (size_t)(from - bytes->data);
+	ec_fetch_drop(f);
 	return true;
 }
 

@@ -201,6 +201,7 @@ static enum step rebuild_stage(struct op *op)
 			r->good &= ~(1ull << i);
 	}
 	r->offset += r->fetch.len;
+	ec_fetch_drop(&r->fetch);
 	fan_done(&r->staged);
 	return r->good ? op_go(op, FETCH) : give_up(r, ERR_UNAVAILABLE);
 }
