@@ -14,8 +14,9 @@
 #define DEADLINE_MS 10000
 /* A listing update this old was left behind by its writer. */
 #define LEFT_BEHIND (15 * TS_PER_SECOND)
-/* A draft this old is written by nobody any more, whatever the clocks. */
-#define ABANDONED (600 * TS_PER_SECOND)
+/* A draft this old is taken from its writer by no device any more, as long as clocks are no more
+ * than a minute apart. */
+#define ABANDONED ((BACKEND_DRAFT_S + 65) * TS_PER_SECOND)
 
 enum { WAIT, REPORT, REPORTED, UPDATE, READ, DRAFT, DROP, ROWS };
 
@@ -155,6 +156,13 @@ static enum step leave(struct jobs *j)
 	return op_go(&j->op, UPDATE);
 }
 
+static uint64_t wall(const struct jobs *j)
+{
+	const struct env *env = j->proxy->cluster->env;
+
+	return env->wall_us(env) / 10;
+}
+
 static enum step drop(struct jobs *j, const struct backend_update *own, uint8_t policy)
 {
 	struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_DROP, BACKEND_OBJECT);
@@ -185,8 +193,8 @@ static enum step jobs_draft(struct op *op)
 	enum err err = j->reader.err;
 	bool sure =
 	        (!err || err == ERR_NOT_FOUND) && j->reader.reply && j->reader.reply->ts >= u->ts;
-	bool dead = j->reader.ec && ec_read_is_dead(j->reader.ec, u->ts) &&
-	            u->ts + ABANDONED < hlc_now(j->proxy->cluster->hlc);
+	bool dead =
+	        j->reader.ec && ec_read_is_dead(j->reader.ec, u->ts) && u->ts + ABANDONED < wall(j);
 	reader_close(&j->reader);
 	reader_done(&j->reader);
 	j->reader = (struct reader){0};

@@ -10,6 +10,7 @@
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
 #include "lib/base/mutant.h"
+#include "lib/base/ts.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -405,6 +406,20 @@ static void run_delete(struct write *w)
 
 /* --- drafts: see docs/formats/ec.md --- */
 
+static bool is_draft(const struct write *w)
+{
+	const struct backend_msg *msg = w->call->msg;
+	struct device_version drafts[DEVICE_DRAFTS];
+	uint8_t spaces[DEVICE_DRAFTS];
+	unsigned n = device_drafts(w->objectd->device, msg->policy, msg->key, drafts, spaces);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (drafts[i].ts == msg->ts)
+			return true;
+	}
+	return false;
+}
+
 /* A draft is newer than the version; when that was posted to makes no difference. */
 static void run_draft(struct write *w, const struct device_version *version, bool known)
 {
@@ -413,6 +428,16 @@ static void run_draft(struct write *w, const struct device_version *version, boo
 	if (known && msg->ts <= version->ts) {
 		objectd_reply_version(w->call, version);
 		finish(w, ERR_CONFLICT);
+		return;
+	}
+	if (msg->handle && is_draft(w)) { /* another writer's: times are not its own alone */
+		w->call->reply.ts = msg->ts;
+		finish(w, ERR_CONFLICT);
+		return;
+	}
+	const struct env *env = reactor_env(w->objectd->reactor);
+	if (msg->handle && msg->ts + BACKEND_DRAFT_S * TS_PER_SECOND < env->wall_us(env) / 10) {
+		finish(w, ERR_DEADLINE); /* it may have been given up already, everywhere */
 		return;
 	}
 	enum err err =

@@ -10,7 +10,7 @@
 #define DEADLINE_MS 30000
 #define RETRY_US    500
 
-enum { START, GRANT_FIRST, GRANT_REST, RECORD, ROWS, SETTLED };
+enum { START, GRANT_FIRST, GRANT_REST, LOOK, RECORD, ROWS, SETTLED };
 
 struct backend_msg *commit_message(struct commit *c, enum backend_op op, struct op *owner,
         struct proxy *proxy, unsigned policy, const char *account, const char *container,
@@ -192,14 +192,7 @@ static bool exists(const struct commit *c, uint64_t *ret_newest)
 	for (unsigned f = 0; f < COUNT_OF(fans); f++) {
 		for (unsigned i = 0; i < fans[f]->count; i++) {
 			const struct backend_reply *r = &fans[f]->calls[i].reply;
-			if (!fans[f]->calls[i].answered)
-				continue;
-			/* A draft that may have been acknowledged counts as one that was. */
-			if (r->drafts[0] > newest) {
-				newest = r->drafts[0];
-				live = true;
-			}
-			if (r->err || r->ts < newest)
+			if (!fans[f]->calls[i].answered || r->err || r->ts < newest)
 				continue;
 			newest = r->ts;
 			live = !r->deleted;
@@ -225,6 +218,33 @@ static void restamp(struct commit *c)
 	c->msg = later;
 }
 
+/* Of fragments, only a read can tell whether a draft is the version: it makes it so, or sees that
+ * it cannot be. */
+static void start_look(struct commit *c)
+{
+	const struct backend_msg *msg = c->msg;
+
+	c->phase = LOOK;
+	reader_open(&c->look, c->op, c->proxy, msg->policy, msg->account, msg->container,
+	        msg->object, 0, 0);
+}
+
+static bool look(struct commit *c)
+{
+	if (!reader_ready(&c->look))
+		return false;
+	enum err err = c->look.err;
+	if (c->look.reply && c->look.reply->ts >= c->msg->ts)
+		restamp(c);
+	reader_close(&c->look);
+	reader_done(&c->look);
+	c->look = (struct reader){0};
+	if (err != ERR_NOT_FOUND)
+		return finish(c, err ? ERR_UNAVAILABLE : ERR_PRECONDITION);
+	send_record(c);
+	return false;
+}
+
 static bool grant_rest(struct commit *c)
 {
 	uint64_t newest;
@@ -239,6 +259,10 @@ static bool grant_rest(struct commit *c)
 	}
 	if (!granted(c))
 		return finish(c, ERR_UNAVAILABLE);
+	if (c->fragments) {
+		start_look(c);
+		return false;
+	}
 	if (exists(c, &newest))
 		return finish(c, ERR_PRECONDITION);
 	/* What we saw is before us, also where it is not yet on a majority: a delete that made room
@@ -281,8 +305,9 @@ static void send_rows(struct commit *c)
 static bool again(struct commit *c)
 {
 	/* What was staged is a draft where it was taken: it cannot be put again. */
-	bool spent = c->fragments && c->fragments->staging && fan_with(&c->record, ERR_OK);
-	if (spent || ++c->tries == TRIES_MAX || MUTANT(no_second_try))
+	if (c->fragments && c->fragments->staging && fan_with(&c->record, ERR_OK))
+		return finish(c, c->only_if_absent ? ERR_UNAVAILABLE : ERR_CONFLICT);
+	if (++c->tries == TRIES_MAX || MUTANT(no_second_try))
 		return finish(c, ERR_CONFLICT);
 	restamp(c);
 	fan_done(&c->record);
@@ -302,16 +327,42 @@ static void send_decision(struct commit *c)
 	        &c->decision, c->op, c->proxy, msg, c->place.devices, c->place.count, DEADLINE_MS);
 }
 
+/* Who had our tombstone before we came: a reader that saw it elsewhere has brought it there. To
+ * write another one would delete twice. (Of bodies equal times need not be the same write.) */
+static uint64_t brought(const struct commit *c)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		if (c->msg->op == BACKEND_OBJECT_DELETE && call->answered &&
+		        call->reply.err == ERR_CONFLICT && call->reply.deleted &&
+		        call->reply.ts == c->msg->ts)
+			mask |= place_bit(&c->place, call->device);
+	}
+	return mask;
+}
+
+/* Of fragments, a newer version that refuses us is on k + 1, or a tombstone that every reader will
+ * complete. When so many took ours that it cannot have been complete before, we came just before
+ * it, and are done: somebody may have acted on ours already, and it must not happen twice. */
+static bool overtaken(const struct commit *c, uint64_t written, uint64_t newer)
+{
+	return newer && written && c->proxy->cluster->policies[c->msg->policy].ec &&
+	       !place_met(&c->place, place_all(&c->place) & ~written);
+}
+
 static bool record(struct commit *c)
 {
 	const struct place *place = &c->place;
-	uint64_t ok = fan_mask(&c->record, place, ERR_OK);
+	uint64_t ok = fan_mask(&c->record, place, ERR_OK) | brought(c);
 	uint64_t none = fan_mask(&c->record, place, ERR_NOT_FOUND);
-	uint64_t newer = fan_mask(&c->record, place, ERR_CONFLICT);
+	uint64_t own = brought(c), newer = fan_mask(&c->record, place, ERR_CONFLICT) & ~own;
 	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE;
 	uint64_t written = deletes ? ok | none : ok;
 
-	if (place_met(place, written) || (MUTANT(write_to_one) && written)) {
+	if (place_met(place, written) || overtaken(c, written, newer) ||
+	        (MUTANT(write_to_one) && written)) {
 		/* A delete of nothing is told apart only by a majority. */
 		if (deletes && ok == 0 && fan_open(&c->record) && !place_met(place, none))
 			return false;
@@ -360,6 +411,8 @@ bool commit_ready(struct commit *c)
 		return true;
 	if (c->phase == GRANT_REST && grant_rest(c))
 		return true;
+	if (c->phase == LOOK && look(c))
+		return true;
 	if (c->phase == RECORD && record(c))
 		return true;
 	if (c->phase == ROWS && (c->rows_done == c->row_count || MUTANT(rows_unawaited)))
@@ -404,6 +457,7 @@ void commit_done(struct commit *c)
 	fan_done(&c->release);
 	fan_done(&c->record);
 	fan_done(&c->decision);
+	reader_done(&c->look);
 	backend_msg_unref(c->msg);
 	c->msg = NULL;
 }

@@ -2,11 +2,12 @@
  * listing rows on a majority of their containers, then word to the devices that the rows are
  * settled (DESIGN 5.4).
  *
- *   (grant first -> grant rest) -> record -> rows -> settle */
+ *   (grant first -> grant rest (-> look)) -> record -> rows -> settle */
 #ifndef PROXY_COMMIT_H
 #define PROXY_COMMIT_H
 
 #include "proxy/proxy.h"
+#include "proxy/reader.h"
 #include "proxy/rows.h"
 
 #define COMMIT_ROWS 3
@@ -20,6 +21,7 @@ struct commit {
 	struct place place;
 	struct ec_put *fragments; /* borrowed until commit_done; NULL: whole replicas */
 	struct fan decision;      /* COMMIT of the drafts */
+	struct reader look;       /* what is there, where drafts leave it open */
 	bool only_if_absent;      /* If-None-Match: * */
 	struct fan grant_first, grant_rest, release, record;
 	struct timer retry;

@@ -95,7 +95,8 @@ static bool good(const struct ec_fetch *f, unsigned index, const struct backend_
 		return false;
 	return call->msg->op == BACKEND_OBJECT_READ ||
 	       (r->fragment.k == f->ec->k && r->fragment.index == index &&
-	               r->fragment.size == f->size);
+	               r->fragment.size == f->size &&
+	               memcmp(r->fragment.etag, f->etag, sizeof(f->etag)) == 0);
 }
 
 static void take(struct ec_fetch *f, unsigned index)

@@ -27,6 +27,7 @@ struct ec_fetch {
 	unsigned policy;
 	struct place place;
 	uint64_t ts, size; /* of the version; size: the whole body's */
+	uint8_t etag[16];  /* the whole body's: two writers may have had the same ts */
 	struct ec_source sources[EC_N_MAX];
 	struct ec_plan *plan; /* owned; the last one, NULL: none yet */
 	/* What is wanted: */

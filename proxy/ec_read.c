@@ -375,6 +375,7 @@ static void take_head(struct ec_read *r, struct backend_reply *head)
 	head->headers = BUF_NONE;
 	r->reply.size = r->fetch.size = head->fragment.size;
 	memcpy(r->reply.etag, head->fragment.etag, sizeof(r->reply.etag));
+	memcpy(r->fetch.etag, head->fragment.etag, sizeof(r->fetch.etag));
 }
 
 /* Every holder is a source; those that gave their first bytes are done with these already. */
@@ -387,7 +388,8 @@ static void add_sources(struct ec_read *r)
 		struct backend_reply *reply = &r->asked.calls[i].reply;
 		if (!call->answered || reply->err || !reply->fragment.k ||
 		        reply->fragment.index >= f->ec->k + f->ec->m ||
-		        (reply->draft_ts ? reply->draft_ts : reply->ts) != f->ts)
+		        (reply->draft_ts ? reply->draft_ts : reply->ts) != f->ts ||
+		        memcmp(reply->fragment.etag, f->etag, sizeof(f->etag)) != 0)
 			continue;
 		ec_fetch_add(f, reply->fragment.index, call->device, reply->handle);
 		ec_fetch_keep(f, reply->fragment.index, reply);

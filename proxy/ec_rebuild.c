@@ -81,6 +81,10 @@ static void see(struct ec_rebuild *r, unsigned at)
 	if (reply->err || reply->fragment.k != ec->k || reply->fragment.m != ec->m)
 		return;
 	bool first = !ec_fetch_usable(&r->fetch);
+	if (first)
+		memcpy(r->fetch.etag, reply->fragment.etag, sizeof(r->fetch.etag));
+	else if (memcmp(r->fetch.etag, reply->fragment.etag, sizeof(r->fetch.etag)) != 0)
+		return;
 	ec_fetch_add(&r->fetch, reply->fragment.index, call->device, reply->handle);
 	r->committed |= !reply->draft_ts;
 	if (first || reply->meta_ts > head->meta_ts)

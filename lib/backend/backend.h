@@ -101,7 +101,8 @@ enum backend_op {
 	/* Erasure-coded objects. An OBJECT_PUT with a fragment stores that: size and body are those
 	 * of the fragment archive. With `draft` it is durable but beside the version there was,
 	 * until OBJECT_COMMIT (of that ts) makes it the version, or OBJECT_DROP ends it. ERR_BUSY:
-	 * too many drafts of the key are undecided. OBJECT_VERSION and OBJECT_GET tell the drafts
+	 * too many drafts of the key are undecided. ERR_DEADLINE: from its writer (handle != 0, not
+	 * by a repair) later than BACKEND_DRAFT_S after ts, by the device's clock. OBJECT_VERSION and OBJECT_GET tell the drafts
 	 * that are newer than the version; OBJECT_GET gives the newest of all, or with `draft` that
 	 * of ts, draft or not (ERR_NOT_FOUND, with what is known, when it is not there).
 	 * OBJECT_COMMIT: also OK when it is the version already; ERR_NOT_FOUND: no such draft;
@@ -120,7 +121,8 @@ enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
 #define BACKEND_PIECE      (1u << 20)   /* bytes of one staged or read piece */
 #define BACKEND_INLINE_MAX (256u << 10) /* a body up to here travels in OBJECT_PUT itself */
 #define BACKEND_POLICIES   16
-#define BACKEND_DRAFTS     3 /* of one key, on one device */
+#define BACKEND_DRAFTS     14 /* of one key, on one device */
+#define BACKEND_DRAFT_S    40 /* seconds after its ts that a draft is taken from its writer */
 
 #define BACKEND_RANGES_MAX  4096  /* of one message */
 #define BACKEND_DIGESTS_MAX 16384 /* of one reply */

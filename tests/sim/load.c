@@ -415,7 +415,7 @@ bool load_round(uint64_t seed)
 	wrong = healing = false;
 	history_reset();
 	storm = seed % 3 == 0;
-	sim_open(seed, 4 + (unsigned)(seed % 2), 3);
+	sim_open(seed, world.ec.k ? world.ec.k + world.ec.m : 4 + (unsigned)(seed % 2), 3);
 	log_in();
 	make_container();
 	fault.fire = on_fault;

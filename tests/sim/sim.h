@@ -45,6 +45,7 @@ struct sim_node {
 
 struct sim_world {
 	unsigned node_count, replicas;
+	struct ec ec; /* of objects; k 0: they are whole */
 	struct sim_node nodes[SIM_NODES_MAX];
 	bool cut[SIM_NODES_MAX][SIM_NODES_MAX]; /* what [a] sends to [b] is lost */
 	unsigned loss;                          /* percent of messages lost */

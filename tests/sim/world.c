@@ -312,7 +312,7 @@ void node_began(struct node *node)
 	atomic_fetch_sub(&node->devices_pending, 1);
 }
 
-static struct ring_set *make_rings(unsigned from)
+static struct ring_set *make_rings(unsigned from, unsigned replicas)
 {
 	char ip[] = "10.0.0.1", none[] = "", names[SIM_NODES_MAX][16];
 	struct ring_dev devs[SIM_NODES_MAX];
@@ -331,7 +331,7 @@ static struct ring_set *make_rings(unsigned from)
 		        .meta = none,
 		        .weight = 100};
 	}
-	if (ring_build(6, world.replicas, devs, world.node_count, &ring))
+	if (ring_build(6, replicas, devs, world.node_count, &ring))
 		abort();
 	return ring_set_new(&ring, &handles, 1);
 }
@@ -363,10 +363,15 @@ static struct node *make_node(struct sim_node *s)
 	c->hash_suffix = (struct ring_name){"sim", 3};
 	c->limits = limits_default;
 	c->account_autocreate = true;
-	c->account_rings = make_rings(s->index);
-	c->container_rings = make_rings(s->index);
-	c->policies[0] =
-	        (struct policy){.name = "gold", .aliases = "", .rings = make_rings(s->index)};
+	c->account_rings = make_rings(s->index, world.replicas);
+	c->container_rings = make_rings(s->index, world.replicas);
+	struct ring_set *objects =
+	        make_rings(s->index, world.ec.k ? world.ec.k + world.ec.m : world.replicas);
+	objects->need = world.ec.k ? world.ec.k + 1 : 0;
+	c->policies[0] = (struct policy){.name = "gold",
+	        .aliases = "",
+	        .rings = objects,
+	        .ec = world.ec.k ? &world.ec : NULL};
 	c->env->random(c->env, &c->boot, sizeof(c->boot));
 	atomic_store(&c->next_stage, c->boot | 1);
 	node->backend.send = sim_send;

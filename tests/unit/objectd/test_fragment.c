@@ -160,17 +160,20 @@ static void a_dropped_draft_is_gone(void **state)
 
 static void drafts_are_kept_apart_and_bounded(void **state)
 {
+	static const unsigned order[] = {3, 1, 2};
+
 	(void)state;
-	assert_int_equal(put("a", T + 3, 30, true), ERR_OK);
-	assert_int_equal(put("a", T + 1, 10, true), ERR_OK);
-	assert_int_equal(put("a", T + 2, 20, true), ERR_OK);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(put("a", T + order[i], 10 * order[i], true), ERR_OK);
+	for (unsigned i = 4; i <= BACKEND_DRAFTS; i++)
+		assert_int_equal(put("a", T + 10 + i, 10, true), ERR_OK);
 	assert_int_equal(put("a", T + 4, 40, true), ERR_BUSY);
 	assert_int_equal(put("a", T + 2, 20, true), ERR_OK); /* the same again */
 	for (int again = 0; again < 2; again++) {
 		struct seen s = look("a", 0);
-		assert_int_equal(s.drafts[0], T + 3);
-		assert_int_equal(s.drafts[1], T + 2);
-		assert_int_equal(s.drafts[2], T + 1);
+		assert_int_equal(s.drafts[0], T + 10 + BACKEND_DRAFTS);
+		assert_int_equal(s.drafts[BACKEND_DRAFTS - 1], T + 1);
+		assert_int_equal(s.drafts[BACKEND_DRAFTS - 2], T + 2);
 		assert_true(look("a", T + 1).whole && look("a", T + 2).whole);
 		reopen();
 	}
@@ -179,11 +182,30 @@ static void drafts_are_kept_apart_and_bounded(void **state)
 	for (int again = 0; again < 2; again++) {
 		struct seen s = look("a", 0);
 		assert_int_equal(s.ts, T + 2);
-		assert_int_equal(s.drafts[0], T + 3);
-		assert_int_equal(s.drafts[1], 0);
+		assert_int_equal(s.drafts[BACKEND_DRAFTS - 3], T + 3);
+		assert_int_equal(s.drafts[BACKEND_DRAFTS - 2], 0);
 		reopen();
 	}
 	assert_int_equal(put("a", T + 5, 40, true), ERR_OK);
+}
+
+/* Two writers with the same time, and one who is far too late. */
+static void a_writer_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(put("a", T, 1000, true), ERR_OK);
+	struct backend_msg *msg = rig_put_msg("a", T, 1000);
+	msg->draft = true;
+	msg->handle = 7;
+	msg->fragment = (struct fragment){.k = 4, .m = 2, .index = 3, .size = 4000};
+	assert_int_equal(send_plain(&rig, msg), ERR_CONFLICT);
+	msg = rig_put_msg("a", T + 1, 1000);
+	msg->draft = true;
+	msg->handle = 7;
+	msg->fragment = (struct fragment){.k = 4, .m = 2, .index = 3, .size = 4000};
+	rig.env.wall_us += (BACKEND_DRAFT_S + 1) * 1000000ull;
+	assert_int_equal(send_plain(&rig, msg), ERR_DEADLINE);
+	assert_int_equal(put("a", T + 2, 1000, true), ERR_OK); /* a repair is not */
 }
 
 static void a_delete_ends_older_drafts(void **state)
@@ -292,6 +314,7 @@ int main(void)
 	        T_(commit_makes_it_the_version),
 	        T_(a_dropped_draft_is_gone),
 	        T_(drafts_are_kept_apart_and_bounded),
+	        T_(a_writer_is_refused),
 	        T_(a_delete_ends_older_drafts),
 	        T_(a_post_keeps_the_fragment),
 	        T_(a_post_between_draft_and_commit),
