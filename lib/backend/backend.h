@@ -102,11 +102,11 @@ enum backend_op {
 	 * of the fragment archive. With `draft` it is durable but beside the version there was,
 	 * until OBJECT_COMMIT (of that ts) makes it the version, or OBJECT_DROP ends it. ERR_BUSY:
 	 * too many drafts of the key are undecided. ERR_DEADLINE: from its writer (handle != 0, not
-	 * by a repair) later than BACKEND_DRAFT_S after ts, by the device's clock. OBJECT_VERSION and OBJECT_GET tell the drafts
-	 * that are newer than the version; OBJECT_GET gives the newest of all, or with `draft` that
-	 * of ts, draft or not (ERR_NOT_FOUND, with what is known, when it is not there).
-	 * OBJECT_COMMIT: also OK when it is the version already; ERR_NOT_FOUND: no such draft;
-	 * ERR_CONFLICT: the version is newer. */
+	 * by a repair) later than BACKEND_DRAFT_S after ts, by the device's clock. OBJECT_VERSION
+	 * and OBJECT_GET tell the drafts that are newer than the version; OBJECT_GET gives the
+	 * newest of all, or with `draft` that of ts, draft or not (ERR_NOT_FOUND, with what is
+	 * known, when it is not there). OBJECT_COMMIT: also OK when it is the version already;
+	 * ERR_NOT_FOUND: no such draft; ERR_CONFLICT: the version is newer. */
 	BACKEND_OBJECT_COMMIT,
 	BACKEND_OBJECT_DROP,
 	/* What is known of the key is forgotten, durably and without a tombstone, if that is still
