@@ -37,7 +37,7 @@ struct reconcile {
 	struct piece piece; /* owned: the one at hand */
 	uint64_t sent;
 	enum err err;
-	bool decided;
+	bool decided, both;
 };
 
 static struct reconcile *reconcile_of(struct op *op)
@@ -131,7 +131,7 @@ static enum step reconcile_state(struct op *op)
 	r->delete_ts = a->delete_ts > b->delete_ts ? a->delete_ts : b->delete_ts;
 	bool same = a->items.len == b->items.len &&
 	            memcmp(a->items.data, b->items.data, a->items.len) == 0;
-	for (unsigned i = 0; i < 2 && !same; i++) {
+	for (unsigned i = 0; i < (r->both ? 2 : 1) && !same; i++) {
 		if (!r->state.calls[i].reply.err)
 			send_info(r, i);
 	}
@@ -366,6 +366,8 @@ static enum step send_rows(struct reconcile *r)
 	const char *last = compare_rows(r, to);
 	if (last)
 		add_piece(r, last, r->piece.to, 0);
+	if (!r->both)
+		to[0].count = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		r->sent += to[i].count;
 		to[i].msg->rows = to[i].rows;
@@ -446,7 +448,7 @@ static void release(struct op *op)
 }
 
 struct reconcile *reconcile_start(struct proxy *proxy, struct op *op, enum backend_kind kind,
-        const uint8_t key[16], uint64_t before_ts, const uint32_t devices[2])
+        const uint8_t key[16], uint64_t before_ts, const uint32_t devices[2], bool both)
 {
 	struct reconcile *r = mem_zalloc(sizeof(*r));
 
@@ -456,6 +458,7 @@ struct reconcile *reconcile_start(struct proxy *proxy, struct op *op, enum backe
 	r->kind = kind;
 	memcpy(r->key, key, 16);
 	r->before_ts = before_ts;
+	r->both = both;
 	r->devices[0] = devices[0];
 	r->devices[1] = devices[1];
 	op_child_begin(op);

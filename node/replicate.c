@@ -11,6 +11,7 @@
 #include "lib/base/mutant.h"
 #include "lib/log/log.h"
 #include "node/handoff.h"
+#include "node/handoff_db.h"
 #include "node/reconcile.h"
 #include "proxy/repair.h"
 #include <stdlib.h>
@@ -94,6 +95,7 @@ struct replicator {
 	struct repair *pushes[PUSHES];
 	struct reconcile *reconciles[RECONCILES];
 	struct handoff *handoffs[PUSHES];
+	struct handoff_db *handoff_dbs[RECONCILES];
 	double rate; /* pushes a second, lately */
 	uint64_t pushed_before;
 	/* What another primary is nearer to bring is left to it, every other round. */
@@ -276,8 +278,7 @@ static void look_up(struct replicator *r, const struct ring_set *rings, uint64_t
 		key[i] = (uint8_t)(prefix >> (56 - 8 * i));
 	place_of_key(rings, key, &place);
 	if (!place_bit(&place, r->device->id)) {
-		if (r->kind == BACKEND_OBJECT)
-			add_pair(r, NOBODY, prefix);
+		add_pair(r, NOBODY, prefix);
 		return;
 	}
 	for (unsigned i = 0; i < place.count; i++) {
@@ -518,13 +519,15 @@ static void judge_item(struct replicator *r, const void *ours, const void *their
 	judge(r, ours ? &a : NULL, theirs ? &b : NULL);
 }
 
-/* All that we have of keys that are not ours. */
+/* All that we have of keys that are not ours; a database's key comes first too. */
 static void take_strays(struct replicator *r, const struct backend_reply *ours)
 {
-	struct backend_key key;
+	size_t size = r->kind == BACKEND_OBJECT ? sizeof(struct backend_key)
+	                                        : sizeof(struct backend_db_key);
+	struct backend_key key = {0};
 
-	for (size_t at = 0; ours->items.len - at >= sizeof(key); at += sizeof(key)) {
-		memcpy(&key, ours->items.data + at, sizeof(key));
+	for (size_t at = 0; ours->items.len - at >= size; at += size) {
+		memcpy(&key, ours->items.data + at, r->kind == BACKEND_OBJECT ? size : 16);
 		r->differences++;
 		if (!key.corrupt)
 			add_change(r, &key, REPAIR_WHOLE);
@@ -653,6 +656,40 @@ static unsigned pushes_at_once(const struct replicator *r)
 	return device_slowed(r->device->device) ? 1 : PUSHES;
 }
 
+static unsigned collect_handoff_dbs(struct replicator *r)
+{
+	unsigned busy = 0;
+	uint64_t rows;
+	enum err err;
+
+	for (unsigned i = 0; i < RECONCILES; i++) {
+		if (!r->handoff_dbs[i])
+			continue;
+		if (!handoff_db_outcome(r->handoff_dbs[i], &err, &rows)) {
+			busy++;
+			continue;
+		}
+		handoff_db_unref(TAKE(r->handoff_dbs[i]));
+		pushed(r, err == ERR_BUSY ? ERR_OK : err, rows);
+	}
+	return busy;
+}
+
+static unsigned push_stray_databases(struct replicator *r)
+{
+	unsigned started = 0;
+
+	for (unsigned i = 0; i < RECONCILES && r->change_at < r->change_count; i++) {
+		if (r->handoff_dbs[i])
+			continue;
+		const struct change *c = &r->changes[r->change_at++];
+		r->handoff_dbs[i] = handoff_db_start(
+		        r->proxy, &r->op, r->kind, c->version.key, r->before_ts, r->device->id);
+		started++;
+	}
+	return started;
+}
+
 static unsigned push_strays(struct replicator *r)
 {
 	unsigned started = 0, most = pushes_at_once(r);
@@ -693,22 +730,28 @@ static unsigned push_databases(struct replicator *r)
 			continue;
 		const struct change *c = &r->changes[r->change_at++];
 		r->reconciles[i] = reconcile_start(
-		        r->proxy, &r->op, r->kind, c->version.key, r->before_ts, devices);
+		        r->proxy, &r->op, r->kind, c->version.key, r->before_ts, devices, true);
 		started++;
 	}
 	return started;
 }
 
+static unsigned start_pushes(struct replicator *r)
+{
+	if (r->kind == BACKEND_OBJECT)
+		return r->peer == NOBODY ? push_strays(r) : push_objects(r);
+	return r->peer == NOBODY ? push_stray_databases(r) : push_databases(r);
+}
+
 static enum step replicate_push(struct op *op)
 {
 	struct replicator *r = replicator_of(op);
-	unsigned busy = collect_pushed(r) + collect_reconciled(r) + collect_handoffs(r);
+	unsigned busy = collect_pushed(r) + collect_reconciled(r) + collect_handoffs(r) +
+	                collect_handoff_dbs(r);
 	bool gives_up = r->failures >= FAILURES_MAX;
 
 	if (!gives_up)
-		busy += r->kind != BACKEND_OBJECT ? push_databases(r)
-		        : r->peer == NOBODY       ? push_strays(r)
-		                                  : push_objects(r);
+		busy += start_pushes(r);
 	if (busy)
 		return STEP_WAIT;
 	if (gives_up)

@@ -114,6 +114,12 @@ enum backend_op {
 	 * primary of it, once all primaries have it. ERR_NOT_FOUND: nothing is known; ERR_CONFLICT:
 	 * something else. */
 	BACKEND_OBJECT_FORGET,
+
+	/* An account or container goes from here, durably and with all its rows, if it is still
+	 * what STATE told: ts its put_ts, meta_ts its delete_ts, etag its hash. For devices that
+	 * are no primary of it, once all primaries have all of it. ERR_NOT_FOUND: nothing is known;
+	 * ERR_CONFLICT: it changed; ERR_BUSY: another one goes. */
+	BACKEND_DB_FORGET,
 };
 
 enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };

@@ -424,14 +424,15 @@ static bool freeze_due(const struct rows *rows)
 
 void drain_pump(struct rows *rows)
 {
-	if (rows->failed || rows->drain.busy || rows->flush.busy || rows->sweep.busy)
+	if (rows->failed || rows->drain.busy || rows->flush.busy || rows->sweep.busy ||
+	        rows->forget.busy)
 		return;
 	if (rows->broken) {
 		if (!rows->resolve.busy && reactor_now_us(rows->reactor) >= rows->retry_us)
 			start_flush(rows, true);
 		return;
 	}
-	if (!rows->frozen.overlay && checkpoint_due(rows)) {
+	if (!rows->frozen.overlay && !rows->forget.request && checkpoint_due(rows)) {
 		start_flush(rows, false);
 		return;
 	}

@@ -12,6 +12,7 @@ enum record_type {
 	RECORD_DELETE,  /* ts */
 	RECORD_ROWS,    /* rows follow */
 	RECORD_NOTE,    /* ts is the LSN up to which the store `key` holds everything */
+	RECORD_FORGET,  /* nothing is known of the database any more */
 	RECORD_TYPES,
 };
 

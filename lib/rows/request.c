@@ -15,7 +15,7 @@ size_t overlay_total(const struct rows *rows)
 	       rows->inflight_bytes;
 }
 
-static void space_hash(const struct space *space, uint8_t ret_hash[16])
+void space_hash(const struct space *space, uint8_t ret_hash[16])
 {
 	uint64_t hash[2];
 
@@ -250,8 +250,7 @@ static void wait_space(struct request *request)
 	list_append(&request->space->waiting, &request->link);
 }
 
-/* True when all rows that were there when the call came are counted in. */
-static bool is_resolved(struct request *request)
+bool request_resolved(struct request *request)
 {
 	struct rows *rows = request->rows;
 
@@ -389,7 +388,7 @@ static void run_put(struct request *request)
 
 	/* An account stays deleted until the reaper has emptied it. */
 	if (is_deleted_account(request)) {
-		if (!is_resolved(request))
+		if (!request_resolved(request))
 			return;
 		if (request->space->now.rows > 0) {
 			request_finish(request, ERR_FORBIDDEN);
@@ -416,7 +415,7 @@ static void run_delete(struct request *request)
 			return;
 		}
 		request->has_seq = false; /* rows may have come while it waited */
-		if (!is_resolved(request))
+		if (!request_resolved(request))
 			return;
 		if (space->now.rows > 0) {
 			request_finish(request, ERR_CONFLICT);
@@ -453,7 +452,7 @@ static void run_read(struct request *request)
 		request_finish(request, ERR_NOT_FOUND);
 		return;
 	}
-	if (!is_resolved(request))
+	if (!request_resolved(request))
 		return;
 	info_headers(&request->space->info, &call->reply.headers);
 	if (call->msg->op == BACKEND_DB_HEAD)
@@ -473,7 +472,7 @@ static void run_compare(struct request *request)
 		request_finish(request, ERR_NOT_FOUND);
 		return;
 	}
-	if (!is_resolved(request))
+	if (!request_resolved(request))
 		return;
 	if (request->call->msg->op != BACKEND_DB_STATE) {
 		start_list(request);
@@ -517,6 +516,9 @@ static void run_op(struct request *request)
 		break;
 	case BACKEND_DB_MERGE:
 		merge_run(request);
+		break;
+	case BACKEND_DB_FORGET:
+		forget_run(request);
 		break;
 	case BACKEND_DB_STATE:
 	case BACKEND_DB_ROW_DIGEST:
@@ -564,7 +566,8 @@ static bool brings_rows(const struct backend_msg *msg)
 static bool is_known(const struct backend_msg *msg)
 {
 	return (msg->op >= BACKEND_DB_PUT && msg->op <= BACKEND_DB_ROWS) ||
-	       (msg->op >= BACKEND_DB_STATE && msg->op <= BACKEND_DB_ROW_RANGE);
+	       (msg->op >= BACKEND_DB_STATE && msg->op <= BACKEND_DB_ROW_RANGE) ||
+	       msg->op == BACKEND_DB_FORGET;
 }
 
 static enum err check(const struct rows *rows, const struct backend_call *call)

@@ -46,6 +46,8 @@ static enum err replay_one(struct rows *rows, const struct record *record)
 		take_note(rows, record);
 		return ERR_OK;
 	}
+	if (record->type == RECORD_FORGET)
+		return forget_now(rows, record->key);
 	struct space *space = space_get(rows, record->key);
 	enum err err = space_load_now(space);
 	if (!err && record->type == RECORD_ROWS) {
@@ -272,6 +274,7 @@ void rows_pump(struct rows *rows)
 	if (!list_empty(&rows->blocked) && overlay_total(rows) <= rows->config.overlay_max)
 		requests_wake_blocked(rows);
 	resolve_pump(rows);
+	forget_pump(rows);
 	drain_pump(rows);
 	if (!rows->failed)
 		sweep_pump(rows);
@@ -305,6 +308,7 @@ void rows_close(struct rows *rows, void (*closed)(void *arg), void *arg)
 	rows->closed_arg = arg;
 	rows->close_task.run = on_closed;
 	requests_drop(rows);
+	forget_drop(rows);
 	close_tick(rows);
 	rows_ended(rows);
 }

@@ -112,6 +112,14 @@ struct compact {
 
 struct merge;
 
+struct forget {
+	struct job job;
+	bool busy, more, durable;
+	struct request *request; /* NULL: none is under way */
+	uint8_t key[16];
+	enum err err;
+};
+
 struct request {
 	struct job job;
 	struct rows *rows;
@@ -151,6 +159,7 @@ struct rows {
 	struct flush flush;
 	struct sweep sweep;
 	struct compact compact;
+	struct forget forget;
 	struct list requests;  /* all */
 	struct list jobs;      /* refused by the pool */
 	struct list resolving; /* requests, by need_seq */
@@ -232,6 +241,9 @@ void requests_drop(struct rows *rows);
 void request_run(struct request *request);
 void request_finish(struct request *request, enum err err);
 void request_append(struct request *request, void (*done)(struct device_append *append));
+/* True when all rows that were there when the call came are counted in; else it runs again. */
+bool request_resolved(struct request *request);
+void space_hash(const struct space *space, uint8_t ret_hash[16]);
 void request_append_rows(struct request *request); /* then finishes it */
 size_t overlay_total(const struct rows *rows);
 
@@ -239,6 +251,12 @@ size_t overlay_total(const struct rows *rows);
 enum err merge_parse(const struct backend_msg *msg, struct merge **ret_merge);
 void merge_run(struct request *request);
 void merge_free(struct merge *merge); /* NULL is fine */
+
+/* forget.c */
+void forget_run(struct request *request);
+void forget_pump(struct rows *rows);
+void forget_drop(struct rows *rows);                           /* at close */
+enum err forget_now(struct rows *rows, const uint8_t key[16]); /* blocks: at replay only */
 
 /* report.c */
 void report_changed(struct space *space);

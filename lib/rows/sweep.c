@@ -189,8 +189,9 @@ static uint64_t sweep_before(const struct rows *rows)
 void sweep_pump(struct rows *rows)
 {
 	compact_pump(rows);
-	if (rows->sweep.busy || rows->drain.busy || rows->flush.busy || rows->frozen.overlay ||
-	        rows->broken || rows->failed || reactor_now_us(rows->reactor) < rows->sweep_us)
+	if (rows->sweep.busy || rows->forget.busy || rows->drain.busy || rows->flush.busy ||
+	        rows->frozen.overlay || rows->broken || rows->failed ||
+	        reactor_now_us(rows->reactor) < rows->sweep_us)
 		return;
 	rows->sweep.before_ts = sweep_before(rows);
 	if (!rows->sweep.before_ts) {

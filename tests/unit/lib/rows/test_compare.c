@@ -314,6 +314,58 @@ static void many_rows_are_told_in_several_answers(void **state)
 	rig_free(call);
 }
 
+/* As a device that has brought it to all primaries does. */
+static enum err forget(struct rig *rig, const char *name, bool changed)
+{
+	struct backend_call *state = ask(rig, rig_msg(rig, BACKEND_DB_STATE, name, 0));
+	struct backend_msg *msg = rig_msg(rig, BACKEND_DB_FORGET, name, state->reply.put_ts);
+
+	msg->meta_ts = state->reply.delete_ts;
+	memcpy(msg->etag, state->reply.hash, sizeof(msg->etag));
+	msg->etag[3] ^= changed;
+	rig_free(state);
+	rig_turn(rig);
+	return rig_do(rig, msg);
+}
+
+static void what_is_forgotten_leaves_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(forget(&a, "c", false), ERR_NOT_FOUND);
+	assert_int_equal(put_with(&a, "c", 10, "X-Container-Meta-A", "1"), ERR_OK);
+	assert_int_equal(put_with(&a, "other", 10, "X-Container-Meta-A", "1"), ERR_OK);
+	assert_int_equal(put_with(&b, "other", 10, "X-Container-Meta-A", "1"), ERR_OK);
+	fill(&a, 0, 9000, 15); /* more than a slice */
+	rig_turn(&a);
+	rig_settle(&a);
+	fill(&a, 8990, 9010, 16); /* and some in the overlay */
+	rig_turn(&a);
+	assert_int_equal(rig_unrow(&a, "c", "o000001", 20), ERR_OK);
+	assert_int_equal(forget(&a, "c", true), ERR_CONFLICT);
+	assert_false(equal());
+	assert_int_equal(forget(&a, "c", false), ERR_OK);
+	for (unsigned again = 0; again < 2; again++) {
+		assert_true(equal());
+		assert_int_equal(rig_row(&a, "c", "o", 50, 5), ERR_NOT_FOUND);
+		struct backend_call *rows = ask(&a, rows_msg(BACKEND_DB_ROW_RANGE, "", "", 9, 0));
+		assert_int_equal(rows->reply.err, ERR_NOT_FOUND);
+		rig_free(rows);
+		rig_turn(&a);
+		rig_settle(&a);
+		rig_close(&a); /* the log still has all of it, and the record that ended it */
+		assert_int_equal(rig_open(&a), ERR_OK);
+	}
+	/* It may come again; what was there before does not come with it, nor after a restart. */
+	assert_int_equal(put_with(&a, "c", 12, "X-Container-Meta-A", "2"), ERR_OK);
+	assert_int_equal(rig_row(&a, "c", "o000001", 18, 5), ERR_OK);
+	for (unsigned again = 0; again < 2; again++) {
+		assert_string_equal(rig_names(&a, "c", (struct backend_list){0}), "o000001 ");
+		rig_close(&a);
+		rig_turn(&a);
+		assert_int_equal(rig_open(&a), ERR_OK);
+	}
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -326,6 +378,7 @@ int main(void)
 	        T_(what_is_no_state_is_refused),
 	        T_(rows_are_told_in_parts),
 	        T_(many_rows_are_told_in_several_answers),
+	        T_(what_is_forgotten_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

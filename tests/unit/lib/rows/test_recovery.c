@@ -87,6 +87,23 @@ static void put_all(void)
 		assert_int_equal(rig_put(&rig, containers[c], 1), ERR_OK);
 }
 
+/* One goes from this device, and begins anew. */
+static void forget_one(void)
+{
+	unsigned c = roll(CONTAINERS);
+	struct backend_call *told =
+	        rig_ask(&rig, rig_msg(&rig, BACKEND_DB_STATE, containers[c], 0));
+	struct backend_msg *msg =
+	        rig_msg(&rig, BACKEND_DB_FORGET, containers[c], told->reply.put_ts);
+
+	msg->meta_ts = told->reply.delete_ts;
+	memcpy(msg->etag, told->reply.hash, sizeof(msg->etag));
+	rig_free(told);
+	assert_int_equal(rig_do(&rig, msg), ERR_OK);
+	memset(model[c], 0, sizeof(model[c]));
+	assert_int_equal(rig_put(&rig, containers[c], 1), ERR_OK);
+}
+
 static void totals_stay_exact_through_crashes(void **state)
 {
 	uint64_t clock = 1000000;
@@ -103,8 +120,11 @@ static void totals_stay_exact_through_crashes(void **state)
 		assert_int_equal(rig_open(&rig), ERR_OK);
 		put_all();
 		for (unsigned crash = 0; crash < 12; crash++) {
-			for (unsigned n = roll(400); n > 0; n--)
+			for (unsigned n = roll(400); n > 0; n--) {
 				one_change(&clock);
+				if (roll(100) == 0)
+					forget_one();
+			}
 			if (roll(2))
 				expect_model();
 			rig_close(&rig);
