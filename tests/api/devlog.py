@@ -124,14 +124,18 @@ def databases(path, role):
     found = {}
     with open(path, "rb") as f:
         data = f.read()
-    for kind, _, record, _ in records(data):
-        if kind != 4 or record[33] != role:
-            continue
+    names = {}
+    rows = [record for kind, _, record, _ in records(data) if kind == 4 and record[33] == role]
+    for record in sorted(rows, key=lambda record: struct.unpack_from("<Q", record, 16)):
         r = Reader(record[64:])
-        _, change, _, _, ts = r.take("BBB16sQ")
+        _, change, _, key, ts = r.take("BBB16sQ")
         name = r.text(), r.text()
         if change == 5:
             continue
+        if change == 6:
+            found.pop(names[key], None)
+            continue
+        names[key] = name
         db = found.setdefault(name, Database())
         if change == 1:
             db.put_ts = max(db.put_ts, ts)

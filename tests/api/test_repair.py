@@ -1,12 +1,14 @@
 """Replicas that were away or are new are made equal by the others, and nothing deleted comes back."""
 import os
 import shutil
+import signal
 import time
 
 import pytest
 
 import devlog
 from conftest import Cloud, User, wait_for
+from test_rings import NAMES, builder, give_ring, ring, ring_metric
 
 FAST = {"devices": ["replicate_pause = 0"]}
 
@@ -263,3 +265,54 @@ def test_a_write_that_a_primary_misses_is_handed_off_and_comes_home():
         read_all(user, bodies, {}, gone)
     finally:
         cloud.close()
+
+
+def test_a_device_that_a_new_ring_leaves_out_hands_all_off_and_forgets_it(cloud):
+    user = login(cloud)
+    bodies = {}
+    for c in range(8):
+        assert user.request("PUT", "/c%d" % c, headers={"X-Container-Meta-A": str(c)}).status_code == 201
+        for i in range(12):
+            bodies["/c%d/o%d" % (c, i)] = os.urandom(10 + 200000 * (i == 5))
+    for path, body in bodies.items():
+        assert user.request("PUT", path, data=body).status_code == 201
+    for path in list(bodies)[::9]:
+        assert user.request("DELETE", path).status_code == 204
+        del bodies[path]
+    wait_equal(cloud)
+    held = devlog.objects(folder(cloud, 3) + "/data")
+    assert len(held) > 40 and devlog.databases(folder(cloud, 3) + "/data", 1)
+    versions = {}
+    for name in NAMES:
+        path = builder(cloud, name)
+        ring(path, "set_weight", "d3", "0")
+        ring(path, "rebalance", "--force")
+        versions[name] = int(ring(path, "version").split()[-1])
+        give_ring(cloud, name)
+    os.kill(cloud.node_pid(), signal.SIGHUP)
+    wait_for(lambda: all(ring_metric(cloud, "version", name) == versions[name] for name in NAMES))
+    wait_equal(cloud)
+    # When the old rings count no more, nothing of all this is its own.
+    if any(ring_metric(cloud, "oldest", name) < versions[name] for name in NAMES):
+        cloud.down()
+        for name in NAMES:
+            for f in os.listdir(cloud.state + "/ring/live"):
+                if f.startswith(name + "-") and f != "%s-%d.ring.gz" % (name, versions[name]):
+                    os.remove(cloud.state + "/ring/live/" + f)
+        cloud.up()
+    wait_equal(cloud)
+    wait_equal(cloud)
+    assert all(v.forgotten for v in devlog.objects(folder(cloud, 3) + "/data").values())
+    for role in (1, 2):
+        assert not devlog.databases(folder(cloud, 3) + "/data", role), role
+    assert all_equal(cloud) == 8 * 12
+    cloud.kill_node()
+    wait_equal(cloud)
+    assert all_equal(cloud) == 8 * 12
+    user = login(cloud)
+    for path, body in bodies.items():
+        assert user.request("GET", path).content == body
+    for c in range(8):
+        names = sorted(p.split("/")[2] for p in bodies if p.startswith("/c%d/" % c))
+        assert [o[0] for o in listed(user, "/c%d" % c)] == names
+    assert len(listed(user, "")) == 8
