@@ -323,3 +323,46 @@ def test_a_device_that_a_new_ring_leaves_out_hands_all_off_and_forgets_it(cloud)
         names = sorted(p.split("/")[2] for p in bodies if p.startswith("/c%d/" % c))
         assert [o[0] for o in listed(user, "/c%d" % c)] == names
     assert len(listed(user, "")) == 8
+
+
+def test_a_disk_that_hung_catches_up_and_brings_nothing_back():
+    from test_hung import StuckDisk
+    from test_hostile import write_conf
+    cloud = Cloud(devices=3)
+    disk = None
+    try:
+        disk = StuckDisk(cloud, 0)
+        write_conf(cloud, "unit_bytes = 4M\ndevice_bytes = 256M\nreplicate_pause = 0")
+        cloud.up()
+        user = login(cloud)
+        assert user.request("PUT", "/c").status_code == 201
+        bodies = {"o%02d" % i: os.urandom(2000) for i in range(40)}
+        for name, body in bodies.items():
+            assert user.request("PUT", "/c/" + name, data=body).status_code == 201
+        wait_equal(cloud)
+        disk.hang()
+        gone, colours = [], {}
+        for i, name in enumerate(sorted(bodies)):
+            if i % 4 == 0:
+                assert user.request("DELETE", "/c/" + name).status_code == 204
+                gone.append(name)
+                del bodies[name]
+            elif i % 4 == 1:
+                colours[name] = "red"
+                assert user.request("POST", "/c/" + name, headers={"X-Object-Meta-Colour": "red"}).status_code == 202
+            elif i % 4 == 2:
+                bodies[name] = os.urandom(3000)
+                assert user.request("PUT", "/c/" + name, data=bodies[name]).status_code == 201
+        wait_for(lambda: cloud.metric("cairn_device_up") == [0, 1, 1], 20)
+        disk.go_on()
+        wait_for(lambda: cloud.metric("cairn_device_up") == [1, 1, 1], 20)
+        wait_equal(cloud)
+        assert all_equal(cloud) == 40
+        read_all(user, bodies, colours, gone)
+    finally:
+        if disk:
+            disk.go_on()
+        cloud.cairn("down", "--state", cloud.state, check=False)
+        if disk:
+            disk.close()
+        cloud.close()
