@@ -129,6 +129,11 @@ bench: deps-build
 	@$(MAKE) --no-print-directory all
 	@B=$(B) tests/bench/run
 
+bench-wire: deps-build
+	@tools/install-deps bench
+	@$(MAKE) --no-print-directory all
+	@B=$(B) tests/bench/wire
+
 lint:
 	@tools/install-deps lint
 	@tools/lint
@@ -169,13 +174,13 @@ help:
 	@echo "make cluster          N=5 nodes in network namespaces of this machine; make cluster-down"
 	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them; check-sim SEED= ROUNDS=,"
 	@echo "                      check-mutants (does the simulation notice every rule that is broken?)"
-	@echo "make bench | bench-ec the comparison with Swift, nginx and fio; the erasure code beside isa-l"
+	@echo "make bench            the comparison with Swift, nginx and fio; bench-ec: erasure code, bench-wire: what the wire costs"
 	@echo "make lint | format    the rules of the tree; clang-format"
 	@echo "make install          into PREFIX=$(PREFIX), below DESTDIR= ; uninstall keeps all data"
 	@echo "make clean            remove what was built"
 	@echo "SAN=address,undefined or SAN=thread builds with sanitizers, in a folder of their own"
 
-.PHONY: all unit unit-build up down cluster cluster-down check check-api check-sim check-mutants check-fuzz check-fault fuzz-build api-build bench lint format \
+.PHONY: all unit unit-build up down cluster cluster-down check check-api check-sim check-mutants check-fuzz check-fault fuzz-build api-build bench bench-wire lint format \
 	install uninstall clean help deps-build
 .DELETE_ON_ERROR:
 .SECONDARY:
