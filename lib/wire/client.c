@@ -22,8 +22,7 @@
 #define BACKOFF_MAX 2000000u
 #define SLOTS_MIN   64u
 #define NO_DEVICE   UINT32_MAX
-#define LIST_COST   (64u << 10) /* what a listing may weigh in the credit */
-#define SMALL_COST  512u
+#define ASK_COST    512u
 
 /* Sent or waiting to be. A call whose deadline passed stays, without its caller, until the server
  * answers or the connection ends: it still has its share of the credit. */
@@ -127,18 +126,6 @@ static void pending_free(struct pending *p)
 }
 
 /* --- sending --- */
-
-/* What the server keeps in memory for it: the request, or the answer if that is larger. */
-static size_t cost_of(const struct backend_msg *msg)
-{
-	size_t body = msg->body ? msg->body->len : 0;
-
-	if (msg->op == BACKEND_OBJECT_GET || msg->op == BACKEND_OBJECT_READ)
-		body += msg->len < BACKEND_PIECE ? msg->len : BACKEND_PIECE;
-	else if (msg->op == BACKEND_DB_LIST)
-		body += LIST_COST;
-	return SMALL_COST + msg->headers_len + msg->row_count * (size_t)SMALL_COST + body;
-}
 
 static uint64_t left_us(const struct wire_client *c, uint64_t deadline_us)
 {
@@ -285,7 +272,7 @@ void wire_client_send(struct wire_client *c, uint32_t device, struct backend_cal
 	p->call = call;
 	p->msg = backend_msg_ref(call->msg);
 	p->device = device;
-	p->cost = cost_of(call->msg);
+	p->cost = wire_call_cost(call->msg);
 	if (c->state == IDLE)
 		dial(c);
 	if (c->state != UP || list_first(&c->waiting) != &p->link || !has_credit(c, p))
@@ -314,7 +301,7 @@ void wire_ask(struct wire_client *c, struct wire_ask *ask, uint32_t kind, const 
 	struct pending *p = pending_new(c, reactor_now_us(c->reactor) + timeout_us);
 	p->is_ask = true;
 	p->ask = ask;
-	p->cost = SMALL_COST;
+	p->cost = ASK_COST;
 	buf_le32(&p->payload, kind);
 	buf_add(&p->payload, data, len);
 	if (c->state == IDLE)

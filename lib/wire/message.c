@@ -7,6 +7,9 @@
 #include <endian.h>
 #include <string.h>
 
+#define CALL_COST   512u
+#define ROW_COST    512u
+#define LIST_COST   (64u << 10)
 #define TEXT_MAX    65535u
 #define ITEMS_MAX   (1u << 20) /* rows, updates, settled versions of one message */
 #define ROW_MIN     56u        /* bytes of the shortest row */
@@ -304,6 +307,18 @@ enum err wire_call_decode(unsigned version, const void *data, size_t len, struct
 	*ret_head = head;
 	*ret_msg = msg;
 	return ERR_OK;
+}
+
+size_t wire_call_cost(const struct backend_msg *msg)
+{
+	size_t cost = CALL_COST + msg->headers_len + msg->row_count * (size_t)ROW_COST +
+	              msg->update_count * (size_t)ROW_COST + (msg->body ? msg->body->len : 0);
+
+	if (msg->op == BACKEND_OBJECT_GET || msg->op == BACKEND_OBJECT_READ)
+		cost += msg->len < BACKEND_PIECE ? msg->len : BACKEND_PIECE;
+	else if (msg->op >= BACKEND_DB_LIST && msg->op != BACKEND_DB_ROWS)
+		cost += LIST_COST;
+	return cost;
 }
 
 /* --- replies --- */

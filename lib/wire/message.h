@@ -25,6 +25,10 @@ enum err wire_call_encode(struct buf *out, unsigned version, const struct wire_c
 enum err wire_call_decode(unsigned version, const void *data, size_t len, struct bytes *body,
         struct wire_call_head *ret_head, struct backend_msg **ret_msg);
 
+/* What a call weighs in the credit of its connection: the bytes it brings, and those that its
+ * answer may have. */
+size_t wire_call_cost(const struct backend_msg *msg);
+
 /* The body's slice is sent by the caller. */
 enum err wire_reply_encode(
         struct buf *out, unsigned version, const struct backend_reply *reply, uint64_t worked_us);

@@ -314,7 +314,7 @@ static void on_call(struct connection *c, struct wire_message *m)
 	served->from = c;
 	served->stream = m->frame.stream;
 	served->since_us = now;
-	served->cost = m->frame.head_len + m->frame.body_len + 512u;
+	served->cost = wire_call_cost(msg);
 	list_append(&c->served, &served->link);
 	c->used += served->cost;
 	s->stats.calls++;

@@ -298,6 +298,53 @@ def test_many_who_say_nothing(wired):
         s.close()
 
 
+def call(device, op, key, length):
+    """A call of an object operation that has nothing but a key and how much it wants."""
+    return struct.pack("<IQ4B16s3I4QIQ16s4Q3I5IIBI2B", device, 0, op, 2, 0, 0, key, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                       b"", 0, 0, 0, length, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def rss(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", open("/proc/%d/status" % pid).read()).group(1)) << 10
+
+
+def test_a_peer_that_asks_and_does_not_read(wired, peer):
+    user = User(wired, "test:tester", "testing")
+    user.request("PUT", "/deaf")
+    suffix = re.search(r"^hash_suffix = (\S+)$", open(wired.state + "/cairn.conf").read(), re.M).group(1)
+    path = user.storage[user.storage.index("/v1/") + 3:] + "/deaf/o%d"
+    peer.hello()
+    peer.prove()
+    found = []  # more than is cached
+    for n in range(40):
+        assert user.request("PUT", "/deaf/o%d" % n, data=os.urandom(1 << 20)).status_code == 201
+        key = hashlib.md5((path % n + suffix).encode()).digest()
+        for device in range(4):
+            peer.send(CALL, call(device, 6, key, 1 << 20), stream=n * 4 + device + 1)
+            type_, head, body = peer.receive()
+            while type_ != ANSWER:
+                type_, head, body = peer.receive()
+            if head[:2] == b"\0\0":
+                assert len(body) == 1 << 20
+                found.append((device, key))
+    assert len(found) == 120
+    burst = b"".join(frame(CALL, call(device, 6, key, 1 << 20), seq=peer.seq + n, salt=peer.salt, version=2,
+                           stream=1000 + n) for n, (device, key) in enumerate(found * 30))
+    before = rss(wired.node_pid())
+    peer.sock.settimeout(3)
+    try:
+        peer.sock.sendall(burst)
+    except socket.timeout:
+        pass  # it reads no more
+    most, end = 0, time.monotonic() + 3
+    while time.monotonic() < end:
+        most = max(most, rss(wired.node_pid()) - before)
+        time.sleep(0.01)
+    assert most < 160 << 20
+    works = user.request("GET", "/deaf/o0")
+    assert works.status_code == 200 and len(works.content) == 1 << 20
+
+
 def check(path):
     out = subprocess.run([CAIRN, "node", "--config", str(path), "--check"], timeout=60, text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

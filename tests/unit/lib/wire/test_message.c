@@ -369,6 +369,24 @@ static void what_makes_no_sense_is_refused(void **state)
 	free(text);
 }
 
+static void a_call_weighs_what_it_brings_and_asks_for(void **state)
+{
+	struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_VERSION, BACKEND_OBJECT);
+
+	(void)state;
+	assert_true(wire_call_cost(msg) < 1024);
+	msg->op = BACKEND_OBJECT_GET;
+	msg->len = 4096;
+	assert_in_range(wire_call_cost(msg), 4096, 5120);
+	msg->len = UINT64_MAX;
+	assert_in_range(wire_call_cost(msg), BACKEND_PIECE, BACKEND_PIECE + 1024);
+	msg->op = BACKEND_OBJECT_STAGE;
+	msg->body = bytes_copy("body", 4);
+	msg->body->len = 4096;
+	assert_in_range(wire_call_cost(msg), 4096, 5120);
+	backend_msg_unref(msg);
+}
+
 static void every_outcome_has_a_number_of_its_own(void **state)
 {
 	(void)state;
@@ -389,6 +407,7 @@ int main(void)
 	        cmocka_unit_test(a_small_answer_is_small),
 	        cmocka_unit_test(what_is_not_whole_is_refused),
 	        cmocka_unit_test(what_makes_no_sense_is_refused),
+	        cmocka_unit_test(a_call_weighs_what_it_brings_and_asks_for),
 	        cmocka_unit_test(every_outcome_has_a_number_of_its_own),
 	};
 
