@@ -5,6 +5,7 @@
 #include "proxy/repair.h"
 
 #include "lib/base/mem.h"
+#include "lib/base/mutant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -274,7 +275,7 @@ static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool op
 	r->holders = v->committed | v->drafts;
 	r->committed = v->committed;
 	r->newest_meta = newest_meta(r, ts);
-	bool durable = v->committed || place_met(place, r->holders);
+	bool durable = v->committed || place_met(place, r->holders) || MUTANT(ec_read_draft);
 	bool meta = r->newest_meta == ts || is_lasting(place, posted(r, r->newest_meta));
 	if (open && !(durable && meta))
 		return false;
@@ -302,7 +303,8 @@ static bool asking(struct ec_read *r)
 		if (distinct(r, holders) >= r->fetch.ec->k)
 			return accept(r, &v, ts, open);
 		/* Whoever does not answer may make it whole. */
-		if (v.committed || distinct(r, holders | unknown) >= r->fetch.ec->k)
+		bool possible = distinct(r, holders | unknown) >= r->fetch.ec->k;
+		if (v.committed || (possible && !MUTANT(ec_read_older)))
 			return open ? false : finish(r, ERR_UNAVAILABLE);
 	}
 	return finish(r, ERR_NOT_FOUND);
