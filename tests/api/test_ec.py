@@ -307,8 +307,10 @@ def test_kill_under_load():
     not is one of what may be."""
     cloud, user = start(devices=6)
     try:
+        writers = [None] * 6
         for _ in range(int(os.environ.get("KILL_ROUNDS", "3"))):
-            writers = [Writer(User(cloud, "test:tester", "testing"), "e", n) for n in range(6)]
+            writers = [Writer(User(cloud, "test:tester", "testing"), "e", n, before)
+                       for n, before in enumerate(writers)]
             [w.start() for w in writers]
             threading.Event().wait(1.0)
             cloud.kill_node()

@@ -46,7 +46,7 @@ class StuckDisk:
         self.go_on()
         subprocess.run(["umount", self.folder], check=False, stderr=subprocess.DEVNULL)
         subprocess.run(["umount", self.mount], check=False, stderr=subprocess.DEVNULL)
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 @pytest.fixture
