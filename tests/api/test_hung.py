@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+import requests
 
 from conftest import CAIRN, Cloud, User, wait_for
 from test_hostile import write_conf
@@ -116,22 +117,26 @@ def test_one_of_three_hangs(hung_cloud):
 def test_a_read_asks_elsewhere_soon(hung_cloud):
     """It has seen how long reads take, and does not wait for the disk that takes much longer."""
     cloud, user, (disk, _) = hung_cloud
+
+    def get(path, **kw):  # by a new connection: any of the loops, and so any of the devices first
+        user.session = requests.Session()
+        return user.request("GET", path, **kw)
     assert user.request("PUT", "/c").status_code == 201
     bodies = {"big%d" % i: os.urandom(3 * MB + i) for i in range(40)}  # more than is cached
     for name, body in bodies.items():
         assert user.request("PUT", "/c/" + name, data=body).status_code == 201
     for _ in range(6):
         for name in bodies:
-            assert user.request("GET", "/c/" + name, headers={"Range": "bytes=0-99"}).status_code == 206
+            assert get("/c/" + name, headers={"Range": "bytes=0-99"}).status_code == 206
     for _ in range(300):  # what makes up for extra requests so far
-        assert user.request("HEAD", "/c/big0").status_code == 200
+        assert get("/c/big0", headers={"Range": "bytes=0-0"}).status_code == 206
     disk.hang()
     waited = []
-    for name, body in list(bodies.items())[:10]:
-        r, took = timed(user.request, "GET", "/c/" + name)
+    for name, body in bodies.items():
+        r, took = timed(get, "/c/" + name)
         assert r.status_code == 200 and r.content == body, name
         waited.append(took)
-    assert sorted(waited)[-2] < 1.5, waited
+    assert sorted(waited)[len(waited) // 2] < 1.5, waited
     assert sum(cloud.metric("cairn_hedged_reads")) >= 1
 
 
