@@ -103,7 +103,7 @@ struct node_ring {
 	atomic_uint_least64_t oldest; /* that still counts */
 	/* All that our devices hold is with the primaries of this one. */
 	atomic_uint_least64_t moved;
-	uint64_t fenced_us; /* when that was, or our start; reactor 0 */
+	uint64_t fenced_us; /* when the fence was set, 0: before our start; reactor 0 */
 	uint8_t digest[16]; /* of the newest's bytes; under node->words_lock */
 };
 

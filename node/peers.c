@@ -21,8 +21,9 @@
 #define PEERS_MAX     4096
 #define RING_PIECE    (256u << 10)
 #define RING_FILE_TOP (256u << 20)
-#define JOIN_TICKS    10     /* a new node waits so long for those it has not heard */
-#define SKEW_US       500000 /* a clock so far off is reported */
+#define JOIN_TICKS    10       /* a new node waits so long for those it has not heard */
+#define SKEW_US       500000   /* a clock so far off is reported */
+#define DRAIN_US      30000000 /* no write of a client waits longer: what passed a fence has ended */
 
 enum { CONTROL_GOSSIP = 1, CONTROL_RING };
 
@@ -428,8 +429,10 @@ static bool adopted(struct node *node, const struct node_ring *r)
  * newest wants it. */
 static bool moved(struct node *node, const struct node_ring *r)
 {
+	uint64_t since = r->fenced_us ? r->fenced_us + DRAIN_US : 0;
+
 	for (unsigned i = 0; i < node->device_count; i++) {
-		if (replicate_agreed_us(&node->devices[i], r->kind, r->policy) <= r->fenced_us)
+		if (replicate_agreed_us(&node->devices[i], r->kind, r->policy) <= since)
 			return false;
 	}
 	return true;

@@ -203,9 +203,12 @@ static enum err adopt_older(struct node *node, struct node_ring *r, struct ring 
 	if (set->count == RINGS_MAX)
 		return ERR_BUSY;
 	live_path(node, r, version, path);
-	if ((err = ring_save(ring, path)) ||
-	        (err = node_handles(node, ring, false, &handles, &stranger)))
+	if ((err = node_handles(node, ring, false, &handles, &stranger)))
 		return err;
+	if ((err = ring_save(ring, path))) {
+		free(handles);
+		return err;
+	}
 	for (unsigned i = 0; i <= set->count; i++) {
 		unsigned from = i > at ? i - 1 : i;
 		rings[i] = ring_ref(i == at ? ring : set->rings[from]);
