@@ -194,6 +194,7 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	err = node_check(node, error);
 	node->cluster.serves = node->serves;
 	node->cluster.joined = &node->joined;
+	node->cluster.one_clock = !node->wire.key_count;
 	return err;
 }
 

@@ -304,9 +304,12 @@ static void send_rows(struct commit *c)
  * while we had: so that we come after it, the same at a time that is later still. */
 static bool again(struct commit *c)
 {
-	/* What was staged is a draft where it was taken: it cannot be put again. */
+	/* What was staged is a draft where it was taken: it cannot be put again. By one clock the
+	 * later version came while we were under way; by another's it may have been there before,
+	 * and to say that we were would be to lose an acknowledged write. */
+	bool sure = c->proxy->cluster->one_clock && !c->only_if_absent;
 	if (c->fragments && c->fragments->staging && fan_with(&c->record, ERR_OK))
-		return finish(c, c->only_if_absent ? ERR_UNAVAILABLE : ERR_CONFLICT);
+		return finish(c, sure ? ERR_CONFLICT : ERR_UNAVAILABLE);
 	if (++c->tries == TRIES_MAX || MUTANT(no_second_try))
 		return finish(c, ERR_CONFLICT);
 	restamp(c);

@@ -56,6 +56,7 @@ struct cluster {
 	uint8_t token_secret[32];
 	unsigned token_life_s;
 	struct limits limits;
+	bool one_clock;      /* no other node writes */
 	bool serves;         /* clients; else only who watches it */
 	atomic_bool *joined; /* borrowed: until then it cannot */
 	bool account_autocreate, tls;
