@@ -13,7 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define HOOKS_MAX 8
+#define HOOKS_MAX   8
+#define WORKERS_MAX 64
 
 struct reactor {
 	const struct env *env; /* borrowed */
@@ -317,6 +318,9 @@ static void adopt(struct reactor *r)
 		            NULL, 0) < 0)
 			abort();
 		r->ring.flags &= ~(unsigned)IORING_SETUP_R_DISABLED;
+		/* Disks that hang keep theirs; the others' writes must not wait for one. */
+		unsigned workers[2] = {WORKERS_MAX, 0};
+		io_uring_register_iowq_max_workers(&r->ring, workers);
 		watch_wake(r);
 	}
 }
@@ -356,11 +360,13 @@ void io_read(struct reactor *r, struct io *io, int fd, void *data, size_t len, u
 }
 
 void io_writev(struct reactor *r, struct io *io, int fd, const struct iovec *iov, unsigned count,
-        uint64_t offset, int rw_flags)
+        uint64_t offset, int rw_flags, bool may_block)
 {
 	struct io_uring_sqe *sqe = next_sqe(r);
 
 	io_uring_prep_writev2(sqe, fd, iov, count, offset, rw_flags);
+	if (may_block)
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	io_uring_sqe_set_data(sqe, io);
 }
 

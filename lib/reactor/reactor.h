@@ -74,9 +74,10 @@ void timer_cancel(struct reactor *reactor, struct timer *timer); /* harmless whe
 
 void io_read(
         struct reactor *reactor, struct io *io, int fd, void *data, size_t len, uint64_t offset);
-/* rw_flags as pwritev2(2), e.g. RWF_DSYNC. iov stays valid until done. */
+/* rw_flags as pwritev2(2), e.g. RWF_DSYNC. iov stays valid until done. may_block: the file may put
+ * who submits to sleep although it was asked not to; then a thread of the kernel's submits. */
 void io_writev(struct reactor *reactor, struct io *io, int fd, const struct iovec *iov,
-        unsigned count, uint64_t offset, int rw_flags);
+        unsigned count, uint64_t offset, int rw_flags, bool may_block);
 void io_fdatasync(struct reactor *reactor, struct io *io, int fd);
 /* One-shot poll for `events` (POLLIN...); result is the events. */
 void io_poll(struct reactor *reactor, struct io *io, int fd, unsigned events);
