@@ -1,6 +1,7 @@
 /* What options must be beyond their type and range: found by `--check` and before anything is
  * touched. */
 #include "node/node.h"
+#include "node/swift.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -87,7 +88,7 @@ static enum err check_devices(const struct node *node, struct buf *error)
 
 static enum err check_secrets(const struct node *node, struct buf *error)
 {
-	if (*node->conf.hash_prefix || *node->conf.hash_suffix)
+	if (node->swift || *node->conf.hash_prefix || *node->conf.hash_suffix)
 		return ERR_OK;
 	return wrong(node, error,
 	        "[cluster] hash_suffix must be a secret that never changes (`openssl rand -hex "
@@ -126,7 +127,7 @@ enum err node_check(struct node *node, struct buf *error)
 {
 	enum err err;
 
-	if ((err = read_roles(node, error)))
+	if ((err = read_roles(node, error)) || (err = node_swift_check(node, error)))
 		return err;
 	if ((err = check_address(node, error)) || (err = check_tls(node, error)) ||
 	        (err = check_secrets(node, error)))

@@ -1,5 +1,9 @@
 #include "node/node.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #define AT(field) offsetof(struct node_conf, field)
 
 const struct conf_option node_options[] = {
@@ -82,6 +86,9 @@ const struct conf_option node_options[] = {
         {"devices", "replicate_pause", CONF_U64, AT(replicate_pause), "10", 0, 31536000,
                 CONF_RESTART,
                 "Seconds between two rounds in which a device compares itself with the others."},
+        {"swift", "dir", CONF_TEXT, AT(swift_dir), "", 0, 0, CONF_RESTART,
+                "Folder with swift.conf and the rings of a Swift cluster, which is then this "
+                "proxy's storage."},
         {"auth", "v1_auth", CONF_BOOL, AT(v1_auth), "no", 0, 0, CONF_RESTART,
                 "Accounts of this file at /auth/v1.0: for development."},
         {"auth", "user", CONF_LIST, AT(users), NULL, 0, 0, CONF_RESTART,
@@ -90,3 +97,27 @@ const struct conf_option node_options[] = {
                 "Seconds a token is good for."},
 };
 const unsigned node_option_count = COUNT_OF(node_options);
+
+unsigned node_conf_line(const struct node *node, const char *section, const char *key)
+{
+	char *line = NULL;
+	size_t size = 0;
+	unsigned number = 0, found = 0;
+	bool inside = false;
+	FILE *file = fopen(node->conf_path, "re");
+
+	while (file && !found && getline(&line, &size, file) >= 0) {
+		const char *text = line + strspn(line, " \t");
+		size_t len = strlen(section);
+		number++;
+		if (*text == '[')
+			inside = strncmp(text + 1, section, len) == 0 && text[1 + len] == ']';
+		len = strlen(key);
+		if (inside && strncmp(text, key, len) == 0 && strchr(" \t=", text[len]))
+			found = number;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}

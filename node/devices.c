@@ -7,6 +7,7 @@
 #include "node/jobs.h"
 #include "node/reaper.h"
 #include "node/replicate.h"
+#include "node/swift.h"
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -256,6 +257,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 	}
 	node_ring_metrics(node, out);
 	node_wire_metrics(node, out);
+	node_swift_metrics(node, out);
 	node_peers_metrics(((struct node_reactor *)proxy->node)->node, out);
 	replicate_metrics(node, out);
 	buf_str(out, "# TYPE cairn_requests counter\n");

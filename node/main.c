@@ -3,6 +3,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "node/expirer.h"
+#include "node/swift.h"
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,8 +69,10 @@ static void on_snapshot(struct timer *timer)
 			node_device_snapshot(&r->node->devices[i]);
 	}
 	node_backend_tick(r);
-	if (r->index == 0)
+	if (r->index == 0) {
 		node_peers_tick(r->node);
+		node_swift_tick(r->node);
+	}
 	node_wire_snapshot(r);
 	give_back(r);
 	timer_set(r->reactor, timer, 1000000);

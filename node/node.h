@@ -29,7 +29,7 @@ struct node_conf {
 	const char *bind_ip, *state_dir, *log_level, *tls_cert, *tls_key, *hash_prefix,
 	        *hash_suffix;
 	const char *cors_allow_origin, *wire_ip, *wire_tls_cert, *wire_tls_key, *wire_tls_ca,
-	        *roles;
+	        *roles, *swift_dir;
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, replicate_pause, error_limit, error_window, error_pause,
@@ -41,6 +41,9 @@ extern const struct conf_option node_options[];
 extern const unsigned node_option_count;
 
 struct node;
+
+/* The line of the configuration that gives an option, for messages; 0: none does. */
+unsigned node_conf_line(const struct node *node, const char *section, const char *key);
 
 /* One file or block device and the roles on it. */
 struct node_device {
@@ -165,6 +168,7 @@ struct node {
 	char *tls_cert, *tls_key; /* owned texts */
 	struct wire_identity wire;
 	struct tls_context *wire_tls; /* owned; NULL: plain */
+	struct node_swift *swift;     /* owned; NULL: its storage is our own */
 };
 
 /* --- start.c --- */
@@ -190,6 +194,8 @@ enum err node_policies(struct node *node, struct buf *error);
 /* --- rings.c --- */
 /* At start: the rings that live, and a newer one that was put beside them. */
 enum err node_rings(struct node *node, struct buf *error);
+/* The ring instead of all there were. */
+enum err node_ring_replace(struct node *node, struct node_ring *rings, struct ring *ring);
 /* Looks for newer rings in the folder; any thread that may block. */
 void node_rings_look(struct node *node);
 /* A ring from elsewhere that is newer, or lives there beside a newer one: kept, and in use beside

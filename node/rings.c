@@ -4,6 +4,7 @@
  * when all that they placed has moved (docs/decisions/0004-rings-that-live-together.md). */
 #include "node/node.h"
 #include "node/secrets.h"
+#include "node/swift.h"
 
 #include "lib/base/mem.h"
 #include "lib/crypto/md5.h"
@@ -171,6 +172,23 @@ static enum err add(struct node *node, struct node_ring *r, struct ring *ring, b
 	        (err = node_handles(node, ring, newest, &handles, ret_stranger)))
 		return err;
 	use(node, r, with(set, ring_ref(ring), handles));
+	pthread_mutex_lock(&node->words_lock);
+	memcpy(r->digest, digest, sizeof(digest));
+	pthread_mutex_unlock(&node->words_lock);
+	return ERR_OK;
+}
+
+enum err node_ring_replace(struct node *node, struct node_ring *r, struct ring *ring)
+{
+	const struct ring_dev *stranger;
+	uint8_t digest[16];
+	uint32_t *handles;
+	enum err err;
+
+	if ((err = digest_of(ring, digest)) ||
+	        (err = node_handles(node, ring, false, &handles, &stranger)))
+		return err;
+	use(node, r, with(NULL, ring_ref(ring), handles));
 	pthread_mutex_lock(&node->words_lock);
 	memcpy(r->digest, digest, sizeof(digest));
 	pthread_mutex_unlock(&node->words_lock);
@@ -375,6 +393,10 @@ void node_rings_look(struct node *node)
 {
 	char path[PATH_MAX];
 
+	if (node->swift) {
+		node_swift_look(node);
+		return;
+	}
 	for (unsigned i = 0; i < node->ring_count; i++) {
 		AUTO(ring_ref) struct ring_ref ref = {NULL};
 		inbox_path(node, &node->rings[i], path);
@@ -521,7 +543,8 @@ enum err node_rings(struct node *node, struct buf *error)
 			ring_slot(node, BACKEND_OBJECT, i, "object", &c->policies[i].rings);
 	}
 	for (unsigned i = 0; i < node->ring_count; i++) {
-		enum err err = open_ring(node, &node->rings[i], error);
+		enum err err = node->swift ? node_swift_ring(node, &node->rings[i], error)
+		                           : open_ring(node, &node->rings[i], error);
 		if (err)
 			return err;
 	}

@@ -1,6 +1,7 @@
 /* What happens before the loops run: configuration, secrets, rings, reactors. */
 #include "node/node.h"
 #include "node/secrets.h"
+#include "node/swift.h"
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
@@ -128,7 +129,7 @@ static void fill_cluster(struct node *node)
 	atomic_store(&c->next_stage, c->boot | 1);
 }
 
-static enum err make_reactors(struct node *node, struct buf *error)
+static enum err make_reactors(struct node *node, struct backend *backend, struct buf *error)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned count = node->conf.reactors ? (unsigned)node->conf.reactors : (unsigned)cores;
@@ -150,7 +151,7 @@ static enum err make_reactors(struct node *node, struct buf *error)
 		r->index = i;
 		list_init(&r->calls);
 		node->reactor_count++;
-		err = proxy_init(&r->proxy, &node->cluster, r->reactor, &node->backend,
+		err = proxy_init(&r->proxy, &node->cluster, r->reactor, backend,
 		        node->conf.page_bytes / count, node->conf.body_bytes / count);
 		if (err)
 			return err;
@@ -174,6 +175,11 @@ static void raise_limits(void)
 	}
 }
 
+static enum err policies(struct node *node, struct buf *error)
+{
+	return *node->conf.swift_dir ? node_swift_conf(node, error) : node_policies(node, error);
+}
+
 enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 {
 	enum log_level level;
@@ -188,13 +194,13 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	log_set_level(level);
 	node_backend_init(node);
 	fill_cluster(node);
-	if ((err = parse_users(node, error)) || (err = node_policies(node, error)) ||
+	if ((err = parse_users(node, error)) || (err = policies(node, error)) ||
 	        (err = load_tls(node, error)))
 		return err;
 	err = node_check(node, error);
 	node->cluster.serves = node->serves;
 	node->cluster.joined = &node->joined;
-	node->cluster.one_clock = !node->wire.key_count;
+	node->cluster.one_clock = !node->wire.key_count && !node->swift;
 	return err;
 }
 
@@ -222,6 +228,7 @@ static enum err try_port(const struct node *node, struct buf *error)
 enum err node_prepare(struct node *node, struct buf *error)
 {
 	static const char *const dirs[] = {"", "/devices", "/ring", "/ring/live"};
+	struct backend *backend = &node->backend;
 	char path[PATH_MAX];
 	enum err err;
 
@@ -239,5 +246,7 @@ enum err node_prepare(struct node *node, struct buf *error)
 	node_peers_init(node);
 	if ((err = work_pool_new(1, 64, &node->pool)))
 		return err;
-	return make_reactors(node, error);
+	if (node->swift && (err = node_swift_start(node, &backend)))
+		return err;
+	return make_reactors(node, backend, error);
 }

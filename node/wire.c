@@ -41,35 +41,10 @@ struct node_route {
 
 /* --- configuration --- */
 
-/* The line that gives an option, for messages; 0: none does. */
-static unsigned line_of(const char *path, const char *section, const char *key)
-{
-	char *line = NULL;
-	size_t size = 0;
-	unsigned number = 0, found = 0;
-	bool inside = false;
-	FILE *file = fopen(path, "re");
-
-	while (file && !found && getline(&line, &size, file) >= 0) {
-		const char *text = line + strspn(line, " \t");
-		size_t len = strlen(section);
-		number++;
-		if (*text == '[')
-			inside = strncmp(text + 1, section, len) == 0 && text[1 + len] == ']';
-		len = strlen(key);
-		if (inside && strncmp(text, key, len) == 0 && strchr(" \t=", text[len]))
-			found = number;
-	}
-	free(line);
-	if (file)
-		fclose(file);
-	return found;
-}
-
 static enum err wrong(const struct node *node, struct buf *error, const char *key, const char *what)
 {
-	buf_printf(error, "%s:%u: [wire] %s", node->conf_path,
-	        line_of(node->conf_path, "wire", key), what);
+	buf_printf(error, "%s:%u: [wire] %s", node->conf_path, node_conf_line(node, "wire", key),
+	        what);
 	return ERR_CONFIG;
 }
 
@@ -158,7 +133,7 @@ enum err node_wire_try(const struct node *node, struct buf *error)
 	if (!err)
 		return ERR_OK;
 	buf_printf(error, "%s:%u: [wire] cannot listen on %s port %u: %s", node->conf_path,
-	        line_of(node->conf_path, "wire", "port"), ip, port,
+	        node_conf_line(node, "wire", "port"), ip, port,
 	        err == ERR_BUSY        ? "another program does"
 	        : err == ERR_NOT_FOUND ? "this machine has no such address"
 	                               : err_text(err));

@@ -145,6 +145,20 @@ static bool segments_ready(struct body *b)
 	return true;
 }
 
+/* What another system keeps in pieces, elsewhere or encrypted: its bytes are not the object's. */
+static bool is_foreign(const struct body *b)
+{
+	static const char *const marks[] = {"X-Static-Large-Object",
+	        "X-Object-Sysmeta-Symlink-Target", "X-Object-Sysmeta-Crypto-Body-Meta"};
+	const struct buf *headers = &b->head.reply->headers;
+
+	for (unsigned i = b->raw ? 2 : 0; i < COUNT_OF(marks); i++) {
+		if (kv_get(headers->data, headers->len, marks[i]))
+			return true;
+	}
+	return false;
+}
+
 bool body_ready(struct body *b)
 {
 	if (!reader_ready(&b->head))
@@ -153,6 +167,8 @@ bool body_ready(struct body *b)
 		return true;
 	if (!b->is_dlo) {
 		b->err = b->head.err;
+		if (!b->err && b->proxy->backend->plain && is_foreign(b))
+			b->err = ERR_UNSUPPORTED;
 		if (b->err) {
 			b->listed = true;
 			return true;

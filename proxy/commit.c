@@ -150,7 +150,7 @@ static void send_record(struct commit *c)
 
 static void release_grants(struct commit *c)
 {
-	if (c->only_if_absent && !c->release.count)
+	if (c->only_if_absent && !c->proxy->backend->plain && !c->release.count)
 		fan_start(&c->release, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_RELEASE),
 		        c->place.devices, c->place.count, DEADLINE_MS);
 }
@@ -310,6 +310,8 @@ static bool again(struct commit *c)
 	bool sure = c->proxy->cluster->one_clock && !c->only_if_absent;
 	if (c->fragments && c->fragments->staging && fan_with(&c->record, ERR_OK))
 		return finish(c, sure ? ERR_CONFLICT : ERR_UNAVAILABLE);
+	if (c->proxy->backend->plain && c->msg->stage)
+		return finish(c, ERR_CONFLICT); /* nor can a plain backend's stage */
 	if (++c->tries == TRIES_MAX || MUTANT(no_second_try))
 		return finish(c, ERR_CONFLICT);
 	restamp(c);
@@ -402,7 +404,11 @@ static void settled(struct commit *c)
 
 void commit_start(struct commit *c)
 {
-	if (c->only_if_absent)
+	bool plain = c->proxy->backend->plain;
+
+	/* No grants there: each device decides by what it knows. */
+	c->msg->if_absent = c->only_if_absent && plain;
+	if (c->only_if_absent && !plain)
 		ask_first(c);
 	else
 		send_record(c);

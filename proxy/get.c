@@ -220,7 +220,7 @@ static enum step get_manifest(struct op *op)
 	struct body *body = &get->body;
 
 	if (body_err(body) == ERR_NOT_FOUND || body_err(body) == ERR_FORBIDDEN ||
-	        body_err(body) == ERR_UNAUTHORIZED)
+	        body_err(body) == ERR_UNAUTHORIZED || body_err(body) == ERR_UNSUPPORTED)
 		return stop(request, err_status(body_err(body)));
 	if (body_err(body))
 		return stop(request, 503);

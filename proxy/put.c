@@ -59,6 +59,7 @@ struct put {
 	const struct info *info;
 	const char *content_type, *wanted_etag;
 	uint64_t delete_at, size, stage;
+	uint64_t staged_ts; /* plain backends: when the first piece was staged, and the object's */
 	struct md5_stream md5;
 	uint8_t digest[16];
 	struct piece pieces[PIECES_MAX];
@@ -297,6 +298,69 @@ static enum step put_check(struct op *op)
 	return op_go(op, put->copy ? SOURCE : TARGET);
 }
 
+/* --- headers of the new object --- */
+
+static const char *const kept_headers[] = {"Content-Disposition", "Content-Encoding",
+        "Cache-Control", "Content-Language", "Expires", "X-Robots-Tag"};
+
+static void add_request_headers(struct request *request, struct put *put, struct buf *out)
+{
+	const char *manifest = http_get(request->http, "X-Object-Manifest");
+
+	request_copy_headers(request, out, "X-Object-Meta-");
+	for (unsigned i = 0; i < COUNT_OF(kept_headers); i++) {
+		const char *value = http_get(request->http, kept_headers[i]);
+		if (value && *value)
+			kv_add(out, kept_headers[i], value);
+	}
+	if (manifest)
+		kv_add(out, "X-Object-Manifest", manifest);
+	if (put->delete_at) {
+		char text[24];
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)put->delete_at);
+		kv_add(out, "X-Delete-At", text);
+	}
+}
+
+/* What a copy takes over: metadata and content headers the request does not set anew. */
+static void add_source_headers(struct request *request, struct put *put, struct buf *out)
+{
+	const struct backend_reply *r = body_head(&put->copy->body);
+	struct kv_pair pair;
+
+	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
+		bool plain =
+		        strcasecmp(pair.name, "Content-Type") != 0 &&
+		        (strcasecmp(pair.name, "X-Object-Manifest") != 0 || put->copy->body.raw);
+		if (plain && !kv_get(out->data, out->len, pair.name) &&
+		        !http_get(request->http, pair.name))
+			kv_add(out, pair.name, pair.value);
+	}
+	if (!put->delete_at) {
+		const char *at = kv_get(out->data, out->len, "X-Delete-At");
+		put->delete_at = at ? strtoull(at, NULL, 10) : 0;
+	}
+}
+
+static const char *final_type(struct put *put)
+{
+	const struct backend_reply *r = put->copy ? body_head(&put->copy->body) : NULL;
+	const char *type = put->content_type;
+
+	if (r && !type)
+		type = kv_get(r->headers.data, r->headers.len, "Content-Type");
+	return type ? type : mime_guess(put->object);
+}
+
+static void object_headers(
+        struct request *request, struct put *put, const char *type, struct buf *out)
+{
+	kv_add(out, "Content-Type", type);
+	add_request_headers(request, put, out);
+	if (put->copy && !put->copy->fresh)
+		add_source_headers(request, put, out);
+}
+
 /* --- pieces --- */
 
 static void on_hashed(struct md5_job *job)
@@ -306,6 +370,20 @@ static void on_hashed(struct md5_job *job)
 	piece->hashed = true;
 	piece->put->hashing = false;
 	op_child_end(&piece->put->request->op);
+}
+
+/* All that its devices must know of the object before its first bytes. */
+static void announce(struct put *put, struct backend_msg *msg)
+{
+	AUTO(buf) struct buf headers = BUF_NONE;
+
+	if (!put->staged_ts)
+		put->staged_ts = hlc_now(request_cluster(put->request)->hlc);
+	object_headers(put->request, put, final_type(put), &headers);
+	backend_msg_headers(msg, &headers);
+	msg->ts = put->staged_ts;
+	msg->handle = put->stage;
+	msg->if_absent = put->commit.only_if_absent;
 }
 
 static void stage(struct put *put, struct piece *piece, uint64_t offset)
@@ -319,6 +397,8 @@ static void stage(struct put *put, struct piece *piece, uint64_t offset)
 	msg->stage = put->stage;
 	msg->offset = offset;
 	msg->body = bytes_ref(piece->bytes);
+	if (put->request->proxy->backend->plain)
+		announce(put, msg);
 	fan_start(&piece->staged, &put->request->op, put->request->proxy, msg, put->place.devices,
 	        put->place.count, DEADLINE_MS);
 }
@@ -676,75 +756,19 @@ static enum step put_source(struct op *op)
 	return op_go(op, TARGET);
 }
 
-/* --- headers of the new object --- */
-
-static const char *const kept_headers[] = {"Content-Disposition", "Content-Encoding",
-        "Cache-Control", "Content-Language", "Expires", "X-Robots-Tag"};
-
-static void add_request_headers(struct request *request, struct put *put, struct buf *out)
-{
-	const char *manifest = http_get(request->http, "X-Object-Manifest");
-
-	request_copy_headers(request, out, "X-Object-Meta-");
-	for (unsigned i = 0; i < COUNT_OF(kept_headers); i++) {
-		const char *value = http_get(request->http, kept_headers[i]);
-		if (value && *value)
-			kv_add(out, kept_headers[i], value);
-	}
-	if (manifest)
-		kv_add(out, "X-Object-Manifest", manifest);
-	if (put->delete_at) {
-		char text[24];
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)put->delete_at);
-		kv_add(out, "X-Delete-At", text);
-	}
-}
-
-/* What a copy takes over: metadata and content headers the request does not set anew. */
-static void add_source_headers(struct request *request, struct put *put, struct buf *out)
-{
-	const struct backend_reply *r = body_head(&put->copy->body);
-	struct kv_pair pair;
-
-	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
-		bool plain =
-		        strcasecmp(pair.name, "Content-Type") != 0 &&
-		        (strcasecmp(pair.name, "X-Object-Manifest") != 0 || put->copy->body.raw);
-		if (plain && !kv_get(out->data, out->len, pair.name) &&
-		        !http_get(request->http, pair.name))
-			kv_add(out, pair.name, pair.value);
-	}
-	if (!put->delete_at) {
-		const char *at = kv_get(out->data, out->len, "X-Delete-At");
-		put->delete_at = at ? strtoull(at, NULL, 10) : 0;
-	}
-}
-
-static const char *final_type(struct request *request, struct put *put)
-{
-	const struct backend_reply *r = put->copy ? body_head(&put->copy->body) : NULL;
-	const char *type = put->content_type;
-
-	(void)request;
-	if (r && !type)
-		type = kv_get(r->headers.data, r->headers.len, "Content-Type");
-	return type ? type : mime_guess(put->object);
-}
+/* --- commit --- */
 
 static void start_commit(struct request *request, struct put *put)
 {
 	AUTO(buf) struct buf headers = BUF_NONE;
-	const char *type = final_type(request, put);
+	const char *type = final_type(put);
 	char etag[33];
 
-	request->ts = hlc_now(request_cluster(request)->hlc);
+	request->ts = put->staged_ts ? put->staged_ts : hlc_now(request_cluster(request)->hlc);
 	struct backend_msg *msg =
 	        commit_message(&put->commit, BACKEND_OBJECT_PUT, &request->op, request->proxy,
 	                put->policy, put->account, put->container, put->object, request->ts);
-	kv_add(&headers, "Content-Type", type);
-	add_request_headers(request, put, &headers);
-	if (put->copy && !put->copy->fresh)
-		add_source_headers(request, put, &headers);
+	object_headers(request, put, type, &headers);
 	backend_msg_headers(msg, &headers);
 	msg->handle = put->stage;
 	msg->size = put->size;

@@ -155,6 +155,8 @@ static enum step repair_stage(struct op *op)
 		struct backend_msg *msg = message(r, BACKEND_OBJECT_STAGE);
 		msg->offset = r->offset;
 		msg->body = bytes_copy(piece->body->data + piece->body_offset, piece->body_len);
+		if (r->proxy->backend->plain)
+			backend_msg_headers(msg, &r->get.calls[0].reply.headers);
 		fan_start(&r->staged, op, r->proxy, msg, r->to, r->to_count, DEADLINE_MS);
 	}
 	if (fan_open(&r->staged))

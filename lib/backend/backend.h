@@ -214,6 +214,8 @@ struct backend_msg {
 	uint8_t range_bits, fan_out; /* together at most 64 */
 	struct fragment fragment;    /* OBJECT_PUT; k 0: a whole object */
 	bool draft;
+	bool if_absent; /* OBJECT_PUT and its STAGEs, of a plain backend: ERR_PRECONDITION when a
+	                   version is there, as far as the device knows; else unused */
 	struct arena *arena;        /* private: what the pointers above live in */
 	struct backend_msg *parent; /* private: or they live in this one */
 };
@@ -265,6 +267,11 @@ struct backend_call {
 
 struct backend {
 	void (*send)(struct backend *backend, struct backend_call *call);
+	/* Its devices are another system's (lib/swift), which knows no grants, drafts or digests:
+	 * OBJECT_GRANT grants nothing, and they take If-None-Match with the PUT. A STAGE carries
+	 * what its OBJECT_PUT will say (headers, ts, handle, if_absent), and that cannot be sent
+	 * again. Listing rows are the devices' own business: DB_UPDATE and SETTLED do nothing. */
+	bool plain;
 };
 
 static inline void backend_send(struct backend *backend, struct backend_call *call)

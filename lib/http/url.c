@@ -184,3 +184,22 @@ void iso_date_format(uint64_t ts, char ret_text[ISO_DATE_SIZE])
 		ret_text[i] = (char)('0' + fraction % 10);
 	ret_text[26] = 0;
 }
+
+bool iso_date_parse(const char *text, uint64_t *ret_ts)
+{
+	struct tm tm = {0};
+	uint64_t fraction = 0, unit = TS_PER_SECOND / 10;
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	if (!rest)
+		return false;
+	if (*rest == '.') {
+		for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
+			fraction += (uint64_t)(*rest - '0') * unit;
+	}
+	time_t seconds = timegm(&tm);
+	if (*rest || seconds < 0 || (uint64_t)seconds > TS_MAX / TS_PER_SECOND)
+		return false;
+	*ret_ts = (uint64_t)seconds * TS_PER_SECOND + fraction;
+	return true;
+}

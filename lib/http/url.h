@@ -39,5 +39,7 @@ bool http_date_parse(const char *text, int64_t *ret_seconds);
 /* "2013-08-10T11:23:45.123450" of a timestamp in ticks of 10 us, as Swift's listings print. */
 #define ISO_DATE_SIZE 27
 void iso_date_format(uint64_t ts, char ret_text[ISO_DATE_SIZE]);
+/* The same back; the fraction may be missing. False when it is no such date. */
+bool iso_date_parse(const char *text, uint64_t *ret_ts);
 
 #endif

@@ -19,7 +19,7 @@ static void inner_send(struct backend *backend, struct backend_call *call)
 	backend_finish(call, ERR_OK);
 }
 
-static struct backend inner = {inner_send};
+static struct backend inner = {.send = inner_send};
 
 static void decide(void *owner, const struct backend_call *call, struct fault_plan *plan)
 {

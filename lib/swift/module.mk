@@ -1,0 +1,2 @@
+SRC += lib/swift/speak.c lib/swift/swift.c
+UNIT += tests/unit/lib/swift/test_speak.c
