@@ -112,6 +112,10 @@ check-sim: $(B)/cairn-sim
 	@B=$(B) SAN="$(SAN)" SEED=$(SEED) ROUNDS=$(ROUNDS) tools/check sim
 check-mutants: $(B)/cairn-sim
 	@B=$(B) SEED=$(SEED) tools/check mutants
+MINUTES  = 30
+check-storm: all
+	@tools/install-deps check cluster
+	@B=$(B) SEED=$(SEED) MINUTES=$(MINUTES) tests/storm/storm.py
 check-fuzz: fuzz-build
 	@B=$(B) SAN="$(SAN)" tools/check fuzz
 check-fault: unit-build
@@ -173,6 +177,7 @@ help:
 	@echo "make unit             the fast tests"
 	@echo "make cluster          N=5 nodes in network namespaces of this machine; make cluster-down"
 	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them; check-sim SEED= ROUNDS=,"
+	@echo "                      check-storm MINUTES=30 SEED=1 (clients while nodes, links and disks fail),"
 	@echo "                      check-mutants (does the simulation notice every rule that is broken?)"
 	@echo "make bench            the comparison with Swift, nginx and fio; bench-ec: erasure code, bench-wire: what the wire costs"
 	@echo "make lint | format    the rules of the tree; clang-format"
@@ -180,7 +185,7 @@ help:
 	@echo "make clean            remove what was built"
 	@echo "SAN=address,undefined or SAN=thread builds with sanitizers, in a folder of their own"
 
-.PHONY: all unit unit-build up down cluster cluster-down check check-api check-sim check-mutants check-fuzz check-fault fuzz-build api-build bench bench-wire lint format \
+.PHONY: all unit unit-build up down cluster cluster-down check check-api check-sim check-mutants check-storm check-fuzz check-fault fuzz-build api-build bench bench-wire lint format \
 	install uninstall clean help deps-build
 .DELETE_ON_ERROR:
 .SECONDARY:
