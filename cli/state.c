@@ -351,7 +351,7 @@ int state_print_metrics(const struct state *state)
 	AUTO(buf) struct buf body = BUF_NONE;
 	char used[16], live[16], max[16];
 	unsigned id, up, devices = 0;
-	double values[4];
+	double values[5];
 
 	if (state->tls) {
 		printf("devices     curl -k https://%s:%d/metrics\n", state->address, state->port);
@@ -366,16 +366,20 @@ int state_print_metrics(const struct state *state)
 			continue;
 		devices = id + 1;
 		static const char *const names[] = {
-		        "objects", "used_bytes", "live_bytes", "max_bytes"};
-		for (unsigned i = 0; i < 4; i++) {
+		        "objects", "used_bytes", "live_bytes", "max_bytes", "filling"};
+		for (unsigned i = 0; i < COUNT_OF(names); i++) {
 			char want[64];
 			snprintf(want, sizeof(want), "cairn_device_%s{device=\"%u\"} ", names[i],
 			        id);
 			const char *at = strstr(body.data, want);
 			values[i] = at ? atof(at + strlen(want)) : 0;
 		}
-		printf("%-7u %-6s %8.0f %8s %7s %7s\n", id, up ? "ok" : "FAILED", values[0],
-		        human(values[1], used), human(values[2], live), human(values[3], max));
+		printf("%-7u %-7s %7.0f %8s %7s %7s\n", id,
+		        !up         ? "FAILED"
+		        : values[4] ? "filling"
+		                    : "ok",
+		        values[0], human(values[1], used), human(values[2], live),
+		        human(values[3], max));
 	}
 	if (devices)
 		print_replication(body.data, devices);

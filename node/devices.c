@@ -83,7 +83,15 @@ static void on_opened(void *owner, struct device *device, enum err err)
 {
 	struct node_device *d = owner;
 
-	opened(d, err ? err : start_roles(d, device));
+	if (err || (err = start_roles(d, device)))
+		opened(d, err);
+	else
+		node_filling_look(d);
+}
+
+void node_device_known(struct node_device *d, enum err err)
+{
+	opened(d, err);
 }
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -227,6 +235,7 @@ void node_device_snapshot(struct node_device *d)
 	atomic_store(&d->seen.max, stats.bytes_max);
 	atomic_store(&d->seen.unsettled, stats.unsettled);
 	atomic_store(&d->seen.corrupt, stats.corrupt);
+	atomic_store(&d->seen.filling, atomic_load(&d->filling));
 	atomic_store(&d->seen.batches, stats.batches);
 	if (d->ready) {
 		struct rows_stats containers, accounts;
@@ -242,7 +251,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 {
 	const struct node *node = ((struct node_reactor *)proxy->node)->node;
 	static const char *const names[] = {"up", "objects", "used_bytes", "live_bytes",
-	        "max_bytes", "unsettled", "corrupt", "batches", "overlay_bytes"};
+	        "max_bytes", "unsettled", "corrupt", "batches", "overlay_bytes", "filling"};
 
 	for (unsigned n = 0; n < COUNT_OF(names); n++) {
 		buf_printf(out, "# TYPE cairn_device_%s gauge\n", names[n]);
@@ -250,7 +259,8 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 			const struct node_device *d = &node->devices[i];
 			const atomic_uint_least64_t *values[] = {&d->seen.up, &d->seen.objects,
 			        &d->seen.used, &d->seen.live, &d->seen.max, &d->seen.unsettled,
-			        &d->seen.corrupt, &d->seen.batches, &d->seen.overlay};
+			        &d->seen.corrupt, &d->seen.batches, &d->seen.overlay,
+			        &d->seen.filling};
 			buf_printf(out, "cairn_device_%s{device=\"%u\"} %llu\n", names[n], i,
 			        (unsigned long long)atomic_load(values[n]));
 		}

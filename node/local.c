@@ -16,6 +16,7 @@ struct local_call {
 	struct list link;           /* of the reactor's, while outer is there */
 	struct node_reactor *from;
 	struct node_device *device;
+	bool filling; /* the device was, when it began */
 };
 
 static struct node_device *device_of(struct node *node, uint32_t id)
@@ -39,6 +40,7 @@ static void handle(struct task *task)
 
 	uint64_t deadline_us = call->inner.deadline_us;
 
+	call->filling = atomic_load_explicit(&device->filling, memory_order_relaxed);
 	if (deadline_us && reactor_now_us(reactor_current()) >= deadline_us)
 		backend_finish(&call->inner, ERR_DEADLINE); /* nobody waits for it any more */
 	else if (!device->ready)
@@ -47,6 +49,8 @@ static void handle(struct task *task)
 		backend_finish(&call->inner, ERR_STALE_RING);
 	else if (!hlc_see(&device->node->hlc, call->inner.msg->ts))
 		backend_finish(&call->inner, ERR_CLOCK);
+	else if (call->filling && node_filling_refuses(call->inner.msg->op))
+		backend_finish(&call->inner, ERR_UNAVAILABLE);
 	else if (call->inner.msg->kind == BACKEND_OBJECT)
 		objectd_handle(device->objectd, &call->inner);
 	else if (call->inner.msg->kind == BACKEND_CONTAINER)
@@ -70,6 +74,8 @@ static void on_done(struct backend_call *inner)
 
 	call->from->call_counts[call->device->id]--;
 	if (call->outer) {
+		if (call->filling)
+			node_filling_answer(inner->msg, &inner->reply);
 		call->outer->reply = inner->reply;
 		inner->reply = (struct backend_reply){0};
 		answer(call);

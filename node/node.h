@@ -73,10 +73,15 @@ struct node_device {
 	atomic_uint limited; /* as of a member, when it is asked by wire */
 	bool down;           /* said so */
 	atomic_bool hung; /* its disk has not ended an operation for long: nothing is asked of it */
+	/* It came back empty: what it does not know says nothing (filling.c). Set before it is
+	 * ready, cleared on its reactor. */
+	atomic_bool filling;
+	uint64_t filling_ts; /* what is older must be here before it counts */
+	struct work knowing;
 	/* For other threads, once a second. */
 	struct {
 		atomic_uint_least64_t up, objects, used, live, max, unsettled, corrupt, batches,
-		        overlay;
+		        overlay, filling;
 		/* Replication: round_us and equal_us say when the last round began (wall clock)
 		 * that left nothing out, and that found all equal. */
 		atomic_uint_least64_t rounds, differences, round_lags, round_us, equal_us, pushed,
@@ -226,6 +231,19 @@ bool node_ring_stale(struct node *node, const struct backend_msg *msg);
 void node_device_open(struct node_device *device); /* on its reactor */
 void node_device_snapshot(struct node_device *device);
 void node_metrics(struct proxy *proxy, struct buf *out);
+
+/* --- filling.c, filling_answer.c: a device that came back empty has no vote until the others have
+ * filled it --- */
+/* After it was opened: is it the one that was here? node_device_known() follows, on its reactor. */
+void node_filling_look(struct node_device *device);
+void node_device_known(struct node_device *device, enum err err);
+/* All that others may have acknowledged with its help is here again. */
+void node_filling_end(struct node_device *device);
+/* Does the answer depend on what a device does not know? Then one that is being filled gives none.
+ */
+bool node_filling_refuses(enum backend_op op);
+/* What it says of a write that it took. */
+void node_filling_answer(const struct backend_msg *msg, struct backend_reply *reply);
 
 /* --- repair.c: what the device says is corrupt is fetched from another replica --- */
 void node_corrupt(void *owner, uint8_t policy, const uint8_t key[16], uint64_t ts);

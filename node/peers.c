@@ -432,7 +432,8 @@ static bool moved(struct node *node, const struct node_ring *r)
 	uint64_t since = r->fenced_us ? r->fenced_us + DRAIN_US : 0;
 
 	for (unsigned i = 0; i < node->device_count; i++) {
-		if (replicate_agreed_us(&node->devices[i], r->kind, r->policy) <= since)
+		if (replicate_agreed_us(&node->devices[i], r->kind, r->policy) <= since ||
+		        atomic_load(&node->devices[i].filling))
 			return false;
 	}
 	return true;

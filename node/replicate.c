@@ -98,6 +98,12 @@ struct replicator {
 	struct handoff_db *handoff_dbs[RECONCILES];
 	double rate; /* pushes a second, lately */
 	uint64_t pushed_before;
+	/* While the device is being filled: it has all that these targets' peers have; in this
+	 * one so far; and whom it has not, in the partitions of this chunk. */
+	bool filled[TARGETS], fills;
+	uint64_t chunk_from;
+	uint32_t *doubted; /* owned */
+	unsigned doubted_count, doubted_cap;
 	/* What another primary is nearer to bring is left to it, every other round. */
 	bool leaves, left, left_last[TARGETS], left_any;
 };
@@ -107,14 +113,91 @@ static struct replicator *replicator_of(struct op *op)
 	return CONTAINER_OF(op, struct replicator, op);
 }
 
+static enum backend_kind kind_of(unsigned target)
+{
+	return target == TARGET_CONTAINERS ? BACKEND_CONTAINER
+	       : target == TARGET_ACCOUNTS ? BACKEND_ACCOUNT
+	                                   : BACKEND_OBJECT;
+}
+
 static const struct ring_set *rings_of(const struct replicator *r)
 {
 	return proxy_rings(r->proxy->cluster, r->kind, r->target);
 }
 
+/* Returns the first bits of its keys. */
+static uint64_t place_of_part(const struct replicator *r, uint64_t part, struct place *ret_place)
+{
+	uint64_t prefix = r->bits ? part << (64 - r->bits) : 0;
+	uint8_t key[16] = {0};
+
+	for (unsigned i = 0; i < 8; i++)
+		key[i] = (uint8_t)(prefix >> (56 - 8 * i));
+	place_of_key(rings_of(r), key, ret_place);
+	return prefix;
+}
+
 static uint64_t now_us(const struct replicator *r)
 {
 	return reactor_now_us(r->op.reactor);
+}
+
+/* --- while the device is being filled --- */
+
+static bool is_filling(const struct replicator *r)
+{
+	return atomic_load_explicit(&r->device->filling, memory_order_relaxed);
+}
+
+/* The peer has, or may have, what we do not. */
+static void doubt(struct replicator *r)
+{
+	if (!is_filling(r) || (r->doubted_count && r->doubted[r->doubted_count - 1] == r->peer))
+		return;
+	if (r->doubted_count == r->doubted_cap) {
+		r->doubted_cap = r->doubted_cap ? 2 * r->doubted_cap : 16;
+		r->doubted = mem_realloc(r->doubted, r->doubted_cap * sizeof(*r->doubted));
+	}
+	r->doubted[r->doubted_count++] = r->peer;
+}
+
+/* Are those that we have all from so many that each write that counted us is among it? */
+static bool has_all(const struct replicator *r, const struct place *place)
+{
+	uint64_t own = place_bit(place, r->device->id), sure = place_all(place) & ~own;
+
+	for (unsigned i = 0; i < r->doubted_count; i++)
+		sure &= ~place_bit(place, r->doubted[i]);
+	for (unsigned i = 0; i < place->set_count; i++) {
+		unsigned all = (unsigned)__builtin_popcountll(place->sets[i]);
+		unsigned good = (unsigned)__builtin_popcountll(place->sets[i] & sure);
+		if ((place->sets[i] & own) && good < all - 1 && good + place->need[i] <= all)
+			return false;
+	}
+	return true;
+}
+
+/* Of the chunk that was just compared. */
+static void end_chunk(struct replicator *r)
+{
+	struct place place;
+
+	for (uint64_t part = r->chunk_from; is_filling(r) && part < r->part; part++) {
+		place_of_part(r, part, &place);
+		r->fills = r->fills && has_all(r, &place);
+	}
+	r->chunk_from = r->part;
+	r->doubted_count = 0;
+}
+
+/* All that has rings. */
+static bool all_filled(const struct replicator *r)
+{
+	for (unsigned i = 0; i < TARGETS; i++) {
+		if (proxy_rings(r->proxy->cluster, kind_of(i), i) && !r->filled[i])
+			return false;
+	}
+	return true;
 }
 
 /* --- rounds --- */
@@ -164,7 +247,9 @@ static enum step end_round(struct replicator *r)
 		log_info("replicated", "device=%u differences=%llu lagging=%d", d->id,
 		        (unsigned long long)r->differences, r->lagging);
 	/* What is left to others, or was just brought, is looked at again soon. */
-	bool soon = r->left_any || (r->differences && !r->lagging);
+	bool soon = r->left_any || (r->differences && !r->lagging) || is_filling(r);
+	if (is_filling(r) && all_filled(r))
+		node_filling_end(d);
 	uint64_t pause = pause_us(r);
 	r->next_us = now_us(r) + (soon && pause > SOON_US ? SOON_US : pause);
 	return op_go(&r->op, WAIT);
@@ -196,21 +281,17 @@ static void tell_agreed(struct replicator *r, bool any)
 		device_agreed(d->device, (uint8_t)r->target, any ? r->began_lsn : 0);
 }
 
-static void set_kind(struct replicator *r)
-{
-	r->kind = r->target == TARGET_CONTAINERS ? BACKEND_CONTAINER
-	          : r->target == TARGET_ACCOUNTS ? BACKEND_ACCOUNT
-	                                         : BACKEND_OBJECT;
-}
-
 static enum step replicate_target(struct op *op)
 {
 	struct replicator *r = replicator_of(op);
 	const struct env *env = r->proxy->cluster->env;
 	const struct ring_set *rings;
 
-	for (set_kind(r); r->target < TARGETS && !rings_of(r); set_kind(r))
-		r->target++;
+	for (; r->target < TARGETS; r->target++) {
+		r->kind = kind_of(r->target);
+		if (rings_of(r))
+			break;
+	}
 	if (r->target == TARGETS)
 		return end_round(r);
 	r->rings = rings = rings_of(r);
@@ -222,10 +303,12 @@ static enum step replicate_target(struct op *op)
 	r->began_us = now_us(r);
 	r->before_ts = env->wall_us(env) / 10 - NODE_RECLAIM_TICKS;
 	r->bits = bits_of(rings);
-	r->part = 0;
+	r->part = r->chunk_from = 0;
 	r->parts = 1ull << r->bits;
+	r->fills = true;
+	r->doubted_count = 0;
 	r->unsure = false;
-	r->leaves = !r->left_last[r->target];
+	r->leaves = !r->left_last[r->target] && !is_filling(r);
 	r->left = false;
 	return op_go(op, CHUNK);
 }
@@ -239,6 +322,10 @@ static bool rings_changed(const struct replicator *r)
 
 static enum step end_target(struct replicator *r)
 {
+	if (is_filling(r)) {
+		r->filled[r->target] = r->filled[r->target] || r->fills;
+		r->unsure = true; /* it brings nothing to anybody */
+	}
 	if (!r->unsure)
 		tell_agreed(r, true);
 	r->lagging |= r->unsure;
@@ -268,15 +355,11 @@ static int by_peer(const void *a, const void *b)
 	return x->prefix < y->prefix ? -1 : x->prefix > y->prefix;
 }
 
-static void look_up(struct replicator *r, const struct ring_set *rings, uint64_t part)
+static void look_up(struct replicator *r, uint64_t part)
 {
-	uint64_t prefix = r->bits ? part << (64 - r->bits) : 0;
 	struct place place;
-	uint8_t key[16] = {0};
+	uint64_t prefix = place_of_part(r, part, &place);
 
-	for (unsigned i = 0; i < 8; i++)
-		key[i] = (uint8_t)(prefix >> (56 - 8 * i));
-	place_of_key(rings, key, &place);
 	if (!place_bit(&place, r->device->id)) {
 		add_pair(r, NOBODY, prefix);
 		return;
@@ -290,7 +373,6 @@ static void look_up(struct replicator *r, const struct ring_set *rings, uint64_t
 static enum step replicate_chunk(struct op *op)
 {
 	struct replicator *r = replicator_of(op);
-	const struct ring_set *rings = rings_of(r);
 
 	/* Many chunks may have nobody to ask: others get their turn between them. */
 	r->yielded = !r->yielded;
@@ -298,15 +380,17 @@ static enum step replicate_chunk(struct op *op)
 		op_wake(op);
 		return STEP_WAIT;
 	}
+	end_chunk(r);
 	if (rings_changed(r)) {
 		r->unsure = true;
+		r->fills = false;
 		return end_target(r);
 	}
 	if (r->part == r->parts)
 		return end_target(r);
 	r->pair_count = r->pair_at = 0;
 	for (unsigned i = 0; i < CHUNK_PARTS && r->part < r->parts; i++)
-		look_up(r, rings, r->part++);
+		look_up(r, r->part++);
 	if (r->pair_count)
 		qsort(r->pairs, r->pair_count, sizeof(*r->pairs), by_peer);
 	return op_go(op, PEER);
@@ -346,6 +430,7 @@ static enum step replicate_peer(struct op *op)
 static enum step leave_peer(struct replicator *r)
 {
 	fan_done(&r->fan);
+	doubt(r);
 	r->lagging = true;
 	r->unsure |= r->peer != NOBODY;
 	r->digests.count = r->keys.count = 0;
@@ -487,6 +572,11 @@ static void judge(
 	enum replicate_need need = replicate_need(ours, theirs, r->before_ts);
 
 	r->differences += replicate_differs(ours, theirs, r->before_ts);
+	if (is_filling(r)) {
+		if (replicate_lacks(ours, theirs, r->before_ts, r->device->filling_ts))
+			doubt(r);
+		return;
+	}
 	if (need != REPLICATE_NOTHING && !is_left(r, ours->key))
 		add_change(r, ours, need == REPLICATE_METADATA ? REPAIR_METADATA : REPAIR_WHOLE);
 }
@@ -529,7 +619,7 @@ static void take_strays(struct replicator *r, const struct backend_reply *ours)
 	for (size_t at = 0; ours->items.len - at >= size; at += size) {
 		memcpy(&key, ours->items.data + at, r->kind == BACKEND_OBJECT ? size : 16);
 		r->differences++;
-		if (!key.corrupt)
+		if (!key.corrupt && !is_filling(r))
 			add_change(r, &key, REPAIR_WHOLE);
 	}
 }
@@ -543,6 +633,8 @@ static void take_keys(
 	size_t i = 0, j = 0;
 
 	r->unsure |= ours->more || theirs->more;
+	if (ours->more || theirs->more)
+		doubt(r);
 	for (;;) {
 		const char *a = ours->items.len - i < size ? NULL : ours->items.data + i;
 		const char *b = theirs->items.len - j < size ? NULL : theirs->items.data + j;
@@ -566,6 +658,8 @@ static enum step replicate_answer(struct op *op)
 	const struct backend_reply *theirs = alone ? NULL : &r->fan.calls[1].reply;
 	if (ours->err || (theirs && theirs->err))
 		return leave_peer(r);
+	if (theirs && theirs->filling)
+		doubt(r);
 	if (!r->asked_keys && !take_digests(r, &ours->items, theirs ? &theirs->items : NULL))
 		return leave_peer(r);
 	if (r->asked_keys && alone)
@@ -582,6 +676,8 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 {
 	struct node_device *d = r->device;
 
+	if (err)
+		doubt(r);
 	if (!err || err == ERR_CONFLICT) {
 		r->failures = 0;
 		atomic_fetch_add(&d->seen.pushed, count);
@@ -779,6 +875,7 @@ static void release(struct op *op)
 	free(r->digests.items);
 	free(r->keys.items);
 	free(r->changes);
+	free(r->doubted);
 	free(r);
 }
 

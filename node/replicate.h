@@ -36,4 +36,8 @@ enum replicate_need replicate_need(
 bool replicate_differs(
         const struct backend_key *ours, const struct backend_key *theirs, uint64_t before_ts);
 
+/* Is there, of before until_ts, what they have and we do not? */
+bool replicate_lacks(const struct backend_key *ours, const struct backend_key *theirs,
+        uint64_t before_ts, uint64_t until_ts);
+
 #endif

@@ -25,3 +25,15 @@ bool replicate_differs(
 		       ours->deleted != theirs->deleted;
 	return one && !(one->deleted && one->ts < before_ts);
 }
+
+bool replicate_lacks(const struct backend_key *ours, const struct backend_key *theirs,
+        uint64_t before_ts, uint64_t until_ts)
+{
+	/* What they cannot read nobody can bring. */
+	if (!theirs || theirs->corrupt || !replicate_differs(ours, theirs, before_ts))
+		return false;
+	if (!ours || theirs->ts > ours->ts)
+		return theirs->ts < until_ts;
+	bool lives = !ours->deleted && !theirs->deleted;
+	return lives && theirs->meta_ts > ours->meta_ts && theirs->meta_ts < until_ts;
+}

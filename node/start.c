@@ -227,7 +227,7 @@ static enum err try_port(const struct node *node, struct buf *error)
 
 enum err node_prepare(struct node *node, struct buf *error)
 {
-	static const char *const dirs[] = {"", "/devices", "/ring", "/ring/live"};
+	static const char *const dirs[] = {"", "/devices", "/known", "/ring", "/ring/live"};
 	struct backend *backend = &node->backend;
 	char path[PATH_MAX];
 	enum err err;

@@ -249,6 +249,8 @@ struct backend_reply {
 	struct fragment fragment; /* OBJECT_GET; k 0: a whole object */
 	uint64_t draft_ts;        /* OBJECT_GET: the draft it gives; 0: the committed version */
 	uint64_t drafts[BACKEND_DRAFTS]; /* that are there, the newest first; 0: no more */
+	/* DIGEST, KEYS: it came back empty and is being filled; it may have known more. */
+	bool filling;
 };
 
 struct backend_call {

@@ -175,6 +175,11 @@ uint64_t device_lsn(const struct device *device)
 	return device->log.durable_lsn;
 }
 
+const uint8_t *device_uuid(const struct device *device)
+{
+	return device->uuid;
+}
+
 uint64_t device_newest_ts(const struct device *device)
 {
 	return device->newest_ts;

@@ -87,6 +87,9 @@ void device_stats(const struct device *device, struct device_stats *ret_stats);
 /* Do writes take clearly longer than they do on a quiet disk? What can wait should, then. */
 bool device_slowed(const struct device *device);
 
+/* Drawn when it was formatted: 16 bytes, borrowed. */
+const uint8_t *device_uuid(const struct device *device);
+
 /* Newest timestamp in the log at open or since: the clock starts after it. */
 uint64_t device_newest_ts(const struct device *device);
 

@@ -483,8 +483,8 @@ static void reply_fields(struct codec *c, struct backend_reply *reply, uint64_t 
 	uint16_t code = wire_err_code(reply->err);
 	bool has_body = c->out && reply->body, database = c->out && is_database(reply),
 	     cut = c->out && reply->fragment.k, drafts = c->out && has_drafts(reply);
-	bool *const bits[] = {
-	        &has_body, &database, &reply->deleted, &reply->exact, &reply->more, &cut, &drafts};
+	bool *const bits[] = {&has_body, &database, &reply->deleted, &reply->exact, &reply->more,
+	        &cut, &drafts, &reply->filling};
 
 	u16(c, &code);
 	if (!c->out)

@@ -4,7 +4,7 @@
 at the end all that is there is read, listed, audited, and read off the devices.
 
 Environment: MINUTES (30), SEED (1), NODES (5), B (build folder), KEEP=1 (leave the nodes as they are when
-something was found), FAULTS (names, to have only those). Writes a log of what it does."""
+something was found), FAULTS (names, to have only those), WITHOUT=create (no conditional writes)."""
 import bisect
 import hashlib
 import http.client
@@ -25,6 +25,7 @@ from nodes import Nodes, wait_for  # noqa: E402
 import replicas  # noqa: E402
 
 THREADS = 4  # of each node
+WITHOUT = os.environ.get("WITHOUT", "").split()
 NAMES = 12  # of a group: those that are in use at a time
 GROUPS = 8  # side by side
 GROUP_OPS = NAMES * 50  # then others come
@@ -260,6 +261,8 @@ class Client(threading.Thread):
                 return
             name = pick.choice(list(group.ops))
             dice = pick.random()
+            if 0.3 <= dice < 0.38 and "create" in WITHOUT:
+                dice = 0
             if dice < 0.3:
                 self.write(group, name, PUT)
             elif dice < 0.38:

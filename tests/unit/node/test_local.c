@@ -1,6 +1,7 @@
 /* The local backend, with storage roles that answer when the test says so. */
 #include "tests/lib/test.h"
 
+#include "node/filling_answer.c"
 #include "node/local.c"
 
 static struct env_fake env;
@@ -173,6 +174,44 @@ static void a_device_that_hangs_is_not_waited_for(void **state)
 	backend_call_done(&after);
 }
 
+static void a_device_that_is_filled_says_nothing_of_what_it_lacks(void **state)
+{
+	static const struct {
+		enum backend_op op;
+		enum err says, told;
+		bool asked;
+	} cases[] = {
+	        {BACKEND_OBJECT_GET, ERR_OK, ERR_UNAVAILABLE, false},
+	        {BACKEND_OBJECT_VERSION, ERR_NOT_FOUND, ERR_UNAVAILABLE, false},
+	        {BACKEND_OBJECT_GRANT, ERR_NOT_FOUND, ERR_UNAVAILABLE, false},
+	        {BACKEND_OBJECT_PUT, ERR_OK, ERR_OK, true},
+	        {BACKEND_OBJECT_PUT, ERR_CONFLICT, ERR_CONFLICT, true},
+	        {BACKEND_OBJECT_DELETE, ERR_OK, ERR_OK, true},
+	        {BACKEND_OBJECT_DELETE, ERR_NOT_FOUND, ERR_UNAVAILABLE, true},
+	        {BACKEND_OBJECT_DIGEST, ERR_OK, ERR_OK, true},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		struct backend_call call = {
+		        .msg = backend_msg_new(cases[i].op, BACKEND_OBJECT), .done = on_answer};
+		taken_count = 0;
+		atomic_store(&node.devices[0].filling, true);
+		backend_send(&node.backend, &call);
+		run();
+		/* It counts what was when it was asked. */
+		atomic_store(&node.devices[0].filling, false);
+		assert_int_equal(taken_count, cases[i].asked);
+		if (taken_count)
+			backend_finish(taken[0], cases[i].says);
+		run();
+		assert_int_equal(told, cases[i].told);
+		assert_int_equal(call.reply.filling, cases[i].op == BACKEND_OBJECT_DIGEST);
+		backend_call_done(&call);
+	}
+	assert_int_equal(answered, COUNT_OF(cases));
+}
+
 static void a_device_has_so_many_calls_at_most(void **state)
 {
 	struct backend_call call;
@@ -188,6 +227,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(an_answer_is_handed_over, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                a_device_that_is_filled_says_nothing_of_what_it_lacks, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                the_deadline_answers_and_the_role_keeps_its_message, setup, teardown),
 	        cmocka_unit_test_setup_teardown(

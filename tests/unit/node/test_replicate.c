@@ -66,6 +66,45 @@ static void what_is_newer_is_brought(void **state)
 	}
 }
 
+static void what_a_device_that_is_filled_lacks(void **state)
+{
+	static const struct {
+		int ours;
+		uint64_t ts, meta_ts;
+		int theirs;
+		uint64_t their_ts, their_meta_ts;
+		bool lacks;
+	} cases[] = {
+	        {NONE, 0, 0, LIVE, 60, 0, true},
+	        {NONE, 0, 0, LIVE, 99, 0, true},
+	        {NONE, 0, 0, LIVE, 100, 0, false}, /* written since: it is as any that missed it */
+	        {NONE, 0, 0, BAD, 60, 0, false},
+	        {NONE, 0, 0, DEAD, 60, 0, true},
+	        {NONE, 0, 0, DEAD, 49, 0, false}, /* so old that it may be gone elsewhere */
+	        {LIVE, 60, 0, NONE, 0, 0, false},
+	        {LIVE, 60, 0, LIVE, 60, 0, false},
+	        {LIVE, 60, 0, LIVE, 61, 0, true},
+	        {LIVE, 61, 0, LIVE, 60, 0, false},
+	        {LIVE, 60, 0, DEAD, 61, 0, true},
+	        {LIVE, 60, 0, LIVE, 60, 70, true},
+	        {LIVE, 60, 0, LIVE, 60, 100, false},
+	        {LIVE, 61, 0, LIVE, 60, 70, true},
+	        {DEAD, 61, 0, LIVE, 60, 70, false},
+	        {LIVE, 60, 70, LIVE, 61, 0, true},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		struct backend_key a = key_of(cases[i].ours, cases[i].ts, cases[i].meta_ts);
+		struct backend_key b =
+		        key_of(cases[i].theirs, cases[i].their_ts, cases[i].their_meta_ts);
+		print_message("case %u\n", i);
+		assert_int_equal(replicate_lacks(cases[i].ours ? &a : NULL,
+		                         cases[i].theirs ? &b : NULL, OLD, 100),
+		        cases[i].lacks);
+	}
+}
+
 /* What objectd makes of what is brought; ts first, POSTs join. */
 static void bring(struct backend_key *to, const struct backend_key *from, enum replicate_need need)
 {
@@ -113,6 +152,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(what_is_newer_is_brought),
+	        cmocka_unit_test(what_a_device_that_is_filled_lacks),
 	        cmocka_unit_test(any_three_become_equal),
 	};
 

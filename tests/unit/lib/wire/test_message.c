@@ -206,6 +206,7 @@ static void make_reply(struct backend_reply *reply)
 		backend_rows_add(&reply->rows, &rows[i]);
 	buf_str(&reply->items, "digests, back to back");
 	reply->more = true;
+	reply->filling = true;
 	reply->fragment = (struct fragment){8, 4, 0, 99, "etag of whole..."};
 	reply->draft_ts = 21;
 	reply->drafts[0] = 23;

@@ -1,0 +1,43 @@
+/* What a device that is being filled may say (filling.c): pure. */
+#include "node/node.h"
+
+bool node_filling_refuses(enum backend_op op)
+{
+	switch (op) {
+	case BACKEND_OBJECT_POST:
+	case BACKEND_OBJECT_VERSION:
+	case BACKEND_OBJECT_GET:
+	case BACKEND_OBJECT_GRANT:
+	case BACKEND_DB_DELETE:
+	case BACKEND_DB_POST:
+	case BACKEND_DB_HEAD:
+	case BACKEND_DB_LIST:
+	case BACKEND_DB_ROWS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void node_filling_answer(const struct backend_msg *msg, struct backend_reply *reply)
+{
+	switch (msg->op) {
+	case BACKEND_OBJECT_DELETE: /* that there was nothing, */
+	case BACKEND_DB_UPDATE:     /* no such container, */
+		if (reply->err == ERR_NOT_FOUND)
+			reply->err = ERR_UNAVAILABLE;
+		return;
+	case BACKEND_DB_PUT: /* and that it is new, it cannot know */
+		if (reply->err == ERR_OK)
+			reply->err = ERR_UNAVAILABLE;
+		return;
+	case BACKEND_OBJECT_DIGEST:
+	case BACKEND_OBJECT_KEYS:
+	case BACKEND_DB_DIGEST:
+	case BACKEND_DB_KEYS:
+		reply->filling = true;
+		return;
+	default:
+		return;
+	}
+}
