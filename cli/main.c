@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "lib/base/auto.h"
+#include "migrate/migrate.h"
 #include "node/node.h"
 #include "ring/ring_main.h"
 #include <stdio.h>
@@ -17,6 +18,7 @@ static const struct {
         {"audit", audit_main, "where an account, container or object is, and how it is"},
         {"node", node_main, "the daemon: proxy and storage roles of this machine"},
         {"ring", ring_main, "build and inspect rings"},
+        {"migrate", migrate_main, "bring accounts of a Swift cluster into this one"},
         {"version", version_main, "print the version"},
 };
 

@@ -105,6 +105,34 @@ static void take_hash(struct reading *r, const char *key, const char *value)
 	r->hashes |= name.len > 0;
 }
 
+static void take_constraint(struct reading *r, const char *key, const char *value)
+{
+	struct limits *l = &r->node->cluster.limits;
+	const struct {
+		const char *key;
+		unsigned *limit;
+	} known[] = {
+	        {"max_object_name_length", &l->max_object_name},
+	        {"max_container_name_length", &l->max_container_name},
+	        {"max_account_name_length", &l->max_account_name},
+	        {"max_meta_name_length", &l->max_meta_name},
+	        {"max_meta_value_length", &l->max_meta_value},
+	        {"max_meta_count", &l->max_meta_count},
+	        {"max_meta_overall_size", &l->max_meta_overall},
+	        {"max_header_size", &l->max_header_size},
+	        {"extra_header_count", &l->extra_header_count},
+	        {"container_listing_limit", &l->container_listing_limit},
+	        {"account_listing_limit", &l->account_listing_limit},
+	};
+
+	if (strcmp(key, "max_file_size") == 0)
+		l->max_file_size = strtoull(value, NULL, 10);
+	for (unsigned i = 0; i < COUNT_OF(known); i++) {
+		if (strcmp(key, known[i].key) == 0)
+			*known[i].limit = (unsigned)strtoul(value, NULL, 10);
+	}
+}
+
 static char *trim(char *text)
 {
 	text += strspn(text, " \t");
@@ -123,8 +151,8 @@ static enum err take_line(struct reading *r, char *line)
 		return ERR_OK;
 	if (*text == '[')
 		return begin_section(r, text);
-	bool ours = r->policy >= 0 || strcmp(r->section, "swift-hash") == 0;
-	if (!ours)
+	bool limits = strcmp(r->section, "swift-constraints") == 0;
+	if (r->policy < 0 && !limits && strcmp(r->section, "swift-hash") != 0)
 		return ERR_OK;
 	size_t len = strcspn(text, "=:");
 	if (goes_on || !text[len])
@@ -133,6 +161,8 @@ static enum err take_line(struct reading *r, char *line)
 	char *key = trim(text), *value = trim(text + len + 1);
 	if (r->policy >= 0)
 		take_policy(r, key, value);
+	else if (limits)
+		take_constraint(r, key, value);
 	else
 		take_hash(r, key, value);
 	return ERR_OK;
@@ -329,7 +359,8 @@ static bool replica_of(const struct ring_set *rings, const uint8_t key[16], uint
 	return false;
 }
 
-/* Each replica that is written tells its share of the others: together all of them. */
+/* Each replica that is written tells its share of the others, and that of the next one, so that all
+ * are told also when one is away. */
 static void share_out(const struct node *node, const struct ring_set *rings, const uint8_t key[16],
         unsigned at, unsigned count, struct swift_told *told)
 {
@@ -337,9 +368,9 @@ static void share_out(const struct node *node, const struct ring_set *rings, con
 
 	place_of_key(rings, key, &place);
 	told->partition = ring_partition(ring_set_newest(rings), key);
-	for (unsigned i = at; i < place.count; i += count) {
+	for (unsigned i = 0; i < place.count; i++) {
 		const struct node_member *m = node_member(node, place.devices[i]);
-		if (!m)
+		if (!m || (i % count != at && i % count != (at + 1) % count))
 			continue;
 		buf_printf(&told->hosts, "%s%s:%u", told->hosts.len ? "," : "", m->ip, m->port);
 		buf_printf(&told->devices, "%s%s", told->devices.len ? "," : "", m->name);

@@ -212,6 +212,8 @@ static bool granted(const struct commit *c)
 
 static void restamp(struct commit *c)
 {
+	if (c->set_time)
+		return;
 	struct backend_msg *later = backend_msg_at(c->msg, hlc_now(c->proxy->cluster->hlc));
 
 	backend_msg_unref(c->msg);
@@ -310,7 +312,7 @@ static bool again(struct commit *c)
 	bool sure = c->proxy->cluster->one_clock && !c->only_if_absent;
 	if (c->fragments && c->fragments->staging && fan_with(&c->record, ERR_OK))
 		return finish(c, sure ? ERR_CONFLICT : ERR_UNAVAILABLE);
-	if (c->proxy->backend->plain && c->msg->stage)
+	if (c->set_time || (c->proxy->backend->plain && c->msg->stage))
 		return finish(c, ERR_CONFLICT); /* nor can a plain backend's stage */
 	if (++c->tries == TRIES_MAX || MUTANT(no_second_try))
 		return finish(c, ERR_CONFLICT);

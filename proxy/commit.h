@@ -23,6 +23,7 @@ struct commit {
 	struct fan decision;      /* COMMIT of the drafts */
 	struct reader look;       /* what is there, where drafts leave it open */
 	bool only_if_absent;      /* If-None-Match: * */
+	bool set_time;            /* its ts is not ours to change: a later version wins */
 	struct fan grant_first, grant_rest, release, record;
 	struct timer retry;
 	unsigned tries;      /* that met a later version */

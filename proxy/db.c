@@ -56,9 +56,12 @@ static void start(struct db_read *read, struct request *request, const struct li
 /* More rows than wanted, as some may turn out to be none. */
 #define SPARE_ROWS 100
 
-static unsigned asked_rows(const struct listing *listing)
+static unsigned asked_rows(const struct request *request, const struct listing *listing)
 {
-	return listing && listing->list.limit ? listing->list.limit + SPARE_ROWS : 0;
+	unsigned limit = listing ? listing->list.limit : 0;
+
+	/* Another system's devices have a limit of their own. */
+	return limit && !request->proxy->backend->plain ? limit + SPARE_ROWS : limit;
 }
 
 static void start_all(struct db_read *read, struct request *request, const struct listing *listing)
@@ -67,7 +70,7 @@ static void start_all(struct db_read *read, struct request *request, const struc
 
 	read->second = true;
 	patience_start(&read->patience, &request->op);
-	msg->list.limit = asked_rows(listing);
+	msg->list.limit = asked_rows(request, listing);
 	fan_ask(&read->all, &request->op, request->proxy, msg, &read->place, DEADLINE_MS);
 }
 
@@ -200,7 +203,7 @@ static bool merged(struct db_read *read, struct request *request, const struct l
 
 	if (!read->collected) {
 		read->collected = true;
-		pages->asked = asked_rows(listing);
+		pages->asked = asked_rows(request, listing);
 		pages->reverse = listing && listing->list.reverse;
 		if (!collect(read) || ask_names(read, request))
 			return read->done;

@@ -76,7 +76,8 @@ static void start_commit(struct request *request, struct post *post)
 	AUTO(buf) struct buf headers = BUF_NONE;
 	char etag[33] = "";
 
-	request->ts = hlc_now(request_cluster(request)->hlc);
+	request->ts = request_time(request);
+	post->commit.set_time = request->set_ts != 0;
 	struct backend_msg *msg = commit_message(&post->commit,
 	        is_post(request) ? BACKEND_OBJECT_POST : BACKEND_OBJECT_DELETE, &request->op,
 	        request->proxy, request->container_info.info->policy, request->account,

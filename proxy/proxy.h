@@ -225,7 +225,8 @@ struct request {
 	const char *account, *container, *object; /* decoded; NULL where the path ends */
 	struct query query;
 	struct identity identity;
-	uint64_t ts; /* of this request */
+	uint64_t ts;     /* of this request */
+	uint64_t set_ts; /* what X-Cairn-Timestamp says its write happened at, or 0 */
 	bool head, replied;
 	const char *origin; /* CORS: the Origin of an actual request */
 	struct info_fetch container_info, account_info;
@@ -272,6 +273,8 @@ enum step request_fail_html(struct request *request, int status, const char *tex
 enum step request_err(struct request *request, enum err err);
 /* Answers with an empty body. */
 enum step request_empty(struct request *request, int status);
+/* The time a write of this request gets: now, or what was set. */
+uint64_t request_time(const struct request *request);
 /* Sets the headers every answer has; http_reply and the like follow. */
 void request_headers(struct request *request);
 void request_header_u64(struct request *request, const char *name, uint64_t value);

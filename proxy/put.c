@@ -378,7 +378,7 @@ static void announce(struct put *put, struct backend_msg *msg)
 	AUTO(buf) struct buf headers = BUF_NONE;
 
 	if (!put->staged_ts)
-		put->staged_ts = hlc_now(request_cluster(put->request)->hlc);
+		put->staged_ts = request_time(put->request);
 	object_headers(put->request, put, final_type(put), &headers);
 	backend_msg_headers(msg, &headers);
 	msg->ts = put->staged_ts;
@@ -764,13 +764,15 @@ static void start_commit(struct request *request, struct put *put)
 	const char *type = final_type(put);
 	char etag[33];
 
-	request->ts = put->staged_ts ? put->staged_ts : hlc_now(request_cluster(request)->hlc);
+	request->ts = put->staged_ts ? put->staged_ts : request_time(request);
 	struct backend_msg *msg =
 	        commit_message(&put->commit, BACKEND_OBJECT_PUT, &request->op, request->proxy,
 	                put->policy, put->account, put->container, put->object, request->ts);
 	object_headers(request, put, type, &headers);
 	backend_msg_headers(msg, &headers);
-	msg->handle = put->stage;
+	put->commit.set_time = request->set_ts != 0;
+	/* Fragments are taken from their writer only while it is young. */
+	msg->handle = put->ec.ec && put->commit.set_time ? 0 : put->stage;
 	msg->size = put->size;
 	memcpy(msg->etag, put->digest, 16);
 	if (put->ec.ec) {

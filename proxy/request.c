@@ -206,6 +206,29 @@ enum err request_authorize(struct request *request, const struct access *access,
 	return account_acl_allows(request, access, account_info->info) ? ERR_OK : ERR_FORBIDDEN;
 }
 
+/* Who brings objects from elsewhere may say when they were written: the later write wins, whenever
+ * it is brought. */
+static const char *set_time(struct request *request, int *ret_status)
+{
+	const char *text = http_get(request->http, "X-Cairn-Timestamp");
+
+	*ret_status = 0;
+	if (!text || !request->object)
+		return NULL;
+	*ret_status = request->identity.reseller ? 400 : 403;
+	if (!request->identity.reseller)
+		return "X-Cairn-Timestamp is for reseller administrators.";
+	if (!ts_parse(text, &request->set_ts) || !request->set_ts)
+		return "X-Cairn-Timestamp wants seconds since 1970.";
+	*ret_status = 0;
+	return NULL;
+}
+
+uint64_t request_time(const struct request *request)
+{
+	return request->set_ts ? request->set_ts : hlc_now(request->proxy->cluster->hlc);
+}
+
 enum step request_prepare(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -235,6 +258,10 @@ enum step request_prepare(struct op *op)
 		return STEP_WAIT;
 	if (err)
 		return request_err(request, err);
+	int status;
+	const char *text = set_time(request, &status);
+	if (status)
+		return request_fail_text(request, status, text);
 	const char *unserved = constraint_unserved(request);
 	return unserved ? request_fail_text(request, 400, unserved) : op_go(op, 1);
 }

@@ -165,6 +165,28 @@ static void add_times(struct buf *headers, const struct backend_msg *msg)
 	kv_add(headers, "X-Timestamp", ts);
 }
 
+/* Headers that clients know by another name than servers keep them. */
+static const struct {
+	const char *ours, *theirs;
+} renamed[] = {
+        {"X-Account-Rfc-Compliant-Etags", "X-Account-Sysmeta-Rfc-Compliant-Etags"},
+        {"X-Container-Rfc-Compliant-Etags", "X-Container-Sysmeta-Rfc-Compliant-Etags"},
+};
+
+static void add_headers(struct buf *headers, const struct backend_msg *msg)
+{
+	struct kv_pair pair;
+
+	for (size_t at = 0; kv_next(msg->headers, msg->headers_len, &at, &pair);) {
+		const char *name = pair.name;
+		for (unsigned i = 0; i < COUNT_OF(renamed); i++) {
+			if (strcasecmp(name, renamed[i].ours) == 0)
+				name = renamed[i].theirs;
+		}
+		kv_add(headers, name, pair.value);
+	}
+}
+
 static void add_range(struct buf *headers, const struct backend_msg *msg)
 {
 	char text[64];
@@ -219,7 +241,7 @@ void swift_ask_of(
 	        msg->op == BACKEND_DB_PUT || msg->op == BACKEND_DB_POST ||
 	        msg->op == BACKEND_DB_DELETE) {
 		add_times(headers, msg);
-		buf_add(headers, msg->headers, msg->headers_len);
+		add_headers(headers, msg);
 	}
 	if (msg->kind == BACKEND_OBJECT) {
 		add_object(headers, msg, route);
@@ -319,9 +341,13 @@ static void keep_headers(
 	struct kv_pair pair;
 
 	for (size_t at = 0; kv_next(h->headers, h->len, &at, &pair);) {
+		const char *name = pair.name;
+		for (unsigned i = 0; i < COUNT_OF(renamed); i++) {
+			if (strcasecmp(name, renamed[i].theirs) == 0)
+				name = renamed[i].ours;
+		}
 		if (keeps(pair.name))
-			kv_add_len(&reply->headers, pair.name, pair.name_len, pair.value,
-			        pair.value_len);
+			kv_add(&reply->headers, name, pair.value);
 	}
 }
 
@@ -502,6 +528,21 @@ enum err swift_read_head(const struct backend_msg *msg, int status, const void *
 	}
 }
 
+/* Servers before Swift 2.33 do not tell it: then there must be only one to be sure. */
+static uint8_t only_policy(const char *const policies[BACKEND_POLICIES])
+{
+	uint8_t only = POLICY_UNKNOWN;
+	unsigned count = 0;
+
+	for (uint8_t p = 0; p < BACKEND_POLICIES; p++) {
+		if (policies[p]) {
+			only = p;
+			count++;
+		}
+	}
+	return count == 1 ? only : POLICY_UNKNOWN;
+}
+
 static uint8_t policy_named(const char *name, const char *const policies[BACKEND_POLICIES])
 {
 	for (uint8_t p = 0; p < BACKEND_POLICIES; p++) {
@@ -514,7 +555,7 @@ static uint8_t policy_named(const char *name, const char *const policies[BACKEND
 static bool read_row(
         const struct jval *v, const char *const policies[BACKEND_POLICIES], struct buf *rows)
 {
-	struct backend_row row = {.name = NULL, .policy = POLICY_UNKNOWN};
+	struct backend_row row = {.name = NULL, .policy = only_policy(policies)};
 	const char *date = "", *policy;
 
 	if (jread_str(jread_get(v, "subdir"), &row.name)) {

@@ -11,6 +11,7 @@
 #include "lib/base/list.h"
 #include "lib/base/mem.h"
 #include "lib/http/client.h"
+#include "lib/log/log.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,8 +92,6 @@ static void finish(struct job *job, enum err err)
 	struct swift *s = job->swift;
 
 	atomic_fetch_sub(&s->stats.open, 1);
-	if (err == ERR_UNAVAILABLE || err == ERR_DEADLINE)
-		atomic_fetch_add(&s->stats.failed, 1);
 	backend_finish(job->call, err);
 	list_remove(&job->link);
 	swift_ask_done(&job->ask);
@@ -103,8 +102,21 @@ static void finish(struct job *job, enum err err)
 
 static enum err read_head(struct job *job, const struct exchange *x)
 {
+	if (x->status >= 500) {
+		atomic_fetch_add(&job->swift->stats.failed, 1);
+		log_debug("swift", "method=%s url=%s status=%d", x->method, log_quote(x->url),
+		        x->status);
+	}
 	return swift_read_head(job->call->msg, x->status, x->answer.data, x->answer.len,
 	        job->swift->options.policies, &job->call->reply);
+}
+
+/* Cut off, or none came. */
+static enum err no_answer(struct swift *s, const struct exchange *x, enum err err)
+{
+	atomic_fetch_add(&s->stats.failed, 1);
+	log_debug("swift", "method=%s url=%s err=%s", x->method, log_quote(x->url), err_name(err));
+	return err == ERR_DEADLINE ? err : ERR_UNAVAILABLE;
 }
 
 static uint64_t left_ms(const struct job *job)
@@ -161,7 +173,7 @@ static void on_answered(struct exchange *x, enum err err)
 {
 	struct job *job = x->owner;
 
-	finish(job, err ? (err == ERR_DEADLINE ? err : ERR_UNAVAILABLE) : read_answer(job));
+	finish(job, err ? no_answer(job->swift, x, err) : read_answer(job));
 }
 
 static void start_question(struct job *job)
@@ -248,7 +260,9 @@ static void end_upload(struct upload *u, enum err err)
 
 static void on_uploaded(struct exchange *x, enum err err)
 {
-	end_upload(x->owner, err && err != ERR_DEADLINE ? ERR_UNAVAILABLE : err);
+	struct upload *u = x->owner;
+
+	end_upload(u, err ? no_answer(u->swift, x, err) : ERR_OK);
 }
 
 static size_t pull_piece(struct exchange *x, void *into, size_t room)
@@ -481,6 +495,8 @@ static void on_downloaded(struct exchange *x, enum err err)
 	struct download *d = x->owner;
 
 	d->ended = true;
+	if (err)
+		err = no_answer(d->swift, x, err);
 	if (!d->job) {
 		if (err || d->next == d->end || !d->spare.len)
 			free_download(d);
@@ -598,7 +614,9 @@ static void close_download(struct job *job)
 {
 	struct download *d = find_download(job->swift, job->call->msg->handle);
 
-	if (d && !d->job)
+	if (d && d->job)
+		finish(TAKE(d->job), ERR_CANCELLED); /* nobody waits for it any more */
+	if (d)
 		free_download(d);
 	finish(job, ERR_OK);
 }

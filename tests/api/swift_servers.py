@@ -1,12 +1,12 @@
 """Debian's own Swift as the storage behind our proxy, and as a peer: account, container and object
 servers of several nodes, one device and one worker each, on loopback in a temporary folder; and, if
 asked for, Swift's proxy."""
+import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
-import time
-import shutil
 import urllib.error
 import urllib.request
 
@@ -20,7 +20,7 @@ devices = {dir}/devices{n}
 mount_check = false
 swift_dir = {dir}
 user = {user}
-log_level = ERROR
+log_level = WARNING
 [pipeline:main]
 pipeline = {kind}-server
 [app:{kind}-server]
@@ -58,6 +58,9 @@ use = egg:swift#slo
 [filter:dlo]
 use = egg:swift#dlo
 """
+# Servers read /etc/swift/swift.conf unless they are told before they begin.
+RUN = ("import runpy, sys; from swift.common import utils; utils.set_swift_dir(sys.argv[1]); "
+       "del sys.argv[:2]; runpy.run_path(sys.argv[0], run_name='__main__')")
 USERS = [("test:tester", "testing .admin"), ("test:tester2", "testing2 .admin"),
          ("test:tester3", "testing3"), ("test2:tester2", "testing2 .admin"),
          ("test5:tester5", "testing5 service"), ("admin:admin", "admin .admin .reseller_admin")]
@@ -67,6 +70,7 @@ bind_ip = 127.0.0.1
 port = {port}
 roles = proxy
 reactors = 2
+log_level = {log_level}
 [swift]
 dir = {dir}
 [auth]
@@ -112,7 +116,7 @@ class SwiftServers:
                            more="")
                 self.start(kind, n)
         for at in self.ports:
-            wait_for(lambda p=self.ports[at]: answers(p))
+            wait_for(lambda p=self.ports[at]: answers(p), 180)
 
     def ring_builder(self, *args):
         subprocess.run(("swift-ring-builder",) + args, check=True, stdout=subprocess.DEVNULL)
@@ -124,15 +128,28 @@ class SwiftServers:
     def spawn(self, name, *args):
         with open(self.dir + "/log", "a") as log:
             self.processes[name] = subprocess.Popen(
-                args, stdout=log, stderr=log, start_new_session=True,
-                env=dict(os.environ, SWIFT_DIR=self.dir, PYTHONWARNINGS="ignore"))
+                args, stdout=log, stderr=log, start_new_session=True)
+
+    def swift(self, program, *args):
+        """The command of one of Swift's programs."""
+        return ("/usr/bin/python3", "-W", "ignore", "-c", RUN, self.dir,
+                "/usr/bin/swift-" + program) + args
+
+    def python(self, text, *args):
+        """What a script prints, as JSON: it has Swift's modules and this cluster's configuration;
+        its first argument is the folder."""
+        out = subprocess.run(("/usr/bin/python3", "-W", "ignore", "-c",
+                              "import sys; from swift.common import utils; "
+                              "utils.set_swift_dir(sys.argv[1])\n" + text, self.dir) + args,
+                             check=True, timeout=120, stdout=subprocess.PIPE)
+        return json.loads(out.stdout)
 
     def start(self, kind, n):
-        self.spawn((kind, n), "/usr/bin/swift-%s-server" % kind, "%s/%s%d.conf" % (self.dir, kind, n))
+        self.spawn((kind, n), *self.swift(kind + "-server", "%s/%s%d.conf" % (self.dir, kind, n), "-v"))
 
     def start_again(self, kind, n):
         self.start(kind, n)
-        wait_for(lambda: answers(self.ports[kind, n]))
+        wait_for(lambda: answers(self.ports[kind, n]), 180)
 
     def stop(self, name, how=signal.SIGTERM):
         process = self.processes.pop(name)
@@ -148,25 +165,25 @@ class SwiftServers:
         users = "\n".join("user_%s = %s" % (u.replace(":", "_"), rest) for u, rest in USERS)
         self.write("proxy", PROXY, port=port, memcached=memcached, users=users)
         self.spawn("memcached", "memcached", "-u", "root", "-l", "127.0.0.1", "-p", str(memcached))
-        self.spawn("proxy", "/usr/bin/swift-proxy-server", self.dir + "/proxy.conf")
-        wait_for(lambda: answers(port))
+        self.spawn("proxy", *self.swift("proxy-server", self.dir + "/proxy.conf"))
+        wait_for(lambda: answers(port), 180)
         return "http://127.0.0.1:%d" % port
 
     def cairn(self):
         """Our proxy in front of the same servers; returns its URL."""
         port = free_port()
         users = "\n".join("user = %s %s" % u for u in USERS)
-        self.write("cairn", OURS, port=port, users=users)
+        self.write("cairn", OURS, port=port, users=users,
+                   log_level=os.environ.get("CAIRN_LOG", "info"))
         self.spawn("cairn", CAIRN, "node", "--config", self.dir + "/cairn.conf")
-        wait_for(lambda: answers(port))
+        wait_for(lambda: answers(port), 180)
         return "http://127.0.0.1:%d" % port
 
     def daemon(self, kind, what):
         """One pass of a Swift daemon (replicator, updater, ...) on every node."""
         for n in range(len([k for k in self.ports if k[0] == kind])):
-            subprocess.run(["/usr/bin/swift-%s-%s" % (kind, what), "%s/%s%d.conf" % (self.dir, kind, n),
-                            "once"], check=True, timeout=120,
-                           env=dict(os.environ, SWIFT_DIR=self.dir))
+            conf = "%s/%s%d.conf" % (self.dir, kind, n)
+            subprocess.run(self.swift("%s-%s" % (kind, what), conf, "once"), check=True, timeout=120)
 
     def log(self):
         with open(self.dir + "/log", errors="replace") as f:

@@ -1,0 +1,2 @@
+SRC += migrate/copy.c migrate/headers.c migrate/jobs.c migrate/main.c migrate/names.c migrate/progress.c migrate/side.c \
+	migrate/walk.c
