@@ -11,11 +11,14 @@ static struct rows *rows_of(const struct containerd *containerd)
 }
 
 enum err containerd_open(struct reactor *reactor, struct work_pool *pool, const char *dir,
-        struct containerd **ret_containerd)
+        uint64_t split_rows, struct containerd **ret_containerd)
 {
 	char path[4096];
-	struct rows_config config = {
-	        .kind = BACKEND_CONTAINER, .reactor = reactor, .pool = pool, .path = path};
+	struct rows_config config = {.kind = BACKEND_CONTAINER,
+	        .reactor = reactor,
+	        .pool = pool,
+	        .path = path,
+	        .split_rows = split_rows};
 	struct rows *rows;
 
 	if (snprintf(path, sizeof(path), "%s/containers", dir) >= (int)sizeof(path))
@@ -70,4 +73,9 @@ void containerd_reported(struct containerd *containerd, struct rows_report *repo
 {
 	rows_reported(rows_of(containerd), report, ok);
 	rows_report_done(report);
+}
+
+bool containerd_next_split(struct containerd *containerd, struct rows_split *ret_split)
+{
+	return rows_next_split(rows_of(containerd), ret_split);
 }

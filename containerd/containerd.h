@@ -10,9 +10,10 @@
 
 struct containerd;
 
-/* `dir` (it exists) gets a folder of its own in it. Blocks on the disk for some milliseconds. */
+/* `dir` (it exists) gets a folder of its own in it. A container of more than split_rows rows wants
+ * to be split (0: none does). Blocks on the disk for some milliseconds. */
 enum err containerd_open(struct reactor *reactor, struct work_pool *pool, const char *dir,
-        struct containerd **ret_containerd);
+        uint64_t split_rows, struct containerd **ret_containerd);
 struct device_replay *containerd_replay(struct containerd *containerd);
 
 /* As rows_start: after an error only containerd_close is possible. */
@@ -36,11 +37,15 @@ void containerd_agreed(struct containerd *containerd, uint64_t began_us);
  * containerd_reported. */
 bool containerd_next_report(struct containerd *containerd, struct rows_report *ret_report);
 
-/* The message that tells it: BACKEND_DB_UPDATE of one row with totals, for the devices of the
- * account; the caller sets its key. ERR_NOT_FOUND (the account is gone) counts as told. */
+/* The message that tells it, for the devices of the path in it: BACKEND_DB_UPDATE of one row with
+ * totals for the account, or of a range BACKEND_DB_SPLIT for its container; the caller sets its
+ * key. ERR_NOT_FOUND (the account is gone) counts as told. */
 struct backend_msg *containerd_report_msg(const struct rows_report *report);
 
 /* ok: a majority of the account's devices has it. Else it comes again. Frees the report. */
 void containerd_reported(struct containerd *containerd, struct rows_report *report, bool ok);
+
+/* As rows_next_split. */
+bool containerd_next_split(struct containerd *containerd, struct rows_split *ret_split);
 
 #endif

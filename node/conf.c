@@ -68,6 +68,9 @@ const struct conf_option node_options[] = {
                 CONF_RESTART, "Accounts come to be when they are first written to."},
         {"cluster", "max_file_size", CONF_U64, AT(max_file_size), "5368709122", 1, 1ull << 50,
                 CONF_RESTART, "Bytes of the largest object."},
+        {"cluster", "split_rows", CONF_U64, AT(split_rows), "1M", 0, 1ull << 40, CONF_RESTART,
+                "Objects in a container, or a part of it, beyond which it is split in two; 0: "
+                "never."},
         {"devices", "device", CONF_LIST, AT(devices), NULL, 0, 0, CONF_RESTART,
                 "A folder, or a folder and a block device (d1, d1 /dev/sdb); ids count from 0."},
         {"devices", "unit_bytes", CONF_U64, AT(unit_bytes), "64M", 4u << 20, 1u << 30, CONF_RESTART,

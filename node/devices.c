@@ -7,6 +7,7 @@
 #include "node/jobs.h"
 #include "node/reaper.h"
 #include "node/replicate.h"
+#include "node/split.h"
 #include "node/swift.h"
 #include <stdatomic.h>
 #include <string.h>
@@ -75,6 +76,8 @@ static enum err start_roles(struct node_device *d, struct device *device)
 	if ((err = jobs_start(d, &d->jobs)))
 		return err;
 	if ((err = reaper_start(d, &d->reaper)))
+		return err;
+	if ((err = splitter_start(d, &d->splitter)))
 		return err;
 	return replicate_start(d, &d->replicator);
 }
@@ -154,7 +157,8 @@ static void open_run(struct work *work)
 	d->err = disk_file_open(reactor, d->data_path, d->is_file, &d->disk);
 	if (d->err)
 		return;
-	if ((d->err = containerd_open(reactor, d->pool, d->path, &d->containerd)) ||
+	if ((d->err = containerd_open(
+	             reactor, d->pool, d->path, d->node->conf.split_rows, &d->containerd)) ||
 	        (d->err = accountd_open(reactor, d->pool, d->path, &d->accountd)))
 		disk_close(TAKE(d->disk));
 }

@@ -60,7 +60,7 @@ static enum step jobs_report(struct op *op)
 	if (!containerd_next_report(j->device->containerd, &j->report))
 		return op_go(op, UPDATE);
 	struct backend_msg *msg = containerd_report_msg(&j->report);
-	proxy_place(c, 0, j->report.account, NULL, NULL, &place);
+	proxy_place(c, 0, msg->account, msg->container, NULL, &place);
 	fan_ask(&j->fan, op, j->proxy, msg, &place, DEADLINE_MS);
 	return op_go(op, REPORTED);
 }

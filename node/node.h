@@ -33,7 +33,7 @@ struct node_conf {
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, replicate_pause, error_limit, error_window, error_pause,
-	        token_life, max_file_size;
+	        token_life, max_file_size, split_rows;
 	bool account_autocreate, v1_auth, wire_loopback;
 	struct conf_list devices, users, policies, wire_keys;
 };
@@ -62,6 +62,7 @@ struct node_device {
 	struct accountd *accountd;
 	struct jobs *jobs;             /* owned: what runs by itself */
 	struct reaper *reaper;         /* owned */
+	struct splitter *splitter;     /* owned */
 	struct mend *mend;             /* owned; NULL until something was corrupt */
 	struct replicator *replicator; /* owned */
 	struct work opening;

@@ -3,19 +3,30 @@
  *   GET/HEAD  prepare -> read
  *   PUT       prepare -> check (-> account) -> write -> wait -> row
  *   POST      prepare -> check -> write -> wait
- *   DELETE    prepare -> check -> write -> wait -> row */
+ *   DELETE    prepare -> check -> empty (-> still) -> write -> wait (-> drop) -> row
+ *
+ * A container in ranges is deleted when no range has a row; each is asked to stay as it is
+ * meanwhile.
+ */
 #include "proxy/db.h"
 #include "proxy/pages.h"
 #include "proxy/quota.h"
+#include "proxy/ranged.h"
+#include "proxy/ranges.h"
 
 #include "lib/base/kv.h"
+#include "lib/base/mem.h"
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#define DEADLINE_MS 10000
+
 struct container {
-	struct db_read read;
+	struct ranged read;
 	struct listing listing;
 	struct fan write, create;
+	struct fan *ranges; /* owned; one for each of read.heads */
 	struct buf headers;
 	struct row_put row;
 	unsigned policy;
@@ -27,7 +38,10 @@ static void container_done(struct request *request)
 {
 	struct container *c = request->own;
 
-	db_read_done(&c->read);
+	for (unsigned i = 0; c->ranges && i < c->read.head_count; i++)
+		fan_done(&c->ranges[i]);
+	free(c->ranges);
+	ranged_done(&c->read);
 	fan_done(&c->write);
 	fan_done(&c->create);
 	buf_done(&c->headers);
@@ -42,16 +56,17 @@ static struct container *container_of(struct request *request)
 	return request->own;
 }
 
-static void answer_totals(struct request *request, const struct backend_reply *r)
+static void answer_totals(struct request *request, const struct ranged *read)
 {
+	const struct backend_reply *r = read->root.reply;
 	const struct policy *policy =
 	        &request_cluster(request)->policies[r->policy % BACKEND_POLICIES];
 	uint64_t objects = 0, bytes = 0;
 	char ts[TS_TEXT_SIZE], date[HTTP_DATE_SIZE];
 
 	for (unsigned p = 0; p < BACKEND_POLICIES; p++) {
-		objects += r->count[p];
-		bytes += r->bytes[p];
+		objects += read->count[p];
+		bytes += read->bytes[p];
 	}
 	request_header_u64(request, "X-Container-Object-Count", objects);
 	request_header_u64(request, "X-Container-Bytes-Used", bytes);
@@ -67,7 +82,7 @@ static void answer_totals(struct request *request, const struct backend_reply *r
 
 static enum step answer_list(struct request *request, struct container *c)
 {
-	struct bytes *body = pages_render(request->proxy, request, &c->listing, &c->read);
+	struct bytes *body = pages_render(request->proxy, request, &c->listing, &c->read.root);
 	size_t len = body ? body->len : 0;
 
 	request_headers(request);
@@ -81,9 +96,9 @@ static enum step container_read(struct op *op)
 	struct container *c = container_of(request);
 	const char *text;
 
-	if (request->http->gone && !c->read.started)
+	if (request->http->gone && !c->read.root.started)
 		return STEP_DONE;
-	if (!c->read.started) {
+	if (!c->read.root.started) {
 		int status = listing_parse(request,
 		        request_cluster(request)->limits.container_listing_limit, &c->listing,
 		        &text);
@@ -91,12 +106,12 @@ static enum step container_read(struct op *op)
 			return text ? request_fail_text(request, status, text)
 			            : request_fail(request, status);
 	}
-	if (!pages_read(&c->read, request, request->head ? NULL : &c->listing))
+	if (!ranged_read(&c->read, request, request->head ? NULL : &c->listing))
 		return STEP_WAIT;
 	if (c->read.err)
 		return request_err(request, c->read.err);
-	answer_totals(request, c->read.reply);
-	db_answer_headers(request, c->read.reply);
+	answer_totals(request, &c->read);
+	db_answer_headers(request, c->read.root.reply);
 	http_header(request->http, "Content-Type", listing_content_type(c->listing.format));
 	http_header(request->http, "Vary", "Accept");
 	if (request->head) {
@@ -115,7 +130,7 @@ const struct method container_get = {.name = "container-get", .states = read_sta
 
 /* --- writes --- */
 
-enum { PREPARE, CHECK, ACCOUNT, WRITE, WAIT, ROW };
+enum { PREPARE, CHECK, ACCOUNT, EMPTY, STILL, WRITE, WAIT, DROP, ROW };
 
 static bool is_put(const struct request *request)
 {
@@ -213,7 +228,8 @@ static enum step container_check(struct op *op)
 		                "Account name length of %zu longer than %u",
 		                strlen(request->account), max));
 	if (!is_put(request))
-		return info->exists ? op_go(op, WRITE) : request_fail(request, 404);
+		return !info->exists ? request_fail(request, 404)
+		                     : op_go(op, is_delete(request) ? EMPTY : WRITE);
 	if (info->exists && c->policy != info->policy)
 		return request_fail(request, 409);
 	return op_go(op, ACCOUNT);
@@ -247,15 +263,112 @@ static enum step container_account(struct op *op)
 	return op_go(op, WRITE);
 }
 
+/* --- the ranges of a container that is deleted --- */
+
+/* The points that are known of a range: a device that knows others refuses. */
+static void name_points(struct backend_msg *msg, const struct buf *points)
+{
+	struct backend_row point, *rows;
+	unsigned count = 0;
+
+	for (size_t at = 0; backend_rows_next(points, &at, &point);)
+		count++;
+	msg->rows = rows = count ? backend_msg_alloc(msg, count * sizeof(*rows)) : NULL;
+	for (size_t at = 0; backend_rows_next(points, &at, &point);)
+		rows[msg->row_count++] =
+		        (struct backend_row){.name = backend_msg_strdup(msg, point.content_type),
+		                .content_type = "",
+		                .etag = "",
+		                .ts = point.ts};
+}
+
+static void ask_ranges(struct request *request, struct container *c, enum backend_op op, bool still)
+{
+	unsigned stage = op == BACKEND_DB_SPLIT ? SPLIT_STILL : 0;
+
+	if (!c->ranges)
+		c->ranges = mem_zalloc(c->read.head_count * sizeof(*c->ranges));
+	for (unsigned i = 0; i < c->read.head_count; i++) {
+		const struct db_read *read = &c->read.heads[i]->read;
+		struct backend_msg *msg = backend_msg_new(op, BACKEND_CONTAINER);
+		backend_msg_path(msg, read->account, read->container, NULL);
+		msg->ts = request->ts;
+		msg->stage = stage;
+		msg->len = still;
+		name_points(msg, &read->points);
+		fan_done(&c->ranges[i]);
+		fan_ask(&c->ranges[i], &request->op, request->proxy, msg, &read->place,
+		        DEADLINE_MS);
+	}
+}
+
+static enum step container_empty(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct container *c = container_of(request);
+	uint64_t objects = 0;
+
+	if (!ranged_read(&c->read, request, NULL))
+		return STEP_WAIT;
+	if (c->read.err)
+		return request_err(request, c->read.err);
+	for (unsigned p = 0; p < BACKEND_POLICIES; p++)
+		objects += c->read.count[p];
+	if (objects)
+		return request_err(request, ERR_CONFLICT);
+	if (!c->read.head_count)
+		return op_go(op, WRITE);
+	ask_ranges(request, c, BACKEND_DB_SPLIT, true);
+	return op_go(op, STILL);
+}
+
+/* A range that is not there has no rows. */
+static enum step container_still(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct container *c = container_of(request);
+
+	for (unsigned i = 0; i < c->read.head_count; i++) {
+		const struct fan *fan = &c->ranges[i];
+		if (fan_knows(fan))
+			continue;
+		if (fan_open(fan))
+			return STEP_WAIT;
+		enum err err = fan_with(fan, ERR_CONFLICT) ? ERR_CONFLICT : ERR_UNAVAILABLE;
+		ask_ranges(request, c, BACKEND_DB_SPLIT, false);
+		return request_err(request, err);
+	}
+	return op_go(op, WRITE);
+}
+
+/* They are empty, and nobody looks for them any more: what cannot be reached now stays so. */
+static enum step container_drop(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct container *c = container_of(request);
+
+	for (unsigned i = 0; i < c->read.head_count; i++) {
+		if (fan_open(&c->ranges[i]))
+			return STEP_WAIT;
+	}
+	ranges_forget(request->proxy, request->account, request->container);
+	return op_go(op, ROW);
+}
+
 static enum step container_write(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct container *c = container_of(request);
 
-	db_write(&c->write, request,
-	        is_delete(request) ? BACKEND_DB_DELETE
-	        : is_put(request)  ? BACKEND_DB_PUT
-	                           : BACKEND_DB_POST,
+	if (is_delete(request)) {
+		struct backend_msg *msg = backend_msg_new(BACKEND_DB_DELETE, BACKEND_CONTAINER);
+		backend_msg_path(msg, request->account, request->container, NULL);
+		msg->ts = request->ts;
+		name_points(msg, &c->read.root.points);
+		fan_ask(&c->write, op, request->proxy, msg, &c->read.root.place, DEADLINE_MS);
+		return op_go(op, WAIT);
+	}
+	db_write(&c->write, request, is_put(request) ? BACKEND_DB_PUT : BACKEND_DB_POST,
 	        request->container, &c->headers, c->policy);
 	return op_go(op, WAIT);
 }
@@ -270,11 +383,18 @@ static enum step container_wait(struct op *op)
 	if (open)
 		return STEP_WAIT;
 	info_changed(request_cluster(request), request->account, request->container);
-	if (err != ERR_OK && err != ERR_EXISTS)
+	if (err != ERR_OK && err != ERR_EXISTS) {
+		if (c->read.head_count)
+			ask_ranges(request, c, BACKEND_DB_SPLIT, false);
 		return request_err(request, err);
+	}
 	c->status = !is_put(request) ? 204 : err == ERR_OK ? 201 : 202;
 	if (!is_put(request) && !is_delete(request))
 		return request_empty(request, c->status);
+	if (c->read.head_count) {
+		ask_ranges(request, c, BACKEND_DB_DELETE, false);
+		return op_go(op, DROP);
+	}
 	return op_go(op, ROW);
 }
 
@@ -312,10 +432,13 @@ static enum step container_row(struct op *op)
 
 static const struct op_state write_states[] = {
         [PREPARE] = {"prepare", request_prepare, TO(CHECK), 15000},
-        [CHECK] = {"check", container_check, TO(ACCOUNT) | TO(WRITE), 0},
+        [CHECK] = {"check", container_check, TO(ACCOUNT) | TO(EMPTY) | TO(WRITE), 0},
         [ACCOUNT] = {"account", container_account, TO(WRITE), 0},
+        [EMPTY] = {"empty", container_empty, TO(STILL) | TO(WRITE), 0},
+        [STILL] = {"still", container_still, TO(WRITE), 0},
         [WRITE] = {"write", container_write, TO(WAIT), 0},
-        [WAIT] = {"wait", container_wait, TO(ROW), 0},
+        [WAIT] = {"wait", container_wait, TO(DROP) | TO(ROW), 0},
+        [DROP] = {"drop", container_drop, TO(ROW), 0},
         [ROW] = {"row", container_row, 0, 0},
 };
 const struct method container_put = {

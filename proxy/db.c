@@ -7,71 +7,66 @@
 
 #define DEADLINE_MS 10000
 
-static struct backend_msg *message(
-        struct request *request, enum backend_op op, const char *container)
+static struct backend_msg *message(enum backend_op op, const char *account, const char *container)
 {
 	struct backend_msg *msg =
 	        backend_msg_new(op, container ? BACKEND_CONTAINER : BACKEND_ACCOUNT);
 
-	backend_msg_path(msg, request->account, container, NULL);
-	msg->ts = request->ts;
+	backend_msg_path(msg, account, container, NULL);
 	return msg;
 }
 
-static struct backend_msg *list_message(
-        const struct db_read *read, struct request *request, const struct listing *listing)
+static struct backend_msg *list_message(const struct db_read *read, const struct backend_list *list)
 {
 	struct backend_msg *msg =
-	        message(request, listing ? BACKEND_DB_LIST : BACKEND_DB_HEAD, request->container);
+	        message(list ? BACKEND_DB_LIST : BACKEND_DB_HEAD, read->account, read->container);
 
 	place_address(&read->place, msg);
-	if (listing) {
-		msg->list = listing->list;
-		msg->list.marker = backend_msg_strdup(msg, listing->list.marker);
-		msg->list.end_marker = backend_msg_strdup(msg, listing->list.end_marker);
-		msg->list.prefix = backend_msg_strdup(msg, listing->list.prefix);
-		msg->list.delimiter = backend_msg_strdup(msg, listing->list.delimiter);
-		msg->list.path = backend_msg_strdup(msg, listing->list.path);
+	if (list) {
+		msg->list = *list;
+		msg->list.marker = backend_msg_strdup(msg, list->marker);
+		msg->list.end_marker = backend_msg_strdup(msg, list->end_marker);
+		msg->list.prefix = backend_msg_strdup(msg, list->prefix);
+		msg->list.delimiter = backend_msg_strdup(msg, list->delimiter);
+		msg->list.path = backend_msg_strdup(msg, list->path);
 	}
 	return msg;
 }
 
-static void start(struct db_read *read, struct request *request, const struct listing *listing)
+static void start(struct db_read *read, const struct backend_list *list)
 {
 	struct place *place = &read->place;
 
-	proxy_place(request_cluster(request), 0, request->account, request->container, NULL, place);
-	unsigned need = proxy_prefer_local(request->proxy, place);
+	proxy_place(read->proxy->cluster, 0, read->account, read->container, NULL, place);
+	unsigned need = proxy_prefer_local(read->proxy, place);
 	read->started = true;
-	patience_start(&read->patience, &request->op);
-	fan_start(&read->list, &request->op, request->proxy,
-	        list_message(read, request, read->known ? NULL : listing), place->devices, 1,
-	        DEADLINE_MS);
+	patience_start(&read->patience, read->op);
+	fan_start(&read->list, read->op, read->proxy, list_message(read, read->known ? NULL : list),
+	        place->devices, 1, DEADLINE_MS);
 	if (need > 1)
-		fan_start(&read->heads, &request->op, request->proxy,
-		        list_message(read, request, NULL), place->devices + 1, need - 1,
-		        DEADLINE_MS);
+		fan_start(&read->heads, read->op, read->proxy, list_message(read, NULL),
+		        place->devices + 1, need - 1, DEADLINE_MS);
 }
 
 /* More rows than wanted, as some may turn out to be none. */
 #define SPARE_ROWS 100
 
-static unsigned asked_rows(const struct request *request, const struct listing *listing)
+static unsigned asked_rows(const struct db_read *read, const struct backend_list *list)
 {
-	unsigned limit = listing ? listing->list.limit : 0;
+	unsigned limit = list ? list->limit : 0;
 
 	/* Another system's devices have a limit of their own. */
-	return limit && !request->proxy->backend->plain ? limit + SPARE_ROWS : limit;
+	return limit && !read->proxy->backend->plain ? limit + SPARE_ROWS : limit;
 }
 
-static void start_all(struct db_read *read, struct request *request, const struct listing *listing)
+static void start_all(struct db_read *read, const struct backend_list *list)
 {
-	struct backend_msg *msg = list_message(read, request, listing);
+	struct backend_msg *msg = list_message(read, list);
 
 	read->second = true;
-	patience_start(&read->patience, &request->op);
-	msg->list.limit = asked_rows(request, listing);
-	fan_ask(&read->all, &request->op, request->proxy, msg, &read->place, DEADLINE_MS);
+	patience_start(&read->patience, read->op);
+	msg->list.limit = asked_rows(read, list);
+	fan_ask(&read->all, read->op, read->proxy, msg, &read->place, DEADLINE_MS);
 }
 
 static bool known(const struct backend_call *call)
@@ -165,7 +160,7 @@ static bool collect(struct db_read *read)
 
 /* A page tells no tombstones. With all pages there a majority of them decides; with fewer, whether
  * a name is new on one replica or deleted on the other is asked of those that gave the pages. */
-static bool ask_names(struct db_read *read, struct request *request)
+static bool ask_names(struct db_read *read)
 {
 	uint32_t devices[PLACE_MAX];
 	AUTO(buf) struct buf disputed = BUF_NONE;
@@ -179,7 +174,7 @@ static bool ask_names(struct db_read *read, struct request *request)
 		n++;
 	if (!n)
 		return false;
-	struct backend_msg *msg = message(request, BACKEND_DB_ROWS, request->container);
+	struct backend_msg *msg = message(BACKEND_DB_ROWS, read->account, read->container);
 	place_address(&read->place, msg);
 	struct backend_row *rows = backend_msg_alloc(msg, n * sizeof(*rows));
 	for (size_t at = 0; backend_rows_next(&disputed, &at, &row);)
@@ -192,20 +187,20 @@ static bool ask_names(struct db_read *read, struct request *request)
 				devices[count++] = call->device;
 		}
 	}
-	fan_start(&read->names, &request->op, request->proxy, msg, devices, count, DEADLINE_MS);
+	fan_start(&read->names, read->op, read->proxy, msg, devices, count, DEADLINE_MS);
 	return true;
 }
 
 /* No majority agrees: the merge of what a majority says. */
-static bool merged(struct db_read *read, struct request *request, const struct listing *listing)
+static bool merged(struct db_read *read, const struct backend_list *list)
 {
 	struct listing_pages *pages = &read->pages;
 
 	if (!read->collected) {
 		read->collected = true;
-		pages->asked = asked_rows(request, listing);
-		pages->reverse = listing && listing->list.reverse;
-		if (!collect(read) || ask_names(read, request))
+		pages->asked = asked_rows(read, list);
+		pages->reverse = list && list->reverse;
+		if (!collect(read) || ask_names(read))
 			return read->done;
 	}
 	if (fan_open(&read->names))
@@ -218,27 +213,26 @@ static bool merged(struct db_read *read, struct request *request, const struct l
 		}
 		pages->pages[pages->count + pages->states++] = &r->rows;
 	}
-	listing_merge(pages, listing_need(pages, &read->place), listing ? listing->list.limit : 0,
-	        &read->merged);
+	listing_merge(
+	        pages, listing_need(pages, &read->place), list ? list->limit : 0, &read->merged);
 	read->rows = &read->merged;
 	read->done = true;
 	return true;
 }
 
 /* What a majority agreed on, without the spare rows. */
-static void cut(struct db_read *read, const struct listing *listing)
+static void cut(struct db_read *read, const struct backend_list *list)
 {
 	struct listing_pages page = {.pages = {read->rows}, .count = 1};
 
-	if (!listing)
+	if (!list)
 		return;
-	page.reverse = listing->list.reverse;
-	listing_merge(&page, 1, listing->list.limit, &read->merged);
+	page.reverse = list->reverse;
+	listing_merge(&page, 1, list->limit, &read->merged);
 	read->rows = &read->merged;
 }
 
-static bool first_asked(
-        struct db_read *read, struct request *request, const struct listing *listing)
+static bool first_asked(struct db_read *read, const struct backend_list *list)
 {
 	bool open = fan_open(&read->list) || fan_open(&read->heads);
 
@@ -251,31 +245,74 @@ static bool first_asked(
 	if (again) {
 		fan_done(&read->list);
 		fan_done(&read->heads);
-		start(read, request, listing);
+		start(read, list);
 	} else {
-		start_all(read, request, listing);
+		start_all(read, list);
 	}
 	return false;
 }
 
-bool db_read(struct db_read *read, struct request *request, const struct listing *listing)
+static bool ready(struct db_read *read, const struct backend_list *list)
 {
-	if (read->done)
-		return true;
 	if (!read->started) {
-		start(read, request, listing);
+		start(read, list);
 		return false;
 	}
 	if (!read->second)
-		return first_asked(read, request, listing);
+		return first_asked(read, list);
 	if (!read->collected && majority_agrees(read)) {
-		cut(read, listing);
+		cut(read, list);
 		return true;
 	}
 	if (!read->collected && fan_open(&read->all) &&
 	        (!read->patience.over || !fan_knows(&read->all)))
 		return false;
-	return merged(read, request, listing);
+	return merged(read, list);
+}
+
+static void gather_points(struct db_read *read, const struct fan *fan, uint64_t delete_ts)
+{
+	struct backend_row point;
+
+	for (unsigned i = 0; i < fan->count; i++) {
+		const struct backend_reply *reply = &fan->calls[i].reply;
+		if (!known(&fan->calls[i]))
+			continue;
+		for (size_t at = 0; backend_rows_next(&reply->points, &at, &point);) {
+			if (point.ts > delete_ts)
+				points_join(&read->points, &point);
+		}
+	}
+}
+
+bool db_read_of(struct db_read *read, const struct backend_list *list)
+{
+	const struct fan *fans[] = {&read->list, &read->heads, &read->all};
+	uint64_t delete_ts = 0;
+
+	if (read->done)
+		return true;
+	if (!ready(read, list))
+		return false;
+	for (unsigned f = 0; f < COUNT_OF(fans); f++) {
+		for (unsigned i = 0; i < fans[f]->count; i++) {
+			const struct backend_call *call = &fans[f]->calls[i];
+			if (known(call) && call->reply.delete_ts > delete_ts)
+				delete_ts = call->reply.delete_ts;
+		}
+	}
+	for (unsigned f = 0; f < COUNT_OF(fans); f++)
+		gather_points(read, fans[f], delete_ts);
+	return true;
+}
+
+bool db_read(struct db_read *read, struct request *request, const struct listing *listing)
+{
+	read->op = &request->op;
+	read->proxy = request->proxy;
+	read->account = request->account;
+	read->container = request->container;
+	return db_read_of(read, listing ? &listing->list : NULL);
 }
 
 void db_read_done(struct db_read *read)
@@ -286,16 +323,18 @@ void db_read_done(struct db_read *read)
 	fan_done(&read->all);
 	fan_done(&read->names);
 	buf_done(&read->merged);
+	buf_done(&read->points);
 }
 
 void db_write(struct fan *fan, struct request *request, enum backend_op op, const char *container,
         const struct buf *headers, unsigned policy)
 {
-	struct backend_msg *msg = message(request, op, container);
+	struct backend_msg *msg = message(op, request->account, container);
 	struct place place;
 
 	proxy_place(request_cluster(request), 0, request->account, container, NULL, &place);
 
+	msg->ts = request->ts;
 	msg->policy = (uint8_t)policy;
 	if (headers)
 		backend_msg_headers(msg, headers);

@@ -3,12 +3,16 @@
 #ifndef PROXY_DB_H
 #define PROXY_DB_H
 
+#include "lib/backend/points.h"
 #include "proxy/listing.h"
 #include "proxy/proxy.h"
 #include "proxy/rows.h"
 
 /* A listing (or HEAD) under way. */
 struct db_read {
+	struct op *op; /* db_read sets these; all borrowed */
+	struct proxy *proxy;
+	const char *account, *container;
 	struct place place;
 	struct fan list, heads; /* one replica lists, others say their hash */
 	struct fan all;         /* when those disagree, or do not answer */
@@ -21,11 +25,14 @@ struct db_read {
 	const uint8_t *known; /* hash of a kept page: ask for hashes only, as long as it holds */
 	enum err err;         /* OK, NOT_FOUND, UNAVAILABLE */
 	bool started, second, collected, done;
-	bool exact; /* the rows are those of the hash, and no others */
+	struct buf points; /* that any of them told: lib/backend/points.h */
+	bool exact;        /* the rows are those of the hash, and no others */
 };
 
 /* Call from a state until it returns true. listing NULL: HEAD. container NULL: an account. */
 bool db_read(struct db_read *read, struct request *request, const struct listing *listing);
+/* The same of another path: op, proxy, account and container are set. list NULL: HEAD. */
+bool db_read_of(struct db_read *read, const struct backend_list *list);
 void db_read_done(struct db_read *read);
 
 /* Sends one message to all replicas. */

@@ -1,6 +1,7 @@
 #include "proxy/proxy.h"
 #include "proxy/quota.h"
 
+#include "lib/backend/points.h"
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
 #include <stdlib.h>
@@ -127,6 +128,12 @@ static struct info *make(const struct backend_reply *r, const char *path, uint64
 		info->policy_objects[p] = r->count[p];
 		info->policy_bytes[p] = r->bytes[p];
 	}
+	uint64_t objects, bytes; /* as its ranges told last */
+	points_totals(&r->points, &objects, &bytes);
+	info->objects += objects;
+	info->bytes += bytes;
+	info->policy_objects[r->policy % BACKEND_POLICIES] += objects;
+	info->policy_bytes[r->policy % BACKEND_POLICIES] += bytes;
 	buf_add(&info->headers, r->headers.data, r->headers.len);
 	return info;
 }

@@ -3,6 +3,7 @@
 #include "lib/base/mem.h"
 #include "lib/crypto/md5_lanes.h"
 #include "proxy/pages.h"
+#include "proxy/ranges.h"
 #include "proxy/settle.h"
 #include <stdlib.h>
 
@@ -29,6 +30,8 @@ void proxy_done(struct proxy *proxy)
 	hash_done(&proxy->infos);
 	hash_done(&proxy->pages);
 	hash_done(&proxy->row_queues);
+	ranges_forget_all(proxy);
+	hash_done(&proxy->ranges);
 	settle_free(proxy->settle);
 	md5_engine_free(proxy->md5);
 }

@@ -89,6 +89,7 @@ struct proxy {
 	struct list info_lru;
 	unsigned info_count;
 	struct hash row_queues; /* rows.c */
+	struct hash ranges;     /* ranges.c */
 	struct hash pages;      /* pages.c */
 	struct list page_lru;
 	size_t page_bytes, page_bytes_max;

@@ -1,5 +1,6 @@
 /* rows: listing updates on their way to containers and accounts. Updates of one container that
- * wait at the same time travel in one message. */
+ * wait at the same time travel in one message; of a container in ranges, to the range whose names
+ * they are, and while that is being filled to both that have them. */
 #ifndef PROXY_ROWS_H
 #define PROXY_ROWS_H
 
@@ -10,11 +11,18 @@ struct row_put {
 	struct backend_row row;            /* borrowed texts, until done */
 	void (*done)(struct row_put *put); /* err says: a majority has it, or why not */
 	enum err err;
-	void *owner;      /* the caller's */
-	struct list link; /* private */
+	void *owner; /* the caller's */
+	/* private */
+	struct proxy *proxy;
+	const char *account, *container;
+	unsigned legs, tries; /* ways it has to go, still open; rounds of them */
+	bool again;
+	uint64_t until_us;
+	struct timer timer;
 };
 
-/* Queues a row for a container (of objects), or for an account (container NULL). */
+/* Queues a row for a container (of objects), or for an account (container NULL); the names are
+ * borrowed until done. */
 void rows_put(struct proxy *proxy, const char *account, const char *container, struct row_put *put);
 
 #endif

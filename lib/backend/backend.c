@@ -106,6 +106,7 @@ void backend_call_done(struct backend_call *call)
 	buf_done(&call->reply.path);
 	buf_done(&call->reply.rows);
 	buf_done(&call->reply.items);
+	buf_done(&call->reply.points);
 	bytes_unref(call->reply.body);
 	call->reply.body = NULL;
 	backend_msg_unref(call->msg);

@@ -120,6 +120,15 @@ enum backend_op {
 	 * are no primary of it, once all primaries have all of it. ERR_NOT_FOUND: nothing is known;
 	 * ERR_CONFLICT: it changed; ERR_BUSY: another one goes. */
 	BACKEND_DB_FORGET,
+
+	/* Containers in ranges (lib/backend/points.h): takes a point, by msg->stage. meta_ts is the
+	 * delete_ts that its sender knows: ERR_CONFLICT when there was a later one; also for a ts
+	 * older than what was taken. ERR_BUSY: what moved is not all gone from here yet. From then
+	 * on an UPDATE of names behind the point is ERR_MOVED, unless list.marker is the id of that
+	 * point, not yet moved: so its sender brings those rows to that range too. DELETE names in
+	 * msg->rows the ids of all points there are, else it is ERR_CONFLICT. Replies tell the
+	 * points. */
+	BACKEND_DB_SPLIT,
 };
 
 enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
@@ -129,6 +138,8 @@ enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
 #define BACKEND_POLICIES   16
 #define BACKEND_DRAFTS     14 /* of one key, on one device */
 #define BACKEND_DRAFT_S    40 /* seconds after its ts that a draft is taken from its writer */
+
+#define BACKEND_STILL_S 30 /* seconds: longer than a proxy goes by what it knew of a container */
 
 #define BACKEND_RANGES_MAX  4096  /* of one message */
 #define BACKEND_DIGESTS_MAX 16384 /* of one reply */
@@ -251,6 +262,7 @@ struct backend_reply {
 	uint64_t drafts[BACKEND_DRAFTS]; /* that are there, the newest first; 0: no more */
 	/* DIGEST, KEYS: it came back empty and is being filled; it may have known more. */
 	bool filling;
+	struct buf points;               /* containers in ranges: see lib/backend/points.h; owned */
 };
 
 struct backend_call {

@@ -2,6 +2,7 @@
  * store has of that name: only then the totals are exact, and only then it is known whether the
  * row is not older than a tombstone there. Those reads go to the pool in batches, first come
  * first served, so that a reader waits only for what was there when it came. */
+#include "lib/backend/points.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/rows/keys.h"
@@ -32,6 +33,7 @@ void apply_record(struct space *space, const struct record *record)
 	space_name(space, record->account, record->container);
 	info_apply(&space->info, record);
 	touch(space);
+	split_changed(space);
 	report_changed(space);
 }
 
@@ -54,6 +56,7 @@ static void recount(struct space *space, const struct weight *old, const struct 
 	row_weigh(space->rows->config.kind, row, &new);
 	totals_sub(&space->now, old);
 	totals_add(&space->now, &new);
+	split_recount(space, old, &new, row->name);
 }
 
 /* `below` is what the store, or the generation below, says of the name; NULL: nothing. */
@@ -139,6 +142,10 @@ void apply_row(struct space *space, const struct backend_row *from)
 	 * Tombstones do count, or a replay could miss the one that emptied it. */
 	if (rows->config.kind == BACKEND_CONTAINER && !row.deleted &&
 	        row.ts <= space->info.delete_ts)
+		return;
+	/* What moved is kept elsewhere, also when a replica that does not know it yet brings it. */
+	const char *cut = points_cut(&space->info.points);
+	if (cut && !row.deleted && strcmp(row.name, cut) > 0)
 		return;
 	if (row.deleted)
 		sweep_see_tombstone(rows, row.ts);

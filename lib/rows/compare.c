@@ -64,6 +64,8 @@ static void walk_init(
 
 	*w = (struct walk){.source = source, .prefixes = {KEY_LIVE, KEY_TOMBS}};
 	w->end = end && *end ? end : NULL;
+	if (source->cut && (!w->end || strcmp(source->cut, w->end) < 0))
+		w->end = source->cut;
 	for (unsigned i = 0; i < 2; i++) {
 		w->iters[i] = store_iter_new(source->store);
 		key_row(&key, w->prefixes[i], source->key, marker ? marker : "", len, len > 0);
@@ -271,11 +273,12 @@ static bool inside(const struct backend_msg *msg, unsigned at, const uint8_t key
 static void fill_key(struct backend_db_key *db, const uint8_t key[16], const struct info *info,
         const struct totals *totals)
 {
-	uint64_t hash[2];
+	uint64_t hash[2], points[2];
 
 	info_hash(info, hash);
-	hash[0] += totals->hash[0];
-	hash[1] += totals->hash[1];
+	info_points_hash(info, true, points);
+	hash[0] += totals->hash[0] + points[0];
+	hash[1] += totals->hash[1] + points[1];
 	*db = (struct backend_db_key){
 	        .put_ts = info->put_ts,
 	        .delete_ts = info->delete_ts,
@@ -305,9 +308,11 @@ static void gather_known(struct compare *c)
 	for (size_t i = 0; i < spaces->size; i++) {
 		for (struct hash_node *n = spaces->slots[i]; n; n = n->next) {
 			const struct space *space = CONTAINER_OF(n, struct space, node);
-			if (space->loaded)
-				fill_key(&c->known[c->known_count++], space->key, &space->info,
-				        &space->now);
+			struct totals totals;
+			if (!space->loaded)
+				continue;
+			space_totals(space, &totals);
+			fill_key(&c->known[c->known_count++], space->key, &space->info, &totals);
 		}
 	}
 	qsort(c->known, c->known_count, sizeof(*c->known), by_key);

@@ -6,6 +6,7 @@
  * Each batch brings rows together with the totals that count them, so that a store which lost
  * its newest batches is still exact. After an error the store is opened again; the frozen
  * generation is still in memory and goes on where the last whole batch ended. */
+#include "lib/backend/points.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/rows/keys.h"
@@ -26,14 +27,15 @@ void totals_sum(const struct totals *totals, uint64_t *ret_count, uint64_t *ret_
 
 bool space_pending(const struct rows *rows, const struct info *info, const struct totals *totals)
 {
-	uint64_t count, bytes;
+	uint64_t count, bytes, moved_count, moved_bytes;
 
 	if (rows->config.kind == BACKEND_ACCOUNT)
 		return info->delete_ts && !info_is_put(info) && totals->rows > 0;
 	totals_sum(totals, &count, &bytes);
-	return info_is_put(info) &&
-	       (count != info->reported_count || bytes != info->reported_bytes ||
-	               info->put_ts != info->reported_put_ts);
+	points_totals(&info->points, &moved_count, &moved_bytes);
+	return info_is_put(info) && (count + moved_count != info->reported_count ||
+	                                    bytes + moved_bytes != info->reported_bytes ||
+	                                    info->put_ts != info->reported_put_ts);
 }
 
 /* It is opened again, at once or a second after the last time. */
@@ -95,6 +97,8 @@ static void copy_info(struct info *to, const struct info *from)
 	*to = *from;
 	to->headers = BUF_NONE;
 	buf_add(&to->headers, from->headers.data, from->headers.len);
+	to->points = BUF_NONE;
+	buf_add(&to->points, from->points.data, from->points.len);
 }
 
 static void freeze(struct rows *rows)
@@ -142,7 +146,19 @@ static void batch_delete(struct drain *drain, const struct key *key)
 	drain->batch_bytes += key->len + 16;
 }
 
-static void write_row(struct drain *drain, const struct overlay_node *node)
+/* What is deleted behind the cut has moved to a range: it goes without a trace. */
+static void erase_row(struct drain *drain, const struct overlay_node *node, struct key *key)
+{
+	static const char prefixes[] = {[BELOW_LIVE] = KEY_LIVE, [BELOW_TOMBSTONE] = KEY_TOMBS};
+
+	if (node->below == BELOW_NOTHING)
+		return;
+	key->data[0] = prefixes[node->below];
+	batch_delete(drain, key);
+	node->space->holes++;
+}
+
+static void write_row(struct drain *drain, const struct overlay_node *node, const char *cut)
 {
 	AUTO(buf) struct buf value = BUF_NONE;
 	struct weight weight;
@@ -151,6 +167,11 @@ static void write_row(struct drain *drain, const struct overlay_node *node)
 	row_weigh(drain->job.rows->config.kind, node->row, &weight);
 	totals_sub(&drain->run, &node->base);
 	totals_add(&drain->run, &weight);
+	if (node->row->deleted && cut && strcmp(node->name, cut) > 0) {
+		key_row(&key, KEY_LIVE, node->key, node->name, node->name_len, true);
+		erase_row(drain, node, &key);
+		return;
+	}
 	row_encode(&value, node->row);
 	key_row(&key, node->row->deleted ? KEY_TOMBS : KEY_LIVE, node->key, node->name,
 	        node->name_len, true);
@@ -219,6 +240,7 @@ static enum err commit(struct drain *drain, struct touch *touch, struct overlay_
 static enum err drain_space(struct drain *drain, struct touch *touch, struct overlay_node *node)
 {
 	struct overlay *overlay = drain->job.rows->frozen.overlay;
+	const char *cut = points_cut(&touch->info.points);
 	enum err err = ERR_OK;
 
 	drain->run = touch->space->stored;
@@ -226,7 +248,7 @@ static enum err drain_space(struct drain *drain, struct touch *touch, struct ove
 		node = overlay_seek(overlay, touch->space->key, "", 0);
 	while (!err && node && node->space == touch->space) {
 		struct overlay_node *next = overlay_next(node);
-		write_row(drain, node);
+		write_row(drain, node, cut);
 		if (drain->batch_bytes >= drain->job.rows->config.batch_bytes && next &&
 		        next->space == touch->space) {
 			write_space(drain, touch);

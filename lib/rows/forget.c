@@ -69,6 +69,7 @@ static void reset(struct space *space)
 	space->now = space->stored = (struct totals){0};
 	space->pending_stored = false;
 	space->holes = 0;
+	split_changed(space);
 	report_changed(space);
 }
 

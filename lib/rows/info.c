@@ -1,5 +1,6 @@
 #include "lib/rows/info.h"
 
+#include "lib/backend/points.h"
 #include "lib/base/kv.h"
 #include "lib/base/ts.h"
 #include <ctype.h>
@@ -62,6 +63,7 @@ static int timed_cmp(const struct timed *a, const struct timed *b)
 void info_done(struct info *info)
 {
 	buf_done(&info->headers);
+	buf_done(&info->points);
 }
 
 /* Puts one header in its place among the sorted ones. */
@@ -104,6 +106,7 @@ static void forget_old(struct info *info)
 	}
 	buf_done(&info->headers);
 	info->headers = kept;
+	points_forget(&info->points, info->delete_ts);
 	if (info->created_ts > info->delete_ts)
 		return;
 	/* Deleted before its newest put: which put came first after that is not known any more. */
@@ -123,10 +126,28 @@ static void apply_put(struct info *info, const struct record *record)
 	}
 }
 
+/* What an older proposal brings late is not taken: it may not be the one that was agreed upon. */
+static void apply_split(struct info *info, const struct record *record)
+{
+	struct backend_row point;
+	char etag[33];
+
+	for (size_t at = 0; record_next_row(record, &at, etag, &point);) {
+		if (point.ts > info->delete_ts && !(point.deleted && point.ts < info->promised))
+			points_join(&info->points, &point);
+	}
+	if (record->ts > info->promised)
+		info->promised = record->ts;
+}
+
 void info_apply(struct info *info, const struct record *record)
 {
 	struct kv_pair pair;
 
+	if (record->type == RECORD_SPLIT) {
+		apply_split(info, record);
+		return;
+	}
 	if (record->type == RECORD_DELETE) {
 		if (record->ts > info->delete_ts)
 			info->delete_ts = record->ts;
@@ -159,7 +180,7 @@ bool info_has_room(const struct info *info, const struct record *record)
 	size_t count = 0, bytes = 0, prefix;
 	struct timed timed;
 
-	merged.headers = BUF_NONE;
+	merged.headers = merged.points = BUF_NONE;
 	buf_add(&merged.headers, info->headers.data, info->headers.len);
 	info_apply(&merged, record);
 	for (size_t at = 0; timed_next(&merged.headers, &at, &timed);) {
@@ -238,6 +259,23 @@ void info_hash(const struct info *info, uint64_t ret_hash[2])
 	}
 }
 
+void info_points_hash(const struct info *info, bool totals, uint64_t ret_hash[2])
+{
+	struct backend_row point;
+	uint64_t hash[2];
+
+	ret_hash[0] = ret_hash[1] = 0;
+	for (size_t at = 0; backend_rows_next(&info->points, &at, &point);) {
+		uint64_t fields[] = {point.deleted, totals ? point.totals_ts : 0,
+		        totals ? point.count : 0, totals ? point.bytes : 0};
+		row_hash(point.name, strlen(point.name), 4, hash);
+		row_hash(point.content_type, strlen(point.content_type), hash[0], hash);
+		row_hash(fields, sizeof(fields), hash[0], hash);
+		ret_hash[0] += hash[0];
+		ret_hash[1] += hash[1];
+	}
+}
+
 static void add_text(struct buf *buf, const char *text)
 {
 	size_t len = strlen(text);
@@ -249,6 +287,9 @@ static void add_text(struct buf *buf, const char *text)
 void info_encode(
         struct buf *buf, const struct info *info, const char *account, const char *container)
 {
+	struct backend_row point;
+	uint32_t count = 0;
+
 	buf_le64(buf, info->put_ts);
 	buf_le64(buf, info->delete_ts);
 	buf_le64(buf, info->created_ts);
@@ -260,6 +301,12 @@ void info_encode(
 	add_text(buf, container);
 	buf_le32(buf, (uint32_t)info->headers.len);
 	buf_add(buf, info->headers.data, info->headers.len);
+	buf_le64(buf, info->promised);
+	for (size_t at = 0; backend_rows_next(&info->points, &at, &point);)
+		count++;
+	buf_le32(buf, count);
+	for (size_t at = 0; backend_rows_next(&info->points, &at, &point);)
+		record_add_row(buf, &point);
 }
 
 static bool take(const void *data, size_t len, size_t *at, void *ret_value, size_t size)
@@ -297,6 +344,26 @@ static bool take_headers(const void *data, size_t len, size_t *at, struct info *
 	return pos == info->headers.len;
 }
 
+/* Databases of before there were ranges end here. */
+static bool take_points(const void *data, size_t len, size_t *at, struct info *info)
+{
+	uint32_t count;
+	char etag[33];
+
+	if (*at == len)
+		return true;
+	if (!take(data, len, at, &info->promised, 8) || !take(data, len, at, &count, 4))
+		return false;
+	for (; count; count--) {
+		struct backend_row point;
+		if (!take_text(data, len, at, &point.name) ||
+		        !row_decode(data, len, at, etag, &point))
+			return false;
+		points_join(&info->points, &point);
+	}
+	return true;
+}
+
 bool info_decode(const void *data, size_t len, size_t *at, struct info *ret_info,
         const char **ret_account, const char **ret_container)
 {
@@ -310,7 +377,7 @@ bool info_decode(const void *data, size_t len, size_t *at, struct info *ret_info
 	        take(data, len, at, &info->reported_put_ts, 8) &&
 	        take(data, len, at, &info->policy, 1) && info->policy < BACKEND_POLICIES &&
 	        take_text(data, len, at, ret_account) && take_text(data, len, at, ret_container) &&
-	        take_headers(data, len, at, info))
+	        take_headers(data, len, at, info) && take_points(data, len, at, info))
 		return true;
 	info_done(info);
 	*info = INFO_NONE;

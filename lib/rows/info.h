@@ -14,6 +14,9 @@ struct info {
 	struct buf headers;  /* owned: timed headers, by name; removed ones stay with "" */
 	/* containers: what the account was told last */
 	uint64_t reported_count, reported_bytes, reported_put_ts;
+	/* containers in ranges: lib/backend/points.h; no proposal before `promised` is taken */
+	struct buf points; /* owned */
+	uint64_t promised;
 };
 #define INFO_NONE                                                                                  \
 	(struct info)                                                                              \
@@ -47,6 +50,9 @@ uint64_t info_changed_ts(const struct info *info);
 /* The headers that are set, as a kv block; and a hash of them. */
 void info_headers(const struct info *info, struct buf *ret_block);
 void info_hash(const struct info *info, uint64_t ret_hash[2]);
+
+/* The same of its points; `totals`: with what the ranges told. */
+void info_points_hash(const struct info *info, bool totals, uint64_t ret_hash[2]);
 
 /* Times at which headers were set or removed: the least above `after`, or 0; and what was then set,
  * removed ones with an empty value. */

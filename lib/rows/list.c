@@ -1,5 +1,6 @@
 #include "lib/rows/list.h"
 
+#include "lib/backend/points.h"
 #include "lib/env/env.h"
 #include "lib/rows/keys.h"
 #include <string.h>
@@ -241,6 +242,17 @@ static enum err query_path(struct query *q, const char *path, char *room, size_t
 	return ERR_OK;
 }
 
+/* The cut is a bound like any other. */
+static void query_cut(struct query *q, const char *cut, char *room, size_t size)
+{
+	size_t len = strnlen(cut, size - sizeof(POINT_BEHIND));
+
+	memcpy(room, cut, len);
+	memcpy(room + len, POINT_BEHIND, sizeof(POINT_BEHIND));
+	if (!q->high || strcmp(room, q->high) < 0)
+		q->high = room;
+}
+
 static bool too_long(const char *text)
 {
 	return text && strlen(text) >= ROW_NAME_MAX;
@@ -364,13 +376,15 @@ static enum err walk(struct cursor *c, const struct query *q, struct buf *ret_ro
 enum err list_rows(const struct list_source *source, const struct backend_list *list,
         struct buf *ret_rows, struct list_gap *gap)
 {
-	char room[ROW_NAME_MAX + 2];
+	char room[ROW_NAME_MAX + 2], cut_room[ROW_NAME_MAX + 2];
 	struct query q;
 	struct cursor c;
 	enum err err = query_init(&q, list, room, sizeof(room));
 
 	if (err || q.limit == 0)
 		return err;
+	if (source->cut)
+		query_cut(&q, source->cut, cut_room, sizeof(cut_room));
 	cursor_init(&c, source, q.reverse);
 	c.gap = gap;
 	err = walk(&c, &q, ret_rows);
@@ -423,6 +437,8 @@ enum err list_names(const struct list_source *source, const struct backend_row *
 	enum err err = ERR_OK;
 
 	for (unsigned i = 0; i < count && !err; i++) {
+		if (source->cut && strcmp(names[i].name, source->cut) > 0)
+			continue;
 		if (!in_overlays(source, names[i].name, ret_rows))
 			err = in_store(source, names[i].name, ret_rows);
 	}

@@ -13,6 +13,7 @@ struct list_source {
 	struct store *store;
 	const uint8_t *key;          /* the database's */
 	struct overlay *overlays[2]; /* newest first; NULL: none */
+	const char *cut;             /* names behind it are not there; NULL: all are */
 };
 
 /* The slowest seek, when it took LIST_GAP_SLOW_US: what lies between the two keys is full of

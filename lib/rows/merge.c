@@ -11,8 +11,9 @@ struct merge {
 	struct merge_step {
 		uint8_t type, policy;
 		uint64_t ts;
-		struct buf headers; /* owned; kv block */
-	} * steps;                  /* owned */
+		struct buf headers; /* owned; kv block; SPLIT: its rows */
+		uint32_t rows;
+	} * steps; /* owned */
 	unsigned count, at;
 };
 
@@ -46,6 +47,18 @@ static void add_headers(struct merge *merge)
 	}
 }
 
+static void add_points(struct merge *merge)
+{
+	const struct info *info = &merge->info;
+	struct backend_row point;
+
+	if (!info->points.len && !info->promised)
+		return;
+	struct merge_step *step = add_step(merge, RECORD_SPLIT, info->promised);
+	for (size_t at = 0; backend_rows_next(&info->points, &at, &point); step->rows++)
+		record_add_row(&step->headers, &point);
+}
+
 enum err merge_parse(const struct backend_msg *msg, struct merge **ret_merge)
 {
 	struct merge *merge = mem_zalloc(sizeof(*merge));
@@ -65,6 +78,7 @@ enum err merge_parse(const struct backend_msg *msg, struct merge **ret_merge)
 	if (info->put_ts && info->put_ts != info->created_ts)
 		add_step(merge, RECORD_PUT, info->put_ts)->policy = info->policy;
 	add_headers(merge);
+	add_points(merge);
 	*ret_merge = merge;
 	return ERR_OK;
 }
@@ -80,9 +94,15 @@ static void fill(const struct request *request, struct record *record)
 	        .account = msg->account ? msg->account : "",
 	        .container = msg->container ? msg->container : "",
 	        .ts = step->ts,
-	        .headers = step->headers.data,
-	        .headers_len = step->headers.len,
 	};
+	if (step->type == RECORD_SPLIT) {
+		record->rows = step->headers.data;
+		record->rows_len = step->headers.len;
+		record->row_count = step->rows;
+	} else {
+		record->headers = step->headers.data;
+		record->headers_len = step->headers.len;
+	}
 	memcpy(record->key, msg->key, sizeof(record->key));
 }
 
@@ -95,6 +115,7 @@ static void next(struct request *request)
 	fill(request, &record);
 	buf_reset(&request->payload);
 	record_encode(&request->payload, &record);
+	buf_add(&request->payload, record.rows, record.rows_len);
 	if (request->payload.err || request->payload.len > DEVICE_PAYLOAD_MAX) {
 		request->space->changes--;
 		request_finish(request, ERR_TOO_LARGE);

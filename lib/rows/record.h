@@ -13,6 +13,7 @@ enum record_type {
 	RECORD_ROWS,    /* rows follow */
 	RECORD_NOTE,    /* ts is the LSN up to which the store `key` holds everything */
 	RECORD_FORGET,  /* nothing is known of the database any more */
+	RECORD_SPLIT,   /* rows are points; ts: no older proposal is taken */
 	RECORD_TYPES,
 };
 

@@ -1,5 +1,6 @@
 /* What containers have to tell their accounts. Two orders of the same databases: by last change,
  * whose head has been idle longest, and by first change, whose head has waited longest. */
+#include "lib/backend/points.h"
 #include "lib/base/mem.h"
 #include "lib/rows/rows_internal.h"
 #include <stdlib.h>
@@ -15,7 +16,10 @@ static bool is_counted(const struct space *space)
 
 static bool needs_report(const struct space *space)
 {
-	return !is_counted(space) || space_pending(space->rows, &space->info, &space->now);
+	struct totals totals;
+
+	space_totals(space, &totals);
+	return !is_counted(space) || space_pending(space->rows, &space->info, &totals);
 }
 
 static void set_clean(struct space *space)
@@ -47,6 +51,7 @@ void report_changed(struct space *space)
 {
 	if (space->rows->config.kind != BACKEND_CONTAINER)
 		return;
+	split_watch(space);
 	if (needs_report(space))
 		set_dirty(space, reactor_now_us(space->rows->reactor));
 	else if (!space->reporting)
@@ -81,8 +86,10 @@ static struct space *due(struct rows *rows)
 		if (space->dirty_us + LATEST_US > now_us)
 			break;
 		/* Never idle, so never all counted in: tell what is known. */
+		struct totals totals;
+		space_totals(space, &totals);
 		if (!space->reporting && space->loaded &&
-		        space_pending(rows, &space->info, &space->now))
+		        space_pending(rows, &space->info, &totals))
 			return space;
 	}
 	return NULL;
@@ -100,6 +107,8 @@ static uint64_t next_ts(struct rows *rows)
 bool rows_next_report(struct rows *rows, struct rows_report *ret_report)
 {
 	struct space *space;
+	struct totals totals;
+	uint64_t count, bytes;
 
 	while ((space = due(rows)) && !needs_report(space))
 		set_clean(space);
@@ -118,7 +127,11 @@ bool rows_next_report(struct rows *rows, struct rows_report *ret_report)
 	        .policy = space->info.policy,
 	};
 	memcpy(ret_report->key, space->key, sizeof(space->key));
-	totals_sum(&space->now, &ret_report->count, &ret_report->bytes);
+	space_totals(space, &totals);
+	totals_sum(&totals, &ret_report->count, &ret_report->bytes);
+	points_totals(&space->info.points, &count, &bytes);
+	ret_report->count += count;
+	ret_report->bytes += bytes;
 	space->reporting = true;
 	return true;
 }

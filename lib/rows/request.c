@@ -1,6 +1,7 @@
 /* One call: waits for its database to be loaded and for what it depends on, decides, appends its
  * record, applies it when durable, answers. A call runs again from the top each time something
  * it waited for has come. */
+#include "lib/backend/points.h"
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
 #include "lib/rows/compare.h"
@@ -17,11 +18,14 @@ size_t overlay_total(const struct rows *rows)
 
 void space_hash(const struct space *space, uint8_t ret_hash[16])
 {
-	uint64_t hash[2];
+	uint64_t hash[2], points[2];
+	struct totals totals;
 
+	space_totals(space, &totals);
 	info_hash(&space->info, hash);
-	hash[0] += space->now.hash[0];
-	hash[1] += space->now.hash[1];
+	info_points_hash(&space->info, false, points);
+	hash[0] += totals.hash[0] + points[0];
+	hash[1] += totals.hash[1] + points[1];
 	memcpy(ret_hash, hash, sizeof(hash));
 }
 
@@ -30,8 +34,10 @@ static void fill_reply(struct request *request)
 	struct backend_reply *reply = &request->call->reply;
 	const struct space *space = request->space;
 	const struct info *info = &space->info;
+	struct totals totals;
 	uint8_t hash[16];
 
+	space_totals(space, &totals);
 	space_hash(space, hash);
 	reply->exact = !request->source.store || memcmp(hash, reply->hash, sizeof(hash)) == 0;
 	if (!request->source.store) /* else it is that of before the rows were read */
@@ -42,9 +48,11 @@ static void fill_reply(struct request *request)
 	reply->meta_ts = info_changed_ts(info);
 	reply->delete_ts = info->delete_ts;
 	reply->policy = info->policy;
-	reply->containers = request->rows->config.kind == BACKEND_ACCOUNT ? space->now.rows : 0;
-	memcpy(reply->count, space->now.count, sizeof(reply->count));
-	memcpy(reply->bytes, space->now.bytes, sizeof(reply->bytes));
+	reply->containers = request->rows->config.kind == BACKEND_ACCOUNT ? totals.rows : 0;
+	memcpy(reply->count, totals.count, sizeof(reply->count));
+	memcpy(reply->bytes, totals.bytes, sizeof(reply->bytes));
+	if (!reply->points.len)
+		buf_add(&reply->points, info->points.data, info->points.len);
 }
 
 void request_finish(struct request *request, enum err err)
@@ -60,6 +68,7 @@ void request_finish(struct request *request, enum err err)
 	list_remove(&request->all);
 	buf_done(&request->payload);
 	merge_free(request->merge);
+	free(request->cut);
 	free(request);
 	rows_ended(rows);
 }
@@ -127,6 +136,30 @@ static void fill_record(const struct request *request, enum record_type type, st
 	}
 	if (type == RECORD_ROWS)
 		record->row_count = request->row_to - request->row_from;
+	if (type == RECORD_SPLIT) {
+		record->ts = msg->stage <= SPLIT_ACCEPT ? msg->ts : 0;
+		record->row_count = msg->stage != SPLIT_PREPARE;
+	}
+}
+
+/* The point as it is to be joined to the others. */
+static void add_point(struct request *request)
+{
+	const struct backend_msg *msg = request->call->msg;
+	const struct backend_row *row = msg->rows;
+	struct backend_row point = {.name = row->name,
+	        .content_type = row->content_type,
+	        .etag = "",
+	        .ts = msg->stage == SPLIT_ACCEPT ? msg->ts : row->ts,
+	        .deleted = msg->stage == SPLIT_ACCEPT};
+
+	if (msg->stage == SPLIT_TOTALS) {
+		points_with_id(&request->space->info.points, row->content_type, &point);
+		point.totals_ts = row->totals_ts;
+		point.count = row->count;
+		point.bytes = row->bytes;
+	}
+	record_add_row(&request->payload, &point);
 }
 
 static void encode(struct request *request, enum record_type type)
@@ -142,6 +175,8 @@ static void encode(struct request *request, enum record_type type)
 		row_normalise(request->rows->config.kind, &row);
 		record_add_row(&request->payload, &row);
 	}
+	if (type == RECORD_SPLIT && record.row_count)
+		add_point(request);
 }
 
 void request_append(struct request *request, void (*done)(struct device_append *append))
@@ -157,6 +192,11 @@ void request_append(struct request *request, void (*done)(struct device_append *
 	};
 	rows->inflight_bytes += request->payload.len;
 	device_append(rows->device, &request->append);
+}
+
+static void wait_space(struct request *request)
+{
+	list_append(&request->space->waiting, &request->link);
 }
 
 static void on_rows_durable(struct device_append *append)
@@ -184,9 +224,42 @@ static void on_rows_durable(struct device_append *append)
 	rows_pump(rows);
 }
 
+/* A row behind a point is that range's. While the range is being filled it is ours too, if its
+ * writer knows that and brings it there as well. */
+static bool is_moved(const struct request *request)
+{
+	const struct backend_msg *msg = request->call->msg;
+	const struct buf *points = &request->space->info.points;
+	const char *id = msg->list.marker ? msg->list.marker : "";
+	struct backend_row point;
+
+	if (msg->op != BACKEND_DB_UPDATE || !points->len)
+		return false;
+	for (unsigned i = request->row_from; i < request->row_to; i++) {
+		if (points_find(points, msg->rows[i].name, &point) &&
+		        !(point.deleted && strcmp(point.content_type, id) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* What a point decides holds for all that is appended behind it, so none may be under way. */
 void request_append_rows(struct request *request)
 {
+	if (request->call->msg->op == BACKEND_DB_UPDATE && request->space->changes) {
+		wait_space(request);
+		return;
+	}
 	choose_rows(request);
+	if (request->call->msg->op == BACKEND_DB_UPDATE &&
+	        request->space->still_us > reactor_now_us(request->rows->reactor)) {
+		request_finish(request, ERR_BUSY);
+		return;
+	}
+	if (is_moved(request)) {
+		request_finish(request, ERR_MOVED);
+		return;
+	}
 	encode(request, RECORD_ROWS);
 	request->space->updates++;
 	request_append(request, on_rows_durable);
@@ -194,9 +267,10 @@ void request_append_rows(struct request *request)
 
 static enum record_type change_type(const struct backend_call *call)
 {
-	return call->msg->op == BACKEND_DB_PUT    ? RECORD_PUT
-	       : call->msg->op == BACKEND_DB_POST ? RECORD_POST
-	                                          : RECORD_DELETE;
+	return call->msg->op == BACKEND_DB_PUT     ? RECORD_PUT
+	       : call->msg->op == BACKEND_DB_SPLIT ? RECORD_SPLIT
+	       : call->msg->op == BACKEND_DB_POST  ? RECORD_POST
+	                                           : RECORD_DELETE;
 }
 
 static void on_change_durable(struct device_append *append)
@@ -211,6 +285,8 @@ static void on_change_durable(struct device_append *append)
 	space->changes--;
 	if (!err) {
 		fill_record(request, change_type(request->call), &record);
+		if (record.type == RECORD_SPLIT)
+			record_parse(request->payload.data, request->payload.len, &record);
 		if (record.ts > rows->newest_ts)
 			rows->newest_ts = record.ts;
 		apply_record(space, &record);
@@ -244,11 +320,6 @@ static void change(struct request *request, enum err answer)
 }
 
 /* --- waiting --- */
-
-static void wait_space(struct request *request)
-{
-	list_append(&request->space->waiting, &request->link);
-}
 
 bool request_resolved(struct request *request)
 {
@@ -352,6 +423,17 @@ static void list_done(struct job *job)
 	sweep_gap(request->rows, &request->gap);
 	buf_done(&request->gap.from);
 	buf_done(&request->gap.to);
+	const char *cut = points_cut(&request->space->info.points);
+	bool moved = cut && (!request->cut || strcmp(cut, request->cut) != 0);
+	if (!err && moved && !request->rows->closing) {
+		/* Some of it moved meanwhile, and may be gone from here already. */
+		buf_reset(&request->call->reply.rows);
+		buf_reset(&request->call->reply.headers);
+		buf_reset(&request->call->reply.points);
+		request->err = ERR_OK;
+		request_run(request);
+		return;
+	}
 	if (!err && !compares(request->call) && !info_is_put(&request->space->info))
 		err = ERR_NOT_FOUND; /* a deleted account; the reaper reads its rows */
 	request_finish(request, err);
@@ -361,9 +443,17 @@ static void start_list(struct request *request)
 {
 	struct rows *rows = request->rows;
 
+	const struct buf *points = &request->space->info.points;
+	const char *cut = points_cut(points);
+
+	free(request->cut);
+	request->cut = cut ? mem_strdup(cut) : NULL;
+	buf_reset(&request->call->reply.points);
+	buf_add(&request->call->reply.points, points->data, points->len);
 	request->source = (struct list_source){
 	        .store = rows->store,
 	        .key = request->space->key,
+	        .cut = request->cut,
 	        .overlays = {overlay_ref(rows->active.overlay),
 	                rows->frozen.overlay ? overlay_ref(rows->frozen.overlay) : NULL},
 	};
@@ -401,9 +491,28 @@ static void run_put(struct request *request)
 		change(request, info_is_put(info) ? ERR_EXISTS : ERR_OK);
 }
 
+/* Who deletes a container in ranges has deleted those it names, and must know all there are. */
+static bool knows_points(const struct request *request)
+{
+	const struct backend_msg *msg = request->call->msg;
+	const struct buf *points = &request->space->info.points;
+	struct backend_row point;
+	unsigned count = 0;
+
+	for (size_t at = 0; backend_rows_next(points, &at, &point); count++) {
+		unsigned i = 0;
+		while (i < msg->row_count && strcmp(msg->rows[i].name, point.content_type) != 0)
+			i++;
+		if (i == msg->row_count)
+			return false;
+	}
+	return count == msg->row_count;
+}
+
 static void run_delete(struct request *request)
 {
 	const struct space *space = request->space;
+	struct totals totals;
 
 	if (!info_is_put(&space->info)) {
 		request_finish(request, ERR_NOT_FOUND);
@@ -417,13 +526,104 @@ static void run_delete(struct request *request)
 		request->has_seq = false; /* rows may have come while it waited */
 		if (!request_resolved(request))
 			return;
-		if (space->now.rows > 0) {
+		if (!space_totals(space, &totals) || totals.rows > 0 || !knows_points(request)) {
 			request_finish(request, ERR_CONFLICT);
 			return;
 		}
 	}
 	if (request->call->msg->ts <= space->info.put_ts)
 		request_finish(request, ERR_CONFLICT);
+	else
+		change(request, ERR_OK);
+}
+
+static bool is_point(const struct request *request)
+{
+	const struct backend_msg *msg = request->call->msg;
+	const struct backend_row *row = msg->rows;
+	bool point = msg->row_count == 1 && row->content_type && *row->content_type &&
+	             strlen(row->content_type) <= RANGE_ID_MAX && row->ts;
+
+	return request->rows->config.kind == BACKEND_CONTAINER && msg->stage >= SPLIT_PREPARE &&
+	       msg->stage <= SPLIT_STILL &&
+	       (point || msg->stage == SPLIT_PREPARE || msg->stage == SPLIT_STILL) &&
+	       (msg->row_count == 0 || msg->stage != SPLIT_PREPARE);
+}
+
+/* ERR_OK: it is to be done; ERR_EXISTS: it is already. */
+static enum err split_allowed(const struct request *request)
+{
+	const struct backend_msg *msg = request->call->msg;
+	const struct backend_row *row = msg->rows;
+	const struct info *info = &request->space->info;
+	const char *cut = points_cut(&info->points);
+	bool trimmed = !cut || (request->space->tail.rows == 0 && !request->space->tail_to);
+	struct backend_row known;
+
+	if (msg->meta_ts < info->delete_ts)
+		return ERR_CONFLICT;
+	switch (msg->stage) {
+	case SPLIT_PREPARE:
+		return msg->ts <= info->promised ? ERR_CONFLICT : trimmed ? ERR_OK : ERR_BUSY;
+	case SPLIT_ACCEPT:
+		if (msg->ts < info->promised || (cut && strcmp(row->name, cut) >= 0))
+			return ERR_CONFLICT;
+		return points_proposed(&info->points, &known) || trimmed ? ERR_OK : ERR_BUSY;
+	case SPLIT_MOVED:
+		return points_with_id(&info->points, row->content_type, &known) && !known.deleted
+		               ? ERR_EXISTS
+		               : ERR_OK;
+	default:
+		if (!points_with_id(&info->points, row->content_type, &known) || known.deleted)
+			return ERR_CONFLICT;
+		return row->totals_ts <= known.totals_ts ? ERR_EXISTS : ERR_OK;
+	}
+}
+
+/* As DELETE: nothing is under way, all is counted. */
+static void run_still(struct request *request)
+{
+	struct space *space = request->space;
+	struct totals totals;
+
+	if (!request->call->msg->len) {
+		space->still_us = 0;
+		request_finish(request, ERR_OK);
+		return;
+	}
+	if (space->updates) {
+		wait_space(request);
+		return;
+	}
+	request->has_seq = false;
+	if (!request_resolved(request))
+		return;
+	if (!space_totals(space, &totals) || totals.rows > 0 || !knows_points(request)) {
+		request_finish(request, ERR_CONFLICT);
+		return;
+	}
+	space->still_us = reactor_now_us(request->rows->reactor) + BACKEND_STILL_S * 1000000ull;
+	request_finish(request, ERR_OK);
+}
+
+static void run_split(struct request *request)
+{
+	if (!is_point(request)) {
+		request_finish(request, ERR_BAD_REQUEST);
+		return;
+	}
+	if (!info_is_put(&request->space->info)) {
+		request_finish(request, ERR_NOT_FOUND);
+		return;
+	}
+	request->space->split_us = reactor_now_us(request->rows->reactor);
+	if (request->call->msg->stage == SPLIT_STILL) {
+		run_still(request);
+		return;
+	}
+	enum err err = split_allowed(request);
+	if (err)
+		request_finish(request, err == ERR_EXISTS ? ERR_OK : err);
 	else
 		change(request, ERR_OK);
 }
@@ -467,6 +667,7 @@ static void run_compare(struct request *request)
 	struct backend_reply *reply = &request->call->reply;
 	const struct space *space = request->space;
 	const struct info *info = &space->info;
+	struct totals totals;
 
 	if (!info->put_ts && !info->delete_ts) {
 		request_finish(request, ERR_NOT_FOUND);
@@ -474,6 +675,8 @@ static void run_compare(struct request *request)
 	}
 	if (!request_resolved(request))
 		return;
+	if (request->call->msg->op == BACKEND_DB_ROW_RANGE)
+		request->space->split_us = reactor_now_us(request->rows->reactor);
 	if (request->call->msg->op != BACKEND_DB_STATE) {
 		start_list(request);
 		return;
@@ -485,15 +688,16 @@ static void run_compare(struct request *request)
 	buf_char(&reply->path, 0);
 	buf_str(&reply->path, space->container ? space->container : "");
 	buf_add(&reply->path, "\0", 2); /* its NUL, and no object */
-	memcpy(reply->etag, space->now.hash, sizeof(reply->etag));
-	reply->size = space->now.rows;
+	space_totals(space, &totals);
+	memcpy(reply->etag, totals.hash, sizeof(reply->etag));
+	reply->size = totals.rows;
 	request_finish(request, reply->items.err);
 }
 
 static bool is_write(const struct backend_call *call)
 {
 	return call->msg->op < BACKEND_DB_HEAD || call->msg->op == BACKEND_DB_UPDATE ||
-	       call->msg->op == BACKEND_DB_MERGE;
+	       call->msg->op == BACKEND_DB_MERGE || call->msg->op == BACKEND_DB_SPLIT;
 }
 
 static void run_op(struct request *request)
@@ -519,6 +723,9 @@ static void run_op(struct request *request)
 		break;
 	case BACKEND_DB_FORGET:
 		forget_run(request);
+		break;
+	case BACKEND_DB_SPLIT:
+		run_split(request);
 		break;
 	case BACKEND_DB_STATE:
 	case BACKEND_DB_ROW_DIGEST:
@@ -560,14 +767,15 @@ static bool text_fits(const char *text)
 
 static bool brings_rows(const struct backend_msg *msg)
 {
-	return msg->op == BACKEND_DB_UPDATE || msg->op == BACKEND_DB_MERGE;
+	return msg->op == BACKEND_DB_UPDATE || msg->op == BACKEND_DB_MERGE ||
+	       msg->op == BACKEND_DB_SPLIT;
 }
 
 static bool is_known(const struct backend_msg *msg)
 {
 	return (msg->op >= BACKEND_DB_PUT && msg->op <= BACKEND_DB_ROWS) ||
 	       (msg->op >= BACKEND_DB_STATE && msg->op <= BACKEND_DB_ROW_RANGE) ||
-	       msg->op == BACKEND_DB_FORGET;
+	       msg->op == BACKEND_DB_FORGET || msg->op == BACKEND_DB_SPLIT;
 }
 
 static enum err check(const struct rows *rows, const struct backend_call *call)

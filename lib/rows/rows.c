@@ -112,6 +112,9 @@ static void rows_free(struct rows *rows)
 	store_close(rows->store);
 	buf_done(&rows->resolve.values);
 	buf_done(&rows->flush.payload);
+	buf_done(&rows->split.names);
+	buf_done(&rows->split.rows);
+	buf_done(&rows->split.payload);
 	buf_done(&rows->sweep.at);
 	buf_done(&rows->compact.from);
 	buf_done(&rows->compact.to);
@@ -138,6 +141,8 @@ enum err rows_open(const struct rows_config *config, struct rows **ret_rows)
 	list_init(&rows->blocked);
 	list_init(&rows->by_change);
 	list_init(&rows->by_age);
+	list_init(&rows->tails);
+	list_init(&rows->splits);
 	rows->queue_end = &rows->queue;
 	rows->tick.fire = on_tick;
 	rows->active.overlay = overlay_new(++rows->seed);
@@ -240,8 +245,8 @@ enum err rows_start(struct rows *rows, struct device *device)
 
 static bool is_busy(const struct rows *rows)
 {
-	return rows->active.born_us || rows->frozen.overlay || !list_empty(&rows->jobs) ||
-	       !list_empty(&rows->requests) || rows->broken ||
+	return rows->active.born_us || !list_empty(&rows->tails) || rows->frozen.overlay ||
+	       !list_empty(&rows->jobs) || !list_empty(&rows->requests) || rows->broken ||
 	       rows->compact.state == COMPACT_WAITING;
 }
 
@@ -278,6 +283,7 @@ void rows_pump(struct rows *rows)
 	drain_pump(rows);
 	if (!rows->failed)
 		sweep_pump(rows);
+	split_pump(rows);
 	set_tick(rows);
 }
 

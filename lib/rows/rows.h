@@ -31,6 +31,7 @@ struct rows_config {
 	size_t write_buffer;     /* of the store: 1 MiB */
 	unsigned idle_max;       /* databases kept in memory without need: 512 */
 	uint64_t reclaim_age;    /* ticks of 10 us after which tombstones go: 7 days */
+	uint64_t split_rows;     /* a container with more wants to be split; 0: none does */
 };
 
 /* Opens the store, creating it when it is not there. Next comes the device with the replay hook,
@@ -86,6 +87,18 @@ bool rows_next_report(struct rows *rows, struct rows_report *ret_report);
 /* Its fate: not ok, and it comes again 1 s later. Frees nothing. */
 void rows_reported(struct rows *rows, const struct rows_report *report, bool ok);
 void rows_report_done(struct rows_report *report);
+
+/* --- containers: those that should be split --- */
+
+struct rows_split {
+	char *account, *container; /* owned: rows_split_done */
+	uint64_t idle_us;          /* since somebody last worked at that */
+};
+
+/* The next container that has more rows than it should, or whose split is under way. False: there
+ * is none. */
+bool rows_next_split(struct rows *rows, struct rows_split *ret_split);
+void rows_split_done(struct rows_split *split);
 
 /* --- accounts: the deleted ones that still have rows --- */
 

@@ -39,7 +39,18 @@ struct space {
 	bool dirty, reporting;
 	uint64_t dirty_us, changed_us;
 	struct list by_change, by_age;
-	uint64_t holes; /* live rows removed from the store since it was last compacted */
+	uint64_t holes;    /* live rows removed from the store since it was last compacted */
+	uint64_t still_us; /* until then no row is taken */
+	uint64_t split_us; /* when somebody last worked at its split, or it became too large */
+	/* ranges, split.c: the rows behind a point are counted apart */
+	char *tail_after; /* owned; that point's name, NULL: none */
+	char *tail_to;    /* owned; they are counted up to here, NULL: all are */
+	char *touched; /* owned; the least name behind that which changed while more was counted */
+	struct totals tail; /* part of `now` */
+	uint64_t tail_seq;  /* changes with tail_after */
+	unsigned tail_step; /* rows to count at a time */
+	struct list tails;  /* rows->tails: there is something to count or to trim; counted */
+	struct list splits; /* rows->splits; counted */
 };
 
 /* That a generation changed a database. */
@@ -110,6 +121,22 @@ struct compact {
 	struct buf from, to; /* owned; store keys */
 };
 
+/* Counts what is behind a point, or takes away what moved: one slice at a time. */
+struct split {
+	struct job job;
+	bool busy;
+	struct space *space; /* counted */
+	struct list_source source;
+	struct backend_list list;
+	uint64_t seq;
+	struct buf names; /* owned; the marker */
+	struct buf rows;  /* owned */
+	struct totals sum;
+	struct device_append append;
+	struct buf payload;
+	enum err err;
+};
+
 struct merge;
 
 struct forget {
@@ -134,6 +161,7 @@ struct request {
 	bool has_seq;
 	struct list_source source;
 	struct list_gap gap;
+	char *cut;           /* owned; of the source */
 	struct merge *merge; /* owned; MERGE */
 	enum err err;
 };
@@ -160,6 +188,8 @@ struct rows {
 	struct sweep sweep;
 	struct compact compact;
 	struct forget forget;
+	struct split split;
+	struct list tails, splits;
 	struct list requests;  /* all */
 	struct list jobs;      /* refused by the pool */
 	struct list resolving; /* requests, by need_seq */
@@ -257,6 +287,15 @@ void forget_run(struct request *request);
 void forget_pump(struct rows *rows);
 void forget_drop(struct rows *rows);                           /* at close */
 enum err forget_now(struct rows *rows, const uint8_t key[16]); /* blocks: at replay only */
+
+/* split.c */
+void split_changed(struct space *space); /* its points may have */
+void split_recount(
+        struct space *space, const struct weight *old, const struct weight *new, const char *name);
+void split_watch(struct space *space);
+void split_pump(struct rows *rows);
+/* Without what moved; *ret_totals may be too much as long as that is not counted (false). */
+bool space_totals(const struct space *space, struct totals *ret_totals);
 
 /* report.c */
 void report_changed(struct space *space);

@@ -38,6 +38,11 @@ static void space_free(struct space *space)
 	list_remove(&space->idle);
 	list_remove(&space->by_change);
 	list_remove(&space->by_age);
+	list_remove(&space->splits);
+	list_remove(&space->tails);
+	free(space->tail_after);
+	free(space->tail_to);
+	free(space->touched);
 	info_done(&space->info);
 	free(space->account);
 	free(space->container);
@@ -56,6 +61,8 @@ struct space *space_get(struct rows *rows, const uint8_t key[16])
 		list_init(&space->waiting);
 		list_init(&space->by_change);
 		list_init(&space->by_age);
+		list_init(&space->splits);
+		list_init(&space->tails);
 		hash_insert(&rows->spaces, &space->node, key_hash(key));
 	} else if (space->refs == 0) {
 		list_remove(&space->idle);
@@ -151,6 +158,7 @@ static void load_done(struct job *job)
 		fail_waiting(space, load->err);
 	} else {
 		space->loaded = true;
+		split_changed(space);
 		report_changed(space);
 		space_wake(space);
 	}
@@ -180,6 +188,8 @@ enum err space_load_now(struct space *space)
 	if (!err && value.len)
 		err = decode(space, &value);
 	space->loaded = !err;
+	if (!err)
+		split_changed(space);
 	return err;
 }
 

@@ -354,6 +354,7 @@ static const uint16_t codes[ERR_COUNT] = {
         [ERR_CONFIG] = 28,
         [ERR_UNSUPPORTED] = 29,
         [ERR_CLOCK] = 30,
+        [ERR_MOVED] = 31,
 };
 
 uint16_t wire_err_code(enum err err)
@@ -453,6 +454,8 @@ static void database_fields(struct codec *c, struct backend_reply *reply)
 	policy(c, &reply->policy);
 	raw(c, reply->hash, sizeof(reply->hash));
 	reply_rows(c, &reply->rows);
+	if (c->version >= 3)
+		reply_rows(c, &reply->points);
 }
 
 static bool is_database(const struct backend_reply *reply)
@@ -463,7 +466,7 @@ static bool is_database(const struct backend_reply *reply)
 	for (unsigned p = 0; p < BACKEND_POLICIES; p++)
 		totals |= reply->count[p] || reply->bytes[p];
 	return totals || reply->put_ts || reply->delete_ts || reply->containers || reply->policy ||
-	       reply->rows.len || memcmp(reply->hash, none, sizeof(none)) != 0;
+	       reply->rows.len || reply->points.len || memcmp(reply->hash, none, sizeof(none)) != 0;
 }
 
 static bool has_drafts(const struct backend_reply *reply)
@@ -526,6 +529,7 @@ static void reply_done(struct backend_reply *reply)
 	buf_done(&reply->headers);
 	buf_done(&reply->path);
 	buf_done(&reply->rows);
+	buf_done(&reply->points);
 	buf_done(&reply->items);
 	bytes_unref(reply->body);
 }

@@ -34,7 +34,7 @@ static void turn(void)
 static void open_node(void)
 {
 	assert_int_equal(
-	        containerd_open(node.reactor, node.pool, node.dir, &node.containerd), ERR_OK);
+	        containerd_open(node.reactor, node.pool, node.dir, 0, &node.containerd), ERR_OK);
 	assert_int_equal(accountd_open(node.reactor, node.pool, node.dir, &node.accountd), ERR_OK);
 	rowlog_replay(&node.device, DEVICE_ROLE_CONTAINER, containerd_replay(node.containerd));
 	rowlog_replay(&node.device, DEVICE_ROLE_ACCOUNT, accountd_replay(node.accountd));
