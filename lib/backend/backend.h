@@ -262,7 +262,7 @@ struct backend_reply {
 	uint64_t drafts[BACKEND_DRAFTS]; /* that are there, the newest first; 0: no more */
 	/* DIGEST, KEYS: it came back empty and is being filled; it may have known more. */
 	bool filling;
-	struct buf points;               /* containers in ranges: see lib/backend/points.h; owned */
+	struct buf points; /* containers in ranges: see lib/backend/points.h; owned */
 };
 
 struct backend_call {
