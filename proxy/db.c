@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #define DEADLINE_MS 10000
+#define REST_US     500000 /* as Swift waits for the last replicas */
 
 static struct backend_msg *message(enum backend_op op, const char *account, const char *container)
 {
@@ -339,6 +340,9 @@ void db_write(struct fan *fan, struct request *request, enum backend_op op, cons
 	if (headers)
 		backend_msg_headers(msg, headers);
 	fan_ask(fan, &request->op, request->proxy, msg, &place, DEADLINE_MS);
+	/* Who reads there cannot tell which replica has the newer headers. */
+	if (request->proxy->backend->plain)
+		fan_wait_rest(fan, REST_US);
 }
 
 enum err db_outcome(const struct fan *fan, bool *ret_open)
@@ -347,7 +351,9 @@ enum err db_outcome(const struct fan *fan, bool *ret_open)
 	uint64_t ok = fan_mask(fan, fan->place, ERR_OK);
 	uint64_t exists = fan_mask(fan, fan->place, ERR_EXISTS);
 
-	*ret_open = false;
+	*ret_open = fan_waits(fan);
+	if (*ret_open)
+		return ERR_UNAVAILABLE;
 	if (place_met(fan->place, ok | exists))
 		return exists ? ERR_EXISTS : ERR_OK;
 	for (unsigned i = 0; i < COUNT_OF(sure); i++) {

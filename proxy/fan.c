@@ -30,6 +30,7 @@ static void init(struct fan *fan, struct op *op, struct proxy *proxy, unsigned c
 	fan->count = count;
 	fan->answered = 0;
 	fan->place = NULL;
+	fan->rest = (struct patience){0};
 	fan->hlc = proxy->cluster->hlc;
 	fan->calls = mem_zalloc(count * sizeof(*fan->calls));
 }
@@ -167,8 +168,19 @@ static void let_go(const struct fan *fan)
 	}
 }
 
+void fan_wait_rest(struct fan *fan, uint64_t us)
+{
+	patience_start_for(&fan->rest, fan->op, us);
+}
+
+bool fan_waits(const struct fan *fan)
+{
+	return fan_open(fan) && fan->rest.op && !fan->rest.over;
+}
+
 void fan_done(struct fan *fan)
 {
+	patience_done(&fan->rest);
 	if (fan_open(fan))
 		let_go(fan);
 	else

@@ -108,6 +108,19 @@ extern const struct limits limits_default; /* Swift's */
 
 /* --- fan.c: one message to several devices --- */
 
+/* How long a read waits for the replicas that would do, before it asks those that are left: one
+ * that hangs must not make its clients wait until the deadline. */
+#define PATIENCE_US 2000000
+
+struct patience {
+	struct timer timer;
+	struct op *op; /* woken when it is over */
+	bool over;
+};
+void patience_start(struct patience *patience, struct op *op);
+void patience_start_for(struct patience *patience, struct op *op, uint64_t us);
+void patience_done(struct patience *patience); /* harmless when never started */
+
 struct fan {
 	struct op *op;       /* woken at each answer */
 	struct proxy *proxy; /* borrowed */
@@ -115,6 +128,7 @@ struct fan {
 	struct backend_call *calls; /* owned */
 	struct place *place;        /* owned; NULL unless fan_ask started it */
 	struct hlc *hlc;            /* borrowed; sees the times in the answers */
+	struct patience rest;       /* with those that are not needed; see fan_wait_rest */
 };
 
 /* Sends msg (moved) to each device. deadline_ms bounds every call. */
@@ -126,6 +140,9 @@ void fan_start_each(struct fan *fan, struct op *op, struct proxy *proxy, struct 
 /* The same to all devices of the place, which the message is addressed to. */
 void fan_ask(struct fan *fan, struct op *op, struct proxy *proxy, struct backend_msg *msg,
         const struct place *place, unsigned deadline_ms);
+/* From here on, for so long at most, it waits for all: fan_waits says so. */
+void fan_wait_rest(struct fan *fan, uint64_t us);
+bool fan_waits(const struct fan *fan);
 /* Have enough devices (of the fan_ask) said so? */
 bool fan_says(const struct fan *fan, enum err err);
 bool fan_knows(const struct fan *fan); /* ERR_OK or ERR_NOT_FOUND */
@@ -144,19 +161,6 @@ static inline bool fan_open(const struct fan *fan)
 /* Lets go of calls that were not answered: their operation no longer waits for them. Harmless on a
  * fan never started. */
 void fan_done(struct fan *fan);
-
-/* How long a read waits for the replicas that would do, before it asks those that are left: one
- * that hangs must not make its clients wait until the deadline. */
-#define PATIENCE_US 2000000
-
-struct patience {
-	struct timer timer;
-	struct op *op; /* woken when it is over */
-	bool over;
-};
-void patience_start(struct patience *patience, struct op *op);
-void patience_start_for(struct patience *patience, struct op *op, uint64_t us);
-void patience_done(struct patience *patience); /* harmless when never started */
 
 /* --- placement --- */
 

@@ -25,7 +25,8 @@ log_level = WARNING
 pipeline = {kind}-server
 [app:{kind}-server]
 use = egg:swift#{kind}
-{more}
+[{kind}-replicator]
+[{kind}-updater]
 """
 PROXY = """[DEFAULT]
 bind_ip = 127.0.0.1
@@ -112,8 +113,7 @@ class SwiftServers:
             self.ring_builder(builder, "rebalance")
         for n in range(nodes):
             for kind in ("account", "container", "object"):
-                self.write("%s%d" % (kind, n), SERVER, port=self.ports[kind, n], n=n, kind=kind,
-                           more="")
+                self.write("%s%d" % (kind, n), SERVER, port=self.ports[kind, n], n=n, kind=kind)
                 self.start(kind, n)
         for at in self.ports:
             wait_for(lambda p=self.ports[at]: answers(p), 180)

@@ -281,8 +281,10 @@ def test_one_node_down(servers, ours, swifts):
     assert ours("GET", name + "/big", 200).content == body
     ours("GET", name + "/o0", 404)
     assert ours.names(name) == want
+    servers.daemon("object", "updater")
     servers.daemon("container", "replicator")
-    assert swifts.names(name) == want
+    # What was refused for want of a majority may be there or not: one server had taken it.
+    assert [n for n in swifts.names(name) if n != "lonely"] == want
 
 
 def test_conf_that_does_not_fit(servers, tmp_path):
