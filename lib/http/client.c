@@ -306,7 +306,6 @@ static enum err outcome(const struct exchange *x, CURLcode code)
 	case CURLE_SEND_ERROR:
 		return x->status >= 400 ? ERR_OK : ERR_UNAVAILABLE;
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		return ERR_BAD_REQUEST;
 	default:
 		return ERR_UNAVAILABLE;

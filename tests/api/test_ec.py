@@ -388,3 +388,19 @@ def test_up_with_a_coded_policy(tmp_path):
                                check=False).returncode == 2
     finally:
         cloud.close()
+
+
+def test_what_is_brought_keeps_its_time(ec):
+    cloud, user = ec
+    admin = User(cloud, "admin:admin", "admin")
+    stamp = {"X-Cairn-Timestamp": "1600000000.12345"}
+    for size in 100, 100000, 5 << 20:
+        path, body = "/e/brought-%d" % size, data("brought", size)
+        assert admin.request("PUT", path, user.storage, headers=stamp, data=body).status_code == 201
+        check(user, path[3:], body)
+        assert user.request("HEAD", path).headers["X-Timestamp"] == stamp["X-Cairn-Timestamp"]
+        assert admin.request("PUT", path, user.storage, headers=stamp, data=b"x" * size).status_code == 202
+        check(user, path[3:], body)
+        put(user, path[3:], body[::-1])
+        assert admin.request("PUT", path, user.storage, headers=stamp, data=body).status_code == 202
+        check(user, path[3:], body[::-1])
