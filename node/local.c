@@ -33,6 +33,23 @@ static struct node_reactor *here(struct node *node)
 	return &node->reactors[i];
 }
 
+/* What only clients' requests lead to. */
+static bool is_for_client(const struct backend_msg *msg)
+{
+	switch (msg->op) {
+	case BACKEND_OBJECT_VERSION:
+		return msg->object; /* a handoff asks by the key */
+	case BACKEND_OBJECT_STAGE:
+	case BACKEND_OBJECT_POST:
+	case BACKEND_OBJECT_GRANT:
+	case BACKEND_DB_HEAD:
+	case BACKEND_DB_UPDATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void handle(struct task *task)
 {
 	struct local_call *call = CONTAINER_OF(task, struct local_call, inner.task);
@@ -41,6 +58,8 @@ static void handle(struct task *task)
 	uint64_t deadline_us = call->inner.deadline_us;
 
 	call->filling = atomic_load_explicit(&device->filling, memory_order_relaxed);
+	if (is_for_client(call->inner.msg))
+		device->asked_us = reactor_now_us(reactor_current());
 	if (deadline_us && reactor_now_us(reactor_current()) >= deadline_us)
 		backend_finish(&call->inner, ERR_DEADLINE); /* nobody waits for it any more */
 	else if (!device->ready)

@@ -79,6 +79,7 @@ struct node_device {
 	atomic_bool filling;
 	uint64_t filling_ts; /* what is older must be here before it counts */
 	struct work knowing;
+	uint64_t asked_us; /* when a client was last at work with it; its reactor's */
 	/* For other threads, once a second. */
 	struct {
 		atomic_uint_least64_t up, objects, used, live, max, unsettled, corrupt, batches,

@@ -12,6 +12,7 @@
 #include "lib/log/log.h"
 #include "node/handoff.h"
 #include "node/handoff_db.h"
+#include "node/pace.h"
 #include "node/reconcile.h"
 #include "proxy/repair.h"
 #include <stdlib.h>
@@ -28,6 +29,8 @@
 #define FAILURES_MAX 16 /* pushes to one peer that failed in a row: it has to wait */
 
 #define SOON_US  1000000
+#define LEFT_US  100        /* and so much later for each that others are bringing */
+#define BUSY_US  2000000    /* so long after the last of them clients are at work */
 #define START_US 10000000   /* at most, until the first round */
 #define NOBODY   UINT32_MAX /* in place of a peer: partitions we are no primary of */
 
@@ -104,8 +107,14 @@ struct replicator {
 	uint64_t chunk_from;
 	uint32_t *doubted; /* owned */
 	unsigned doubted_count, doubted_cap;
-	/* What another primary is nearer to bring is left to it, every other round. */
-	bool leaves, left, left_last[TARGETS], left_any;
+	/* What another primary is nearer to bring is left to it, as long as that gets less from
+	 * round to round. */
+	bool leaves, stalled[TARGETS];
+	uint64_t left, left_last[TARGETS], left_all;
+	/* While clients are at work too. */
+	struct pace pace;
+	struct timer turn;                            /* of the next push */
+	uint64_t push_us[PUSHES], handoff_us[PUSHES]; /* when they began */
 };
 
 static struct replicator *replicator_of(struct op *op)
@@ -221,7 +230,8 @@ static enum step replicate_wait(struct op *op)
 		return op_go(op, WAIT);
 	r->began_wall_us = env->wall_us(env);
 	r->differences = r->parts_differ = 0;
-	r->lagging = r->left_any = false;
+	r->lagging = false;
+	r->left_all = 0;
 	r->target = 0;
 	return op_go(op, TARGET);
 }
@@ -247,11 +257,12 @@ static enum step end_round(struct replicator *r)
 		log_info("replicated", "device=%u differences=%llu lagging=%d", d->id,
 		        (unsigned long long)r->differences, r->lagging);
 	/* What is left to others, or was just brought, is looked at again soon. */
-	bool soon = r->left_any || (r->differences && !r->lagging) || is_filling(r);
+	bool soon = r->left_all || (r->differences && !r->lagging) || is_filling(r);
+	uint64_t soon_us = SOON_US + r->left_all * LEFT_US;
 	if (is_filling(r) && all_filled(r))
 		node_filling_end(d);
 	uint64_t pause = pause_us(r);
-	r->next_us = now_us(r) + (soon && pause > SOON_US ? SOON_US : pause);
+	r->next_us = now_us(r) + (soon && pause > soon_us ? soon_us : pause);
 	return op_go(&r->op, WAIT);
 }
 
@@ -308,8 +319,8 @@ static enum step replicate_target(struct op *op)
 	r->fills = true;
 	r->doubted_count = 0;
 	r->unsure = false;
-	r->leaves = !r->left_last[r->target] && !is_filling(r);
-	r->left = false;
+	r->leaves = !r->stalled[r->target] && !is_filling(r);
+	r->left = 0;
 	return op_go(op, CHUNK);
 }
 
@@ -329,8 +340,10 @@ static enum step end_target(struct replicator *r)
 	if (!r->unsure)
 		tell_agreed(r, true);
 	r->lagging |= r->unsure;
+	r->stalled[r->target] =
+	        r->left && r->left_last[r->target] && r->left >= r->left_last[r->target];
 	r->left_last[r->target] = r->left;
-	r->left_any |= r->left;
+	r->left_all += r->left;
 	r->target++;
 	return op_go(&r->op, TARGET);
 }
@@ -549,7 +562,7 @@ static void add_change(struct replicator *r, const struct backend_key *version, 
 }
 
 /* Of the primaries but the peer, the first brings it what it lacks. When that one lacks it too, or
- * is away, the others do a round later. */
+ * is away, the others do some rounds later. */
 static bool is_left(struct replicator *r, const uint8_t key[16])
 {
 	struct place place;
@@ -562,7 +575,8 @@ static bool is_left(struct replicator *r, const uint8_t key[16])
 		i++;
 	if (i == place.count || place.devices[i] == r->device->id)
 		return false;
-	r->left = r->unsure = true;
+	r->left++;
+	r->unsure = true;
 	return true;
 }
 
@@ -691,6 +705,19 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 	atomic_fetch_add(&d->seen.push_errors, 1);
 }
 
+static bool is_paced(const struct replicator *r)
+{
+	uint64_t asked_us = r->device->asked_us;
+
+	return asked_us && now_us(r) < asked_us + BUSY_US;
+}
+
+static void has_ended(struct replicator *r, uint64_t began_us)
+{
+	if (is_paced(r))
+		pace_end(&r->pace, now_us(r), now_us(r) - began_us);
+}
+
 static unsigned collect_pushed(struct replicator *r)
 {
 	unsigned busy = 0;
@@ -704,6 +731,7 @@ static unsigned collect_pushed(struct replicator *r)
 			continue;
 		}
 		repair_unref(TAKE(r->pushes[i]));
+		has_ended(r, r->push_us[i]);
 		pushed(r, err, 1);
 	}
 	return busy;
@@ -741,9 +769,32 @@ static unsigned collect_handoffs(struct replicator *r)
 			continue;
 		}
 		handoff_unref(TAKE(r->handoffs[i]));
+		has_ended(r, r->handoff_us[i]);
 		pushed(r, err, 1);
 	}
 	return busy;
+}
+
+static void on_turn(struct timer *timer)
+{
+	op_wake(&CONTAINER_OF(timer, struct replicator, turn)->op);
+}
+
+/* One more now? Else it is looked at again when its turn comes. */
+static bool may_push(struct replicator *r, uint64_t *ret_began_us)
+{
+	uint64_t now = now_us(r), next = pace_next_us(&r->pace, now);
+
+	*ret_began_us = now;
+	if (!is_paced(r))
+		return true;
+	if (next > now) {
+		r->turn.fire = on_turn;
+		timer_set(r->op.reactor, &r->turn, next - now);
+		return false;
+	}
+	pace_begin(&r->pace, now);
+	return true;
 }
 
 /* One at a time while others wait clearly longer for this disk than they would alone. */
@@ -793,6 +844,8 @@ static unsigned push_strays(struct replicator *r)
 	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->handoffs[i])
 			continue;
+		if (!may_push(r, &r->handoff_us[i]))
+			break;
 		const struct change *c = &r->changes[r->change_at++];
 		r->handoffs[i] =
 		        handoff_start(r->proxy, &r->op, r->target, &c->version, r->device->id);
@@ -808,6 +861,8 @@ static unsigned push_objects(struct replicator *r)
 	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->pushes[i])
 			continue;
+		if (!may_push(r, &r->push_us[i]))
+			break;
 		const struct change *c = &r->changes[r->change_at++];
 		r->pushes[i] = repair_push(
 		        r->proxy, &r->op, r->target, &c->version, c->part, r->device->id, r->peer);
@@ -848,8 +903,8 @@ static enum step replicate_push(struct op *op)
 
 	if (!gives_up)
 		busy += start_pushes(r);
-	if (busy)
-		return STEP_WAIT;
+	if (busy || (!gives_up && r->change_at < r->change_count))
+		return STEP_WAIT; /* for one that ends, or for the next one's turn */
 	if (gives_up)
 		return leave_peer(r);
 	r->change_count = r->change_at = 0;
@@ -870,6 +925,7 @@ static void release(struct op *op)
 {
 	struct replicator *r = replicator_of(op);
 
+	timer_cancel(r->op.reactor, &r->turn);
 	fan_done(&r->fan);
 	free(r->pairs);
 	free(r->digests.items);

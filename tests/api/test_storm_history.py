@@ -36,6 +36,7 @@ def read(a, b, value):
     [create(0, 4, 1), create(1, 5, 2, False)],
     [delete(0, 1, False), put(2, 3, 1, None), delete(4, 5, True)],
     [delete(0, 1, None), put(2, 3, 1)],
+    [put(0, 1, 1, None), read(2, 4, 1), delete(2, 5, False)],
     [put(0, 1, n, None) for n in range(30)] + [read(2, 3, 7), read(4, 5, 12)],
 ])
 def test_what_one_order_explains(ops):

@@ -16,6 +16,7 @@ class Op:
     end: float = math.inf  # known outcome: of the answer. Unknown: it cannot happen later
     value: object = None  # put, create: what was written; read: what was found
     done: object = None  # True: it happened; False: it was refused (create: there was one; delete: none); None: unknown
+    unsure: frozenset = frozenset()  # a delete that found nothing may have missed these: they were on few replicas
     listed: bool = True  # its row, too, was on its way to a listing at once
     note: str = ""
 
@@ -36,7 +37,7 @@ def after(state, op):
         return (op.value,) if state is None else ()
     if op.done is None or op.done:
         return (None,)  # a replica that lagged behind may have had what it says it deleted
-    return (None,) if state is None else ()
+    return (None,) if state is None or state in op.unsure else ()
 
 
 class Register:
@@ -92,9 +93,11 @@ class Register:
 def check_object(ops):
     """(the first operation that nothing explains or None, the values that may be there at the end)"""
     events = []
+    unsure = frozenset(op.value for op in ops if op.done is None and op.kind in (PUT, CREATE))
     for i, op in enumerate(ops):
         if op.kind == READ and op.done is None:
             continue
+        op.unsure = unsure
         events.append((op.begin, 0, i))
         if op.done is not None:
             events.append((op.end, 1, i))
