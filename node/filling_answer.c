@@ -13,6 +13,7 @@ bool node_filling_refuses(enum backend_op op)
 	case BACKEND_DB_HEAD:
 	case BACKEND_DB_LIST:
 	case BACKEND_DB_ROWS:
+	case BACKEND_DB_SPLIT:
 		return true;
 	default:
 		return false;
@@ -23,8 +24,11 @@ void node_filling_answer(const struct backend_msg *msg, struct backend_reply *re
 {
 	switch (msg->op) {
 	case BACKEND_OBJECT_DELETE: /* that there was nothing, */
-	case BACKEND_DB_UPDATE:     /* no such container, */
 		if (reply->err == ERR_NOT_FOUND)
+			reply->err = ERR_UNAVAILABLE;
+		return;
+	case BACKEND_DB_UPDATE: /* that there is no such container, or that rows belong here, */
+		if (reply->err == ERR_OK || reply->err == ERR_NOT_FOUND)
 			reply->err = ERR_UNAVAILABLE;
 		return;
 	case BACKEND_DB_PUT: /* and that it is new, it cannot know */

@@ -189,6 +189,9 @@ static void a_device_that_is_filled_says_nothing_of_what_it_lacks(void **state)
 	        {BACKEND_OBJECT_DELETE, ERR_OK, ERR_OK, true},
 	        {BACKEND_OBJECT_DELETE, ERR_NOT_FOUND, ERR_UNAVAILABLE, true},
 	        {BACKEND_OBJECT_DIGEST, ERR_OK, ERR_OK, true},
+	        {BACKEND_DB_UPDATE, ERR_OK, ERR_UNAVAILABLE, true},
+	        {BACKEND_DB_UPDATE, ERR_CONFLICT, ERR_CONFLICT, true},
+	        {BACKEND_DB_SPLIT, ERR_OK, ERR_UNAVAILABLE, false},
 	};
 
 	(void)state;
