@@ -492,7 +492,7 @@ static void reply_fields(struct codec *c, struct backend_reply *reply, uint64_t 
 	u16(c, &code);
 	if (!c->out)
 		reply->err = wire_err_from(code);
-	flags(c, bits, COUNT_OF(bits));
+	flags(c, bits, COUNT_OF(bits) - (c->version < 3)); /* before, nobody was filled */
 	if (c->version >= 2)
 		u64(c, worked_us);
 	u64(c, &reply->ts);

@@ -276,6 +276,7 @@ static void a_reply_comes_back_as_it_was(void **state)
 				buf_add(&back.points, replies[i]->points.data,
 				        replies[i]->points.len);
 			same_reply(replies[i], &back);
+			assert_int_equal(back.filling, version >= 3 && replies[i]->filling);
 			assert_int_equal(worked_us, version >= 2 ? 1234 : 0);
 			reply_free(&back);
 		}
