@@ -417,7 +417,8 @@ static bool route(
 	ret_route->spot = (struct swift_spot){.ip = m->ip,
 	        .device = m->name,
 	        .port = m->port,
-	        .partition = ring_partition(ring_set_newest(rings), msg->key)};
+	        .partition = ring_partition(ring_set_newest(rings), msg->key),
+	        .next_part_power = ring_next_part_power(ring_set_newest(rings))};
 	if (swift_tells(msg))
 		tell(node, msg, device, ret_route);
 	return true;

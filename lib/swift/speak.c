@@ -207,6 +207,8 @@ static void add_object(
 	char etag[33];
 
 	add_u64(headers, "X-Backend-Storage-Policy-Index", msg->policy);
+	if (route->spot.next_part_power)
+		add_u64(headers, "X-Backend-Next-Part-Power", route->spot.next_part_power);
 	if (msg->op == BACKEND_OBJECT_GET || msg->op == BACKEND_OBJECT_READ)
 		add_range(headers, msg);
 	if (msg->op == BACKEND_OBJECT_PUT && !msg->stage) {

@@ -11,6 +11,7 @@ struct swift_spot {
 	const char *ip, *device; /* borrowed */
 	uint32_t port;
 	uint64_t partition;
+	unsigned next_part_power; /* while it is being increased, or 0 */
 };
 
 /* Servers that the addressed one tells of its change: a container's, an account's. Lists with

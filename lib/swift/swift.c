@@ -34,6 +34,7 @@ struct swift {
 	bool stopping;        /* under lock */
 	struct list questions, uploads, downloads;
 	uint64_t next_handle, swept_us;
+	unsigned strange; /* downloads to be cut off */
 };
 
 /* A call on its way. */
@@ -75,6 +76,7 @@ struct download {
 	struct buf spare;    /* came after the piece was full */
 	uint64_t next, end;  /* of the object: first byte not handed out; where it stops */
 	bool known, good, paused, ended;
+	bool strange; /* bytes come that are not what was asked for */
 };
 
 static uint64_t now_us(void)
@@ -461,6 +463,11 @@ static bool take_bytes(struct exchange *x, const void *data, size_t len)
 {
 	struct download *d = x->owner;
 
+	if (!d->known && x->status / 100 == 2) {
+		d->swift->strange += !d->strange;
+		d->strange = true;
+		return false;
+	}
 	if (!d->known)
 		return true;
 	if (!d->job) {
@@ -531,7 +538,7 @@ static void fetch(struct download *d)
 	        .done = on_downloaded,
 	        .owner = d,
 	};
-	d->known = d->good = d->paused = d->ended = false;
+	d->known = d->good = d->paused = d->ended = d->strange = false;
 	atomic_fetch_add(&d->swift->stats.asked, 1);
 	enum err err = exchange_start(d->swift->client, &d->x);
 	if (err) {
@@ -691,6 +698,20 @@ static void sweep_downloads(struct swift *s, uint64_t now)
 	}
 }
 
+/* Their bytes may be many: nothing may be stopped from within a callback. */
+static void cut_off_strange(struct swift *s)
+{
+	LIST_EACH_SAFE (node, &s->downloads) {
+		struct download *d = LIST_ENTRY(node, struct download, link);
+		if (!d->strange)
+			continue;
+		if (d->job)
+			finish(TAKE(d->job), ERR_IO);
+		free_download(d);
+	}
+	s->strange = 0;
+}
+
 /* Moves what came in; false: the thread is to end. */
 static bool take_incoming(struct swift *s, struct list *ret_jobs)
 {
@@ -718,6 +739,8 @@ static void *run(void *arg)
 			sweep_downloads(s, now);
 		}
 		client_turn(s->client, TICK_MS);
+		if (s->strange)
+			cut_off_strange(s);
 	}
 	bytes_cache_drop();
 	return NULL;
