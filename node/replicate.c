@@ -2,8 +2,9 @@
  *
  *   wait -> target -> (chunk -> (peer -> (ask -> answer (-> push))*)*)* -> target ... -> wait
  *
- * A chunk is some partitions and the peers we share them with. A peer and we are asked for digests
- * of all that is shared, then of parts of what differed, and, where a part is small, for its keys.
+ * A chunk is some partitions and the peers we share them with. Each peer and we are asked for
+ * digests of all that is shared; then, peer by peer, of parts of what differed, and, where a part
+ * is small, for its keys.
  * Objects that we have newer are pushed; databases that differ are reconciled (reconcile.c). */
 #include "node/replicate.h"
 
@@ -52,6 +53,11 @@ struct range {
 	uint8_t bits;
 };
 
+struct found {
+	uint32_t peer;
+	struct range range;
+};
+
 struct ranges {
 	struct range *items; /* owned */
 	uint32_t count, cap;
@@ -79,9 +85,13 @@ struct replicator {
 	unsigned bits;
 	bool unsure; /* as lagging, of this target */
 	bool yielded;
-	/* a chunk, by peer */
+	/* a chunk, by peer: all are asked for digests first, so that it is known how much there is
+	 * to do before any of it is done */
 	struct pair *pairs; /* owned */
 	uint32_t pair_count, pair_cap, pair_at;
+	bool surveys;
+	struct found *found; /* owned; what differs */
+	uint32_t found_count, found_cap, found_at;
 	/* a peer */
 	uint32_t peer;
 	unsigned failures;
@@ -401,7 +411,8 @@ static enum step replicate_chunk(struct op *op)
 	}
 	if (r->part == r->parts)
 		return end_target(r);
-	r->pair_count = r->pair_at = 0;
+	r->pair_count = r->pair_at = r->found_count = r->found_at = 0;
+	r->surveys = true;
 	for (unsigned i = 0; i < CHUNK_PARTS && r->part < r->parts; i++)
 		look_up(r, r->part++);
 	if (r->pair_count)
@@ -411,31 +422,51 @@ static enum step replicate_chunk(struct op *op)
 
 /* --- one peer --- */
 
-static void add_range(
-        struct ranges *ranges, uint64_t prefix, unsigned bits, uint64_t count, uint64_t lacks)
+static void add_range(struct ranges *ranges, const struct range *range)
 {
 	if (ranges->count == ranges->cap) {
 		ranges->cap = ranges->cap ? 2 * ranges->cap : 256;
 		ranges->items = mem_realloc(ranges->items, ranges->cap * sizeof(*ranges->items));
 	}
-	ranges->items[ranges->count++] = (struct range){
-	        .prefix = prefix,
-	        .bits = (uint8_t)bits,
-	        .count = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX,
-	        .lacks = lacks < UINT32_MAX ? (uint32_t)lacks : UINT32_MAX,
-	};
+	ranges->items[ranges->count++] = *range;
+}
+
+static void add_found(struct replicator *r, const struct range *range)
+{
+	if (r->found_count == r->found_cap) {
+		r->found_cap = r->found_cap ? 2 * r->found_cap : 256;
+		r->found = mem_realloc(r->found, r->found_cap * sizeof(*r->found));
+	}
+	r->found[r->found_count++] = (struct found){r->peer, *range};
+}
+
+/* It differs: its keys are asked for where they are few, else the digests of its parts. */
+static void look_closer(struct replicator *r, const struct range *range)
+{
+	bool small = range->count <= KEYS_EASY || range->bits + FAN_OUT > 64;
+
+	add_range(small ? &r->keys : &r->digests, range);
 }
 
 static enum step replicate_peer(struct op *op)
 {
 	struct replicator *r = replicator_of(op);
 
-	if (r->pair_at == r->pair_count)
+	if (r->surveys && r->pair_at < r->pair_count) {
+		r->peer = r->pairs[r->pair_at].peer;
+		while (r->pair_at < r->pair_count && r->pairs[r->pair_at].peer == r->peer)
+			add_range(&r->digests,
+			        &(struct range){.prefix = r->pairs[r->pair_at++].prefix,
+			                .bits = (uint8_t)r->bits});
+		return op_go(op, ASK);
+	}
+	r->surveys = false;
+	if (r->found_at == r->found_count)
 		return op_go(op, CHUNK);
-	r->peer = r->pairs[r->pair_at].peer;
+	r->peer = r->found[r->found_at].peer;
 	r->failures = 0;
-	while (r->pair_at < r->pair_count && r->pairs[r->pair_at].peer == r->peer)
-		add_range(&r->digests, r->pairs[r->pair_at++].prefix, r->bits, 0, 0);
+	for (; r->found_at < r->found_count && r->found[r->found_at].peer == r->peer; r->found_at++)
+		look_closer(r, &r->found[r->found_at].range);
 	return op_go(op, ASK);
 }
 
@@ -447,6 +478,8 @@ static enum step leave_peer(struct replicator *r)
 	r->lagging = true;
 	r->unsure |= r->peer != NOBODY;
 	r->digests.count = r->keys.count = 0;
+	while (r->surveys && r->found_count && r->found[r->found_count - 1].peer == r->peer)
+		r->found_count--;
 	r->change_count = r->change_at = 0;
 	return op_go(&r->op, PEER);
 }
@@ -523,6 +556,11 @@ static enum step replicate_ask(struct op *op)
 
 /* --- answers --- */
 
+static uint32_t at_least_one(uint64_t n)
+{
+	return n == 0 ? 1 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 /* theirs NULL: nobody has anything. */
 static bool take_digests(struct replicator *r, const struct buf *ours, const struct buf *theirs)
 {
@@ -544,10 +582,15 @@ static bool take_digests(struct replicator *r, const struct buf *ours, const str
 			continue;
 		uint64_t most = a.count > b.count ? a.count : b.count;
 		uint64_t lacks = most - (a.count < b.count ? a.count : b.count);
-		bool small = most <= KEYS_EASY || bits + FAN_OUT > 64;
+		const struct range range = {.prefix = prefix,
+		        .bits = (uint8_t)bits,
+		        .count = at_least_one(most),
+		        .lacks = at_least_one(lacks)};
 		r->parts_differ += bits == r->bits;
-		add_range(small ? &r->keys : &r->digests, prefix, bits, most ? most : 1,
-		        lacks ? lacks : 1);
+		if (r->surveys)
+			add_found(r, &range);
+		else
+			look_closer(r, &range);
 	}
 	return true;
 }
@@ -931,6 +974,7 @@ static void release(struct op *op)
 	free(r->digests.items);
 	free(r->keys.items);
 	free(r->changes);
+	free(r->found);
 	free(r->doubted);
 	free(r);
 }
@@ -955,8 +999,11 @@ void replicate_snapshot(struct replicator *r)
 	r->rate = (r->rate * 3 + (double)(pushed - r->pushed_before)) / 4;
 	r->pushed_before = pushed;
 	atomic_store(&d->seen.push_rate, (uint64_t)(r->rate + 0.5));
-	atomic_store(&d->seen.waiting,
-	        lacking(&r->digests) + lacking(&r->keys) + (r->change_count - r->change_at));
+	uint64_t waiting =
+	        lacking(&r->digests) + lacking(&r->keys) + r->change_count - r->change_at;
+	for (uint32_t i = r->found_at; i < r->found_count; i++)
+		waiting += r->found[i].range.lacks;
+	atomic_store(&d->seen.waiting, waiting);
 	if (r->parts_differ > atomic_load(&d->seen.parts_differ))
 		atomic_store(&d->seen.parts_differ, r->parts_differ);
 }
