@@ -5,6 +5,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "proxy/commit.h"
+#include "proxy/drop.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +26,10 @@ struct reaper {
 	size_t container_at, object_at;
 	struct backend_row container, object;
 	struct info_fetch facts;
+	struct ranged list;
+	struct drop drop;
 	struct commit commit;
-	bool finding, found, committing;
+	bool finding, found, committing, listing;
 };
 
 static struct reaper *reaper_of(struct op *op)
@@ -85,12 +88,12 @@ static enum step reaper_find(struct op *op)
 	return op_go(op, is_ours(r, r->account) ? CONTAINERS : FIND);
 }
 
-static void send(struct reaper *r, struct backend_msg *msg, const char *container)
+static void send(struct reaper *r, struct backend_msg *msg)
 {
 	const struct cluster *c = r->proxy->cluster;
 	struct place place;
 
-	proxy_place(c, 0, r->account, container, NULL, &place);
+	proxy_place(c, 0, r->account, NULL, NULL, &place);
 	fan_ask(&r->fan, &r->op, r->proxy, msg, &place, DEADLINE_MS);
 }
 
@@ -115,7 +118,7 @@ static enum step reaper_containers(struct op *op)
 	struct reaper *r = reaper_of(op);
 
 	if (!r->fan.count) {
-		send(r, accountd_reap_list(r->account, NULL, PAGE), NULL);
+		send(r, accountd_reap_list(r->account, NULL, PAGE));
 		return STEP_WAIT;
 	}
 	if (fan_open(&r->fan))
@@ -152,17 +155,24 @@ static enum step reaper_objects(struct op *op)
 {
 	struct reaper *r = reaper_of(op);
 
-	if (!r->fan.count) {
-		struct backend_msg *msg = backend_msg_new(BACKEND_DB_LIST, BACKEND_CONTAINER);
-		backend_msg_path(msg, r->account, r->container.name, NULL);
-		msg->list.limit = PAGE;
-		send(r, msg, r->container.name);
-		return STEP_WAIT;
+	if (!r->listing) {
+		r->listing = true;
+		r->list = (struct ranged){.root = {.op = op,
+		                                  .proxy = r->proxy,
+		                                  .account = r->account,
+		                                  .container = r->container.name}};
 	}
-	if (fan_open(&r->fan))
+	if (!ranged_rows(&r->list, &(struct backend_list){.limit = PAGE}))
 		return STEP_WAIT;
-	take_rows(&r->fan, &r->objects, &r->object_at);
-	fan_done(&r->fan);
+	r->listing = false;
+	enum err err = r->list.err;
+	buf_reset(&r->objects);
+	r->object_at = 0;
+	if (!err)
+		buf_add(&r->objects, r->list.root.rows->data, r->list.root.rows->len);
+	ranged_done(&r->list);
+	if (err && err != ERR_NOT_FOUND)
+		return op_go(op, CONTAINER);
 	return op_go(op, r->objects.len ? DELETE : DROP);
 }
 
@@ -195,17 +205,17 @@ static enum step reaper_drop(struct op *op)
 {
 	struct reaper *r = reaper_of(op);
 
-	if (!r->fan.count) {
-		struct backend_msg *msg = backend_msg_new(BACKEND_DB_DELETE, BACKEND_CONTAINER);
-		backend_msg_path(msg, r->account, r->container.name, NULL);
-		msg->ts = hlc_now(r->proxy->cluster->hlc);
-		send(r, msg, r->container.name);
-		return STEP_WAIT;
+	if (!r->drop.ts) {
+		r->drop.ts = hlc_now(r->proxy->cluster->hlc);
+		r->drop.read.root = (struct db_read){.op = op,
+		        .proxy = r->proxy,
+		        .account = r->account,
+		        .container = r->container.name};
 	}
-	if (fan_open(&r->fan))
+	if (!drop_ready(&r->drop))
 		return STEP_WAIT;
-	bool dropped = fan_knows(&r->fan);
-	fan_done(&r->fan);
+	bool dropped = !r->drop.err || r->drop.err == ERR_NOT_FOUND;
+	drop_done(&r->drop);
 	info_changed(r->proxy->cluster, r->account, r->container.name);
 	return op_go(op, dropped ? FORGET : CONTAINER);
 }
@@ -215,10 +225,8 @@ static enum step reaper_forget(struct op *op)
 	struct reaper *r = reaper_of(op);
 
 	if (!r->fan.count) {
-		send(r,
-		        accountd_reap_row(
-		                r->account, &r->container, hlc_now(r->proxy->cluster->hlc)),
-		        NULL);
+		send(r, accountd_reap_row(
+		                r->account, &r->container, hlc_now(r->proxy->cluster->hlc)));
 		return STEP_WAIT;
 	}
 	if (fan_open(&r->fan))
@@ -235,7 +243,7 @@ static const struct op_state states[] = {
         [CONTAINERS] = {"containers", reaper_containers, TO(CONTAINER), 0},
         [CONTAINER] = {"container", reaper_container, TO(FACTS) | TO(FIND), 0},
         [FACTS] = {"facts", reaper_facts, TO(OBJECTS) | TO(FORGET) | TO(CONTAINER), 0},
-        [OBJECTS] = {"objects", reaper_objects, TO(DELETE) | TO(DROP), 0},
+        [OBJECTS] = {"objects", reaper_objects, TO(DELETE) | TO(DROP) | TO(CONTAINER), 0},
         [DELETE] = {"delete", reaper_delete, TO(OBJECTS) | TO(CONTAINER), 0},
         [DROP] = {"drop", reaper_drop, TO(FORGET) | TO(CONTAINER), 0},
         [FORGET] = {"forget", reaper_forget, TO(CONTAINER), 0},

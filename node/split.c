@@ -21,14 +21,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAUSE_MS     500
-#define DEADLINE_MS  10000
-#define LOOKS        16       /* at what does not concern us, in one go */
-#define TAKE_OVER_US 15000000 /* without progress, for each primary before us */
-#define PAGE         1000
-#define PIECES       64 /* of rows, to find the middle */
-#define PIECE_MAX    4096
-#define PACE_MIN_US  500
+#define PAUSE_MS    500
+#define DEADLINE_MS 10000
+#define LOOKS       16 /* at what does not concern us, in one go */
+#define PAGE        1000
+#define PIECES      64 /* of rows, to find the middle */
+#define PIECE_MAX   4096
+#define PACE_MIN_US 500
 
 enum { WAIT, PREPARE, PICK, CREATE, BOUND, ACCEPT, READ, WRITE, PACE, MOVE, HINT, MARK };
 
@@ -142,6 +141,12 @@ static bool is_open(const struct splitter *s, bool *ret_ok)
 
 /* --- which --- */
 
+/* Without progress for so long, for each primary before us. */
+static uint64_t take_over_us(const struct splitter *s)
+{
+	return (s->device->node->conf.replicate_pause + 1) * 1500000;
+}
+
 /* How many of its primaries come before us; -1: it is none of ours. */
 static int rank(struct splitter *s)
 {
@@ -177,7 +182,7 @@ static enum step splitter_wait(struct op *op)
 		if (!containerd_next_split(s->device->containerd, &s->split))
 			break;
 		int before = rank(s);
-		if (before >= 0 && s->split.idle_us >= (uint64_t)before * TAKE_OVER_US &&
+		if (before >= 0 && s->split.idle_us >= (uint64_t)before * take_over_us(s) &&
 		        take_names(s))
 			return go(s, PREPARE);
 		let_go(s);

@@ -2,6 +2,7 @@
  * also the containers for its row. */
 #include "proxy/audit.h"
 
+#include "lib/backend/points.h"
 #include "lib/base/auto.h"
 #include "lib/base/ts.h"
 #include "lib/crypto/hmac.h"
@@ -20,6 +21,7 @@ struct audit {
 	unsigned primaries; /* of what is asked: those after them are handoffs */
 	uint64_t parts, part;
 	struct fan fan, rows;
+	char range[RANGE_ID_MAX + 1]; /* which range of its container is asked for the row */
 };
 
 /* --- who may --- */
@@ -107,13 +109,39 @@ static void ask_row(struct request *request)
 	struct backend_msg *msg = message(request, BACKEND_DB_ROWS, BACKEND_CONTAINER);
 	struct backend_row *row = backend_msg_alloc(msg, sizeof(*row));
 
+	AUTO(buf) struct buf room = BUF_NONE;
+	const char *account, *container;
+
+	range_path(request->account, request->container, audit->range, &room, &account, &container);
+	backend_msg_path(msg, account, container, NULL);
 	row->name = backend_msg_strdup(msg, request->object);
 	row->content_type = row->etag = "";
 	msg->rows = row;
 	msg->row_count = 1;
-	proxy_place(request_cluster(request), 0, request->account, request->container, NULL,
-	        &audit->row_place);
+	proxy_place(request_cluster(request), 0, account, container, NULL, &audit->row_place);
 	fan_ask(&audit->rows, &request->op, request->proxy, msg, &audit->row_place, DEADLINE_MS);
+}
+
+/* Who was asked for the row knows a range that has it instead: that is asked. */
+static bool ask_range(struct request *request)
+{
+	struct audit *audit = request->own;
+	AUTO(buf) struct buf points = BUF_NONE;
+	struct backend_row point;
+
+	for (unsigned i = 0; i < audit->rows.count; i++) {
+		const struct buf *known = &audit->rows.calls[i].reply.points;
+		for (size_t at = 0; backend_rows_next(known, &at, &point);)
+			points_join(&points, &point);
+	}
+	if (!points_find(&points, request->object, &point) || point.deleted ||
+	        strcmp(point.content_type, audit->range) == 0 ||
+	        strlen(point.content_type) > RANGE_ID_MAX)
+		return false;
+	snprintf(audit->range, sizeof(audit->range), "%s", point.content_type);
+	fan_done(&audit->rows);
+	ask_row(request);
+	return true;
 }
 
 /* The policy is the container's. */
@@ -347,6 +375,29 @@ static void judge_databases(struct health *health, const struct fan *fan, unsign
 	}
 }
 
+/* What is told of a container in ranges by whoever knows most of it. */
+static void tell_ranges(struct request *request, struct buf *out)
+{
+	struct audit *audit = request->own;
+	AUTO(buf) struct buf points = BUF_NONE;
+	struct backend_row point;
+
+	for (unsigned i = 0; i < audit->fan.count; i++) {
+		const struct backend_reply *reply = &audit->fan.calls[i].reply;
+		for (size_t at = 0; backend_rows_next(&reply->points, &at, &point);)
+			points_join(&points, &point);
+	}
+	const char *account = request->account, *container = request->container, *id;
+	if (strcmp(account, RANGES_ACCOUNT) == 0)
+		range_parts(
+		        arena_strdup(request_arena(request), container), &account, &container, &id);
+	for (size_t at = 0; backend_rows_next(&points, &at, &point);)
+		buf_printf(out, "range      behind %s in %s/%s/%s/%s%s rows %llu bytes %llu\n",
+		        log_quote(point.name), RANGES_ACCOUNT, account, container,
+		        point.content_type, point.deleted ? " being filled" : "",
+		        (unsigned long long)point.count, (unsigned long long)point.bytes);
+}
+
 static void tell_all(struct request *request, struct buf *out)
 {
 	struct audit *audit = request->own;
@@ -370,6 +421,8 @@ static void tell_all(struct request *request, struct buf *out)
 			tell_database(out, &audit->fan.calls[i].reply);
 		buf_char(out, '\n');
 	}
+	if (request->container && !object)
+		tell_ranges(request, out);
 	for (unsigned i = 0; i < audit->rows.count; i++) {
 		buf_str(out, "listing    ");
 		name_device(request, audit->rows.calls[i].device, out);
@@ -404,6 +457,8 @@ static enum step audit_answer(struct op *op)
 		return STEP_WAIT;
 	if (request->http->gone)
 		return STEP_DONE;
+	if (request->object && ask_range(request))
+		return STEP_WAIT;
 	tell_all(request, &out);
 	judge_all(request, &health);
 	buf_printf(&out, "health     %s\n",
@@ -443,7 +498,9 @@ const struct method *audit_route(struct request *request, int *ret_status)
 		*slash = 0;
 		request->container = slash[1] ? slash + 1 : NULL;
 	}
-	if (request->container && (slash = strchr(request->container, '/'))) {
+	/* A range's name has slashes in it. */
+	bool range = strcmp(p, RANGES_ACCOUNT) == 0;
+	if (request->container && !range && (slash = strchr(request->container, '/'))) {
 		*slash = 0;
 		request->object = slash[1] ? slash + 1 : NULL;
 		if (!*request->container)

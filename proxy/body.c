@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEADLINE_MS  10000
 #define LIST_PAGE    10000
 #define SEGMENTS_MAX 100000
 
@@ -48,18 +47,18 @@ static bool start_dlo(struct body *b, const char *manifest)
 	return true;
 }
 
+/* Page after page, through all ranges of their container. */
 static void ask_segments(struct body *b)
 {
-	struct backend_msg *msg = backend_msg_new(BACKEND_DB_LIST, BACKEND_CONTAINER);
-	struct place place;
+	const char *after = b->segment_count ? b->segments[b->segment_count - 1].name : NULL;
 
-	backend_msg_path(msg, b->account, b->segment_container, NULL);
-	msg->list.prefix = backend_msg_strdup(msg, b->segment_prefix);
-	msg->list.limit = LIST_PAGE;
-	if (b->segment_count)
-		msg->list.marker = backend_msg_strdup(msg, b->segments[b->segment_count - 1].name);
-	proxy_place(b->proxy->cluster, 0, b->account, b->segment_container, NULL, &place);
-	fan_ask(&b->list, b->op, b->proxy, msg, &place, DEADLINE_MS);
+	b->asked = true;
+	b->list = (struct ranged){.root = {.op = b->op,
+	                                  .proxy = b->proxy,
+	                                  .account = b->account,
+	                                  .container = b->segment_container}};
+	b->page = (struct backend_list){
+	        .prefix = b->segment_prefix, .marker = after, .limit = LIST_PAGE};
 }
 
 static void add_segment(struct body *b, const struct backend_row *row)
@@ -79,33 +78,19 @@ static void add_segment(struct body *b, const struct backend_row *row)
 		b->ts = row->ts;
 }
 
-/* The merge of the replicas' pages; true when it was the last page. */
+/* True when it was the last page. */
 static bool take_segments(struct body *b)
 {
-	struct listing_pages pages = {.asked = LIST_PAGE};
-	AUTO(buf) struct buf merged = BUF_NONE;
 	struct backend_row row;
-	unsigned had = b->segment_count;
-	bool more = false;
+	unsigned rows = 0;
 
-	if (!fan_knows(&b->list)) {
+	if (b->list.err == ERR_UNAVAILABLE)
 		b->err = ERR_UNAVAILABLE;
+	if (b->list.err)
 		return true;
-	}
-	for (unsigned i = 0; i < b->list.count; i++) {
-		const struct backend_reply *r = &b->list.calls[i].reply;
-		unsigned rows = 0;
-		if (r->err)
-			continue;
-		pages.pages[pages.count++] = &r->rows;
-		for (size_t at = 0; backend_rows_next(&r->rows, &at, &row);)
-			rows++;
-		more |= rows == LIST_PAGE;
-	}
-	listing_merge(&pages, listing_need(&pages, b->list.place), LIST_PAGE, &merged);
-	for (size_t at = 0; backend_rows_next(&merged, &at, &row);)
+	for (size_t at = 0; backend_rows_next(b->list.root.rows, &at, &row); rows++)
 		add_segment(b, &row);
-	return !more || b->segment_count == had || b->segment_count >= SEGMENTS_MAX;
+	return rows < LIST_PAGE || b->segment_count >= SEGMENTS_MAX;
 }
 
 static bool segments_ready(struct body *b)
@@ -114,7 +99,7 @@ static bool segments_ready(struct body *b)
 		return false;
 	struct access access = {b->account, true, false, true, false, false};
 	bool wait = false;
-	if (!b->segment_info.err && !b->list.count)
+	if (!b->segment_info.err && !b->asked)
 		b->err = request_authorize(b->request, &access,
 		        info_header(b->segment_info.info, "X-Container-Read"), &b->segment_account,
 		        &wait);
@@ -129,17 +114,16 @@ static bool segments_ready(struct body *b)
 		b->listed = true;
 		return true;
 	}
-	if (!b->list.count) {
+	if (!b->asked)
 		ask_segments(b);
-		return false;
-	}
-	if (fan_open(&b->list))
-		return false;
-	bool last = take_segments(b);
-	fan_done(&b->list);
-	if (!last) {
+	for (;;) {
+		if (!ranged_rows(&b->list, &b->page))
+			return false;
+		bool last = take_segments(b);
+		ranged_done(&b->list);
+		if (last)
+			break;
 		ask_segments(b);
-		return false;
 	}
 	b->listed = true;
 	return true;
@@ -406,7 +390,7 @@ void body_done(struct body *b)
 {
 	reader_done(&b->head);
 	reader_done(&b->segment);
-	fan_done(&b->list);
+	ranged_done(&b->list);
 	info_fetch_done(&b->segment_info);
 	info_fetch_done(&b->segment_account);
 }

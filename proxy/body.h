@@ -5,6 +5,7 @@
 #define PROXY_BODY_H
 
 #include "proxy/proxy.h"
+#include "proxy/ranged.h"
 #include "proxy/reader.h"
 
 struct segment {
@@ -29,7 +30,9 @@ struct body {
 	bool is_dlo, listed;
 	const char *segment_container, *segment_prefix;
 	struct info_fetch segment_info, segment_account;
-	struct fan list;
+	struct ranged list;
+	struct backend_list page; /* what is asked of it */
+	bool asked;
 	struct segment *segments;
 	unsigned segment_count, segment_room;
 	uint64_t size, ts;

@@ -7,6 +7,7 @@
 
 #include "proxy/commit.h"
 #include "proxy/db.h"
+#include "proxy/drop.h"
 
 #include "lib/base/kv.h"
 #include "lib/json/jout.h"
@@ -29,7 +30,7 @@ struct bulk {
 	const char *path, *container, *object; /* of this line, decoded; object NULL: a container */
 	struct info_fetch facts, account_info;
 	struct commit commit;
-	struct fan drop;
+	struct drop drop;
 	struct row_put row;
 	bool row_done, started;
 	const char *refusal; /* status line of a body that cannot be worked on */
@@ -46,7 +47,7 @@ static void bulk_done(struct request *request)
 	info_fetch_done(&b->facts);
 	info_fetch_done(&b->account_info);
 	commit_done(&b->commit);
-	fan_done(&b->drop);
+	drop_done(&b->drop);
 }
 
 static const char *status_line(int status)
@@ -281,7 +282,7 @@ static enum step bulk_next(struct op *op)
 	info_fetch_done(&b->facts);
 	info_fetch_done(&b->account_info);
 	commit_done(&b->commit);
-	fan_done(&b->drop);
+	drop_done(&b->drop);
 	b->facts = b->account_info = (struct info_fetch){0};
 	b->commit = (struct commit){0};
 	b->row_done = b->started = false;
@@ -350,16 +351,19 @@ static enum step bulk_container(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct bulk *b = request->own;
-	bool open;
 
 	if (!b->started) {
 		b->started = true;
 		request->ts = hlc_now(request_cluster(request)->hlc);
-		db_write(&b->drop, request, BACKEND_DB_DELETE, b->container, NULL, 0);
+		b->drop.ts = request->ts;
+		b->drop.read.root = (struct db_read){.op = op,
+		        .proxy = request->proxy,
+		        .account = request->account,
+		        .container = b->container};
 	}
-	enum err err = db_outcome(&b->drop, &open);
-	if (open)
+	if (!drop_ready(&b->drop))
 		return STEP_WAIT;
+	enum err err = b->drop.err;
 	info_changed(request_cluster(request), request->account, b->container);
 	if (err && err != ERR_EXISTS)
 		return noted(op, b, err_status(err));

@@ -9,24 +9,19 @@
  * meanwhile.
  */
 #include "proxy/db.h"
+#include "proxy/drop.h"
 #include "proxy/pages.h"
 #include "proxy/quota.h"
-#include "proxy/ranged.h"
-#include "proxy/ranges.h"
 
 #include "lib/base/kv.h"
-#include "lib/base/mem.h"
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define DEADLINE_MS 10000
 
 struct container {
 	struct ranged read;
 	struct listing listing;
 	struct fan write, create;
-	struct fan *ranges; /* owned; one for each of read.heads */
+	struct drop drop;
 	struct buf headers;
 	struct row_put row;
 	unsigned policy;
@@ -38,9 +33,7 @@ static void container_done(struct request *request)
 {
 	struct container *c = request->own;
 
-	for (unsigned i = 0; c->ranges && i < c->read.head_count; i++)
-		fan_done(&c->ranges[i]);
-	free(c->ranges);
+	drop_done(&c->drop);
 	ranged_done(&c->read);
 	fan_done(&c->write);
 	fan_done(&c->create);
@@ -130,7 +123,7 @@ const struct method container_get = {.name = "container-get", .states = read_sta
 
 /* --- writes --- */
 
-enum { PREPARE, CHECK, ACCOUNT, EMPTY, STILL, WRITE, WAIT, DROP, ROW };
+enum { PREPARE, CHECK, ACCOUNT, WRITE, WAIT, DROP, ROW };
 
 static bool is_put(const struct request *request)
 {
@@ -229,7 +222,7 @@ static enum step container_check(struct op *op)
 		                strlen(request->account), max));
 	if (!is_put(request))
 		return !info->exists ? request_fail(request, 404)
-		                     : op_go(op, is_delete(request) ? EMPTY : WRITE);
+		                     : op_go(op, is_delete(request) ? DROP : WRITE);
 	if (info->exists && c->policy != info->policy)
 		return request_fail(request, 409);
 	return op_go(op, ACCOUNT);
@@ -263,95 +256,25 @@ static enum step container_account(struct op *op)
 	return op_go(op, WRITE);
 }
 
-/* --- the ranges of a container that is deleted --- */
-
-/* The points that are known of a range: a device that knows others refuses. */
-static void name_points(struct backend_msg *msg, const struct buf *points)
-{
-	struct backend_row point, *rows;
-	unsigned count = 0;
-
-	for (size_t at = 0; backend_rows_next(points, &at, &point);)
-		count++;
-	msg->rows = rows = count ? backend_msg_alloc(msg, count * sizeof(*rows)) : NULL;
-	for (size_t at = 0; backend_rows_next(points, &at, &point);)
-		rows[msg->row_count++] =
-		        (struct backend_row){.name = backend_msg_strdup(msg, point.content_type),
-		                .content_type = "",
-		                .etag = "",
-		                .ts = point.ts};
-}
-
-static void ask_ranges(struct request *request, struct container *c, enum backend_op op, bool still)
-{
-	unsigned stage = op == BACKEND_DB_SPLIT ? SPLIT_STILL : 0;
-
-	if (!c->ranges)
-		c->ranges = mem_zalloc(c->read.head_count * sizeof(*c->ranges));
-	for (unsigned i = 0; i < c->read.head_count; i++) {
-		const struct db_read *read = &c->read.heads[i]->read;
-		struct backend_msg *msg = backend_msg_new(op, BACKEND_CONTAINER);
-		backend_msg_path(msg, read->account, read->container, NULL);
-		msg->ts = request->ts;
-		msg->stage = stage;
-		msg->len = still;
-		name_points(msg, &read->points);
-		fan_done(&c->ranges[i]);
-		fan_ask(&c->ranges[i], &request->op, request->proxy, msg, &read->place,
-		        DEADLINE_MS);
-	}
-}
-
-static enum step container_empty(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct container *c = container_of(request);
-	uint64_t objects = 0;
-
-	if (!ranged_read(&c->read, request, NULL))
-		return STEP_WAIT;
-	if (c->read.err)
-		return request_err(request, c->read.err);
-	for (unsigned p = 0; p < BACKEND_POLICIES; p++)
-		objects += c->read.count[p];
-	if (objects)
-		return request_err(request, ERR_CONFLICT);
-	if (!c->read.head_count)
-		return op_go(op, WRITE);
-	ask_ranges(request, c, BACKEND_DB_SPLIT, true);
-	return op_go(op, STILL);
-}
-
-/* A range that is not there has no rows. */
-static enum step container_still(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct container *c = container_of(request);
-
-	for (unsigned i = 0; i < c->read.head_count; i++) {
-		const struct fan *fan = &c->ranges[i];
-		if (fan_knows(fan))
-			continue;
-		if (fan_open(fan))
-			return STEP_WAIT;
-		enum err err = fan_with(fan, ERR_CONFLICT) ? ERR_CONFLICT : ERR_UNAVAILABLE;
-		ask_ranges(request, c, BACKEND_DB_SPLIT, false);
-		return request_err(request, err);
-	}
-	return op_go(op, WRITE);
-}
-
-/* They are empty, and nobody looks for them any more: what cannot be reached now stays so. */
+/* With all its ranges. */
 static enum step container_drop(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct container *c = container_of(request);
 
-	for (unsigned i = 0; i < c->read.head_count; i++) {
-		if (fan_open(&c->ranges[i]))
-			return STEP_WAIT;
+	if (!c->drop.ts) {
+		c->drop.ts = request->ts;
+		c->drop.read.root = (struct db_read){.op = op,
+		        .proxy = request->proxy,
+		        .account = request->account,
+		        .container = request->container};
 	}
-	ranges_forget(request->proxy, request->account, request->container);
+	if (!drop_ready(&c->drop))
+		return STEP_WAIT;
+	info_changed(request_cluster(request), request->account, request->container);
+	if (c->drop.err && c->drop.err != ERR_EXISTS)
+		return request_err(request, c->drop.err);
+	c->status = 204;
 	return op_go(op, ROW);
 }
 
@@ -360,14 +283,6 @@ static enum step container_write(struct op *op)
 	struct request *request = request_of(op);
 	struct container *c = container_of(request);
 
-	if (is_delete(request)) {
-		struct backend_msg *msg = backend_msg_new(BACKEND_DB_DELETE, BACKEND_CONTAINER);
-		backend_msg_path(msg, request->account, request->container, NULL);
-		msg->ts = request->ts;
-		name_points(msg, &c->read.root.points);
-		fan_ask(&c->write, op, request->proxy, msg, &c->read.root.place, DEADLINE_MS);
-		return op_go(op, WAIT);
-	}
 	db_write(&c->write, request, is_put(request) ? BACKEND_DB_PUT : BACKEND_DB_POST,
 	        request->container, &c->headers, c->policy);
 	return op_go(op, WAIT);
@@ -383,18 +298,11 @@ static enum step container_wait(struct op *op)
 	if (open)
 		return STEP_WAIT;
 	info_changed(request_cluster(request), request->account, request->container);
-	if (err != ERR_OK && err != ERR_EXISTS) {
-		if (c->read.head_count)
-			ask_ranges(request, c, BACKEND_DB_SPLIT, false);
+	if (err != ERR_OK && err != ERR_EXISTS)
 		return request_err(request, err);
-	}
 	c->status = !is_put(request) ? 204 : err == ERR_OK ? 201 : 202;
-	if (!is_put(request) && !is_delete(request))
+	if (!is_put(request))
 		return request_empty(request, c->status);
-	if (c->read.head_count) {
-		ask_ranges(request, c, BACKEND_DB_DELETE, false);
-		return op_go(op, DROP);
-	}
 	return op_go(op, ROW);
 }
 
@@ -432,12 +340,10 @@ static enum step container_row(struct op *op)
 
 static const struct op_state write_states[] = {
         [PREPARE] = {"prepare", request_prepare, TO(CHECK), 15000},
-        [CHECK] = {"check", container_check, TO(ACCOUNT) | TO(EMPTY) | TO(WRITE), 0},
+        [CHECK] = {"check", container_check, TO(ACCOUNT) | TO(DROP) | TO(WRITE), 0},
         [ACCOUNT] = {"account", container_account, TO(WRITE), 0},
-        [EMPTY] = {"empty", container_empty, TO(STILL) | TO(WRITE), 0},
-        [STILL] = {"still", container_still, TO(WRITE), 0},
         [WRITE] = {"write", container_write, TO(WAIT), 0},
-        [WAIT] = {"wait", container_wait, TO(DROP) | TO(ROW), 0},
+        [WAIT] = {"wait", container_wait, TO(ROW), 0},
         [DROP] = {"drop", container_drop, TO(ROW), 0},
         [ROW] = {"row", container_row, 0, 0},
 };

@@ -379,6 +379,12 @@ bool ranged_read(struct ranged *r, struct request *request, const struct listing
 	return r->done || ready(r, request, listing);
 }
 
+bool ranged_head(struct ranged *r)
+{
+	r->totals = true;
+	return r->done || ready(r, NULL, NULL);
+}
+
 bool ranged_rows(struct ranged *r, const struct backend_list *list)
 {
 	r->listing = true;

@@ -32,8 +32,10 @@ struct ranged {
 /* Call from a state until it returns true. listing NULL: HEAD. */
 bool ranged_read(struct ranged *ranged, struct request *request, const struct listing *listing);
 
-/* The same of another container, without totals: root's op, proxy, account and container are set.
+/* Totals and headers alone, or rows alone, of another container: root's op, proxy, account and
+ * container are set.
  */
+bool ranged_head(struct ranged *ranged);
 bool ranged_rows(struct ranged *ranged, const struct backend_list *list);
 
 void ranged_done(struct ranged *ranged);

@@ -1,7 +1,7 @@
 """Containers that split into ranges while they are written, listed and emptied."""
-import json
 import os
 import random
+import re
 import threading
 import time
 
@@ -278,3 +278,60 @@ def test_a_node_that_is_killed_half_way_goes_on(split_cloud, split_user, box):
     assert names_of(split_user, box) == sorted(set(put))
     wait_for(lambda: split_user.request("HEAD", "/" + box)
              .headers["X-Container-Object-Count"] == str(len(set(put))))
+
+
+def test_segments_in_ranges_are_one_object(split_cloud, split_user, box):
+    names = ["seg/%03d" % i for i in range(200)] + ["zz"]
+    for i, name in enumerate(names):
+        assert split_user.request("PUT", "/%s/%s" % (box, name), data=b"%03d." % i).status_code == 201
+    wait_for(lambda: splits(split_cloud, box) >= 3)
+    assert split_user.request("PUT", "/%s/whole" % box, data=b"", headers={
+        "X-Object-Manifest": box + "/seg/"}).status_code == 201
+    assert split_user.request("GET", "/%s/whole" % box).content == b"".join(
+        b"%03d." % i for i in range(200))
+
+
+def test_bulk_delete_takes_the_ranges_too(split_cloud, split_user, box):
+    names = ["n%03d" % i for i in range(200)]
+    split_into(split_cloud, split_user, box, names, 3)
+    r = split_user.request("POST", "?bulk-delete", headers={"Accept": "application/json"}, data="\n".join(
+        ["/%s/%s" % (box, n) for n in names] + ["/" + box]))
+    assert r.json()["Number Deleted"] == 201, r.text
+    assert split_user.request("HEAD", "/" + box).status_code == 404
+
+
+def test_a_deleted_account_is_emptied(split_cloud):
+    admin = User(split_cloud, "admin:admin", "admin")
+    name = "AUTH_gone%s" % os.urandom(3).hex()
+    storage = admin.storage.rsplit("/", 1)[0] + "/" + name
+    assert admin.request("PUT", "/box", storage=storage).status_code in (201, 202)
+    for i in range(200):
+        assert admin.request("PUT", "/box/n%03d" % i, storage=storage, data=b"x").status_code == 201
+    wait_for(lambda: splits(split_cloud, "box") >= 3)
+    assert admin.request("DELETE", storage=storage).status_code == 204
+    wait_for(lambda: "reaped account=\"%s\" container=\"box\"" % name in split_cloud.log())
+
+
+def test_audit_tells_of_the_ranges(split_cloud, split_user, box):
+    names = ["n%03d" % i for i in range(200)]
+    split_into(split_cloud, split_user, box, names, 3)
+
+    def audit(name):
+        return split_cloud.cairn("audit", "--state", split_cloud.state, name).stdout
+
+    def counted():
+        return re.findall(r"^range +behind \"(n\d+)\" in (\S+) rows (\d+) bytes \3$",
+                          audit("AUTH_test/" + box), re.M)
+
+    def all_told():
+        first = int(re.search(r"^primary .* rows (\d+) ", audit("AUTH_test/" + box), re.M)[1])
+        rows = [first] + [int(rows) for _, _, rows in counted()]
+        return max(rows) <= ROWS and sum(rows) == 200
+    wait_for(all_told)
+    for after, path, rows in counted():
+        text = audit(path)
+        assert text.count(" rows %s hash" % rows) == 3, text
+        assert text.endswith("health     all is well\n"), text
+        text = audit("AUTH_test/%s/n%03d" % (box, int(after[1:]) + 1))
+        assert len(re.findall(r"^listing .* size 1 ", text, re.M)) == 3, text
+        assert text.endswith("health     all is well\n"), text

@@ -69,7 +69,9 @@ static void think(struct client *c)
 		return;
 	}
 	c->ops_left--;
-	sim_after(&c->think, sim_draw(storm ? SIM_MS / 2 : 30 * SIM_MS));
+	sim_after(&c->think, sim_draw(storm              ? SIM_MS / 2
+	                              : world.split_rows ? 800 * SIM_MS
+	                                                 : 30 * SIM_MS));
 }
 
 static void end(struct sim_record *r, uint64_t value)
@@ -279,7 +281,7 @@ static void on_fault(struct sim_event *e)
 			world.loss = (unsigned)sim_draw(20);
 		break;
 	}
-	sim_after(e, SIM_MS + sim_draw(150 * SIM_MS));
+	sim_after(e, SIM_MS + sim_draw((world.split_rows ? 1500 : 150) * SIM_MS));
 }
 
 /* --- a round --- */
@@ -415,6 +417,8 @@ bool load_round(uint64_t seed)
 	wrong = healing = false;
 	history_reset();
 	storm = seed % 3 == 0;
+	/* Each name becomes a range of its own, while the clients are at it. */
+	world.split_rows = seed % 4 == 1 && !storm;
 	sim_open(seed, world.ec.k ? world.ec.k + world.ec.m : 4 + (unsigned)(seed % 2), 3);
 	log_in();
 	make_container();

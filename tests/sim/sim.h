@@ -52,6 +52,7 @@ struct sim_world {
 	uint64_t unsettled; /* writes whose listing row had no majority, of lives that ended */
 	uint64_t seed;
 	bool verbose;
+	uint64_t split_rows; /* containers with more are split; 0: none */
 };
 extern struct sim_world world;
 

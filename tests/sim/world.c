@@ -350,6 +350,7 @@ static struct node *make_node(struct sim_node *s)
 	        .cache_bytes = 1 << 20,
 	        .scrub_pause = 60,
 	        .replicate_pause = 2,
+	        .split_rows = world.split_rows,
 	        .replicas = world.replicas};
 	node->serves = node->stores = true;
 	hlc_init(&node->hlc, &s->env.env);
