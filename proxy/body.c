@@ -76,6 +76,8 @@ static void add_segment(struct body *b, const struct backend_row *row)
 	b->size += row->bytes;
 	if (row->ts > b->ts)
 		b->ts = row->ts;
+	if (row->meta_ts > b->ts)
+		b->ts = row->meta_ts;
 }
 
 /* True when it was the last page. */

@@ -62,7 +62,8 @@ void commit_updates(struct commit *c, const struct backend_row *row, uint64_t ol
 	                .content_type =
 	                        backend_msg_strdup(msg, row->content_type ? row->content_type : ""),
 	                .etag = backend_msg_strdup(msg, row->etag ? row->etag : ""),
-	                .ts = msg->ts,
+	                .ts = row->ts ? row->ts : msg->ts,
+	                .meta_ts = row->ts ? msg->ts : 0,
 	                .bytes = row->bytes,
 	                .policy = msg->policy,
 	                .deleted = row->deleted},

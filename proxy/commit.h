@@ -45,8 +45,9 @@ struct backend_msg *commit_message(struct commit *commit, enum backend_op op, st
         struct proxy *proxy, unsigned policy, const char *account, const char *container,
         const char *object, uint64_t ts);
 
-/* The rows that ride with the record: the object's own, and its expiry (old_at: when an expiry row
- * is known to be there and must go; at: the new one; 0 none). */
+/* The rows that ride with the record: the object's own (row->ts: of the version that a POST has
+ * read, whose size and hash these are; else 0), and its expiry (old_at: when an expiry row is known
+ * to be there and must go; at: the new one; 0 none). */
 void commit_updates(
         struct commit *commit, const struct backend_row *row, uint64_t old_at, uint64_t at);
 

@@ -85,6 +85,7 @@ static void start_commit(struct request *request, struct post *post)
 	struct backend_row row = {.deleted = !is_post(request), .etag = etag};
 	if (is_post(request)) {
 		row.content_type = new_headers(request, post, &headers);
+		row.ts = r->ts;
 		row.bytes = r->size;
 		md5_hex(r->etag, etag);
 		backend_msg_headers(msg, &headers);

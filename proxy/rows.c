@@ -201,6 +201,8 @@ static struct backend_msg *message(struct queue *queue, struct batch *batch)
 		row->etag = backend_msg_strdup(msg, row->etag ? row->etag : "");
 		if (row->ts > msg->ts)
 			msg->ts = row->ts;
+		if (row->meta_ts > msg->ts)
+			msg->ts = row->meta_ts;
 	}
 	msg->rows = rows;
 	msg->row_count = count;

@@ -73,7 +73,7 @@ struct backend_msg *backend_msg_at(struct backend_msg *msg, uint64_t ts)
 
 	for (unsigned i = 0; i < msg->update_count; i++) {
 		updates[i] = msg->updates[i];
-		updates[i].row.ts = ts;
+		*(updates[i].row.meta_ts ? &updates[i].row.meta_ts : &updates[i].row.ts) = ts;
 	}
 	*copy = *msg;
 	atomic_init(&copy->refs, 1);

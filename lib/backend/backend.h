@@ -306,8 +306,8 @@ void backend_msg_path(
         struct backend_msg *msg, const char *account, const char *container, const char *object);
 void backend_msg_headers(struct backend_msg *msg, const struct buf *block);
 
-/* The same message at another time: ts, and that of the rows it carries. The first one stays as it
- * is, and lives as long as its copy. */
+/* The same message at another time: ts, and that of the rows it carries (their meta_ts, if set).
+ * The first one stays as it is, and lives as long as its copy. */
 struct backend_msg *backend_msg_at(struct backend_msg *msg, uint64_t ts);
 
 /* For those that answer: sets reply.err and delivers the call to its origin. Any thread. */

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../storm"))
-from history import (CREATE, DELETE, PUT, READ, Listing, Op, check_listing, check_object, may_list)  # noqa: E402
+from history import (CREATE, DELETE, POST, PUT, READ, Listing, Op, check_listing, check_object, may_list)  # noqa: E402
 
 
 def put(a, b, value, done=True, **kw):
@@ -21,8 +21,12 @@ def delete(a, b, done=True, **kw):
     return Op(DELETE, a, b, None, done, **kw)
 
 
-def read(a, b, value):
-    return Op(READ, a, b, value, True)
+def post(a, b, value, done=True):
+    return Op(POST, a, b, value, done)
+
+
+def read(a, b, value, posted=0):
+    return Op(READ, a, b, None if value is None else (value, posted), True)
 
 
 @pytest.mark.parametrize("ops", [
@@ -38,6 +42,10 @@ def read(a, b, value):
     [delete(0, 1, None), put(2, 3, 1)],
     [put(0, 1, 1, None), read(2, 4, 1), delete(2, 5, False)],
     [put(0, 1, n, None) for n in range(30)] + [read(2, 3, 7), read(4, 5, 12)],
+    [put(0, 1, 1), post(2, 3, 9), read(4, 5, 1, 9), put(6, 7, 2), read(8, 9, 2)],
+    [put(0, 1, 1), post(2, 3, 9, None), read(4, 5, 1), read(6, 7, 1, 9)],
+    [put(0, 1, 5), put(1, 4, 1), post(2, 3, 9), read(5, 6, 1)],
+    [post(0, 1, 9, False), delete(2, 3, False), post(4, 5, 9, False)],
 ])
 def test_what_one_order_explains(ops):
     assert check_object(ops)[0] is None
@@ -56,6 +64,10 @@ def test_what_one_order_explains(ops):
     [create(0, 4, 1), create(1, 5, 2), read(6, 7, 1)],
     [put(0, 1, 1), delete(2, 3, False)],
     [read(0, 1, 5)],  # never written
+    [put(0, 1, 1), post(2, 3, 9), read(4, 5, 1)],
+    [put(0, 1, 1), post(2, 3, 9), put(4, 5, 2), read(6, 7, 2, 9)],
+    [put(0, 1, 1), post(2, 3, 9, False)],
+    [post(0, 1, 9)],
     [put(0, 1, n, None) for n in range(30)] + [read(2, 3, 7), read(4, 5, 12), read(6, 7, 7)],
 ])
 def test_what_no_order_explains(ops):
@@ -63,7 +75,7 @@ def test_what_no_order_explains(ops):
 
 
 def test_what_may_be_there_at_the_end():
-    assert check_object([put(0, 1, 1), put(2, 3, 2, None)])[1] == {1, 2}
+    assert check_object([put(0, 1, 1), put(2, 3, 2, None)])[1] == {(1, 0), (2, 0)}
     assert check_object([put(0, 1, 1, None), delete(2, 3, False)])[1] == {None}
 
 

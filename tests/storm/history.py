@@ -2,11 +2,12 @@
 
 An operation is known by the times between which it happened. One whose outcome its client was not
 told (5xx, a connection that broke) happened once or never; where it was answered, not after a write
-that began later and succeeded. Values are whole numbers, unique for each write; None: no object."""
+that began later and succeeded. Values are whole numbers, unique for each write. What is there is (value of the body,
+value of the last POST or 0), or None."""
 import math
 from dataclasses import dataclass, field
 
-PUT, CREATE, DELETE, READ = "put", "create", "delete", "read"  # create: only if there is none
+PUT, CREATE, POST, DELETE, READ = "put", "create", "post", "delete", "read"  # create: only if there is none
 
 
 @dataclass
@@ -14,15 +15,15 @@ class Op:
     kind: str
     begin: float
     end: float = math.inf  # known outcome: of the answer. Unknown: it cannot happen later
-    value: object = None  # put, create: what was written; read: what was found
-    done: object = None  # True: it happened; False: it was refused (create: there was one; delete: none); None: unknown
-    unsure: frozenset = frozenset()  # a delete that found nothing may have missed these: they were on few replicas
+    value: object = None  # what was written; read: what was found there
+    done: object = None  # True: it happened; False: it was refused (create: there was one; delete, post: none); None: unknown
+    unsure: frozenset = frozenset()  # values of writes of unknown outcome
     listed: bool = True  # its row, too, was on its way to a listing at once
     note: str = ""
 
     def writes(self):
         """A refused delete too leaves a tombstone."""
-        return self.kind != READ and (self.kind != CREATE or self.done is not False)
+        return self.kind in (PUT, DELETE) or (self.kind == CREATE and self.done is not False)
 
 
 def after(state, op):
@@ -30,14 +31,16 @@ def after(state, op):
     if op.kind == READ:
         return (state,) if state == op.value else ()
     if op.kind == PUT:
-        return (op.value,)
+        return ((op.value, 0),)
+    if op.kind in (POST, DELETE) and op.done is False:  # what was on few replicas may have been missed
+        return (state,) if state is None else (state if op.kind == POST else None,) if state[0] in op.unsure else ()
+    if op.kind == POST:
+        return ((state[0], op.value),) if state is not None else ()
     if op.kind == CREATE:
         if op.done is False:
             return (state,) if state is not None else ()
-        return (op.value,) if state is None else ()
-    if op.done is None or op.done:
-        return (None,)  # a replica that lagged behind may have had what it says it deleted
-    return (None,) if state is None or state in op.unsure else ()
+        return ((op.value, 0),) if state is None else ()
+    return (None,)  # a replica that lagged behind may have had what it says it deleted
 
 
 class Register:

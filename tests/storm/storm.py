@@ -4,7 +4,7 @@
 at the end all that is there is read, listed, audited, and read off the devices.
 
 Environment: MINUTES (30), SEED (1), NODES (5), B (build folder), KEEP=1 (leave the nodes as they are when
-something was found), FAULTS (names, to have only those), WITHOUT=create (no conditional writes)."""
+something was found), FAULTS (names, to have only those), WITHOUT="create post" (writes to leave out)."""
 import bisect
 import hashlib
 import http.client
@@ -20,7 +20,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from history import CREATE, DELETE, PUT, READ, Listing, Op, check_listing, check_object  # noqa: E402
+from history import CREATE, DELETE, POST, PUT, READ, Listing, Op, check_listing, check_object  # noqa: E402
 from nodes import Nodes, wait_for  # noqa: E402
 import replicas  # noqa: E402
 
@@ -185,9 +185,12 @@ class Client(threading.Thread):
 
     def write(self, group, name, kind):
         work, headers, value, body = self.storm.work, {}, None, None
-        method = "DELETE" if kind == DELETE else "PUT"
+        method = {DELETE: "DELETE", POST: "POST"}.get(kind, "PUT")
         if kind != DELETE:
             value = work.new_value()
+        if kind == POST:
+            headers["X-Object-Meta-Posted"] = str(value)
+        elif kind != DELETE:
             body = body_of(value)
         if kind == CREATE:
             headers["If-None-Match"] = "*"
@@ -200,7 +203,7 @@ class Client(threading.Thread):
         op.note += " %s %s" % (status, answer.get("X-Trans-Id", ""))
         if status in (201, 202, 204):
             op.done = True
-        elif (kind, status) in ((CREATE, 412), (DELETE, 404)):
+        elif (kind, status) in ((CREATE, 412), (DELETE, 404), (POST, 404)):
             op.done = False
         elif status is None:
             op.end = -math.inf  # no connection: nothing was sent
@@ -227,12 +230,13 @@ class Client(threading.Thread):
         elif status == 200:
             op.done = True
             if method == "HEAD":
-                op.value = self.storm.value_of(group, name, headers.get("Etag", "").strip('"'))
+                value = self.storm.value_of(group, name, headers.get("Etag", "").strip('"'))
             else:
                 head = body.split(b":")[0]
-                op.value = int(head) if head.isdigit() else -1
-                if op.value < 0 or body != body_of(op.value):
+                value = int(head) if head.isdigit() else -1
+                if value < 0 or body != body_of(value):
                     self.storm.wrong("GET %s: not a body that was written: %r" % (group.path(name), body[:40]))
+            op.value = value, int(headers.get("X-Object-Meta-Posted", "0"))
         elif status is not None and status not in (0, 503):
             self.storm.wrong("%s %s: %s" % (method, group.path(name), status))
         if op.done:
@@ -261,7 +265,7 @@ class Client(threading.Thread):
                 return
             name = pick.choice(list(group.ops))
             dice = pick.random()
-            if 0.3 <= dice < 0.38 and "create" in WITHOUT:
+            if (0.3 <= dice < 0.38 and "create" in WITHOUT) or (0.52 <= dice < 0.58 and "post" in WITHOUT):
                 dice = 0
             if dice < 0.3:
                 self.write(group, name, PUT)
@@ -269,6 +273,8 @@ class Client(threading.Thread):
                 self.write(group, name, CREATE)
             elif dice < 0.52:
                 self.write(group, name, DELETE)
+            elif dice < 0.58:
+                self.write(group, name, POST)
             elif dice < 0.8:
                 self.read(group, name, "GET")
             elif dice < 0.86:
@@ -511,10 +517,11 @@ class Storm:
         there, count = {}, 0
         for group in self.work.judged:
             for name, values in group.values.items():
-                status, body, _ = reader.request("GET", group.path(name))
+                status, body, headers = reader.request("GET", group.path(name))
                 value = int(body.split(b":")[0]) if status == 200 else None
-                if status not in (200, 404) or value not in values or (value is not None and body != body_of(value)):
-                    self.wrong("%s is %s %s at the end, not one of %s" % (group.path(name), status, value, values))
+                state = (value, int(headers.get("X-Object-Meta-Posted", "0"))) if status == 200 else None
+                if status not in (200, 404) or state not in values or (value is not None and body != body_of(value)):
+                    self.wrong("%s is %s %s at the end, not one of %s" % (group.path(name), status, state, values))
                     self.tell_name(group, name, now())
                 there.setdefault(group.container, {})[name] = value
                 count += 1
