@@ -15,6 +15,7 @@
 
 #include "lib/backend/points.h"
 #include "lib/base/mem.h"
+#include "lib/base/mutant.h"
 #include "lib/log/log.h"
 #include "lib/rows/row.h"
 #include <stdio.h>
@@ -430,6 +431,8 @@ static enum step splitter_accept(struct op *op)
 		return STEP_WAIT;
 	if (!ok)
 		return go(s, WAIT);
+	if (MUTANT(split_copies_nothing))
+		return go(s, MOVE);
 	s->accepted = fan_mask(&s->fan, s->fan.place, ERR_OK);
 	s->place = *s->fan.place;
 	buf_reset(&s->cursor);
@@ -531,7 +534,8 @@ static void take_page(struct splitter *s, struct buf *rows)
 	}
 	const char *last = NULL;
 	while (join_next(sides, count, &row)) {
-		backend_rows_add(rows, &row);
+		if (!(row.deleted && MUTANT(split_loses_tombstones)))
+			backend_rows_add(rows, &row);
 		last = row.name;
 	}
 	if (last) {
@@ -572,7 +576,9 @@ static enum step splitter_read(struct op *op)
 		ask_page(s);
 	if (has_moved(s))
 		return go(s, MOVE);
-	if (!place_met(&s->place, fan_mask(&s->fan, &s->place, ERR_OK)))
+	bool enough = place_met(&s->place, fan_mask(&s->fan, &s->place, ERR_OK)) ||
+	              (MUTANT(split_copies_one) && fan_with(&s->fan, ERR_OK));
+	if (!enough)
 		return fan_open(&s->fan) ? STEP_WAIT : go(s, WAIT);
 	take_page(s, &rows);
 	fan_done(&s->fan);
@@ -663,7 +669,7 @@ static const struct op_state states[] = {
         [PICK] = {"pick", splitter_pick, TO(PICK) | TO(CREATE) | TO(WAIT), 0},
         [CREATE] = {"create", splitter_create, TO(BOUND) | TO(ACCEPT) | TO(WAIT), 0},
         [BOUND] = {"bound", splitter_bound, TO(ACCEPT) | TO(WAIT), 0},
-        [ACCEPT] = {"accept", splitter_accept, TO(READ) | TO(WAIT), 0},
+        [ACCEPT] = {"accept", splitter_accept, TO(READ) | TO(MOVE) | TO(WAIT), 0},
         [READ] = {"read", splitter_read, TO(WRITE) | TO(MOVE) | TO(WAIT), 0},
         [WRITE] = {"write", splitter_write, TO(PACE) | TO(MOVE) | TO(WAIT), 0},
         [PACE] = {"pace", splitter_pace, TO(READ), 0},

@@ -2,6 +2,7 @@
 
 #include "lib/base/auto.h"
 #include "lib/base/mem.h"
+#include "lib/base/mutant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,7 +164,9 @@ void ranges_learn(struct proxy *proxy, const char *account, const char *containe
 		map = make(proxy, account, container);
 	clear_unsure(map, id);
 	for (size_t at = 0; backend_rows_next(&all, &at, &point);) {
-		point.deleted = !place_met(fan->place, moved_mask(fan, &point));
+		uint64_t moved = moved_mask(fan, &point);
+		point.deleted =
+		        !place_met(fan->place, moved) && !(MUTANT(range_sure_by_one) && moved);
 		put(map, &point);
 	}
 }

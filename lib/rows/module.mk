@@ -3,4 +3,4 @@ SRC += lib/rows/row.c lib/rows/record.c lib/rows/info.c lib/rows/overlay.c lib/r
 	lib/rows/request.c lib/rows/report.c lib/rows/rows.c
 UNIT += tests/unit/lib/rows/test_record.c tests/unit/lib/rows/test_list.c \
 	tests/unit/lib/rows/test_rows.c tests/unit/lib/rows/test_recovery.c
-UNIT += tests/unit/lib/rows/test_compare.c
+UNIT += tests/unit/lib/rows/test_compare.c tests/unit/lib/rows/test_split.c

@@ -4,6 +4,7 @@
 #include "lib/backend/points.h"
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
+#include "lib/base/mutant.h"
 #include "lib/rows/compare.h"
 #include "lib/rows/rows_internal.h"
 #include <stdlib.h>
@@ -237,7 +238,8 @@ static bool is_moved(const struct request *request)
 		return false;
 	for (unsigned i = request->row_from; i < request->row_to; i++) {
 		if (points_find(points, msg->rows[i].name, &point) &&
-		        !(point.deleted && strcmp(point.content_type, id) == 0))
+		        !(point.deleted &&
+		                (strcmp(point.content_type, id) == 0 || MUTANT(split_unasked))))
 			return true;
 	}
 	return false;
