@@ -34,6 +34,7 @@ struct node_conf {
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, replicate_pause, error_limit, error_window, error_pause,
 	        token_life, max_file_size, split_rows;
+	uint64_t split_pace_us; /* no option: least time between pages that a split copies */
 	bool account_autocreate, v1_auth, wire_loopback;
 	struct conf_list devices, users, policies, wire_keys;
 };

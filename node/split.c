@@ -597,10 +597,9 @@ static enum step splitter_write(struct op *op)
 		return STEP_WAIT;
 	if (!ok)
 		return go(s, WAIT);
-	if (!s->more)
-		return go(s, MOVE);
 	uint64_t took_us = reactor_now_us(s->proxy->reactor) - s->read_us;
-	patience_start_for(&s->patience, op, took_us < PACE_MIN_US ? PACE_MIN_US : took_us);
+	uint64_t least_us = s->device->node->conf.split_pace_us;
+	patience_start_for(&s->patience, op, took_us < least_us ? least_us : took_us);
 	return go(s, PACE);
 }
 
@@ -612,7 +611,7 @@ static enum step splitter_pace(struct op *op)
 	if (!s->patience.over)
 		return STEP_WAIT;
 	patience_done(&s->patience);
-	return go(s, READ);
+	return go(s, s->more ? READ : MOVE);
 }
 
 /* --- the end --- */
@@ -671,8 +670,8 @@ static const struct op_state states[] = {
         [BOUND] = {"bound", splitter_bound, TO(ACCEPT) | TO(WAIT), 0},
         [ACCEPT] = {"accept", splitter_accept, TO(READ) | TO(MOVE) | TO(WAIT), 0},
         [READ] = {"read", splitter_read, TO(WRITE) | TO(MOVE) | TO(WAIT), 0},
-        [WRITE] = {"write", splitter_write, TO(PACE) | TO(MOVE) | TO(WAIT), 0},
-        [PACE] = {"pace", splitter_pace, TO(READ), 0},
+        [WRITE] = {"write", splitter_write, TO(PACE) | TO(WAIT), 0},
+        [PACE] = {"pace", splitter_pace, TO(READ) | TO(MOVE), 0},
         [MOVE] = {"move", splitter_move, TO(WAIT), 0},
         [HINT] = {"hint", splitter_hint, TO(MARK) | TO(WAIT), 0},
         [MARK] = {"mark", splitter_mark, TO(WAIT), 0},

@@ -66,6 +66,7 @@ static bool empty(struct drop *d)
 {
 	uint64_t objects = 0;
 
+	d->read.proposals = true;
 	if (!ranged_head(&d->read))
 		return false;
 	for (unsigned p = 0; p < BACKEND_POLICIES && !d->read.err; p++)

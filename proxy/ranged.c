@@ -48,7 +48,8 @@ static void ask_heads(struct ranged *r, const struct buf *points)
 	struct backend_row point;
 
 	for (size_t at = 0; backend_rows_next(points, &at, &point);) {
-		if (has_head(r, point.content_type) || strlen(point.content_type) > RANGE_ID_MAX)
+		if ((point.deleted && !r->proposals) || has_head(r, point.content_type) ||
+		        strlen(point.content_type) > RANGE_ID_MAX)
 			continue;
 		struct range_head *head = mem_zalloc(sizeof(*head));
 		memcpy(head->id, point.content_type, strlen(point.content_type) + 1);

@@ -25,6 +25,7 @@ struct ranged {
 	struct buf rows;
 	unsigned found;
 	uint64_t count[BACKEND_POLICIES], bytes[BACKEND_POLICIES];
+	bool proposals; /* the caller's: ranges that are being filled are asked too */
 	bool listing, totals, paging, began, walked, done;
 	enum err err; /* OK, NOT_FOUND, UNAVAILABLE */
 };

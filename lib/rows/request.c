@@ -30,8 +30,11 @@ void space_hash(const struct space *space, uint8_t ret_hash[16])
 	memcpy(ret_hash, hash, sizeof(hash));
 }
 
-static void fill_reply(struct request *request)
+static void fill_reply(struct request *request, enum err err)
 {
+	bool taken = request->call->msg->op == BACKEND_DB_MERGE ||
+	             (request->call->msg->op == BACKEND_DB_UPDATE && !err);
+
 	struct backend_reply *reply = &request->call->reply;
 	const struct space *space = request->space;
 	const struct info *info = &space->info;
@@ -52,7 +55,7 @@ static void fill_reply(struct request *request)
 	reply->containers = request->rows->config.kind == BACKEND_ACCOUNT ? totals.rows : 0;
 	memcpy(reply->count, totals.count, sizeof(reply->count));
 	memcpy(reply->bytes, totals.bytes, sizeof(reply->bytes));
-	if (!reply->points.len)
+	if (!reply->points.len && !taken)
 		buf_add(&reply->points, info->points.data, info->points.len);
 }
 
@@ -62,7 +65,7 @@ void request_finish(struct request *request, enum err err)
 
 	if (request->space) {
 		if (request->space->loaded)
-			fill_reply(request);
+			fill_reply(request, err);
 		space_unref(request->space);
 	}
 	backend_finish(request->call, err);

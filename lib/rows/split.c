@@ -81,6 +81,9 @@ void split_recount(
 	if (!space->tail_to || strcmp(name, space->tail_to) <= 0) {
 		totals_sub(&space->tail, old);
 		totals_add(&space->tail, new);
+		/* It was not yet known when the rest was taken away. */
+		if (new->live && is_moved(space))
+			queue(space);
 	} else if (!space->touched || strcmp(name, space->touched) < 0) {
 		free(space->touched);
 		space->touched = mem_strdup(name);

@@ -20,11 +20,11 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, nodes):
+    def __init__(self, nodes, conf_more=""):
         self.dir = tempfile.mkdtemp(prefix="cairn-api-")
         conf = os.path.join(self.dir, "conf")
         with open(conf, "w") as f:
-            f.write("replicate_pause = 1\n")
+            f.write("replicate_pause = 1\n" + conf_more)
         self.env = dict(os.environ, VAR=self.dir + "/cluster", CONF=conf, POWER="6",
                         B=os.path.dirname(CAIRN))
         out = self.tool("up", str(nodes), "1")

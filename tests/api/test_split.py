@@ -8,6 +8,7 @@ import time
 import pytest
 
 from conftest import Cloud, User, wait_for
+from test_cluster import Cluster
 
 ROWS = 60  # split_rows
 
@@ -327,7 +328,10 @@ def test_audit_tells_of_the_ranges(split_cloud, split_user, box):
         first = int(re.search(r"^primary .* rows (\d+) ", audit("AUTH_test/" + box), re.M)[1])
         rows = [first] + [int(rows) for _, _, rows in counted()]
         return max(rows) <= ROWS and sum(rows) == 200
-    wait_for(all_told)
+    try:
+        wait_for(all_told)
+    except AssertionError:
+        raise AssertionError("\n".join(audit(p) for p in ["AUTH_test/" + box] + [c[1] for c in counted()]))
     for after, path, rows in counted():
         text = audit(path)
         assert text.count(" rows %s hash" % rows) == 3, text
@@ -335,3 +339,45 @@ def test_audit_tells_of_the_ranges(split_cloud, split_user, box):
         text = audit("AUTH_test/%s/n%03d" % (box, int(after[1:]) + 1))
         assert len(re.findall(r"^listing .* size 1 ", text, re.M)) == 3, text
         assert text.endswith("health     all is well\n"), text
+
+
+def test_a_node_that_is_killed_is_not_missed():
+    """Others go on with what it was at."""
+    cluster = Cluster(4, "[cluster]\nsplit_rows = %d\n" % ROWS)
+    try:
+        user = cluster.user(1)
+        assert user.request("PUT", "/c").status_code == 201
+        stop = threading.Event()
+
+        class OnNode:
+            def __init__(self, i):
+                self.url = cluster.urls[str(i)]
+        writers = [Writer(i, OnNode(1 + i % 3), "c", stop) for i in range(6)]
+        listers = [Lister(writers, OnNode(1 + i), "c", stop) for i in range(2)]
+        for t in writers + listers:
+            t.user.storage = t.user.cloud.url + "/v1/AUTH_test"
+            t.start()
+
+        def count():
+            logs = ""
+            for i in range(1, 5):
+                with open("%s/cluster/node%d/log/node.log" % (cluster.dir, i)) as f:
+                    logs += f.read()
+            return len(re.findall(r" split account", logs))
+        wait_for(lambda: count() >= 1)
+        cluster.tool("kill", "4")
+        before = count()
+        wait_for(lambda: count() >= before + 4 or any(t.wrong for t in writers + listers), 120)
+        cluster.tool("start", "4")
+        wait_for(lambda: count() >= before + 8 or any(t.wrong for t in writers + listers), 120)
+        stop.set()
+        for t in writers + listers:
+            t.join()
+        assert [t.wrong for t in writers + listers if t.wrong] == []
+        there = sorted(n for n, s in listers[0].sure().items() if s == "there")
+        for i in range(1, 5):
+            user = cluster.user(i)
+            assert names_of(user, "c") == there
+            wait_for(lambda: user.request("HEAD", "/c").headers["X-Container-Object-Count"] == str(len(there)))
+    finally:
+        cluster.close()

@@ -351,6 +351,7 @@ static struct node *make_node(struct sim_node *s)
 	        .scrub_pause = 60,
 	        .replicate_pause = 2,
 	        .split_rows = world.split_rows,
+	        .split_pace_us = world.split_rows ? sim_draw(400 * SIM_MS) : 0,
 	        .replicas = world.replicas};
 	node->serves = node->stores = true;
 	hlc_init(&node->hlc, &s->env.env);

@@ -192,6 +192,29 @@ static void a_start_goes_on_with_what_was_left(void **state)
 	assert_int_equal(split(SPLIT_PREPARE, "", "", 2000), ERR_OK);
 }
 
+/* What was written just before is not compared with the store yet when the names move. */
+static void rows_that_were_not_counted_yet_go_too(void **state)
+{
+	struct backend_row row = {.name = "n250", .ts = 100, .bytes = 1};
+
+	(void)state;
+	assert_int_equal(rig_row(&rig, "c", "n000", 100, 1), ERR_OK);
+	assert_int_equal(split(SPLIT_ACCEPT, "n149", "id", 1000), ERR_OK);
+	bool taken;
+	struct backend_msg *msg = rig_rows_msg(&rig, "c", &row, 1);
+	msg->list.marker = "id";
+	struct backend_call *late = rig_send(&rig, msg, &taken);
+	assert_int_equal(split(SPLIT_MOVED, "n149", "id", 1000), ERR_OK);
+	rig_wait(&rig, &taken);
+	rig_free(late);
+	for (unsigned i = 0; i < 3; i++) {
+		rig_pass(&rig, 600000);
+		rig_settle(&rig);
+	}
+	assert_int_equal(split(SPLIT_PREPARE, "", "", 2000), ERR_OK);
+	expect_rows(1);
+}
+
 static void of_two_who_split_one_gives_up(void **state)
 {
 	(void)state;
@@ -300,6 +323,7 @@ int main(void)
 	        SPLIT_TEST(what_moved_is_not_counted_from_that_moment_on),
 	        SPLIT_TEST(what_moved_goes_without_a_trace),
 	        SPLIT_TEST(a_start_goes_on_with_what_was_left),
+	        SPLIT_TEST(rows_that_were_not_counted_yet_go_too),
 	        SPLIT_TEST(of_two_who_split_one_gives_up),
 	        SPLIT_TEST(a_delete_must_know_all_points),
 	        SPLIT_TEST(who_is_to_stay_empty_takes_no_row),
