@@ -57,7 +57,7 @@ struct run {
 	pthread_cond_t more, less;
 	struct list jobs;
 	unsigned queued, busy;
-	bool ended;
+	atomic_bool ended; /* also read without it */
 };
 
 /* --- side.c --- */

@@ -151,7 +151,7 @@ static void send_record(struct commit *c)
 
 static void release_grants(struct commit *c)
 {
-	if (c->only_if_absent && !c->proxy->backend->plain && !c->release.count)
+	if (c->only_if_absent && !c->release.count)
 		fan_start(&c->release, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_RELEASE),
 		        c->place.devices, c->place.count, DEADLINE_MS);
 }
@@ -407,11 +407,10 @@ static void settled(struct commit *c)
 
 void commit_start(struct commit *c)
 {
-	bool plain = c->proxy->backend->plain;
-
-	/* No grants there: each device decides by what it knows. */
-	c->msg->if_absent = c->only_if_absent && plain;
-	if (c->only_if_absent && !plain)
+	/* Grants there bind nobody: they tell what a majority knows, and between two that were
+	 * told the same each device decides. */
+	c->msg->if_absent = c->only_if_absent && c->proxy->backend->plain;
+	if (c->only_if_absent)
 		ask_first(c);
 	else
 		send_record(c);
@@ -451,8 +450,7 @@ static void hand_off(struct commit *c)
 			                                     call->reply.err != ERR_NOT_FOUND);
 	}
 	if (has && missed)
-		handoff_copy(
-		        c->proxy, c->msg->policy, c->msg->key, c->msg->ts, deletes, has->device);
+		handoff_copy(c->proxy, c->msg, has->device);
 }
 
 void commit_done(struct commit *c)

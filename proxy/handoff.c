@@ -54,24 +54,35 @@ static bool first_handoff(
 	return false;
 }
 
-void handoff_copy(struct proxy *proxy, unsigned policy, const uint8_t key[16], uint64_t ts,
-        bool deleted, uint32_t from)
+/* Another system's devices know nothing by its key alone. */
+static struct repair *push(
+        struct copy *copy, const struct backend_msg *msg, uint32_t from, uint32_t to)
 {
-	const struct ring_set *rings = proxy_rings(proxy->cluster, BACKEND_OBJECT, policy);
-	struct backend_key version = {.ts = ts, .meta_ts = ts, .deleted = deleted};
+	bool deleted = msg->op == BACKEND_OBJECT_DELETE;
+	struct backend_key version = {.ts = msg->ts, .meta_ts = msg->ts, .deleted = deleted};
+
+	if (copy->proxy->backend->plain)
+		return repair_start(copy->proxy, &copy->op, msg->policy, msg->account,
+		        msg->container, msg->object, msg->ts, deleted, from, &to, 1, NULL, 0);
+	memcpy(version.key, msg->key, sizeof(msg->key));
+	return repair_push(copy->proxy, &copy->op, msg->policy, &version, REPAIR_WHOLE, from, to);
+}
+
+void handoff_copy(struct proxy *proxy, const struct backend_msg *msg, uint32_t from)
+{
+	const struct ring_set *rings = proxy_rings(proxy->cluster, BACKEND_OBJECT, msg->policy);
 	struct place place;
 	uint32_t to;
 
 	if (!rings || proxy->handoffs_open == HANDOFFS_MAX)
 		return;
-	place_of_key(rings, key, &place);
+	place_of_key(rings, msg->key, &place);
 	if (!first_handoff(rings, &place, &to))
 		return;
-	memcpy(version.key, key, sizeof(version.key));
 	struct copy *copy = mem_zalloc(sizeof(*copy));
 	copy->proxy = proxy;
 	proxy->handoffs_open++;
 	op_init(&copy->op, proxy->reactor, states, release);
-	copy->repair = repair_push(proxy, &copy->op, policy, &version, REPAIR_WHOLE, from, to);
+	copy->repair = push(copy, msg, from, to);
 	op_start(&copy->op);
 }

@@ -8,8 +8,8 @@
 
 #define HANDOFFS_MAX 32 /* under way, of one proxy; beyond, replication alone mends it */
 
-/* The version (or tombstone) of that key and time, from a device that has it. */
-void handoff_copy(struct proxy *proxy, unsigned policy, const uint8_t key[16], uint64_t ts,
-        bool deleted, uint32_t from);
+/* The version (or tombstone) that the message, a PUT or DELETE, has made, from a device that has
+ * it. */
+void handoff_copy(struct proxy *proxy, const struct backend_msg *msg, uint32_t from);
 
 #endif

@@ -66,7 +66,7 @@ static bool enough(const struct repair *r, const struct fan *fan, uint64_t took,
 
 static enum step give_up(struct repair *r, enum err err)
 {
-	if (r->offset)
+	if (r->offset || r->staged.count)
 		fan_start(&r->close, &r->op, r->proxy, message(r, BACKEND_OBJECT_UNSTAGE), r->to,
 		        r->to_count, DEADLINE_MS);
 	decide(r, err);

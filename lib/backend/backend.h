@@ -282,9 +282,10 @@ struct backend_call {
 struct backend {
 	void (*send)(struct backend *backend, struct backend_call *call);
 	/* Its devices are another system's (lib/swift), which knows no grants, drafts or digests:
-	 * OBJECT_GRANT grants nothing, and they take If-None-Match with the PUT. A STAGE carries
-	 * what its OBJECT_PUT will say (headers, ts, handle, if_absent), and that cannot be sent
-	 * again. Listing rows are the devices' own business: DB_UPDATE and SETTLED do nothing. */
+	 * OBJECT_GRANT only tells the version, and each device decides on `if_absent` by itself. A
+	 * STAGE carries what its OBJECT_PUT will say (headers, ts, handle, if_absent), and that
+	 * cannot be sent again. Listing rows are the devices' own business: DB_UPDATE and SETTLED
+	 * do nothing. Objects are asked by their names, not by key alone. */
 	bool plain;
 };
 

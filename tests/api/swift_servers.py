@@ -93,7 +93,7 @@ def answers(port, path="/healthcheck"):
 class SwiftServers:
     KINDS = ("account", "container", "object", "object-1")
 
-    def __init__(self, nodes=3, replicas=3):
+    def __init__(self, nodes=4, replicas=3):
         self.dir = tempfile.mkdtemp(prefix="cairn-swift-")
         self.processes, self.ports = {}, {}
         with open(self.dir + "/swift.conf", "w") as f:
