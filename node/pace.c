@@ -1,11 +1,12 @@
 #include "node/pace.h"
 
-#define RATE_FIRST 100.0
-#define RATE_LEAST 10.0
+#define RATE_FIRST 50.0
+#define RATE_LEAST 20.0
 #define RATE_MOST  20000.0
+#define RATE_STEP  10.0
 #define JUDGE_US   250000
-#define SLOWER     1.5
-#define SLOWER_US  300.0 /* what is not worth a thought */
+#define SLOWER     2.0
+#define SLOWER_US  1000.0 /* what is not worth a thought */
 
 uint64_t pace_next_us(const struct pace *p, uint64_t now_us)
 {
@@ -25,12 +26,12 @@ static void judge(struct pace *p)
 	if (p->best_us <= 0 || p->took_us < p->best_us)
 		p->best_us = p->took_us;
 	bool slower = p->took_us > SLOWER * p->best_us + SLOWER_US;
-	p->rate *= slower ? 0.7 : 1.15;
+	p->rate = slower ? p->rate * 0.7 : p->rate + RATE_STEP;
 	if (p->rate < RATE_LEAST)
 		p->rate = RATE_LEAST;
 	if (p->rate > RATE_MOST)
 		p->rate = RATE_MOST;
-	p->best_us *= 1.002; /* what was best may be no more: in minutes, not seconds */
+	p->best_us *= 1.001; /* what was best may be no more: in minutes, not seconds */
 }
 
 void pace_end(struct pace *p, uint64_t now_us, uint64_t took_us)

@@ -561,6 +561,20 @@ static uint32_t at_least_one(uint64_t n)
 	return n == 0 ? 1 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
+/* We have nothing there to bring: to know what it is they have would cost much, and help nobody. (A
+ * database is made equal by either side.) */
+static bool is_theirs_alone(struct replicator *r, const struct backend_digest *ours,
+        const struct backend_digest *theirs)
+{
+	if (r->kind != BACKEND_OBJECT || ours->count ||
+	        (is_filling(r) &&
+	                theirs->count <= KEYS_EASY)) /* it may be younger than asked for */
+		return false;
+	r->differences += theirs->count;
+	doubt(r);
+	return true;
+}
+
 /* theirs NULL: nobody has anything. */
 static bool take_digests(struct replicator *r, const struct buf *ours, const struct buf *theirs)
 {
@@ -579,6 +593,8 @@ static bool take_digests(struct replicator *r, const struct buf *ours, const str
 		if (theirs)
 			memcpy(&b, theirs->data + i * sizeof(b), sizeof(b));
 		if (memcmp(&a, &b, sizeof(a)) == 0)
+			continue;
+		if (is_theirs_alone(r, &a, &b))
 			continue;
 		uint64_t most = a.count > b.count ? a.count : b.count;
 		uint64_t lacks = most - (a.count < b.count ? a.count : b.count);

@@ -118,9 +118,18 @@ class Database:
         return self.put_ts, self.delete_ts, headers, live
 
 
+def join(a, b, role):
+    """Of a container's row the data and the content type each have a time of their own."""
+    data = max(a, b, key=lambda v: (v[0], v[1], v[4][::-1]))
+    if role == 2:
+        return data
+    typed = max(a, b, key=lambda v: (max(v[0], v[3]), v[6]))
+    typed_ts = max(typed[0], typed[3])
+    return data[:3] + (typed_ts if typed_ts > data[0] else 0,) + data[4:6] + (typed[6],)
+
+
 def databases(path, role):
-    """{(account, container): Database} of role 1, containers, or 2, accounts, by docs/formats/rows.md. Rows
-    whose content type was changed by a POST are not joined."""
+    """{(account, container): Database} of role 1, containers, or 2, accounts, by docs/formats/rows.md."""
     found = {}
     with open(path, "rb") as f:
         data = f.read()
@@ -147,5 +156,5 @@ def databases(path, role):
             row_name = r.text()
             row = r.row()
             if row[1] or row[0] > db.delete_ts or role == 2:
-                db.rows[row_name] = max(db.rows.get(row_name, row), row, key=lambda v: (v[0], v[1], v[4][::-1]))
+                db.rows[row_name] = join(db.rows.get(row_name, row), row, role)
     return found
