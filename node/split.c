@@ -534,8 +534,7 @@ static void take_page(struct splitter *s, struct buf *rows)
 	}
 	const char *last = NULL;
 	while (join_next(sides, count, &row)) {
-		if (!(row.deleted && MUTANT(split_loses_tombstones)))
-			backend_rows_add(rows, &row);
+		backend_rows_add(rows, &row);
 		last = row.name;
 	}
 	if (last) {

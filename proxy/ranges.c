@@ -2,7 +2,6 @@
 
 #include "lib/base/auto.h"
 #include "lib/base/mem.h"
-#include "lib/base/mutant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,9 +163,7 @@ void ranges_learn(struct proxy *proxy, const char *account, const char *containe
 		map = make(proxy, account, container);
 	clear_unsure(map, id);
 	for (size_t at = 0; backend_rows_next(&all, &at, &point);) {
-		uint64_t moved = moved_mask(fan, &point);
-		point.deleted =
-		        !place_met(fan->place, moved) && !(MUTANT(range_sure_by_one) && moved);
+		point.deleted = !place_met(fan->place, moved_mask(fan, &point));
 		put(map, &point);
 	}
 }
