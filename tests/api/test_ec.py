@@ -289,6 +289,7 @@ def test_a_wiped_device_is_filled_again():
         cloud.up()
         count = len(bodies) + 2
         wait_for(lambda: min(cloud.metric("cairn_device_objects")) >= count, 60)
+        wait_for(lambda: sum(cloud.metric("cairn_device_filling")) == 0, 60)
         # Full strength again: two others may go.
         cloud.down()
         hide(cloud, 0)
