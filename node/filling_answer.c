@@ -1,10 +1,11 @@
 /* What a device that is being filled may say (filling.c): pure. */
 #include "node/node.h"
 
-bool node_filling_refuses(enum backend_op op)
+bool node_filling_refuses(const struct backend_msg *msg)
 {
-	switch (op) {
+	switch (msg->op) {
 	case BACKEND_OBJECT_POST:
+		return msg->update_count; /* a client's; others bring what they have */
 	case BACKEND_OBJECT_VERSION:
 	case BACKEND_OBJECT_GET:
 	case BACKEND_OBJECT_GRANT:
@@ -23,8 +24,8 @@ bool node_filling_refuses(enum backend_op op)
 void node_filling_answer(const struct backend_msg *msg, struct backend_reply *reply)
 {
 	switch (msg->op) {
-	case BACKEND_OBJECT_DELETE: /* that there was nothing, */
-		if (reply->err == ERR_NOT_FOUND)
+	case BACKEND_OBJECT_DELETE: /* that there was nothing (who only brings it, asks not), */
+		if (reply->err == ERR_NOT_FOUND && msg->update_count)
 			reply->err = ERR_UNAVAILABLE;
 		return;
 	case BACKEND_DB_UPDATE: /* that there is no such container, or that rows belong here, */

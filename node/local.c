@@ -68,7 +68,7 @@ static void handle(struct task *task)
 		backend_finish(&call->inner, ERR_STALE_RING);
 	else if (!hlc_see(&device->node->hlc, call->inner.msg->ts))
 		backend_finish(&call->inner, ERR_CLOCK);
-	else if (call->filling && node_filling_refuses(call->inner.msg->op))
+	else if (call->filling && node_filling_refuses(call->inner.msg))
 		backend_finish(&call->inner, ERR_UNAVAILABLE);
 	else if (call->inner.msg->kind == BACKEND_OBJECT)
 		objectd_handle(device->objectd, &call->inner);

@@ -244,7 +244,7 @@ void node_device_known(struct node_device *device, enum err err);
 void node_filling_end(struct node_device *device);
 /* Does the answer depend on what a device does not know? Then one that is being filled gives none.
  */
-bool node_filling_refuses(enum backend_op op);
+bool node_filling_refuses(const struct backend_msg *msg);
 /* What it says of a write that it took. */
 void node_filling_answer(const struct backend_msg *msg, struct backend_reply *reply);
 

@@ -95,7 +95,10 @@ def test_one_empty_disk_costs_nobody_anything(cloud):
     bodies = {"o%d" % i: os.urandom(1000) for i in range(50)}
     for name, body in bodies.items():
         assert user.request("PUT", "/c/" + name, data=body).status_code == 201
-    user = changed(cloud, (wipe, 1))
+    # One that is brought as a body, and metadata that are.
+    user = changed(cloud, (set_aside, 2))
+    assert user.request("POST", "/c/o0", headers={"X-Object-Meta-A": "b"}).status_code == 202
+    user = changed(cloud, (take_back, 2), (wipe, 1))
     for i, (name, body) in enumerate(bodies.items()):
         assert user.request("GET", "/c/" + name).content == body
         assert user.request("PUT", "/c/%d" % i, data=body).status_code == 201
