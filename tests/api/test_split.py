@@ -345,7 +345,7 @@ def test_a_node_that_is_killed_is_not_missed():
     """Others go on with what it was at."""
     cluster = Cluster(4, "[cluster]\nsplit_rows = %d\n" % ROWS)
     try:
-        user = cluster.user(1)
+        user = [cluster.user(i) for i in (4, 3, 2, 1)][-1]  # all serve
         assert user.request("PUT", "/c").status_code == 201
         stop = threading.Event()
 
