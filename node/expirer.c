@@ -199,7 +199,7 @@ static void start_delete(struct expirer *e)
 	e->committing = true;
 	e->commit = (struct commit){0};
 	commit_message(&e->commit, BACKEND_OBJECT_DELETE, &e->op, e->proxy, e->facts.info->policy,
-	        e->account, e->container, e->object, hlc_now(e->proxy->cluster->hlc));
+	        e->account, e->container, e->object);
 	commit_updates(&e->commit, &row, e->at, 0);
 	commit_start(&e->commit);
 }

@@ -19,6 +19,13 @@ static bool is_own_address(const struct node *node, const struct ring_dev *dev)
 	       (dev->port == conf->port && strcmp(dev->ip, conf->bind_ip) == 0);
 }
 
+static bool is_behind(const struct ring_dev *dev, const char *ip, unsigned port)
+{
+	int order = strcmp(dev->ip, ip);
+
+	return order > 0 || (order == 0 && dev->port > port);
+}
+
 static uint32_t own_handle(const struct node *node, const struct ring_dev *dev)
 {
 	for (unsigned i = 0; i < node->device_count; i++) {
@@ -54,6 +61,31 @@ static uint32_t member_handle(struct node *node, const struct ring_dev *dev)
 	return add_member(node, dev);
 }
 
+/* This node's place among the addresses of the ring, or among those that are in no ring. */
+static unsigned slot(const struct node *node, const struct ring *ring)
+{
+	const char *lowest = "";
+	unsigned port = 0, before = 0;
+
+	if (!node->stores)
+		return (unsigned)(node->cluster.boot % HLC_SLOTS);
+	for (;;) {
+		const struct ring_dev *next = NULL;
+		for (uint32_t i = 0; i < ring_dev_limit(ring); i++) {
+			const struct ring_dev *dev = ring_dev(ring, i);
+			if (!dev || !is_behind(dev, lowest, port))
+				continue;
+			if (!next || !is_behind(dev, next->ip, next->port))
+				next = dev;
+		}
+		if (!next || is_own_address(node, next))
+			return before;
+		lowest = next->ip;
+		port = next->port;
+		before++;
+	}
+}
+
 enum err node_handles(struct node *node, const struct ring *ring, bool newest,
         uint32_t **ret_handles, const struct ring_dev **ret_stranger)
 {
@@ -73,6 +105,8 @@ enum err node_handles(struct node *node, const struct ring *ring, bool newest,
 			return ERR_NOT_FOUND;
 		}
 	}
+	if (newest)
+		atomic_store(&node->hlc.slot, slot(node, ring));
 	*ret_handles = handles;
 	return ERR_OK;
 }

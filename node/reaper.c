@@ -187,8 +187,7 @@ static enum step reaper_delete(struct op *op)
 		r->committing = true;
 		r->commit = (struct commit){0};
 		commit_message(&r->commit, BACKEND_OBJECT_DELETE, op, r->proxy,
-		        r->facts.info->policy, r->account, r->container.name, r->object.name,
-		        hlc_now(r->proxy->cluster->hlc));
+		        r->facts.info->policy, r->account, r->container.name, r->object.name);
 		commit_updates(&r->commit, &row, 0, 0);
 		commit_start(&r->commit);
 	}

@@ -201,6 +201,7 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	node->cluster.serves = node->serves;
 	node->cluster.joined = &node->joined;
 	node->cluster.one_clock = !node->wire.key_count && !node->swift;
+	atomic_store(&node->hlc.slots, node->cluster.one_clock ? 1 : HLC_SLOTS);
 	return err;
 }
 

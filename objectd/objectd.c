@@ -10,7 +10,6 @@ static void on_sweep(struct timer *timer)
 
 	stage_sweep(o, false);
 	read_sweep(o, false);
-	grants_sweep(o, false);
 	timer_set(o->reactor, &o->sweep, SWEEP_US);
 }
 
@@ -23,6 +22,7 @@ struct objectd *objectd_open(const struct objectd_options *options)
 	o->grant_us = options->grant_us ? options->grant_us : GRANT_US;
 	list_init(&o->upload_list);
 	list_init(&o->handle_list);
+	list_init(&o->promises);
 	o->sweep.fire = on_sweep;
 	timer_set(o->reactor, &o->sweep, SWEEP_US);
 	return o;
@@ -35,9 +35,9 @@ void objectd_close(struct objectd *o)
 	timer_cancel(o->reactor, &o->sweep);
 	stage_sweep(o, true);
 	read_sweep(o, true);
-	grants_sweep(o, true);
+	leases_drop(o);
 	hash_done(&o->locks);
-	hash_done(&o->grants);
+	hash_done(&o->leases);
 	hash_done(&o->uploads);
 	hash_done(&o->handles);
 	free(o);
@@ -69,6 +69,7 @@ static void version(struct objectd *o, struct backend_call *call)
 	if (!err)
 		objectd_reply_version(call, &version);
 	objectd_reply_drafts(o, call);
+	call->reply.promised = lease_promised(o, msg);
 	backend_finish(call, err);
 }
 
@@ -109,7 +110,7 @@ void objectd_handle(struct objectd *o, struct backend_call *call)
 		write_start(o, call);
 		break;
 	case BACKEND_OBJECT_RELEASE:
-		write_release(o, call);
+		lease_release(o, call);
 		break;
 	case BACKEND_OBJECT_VERSION:
 		version(o, call);

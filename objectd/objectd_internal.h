@@ -1,5 +1,6 @@
 /* What the files of objectd share: write.c changes versions, stage.c takes large bodies,
- * read.c answers reads, compare.c tells what ranges of keys hold, objectd.c is the rest. */
+ * read.c answers reads, compare.c tells what ranges of keys hold, lease.c keeps
+ * keys for conditional writers, objectd.c is the rest. */
 #ifndef OBJECTD_OBJECTD_INTERNAL_H
 #define OBJECTD_OBJECTD_INTERNAL_H
 
@@ -11,6 +12,7 @@
 #define IDLE_MAX_US 900000000u /* uploads and handles nobody touched this long are dropped */
 #define SWEEP_US    10000000u
 #define GRANT_US    5000000u
+#define PROMISE_US  60000000u /* longer than any message is under way */
 #define GRANTS_MAX  65536u
 
 struct upload {
@@ -33,7 +35,8 @@ struct objectd {
 	struct reactor *reactor; /* borrowed */
 	uint64_t grant_us;
 	struct hash locks; /* keys being written: struct write */
-	struct hash grants;
+	struct hash leases;
+	struct list promises; /* leases that ended, the oldest first */
 	struct hash uploads;
 	struct list upload_list;
 	struct hash handles;
@@ -63,8 +66,15 @@ enum err fragment_split(
 
 /* write.c */
 void write_start(struct objectd *objectd, struct backend_call *call);
-void write_release(struct objectd *objectd, struct backend_call *call);
-void grants_sweep(struct objectd *objectd, bool all);
+
+/* lease.c */
+enum err lease_take(struct objectd *objectd, const struct backend_msg *msg);
+void lease_release(struct objectd *objectd, struct backend_call *call);
+/* A write that comes now: true when it waits for the end of another's lease, or was refused. */
+bool lease_stops(struct objectd *objectd, struct backend_call *call);
+/* Below this nothing is taken of the key, but from who has the lease; 0: no such promise. */
+uint64_t lease_promised(struct objectd *objectd, const struct backend_msg *msg);
+void leases_drop(struct objectd *objectd);
 
 /* stage.c */
 void stage_write(struct objectd *objectd, struct backend_call *call);

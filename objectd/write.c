@@ -32,12 +32,6 @@ struct write {
 	struct device_extent extent;
 };
 
-struct grant {
-	struct hash_node node;
-	uint8_t policy, key[16];
-	uint64_t holder, until_us;
-};
-
 static void run(struct write *w);
 
 /* --- locks --- */
@@ -86,8 +80,9 @@ static void finish(struct write *w, enum err err)
 
 void write_start(struct objectd *o, struct backend_call *call)
 {
+	if (lease_stops(o, call))
+		return;
 	struct write *w = mem_zalloc(sizeof(*w)), *holder = lock_find(o, call->msg);
-
 	w->objectd = o;
 	w->call = call;
 	w->waiting_tail = &w->waiting;
@@ -100,74 +95,10 @@ void write_start(struct objectd *o, struct backend_call *call)
 	run(w);
 }
 
-/* --- leases --- */
-
-static struct grant *grant_find(struct objectd *o, const struct backend_msg *msg)
-{
-	struct hash_node *node = hash_find(&o->grants, objectd_hash(msg->key, msg->policy));
-
-	for (; node; node = hash_find_next(node)) {
-		struct grant *g = CONTAINER_OF(node, struct grant, node);
-		if (g->policy == msg->policy && memcmp(g->key, msg->key, 16) == 0)
-			return g;
-	}
-	return NULL;
-}
-
-static void grant_drop(struct objectd *o, struct grant *g)
-{
-	hash_remove(&o->grants, &g->node);
-	free(g);
-}
-
-void grants_sweep(struct objectd *o, bool all)
-{
-	uint64_t now = reactor_now_us(o->reactor);
-
-	for (size_t i = 0; i < o->grants.size; i++) {
-		struct hash_node *node = o->grants.slots[i];
-		while (node) {
-			struct hash_node *next = node->next;
-			struct grant *g = CONTAINER_OF(node, struct grant, node);
-			if (all || g->until_us <= now)
-				grant_drop(o, g);
-			node = next;
-		}
-	}
-}
-
-static enum err lease(struct objectd *o, const struct backend_msg *msg)
-{
-	struct grant *g = grant_find(o, msg);
-	uint64_t now = reactor_now_us(o->reactor);
-
-	if (g && g->holder != msg->stage && g->until_us > now && !MUTANT(no_lease))
-		return ERR_BUSY;
-	if (!g) {
-		if (o->grants.count >= GRANTS_MAX)
-			return ERR_BUSY;
-		g = mem_zalloc(sizeof(*g));
-		g->policy = msg->policy;
-		memcpy(g->key, msg->key, 16);
-		hash_insert(&o->grants, &g->node, objectd_hash(msg->key, msg->policy));
-	}
-	g->holder = msg->stage;
-	g->until_us = now + o->grant_us;
-	return ERR_OK;
-}
-
-void write_release(struct objectd *o, struct backend_call *call)
-{
-	struct grant *g = grant_find(o, call->msg);
-
-	if (g && g->holder == call->msg->stage)
-		grant_drop(o, g);
-	backend_finish(call, ERR_OK);
-}
-
 static void run_grant(struct write *w, const struct device_version *version, bool known)
 {
-	enum err err = lease(w->objectd, w->call->msg);
+	w->call->reply.promised = lease_promised(w->objectd, w->call->msg);
+	enum err err = lease_take(w->objectd, w->call->msg);
 
 	if (known)
 		objectd_reply_version(w->call, version);
@@ -435,6 +366,10 @@ static void run_draft(struct write *w, const struct device_version *version, boo
 		finish(w, ERR_CONFLICT);
 		return;
 	}
+	if (msg->handle && msg->ts < w->call->reply.promised) {
+		finish(w, ERR_BUSY);
+		return;
+	}
 	const struct env *env = reactor_env(w->objectd->reactor);
 	if (msg->handle && msg->ts + BACKEND_DRAFT_S * TS_PER_SECOND < env->wall_us(env) / 10) {
 		finish(w, ERR_DEADLINE); /* it may have been given up already, everywhere */
@@ -567,6 +502,7 @@ static void run(struct write *w)
 		run_decision(w, &version, known);
 		return;
 	}
+	call->reply.promised = lease_promised(w->objectd, msg);
 	if (msg->op == BACKEND_OBJECT_PUT && msg->draft) {
 		run_draft(w, &version, known);
 		return;
@@ -581,6 +517,10 @@ static void run(struct write *w)
 	if (kept && loses(msg, &version) && !(again && (same || missed))) {
 		objectd_reply_version(call, &version);
 		finish(w, ERR_CONFLICT);
+		return;
+	}
+	if (msg->ts < call->reply.promised) {
+		finish(w, ERR_BUSY);
 		return;
 	}
 	w->was_live = live;

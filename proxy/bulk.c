@@ -337,8 +337,7 @@ static enum step bulk_object(struct op *op)
 	if (!b->started) {
 		b->started = true;
 		commit_message(&b->commit, BACKEND_OBJECT_DELETE, op, request->proxy,
-		        b->facts.info->policy, request->account, b->container, b->object,
-		        hlc_now(request_cluster(request)->hlc));
+		        b->facts.info->policy, request->account, b->container, b->object);
 		commit_updates(&b->commit, &row, 0, 0);
 		commit_start(&b->commit);
 	}

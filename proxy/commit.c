@@ -9,23 +9,25 @@
 
 #define DEADLINE_MS 30000
 #define RETRY_US    500
+#define WAIT_US     10000000 /* for leases of others */
+#define TRIES_MAX   8
 
-enum { START, GRANT_FIRST, GRANT_REST, LOOK, RECORD, ROWS, SETTLED };
+enum { START, VERSIONS, GRANT_FIRST, GRANT_REST, LOOK, RECORD, ROWS, SETTLED };
 
 struct backend_msg *commit_message(struct commit *c, enum backend_op op, struct op *owner,
         struct proxy *proxy, unsigned policy, const char *account, const char *container,
-        const char *object, uint64_t ts)
+        const char *object)
 {
 	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
 
 	backend_msg_path(msg, account, container, object);
 	msg->policy = (uint8_t)policy;
-	msg->ts = ts;
 	c->op = owner;
 	c->proxy = proxy;
 	c->msg = msg;
 	proxy_place(proxy->cluster, policy, account, container, object, &c->place);
 	place_address(&c->place, msg);
+	msg->ts = hlc_stamp(proxy->cluster->hlc, msg->key);
 	return msg;
 }
 
@@ -103,6 +105,7 @@ static void ask_rest(struct commit *c)
 	unsigned left = c->place.count - c->granted_at - 1;
 
 	c->phase = GRANT_REST;
+	patience_start(&c->patience, c->op);
 	if (left)
 		fan_start(&c->grant_rest, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_GRANT),
 		        &c->place.devices[c->granted_at + 1], left, DEADLINE_MS);
@@ -120,17 +123,6 @@ static void on_retry(struct timer *timer)
 	op_child_end(c->op);
 }
 
-static void retry_later(struct commit *c)
-{
-	uint8_t noise;
-
-	c->proxy->cluster->env->random(c->proxy->cluster->env, &noise, 1);
-	c->retrying = true;
-	c->retry.fire = on_retry;
-	op_child_begin(c->op);
-	timer_set(c->proxy->reactor, &c->retry, RETRY_US + noise * 8u);
-}
-
 static void send_rows(struct commit *c);
 
 static void send_record(struct commit *c)
@@ -138,6 +130,7 @@ static void send_record(struct commit *c)
 	if (MUTANT(rows_before_record) && !c->row_count)
 		send_rows(c);
 	c->phase = RECORD;
+	c->msg->known = c->known;
 	if (c->fragments) {
 		struct backend_msg *msgs[PLACE_MAX];
 		ec_put_messages(c->fragments, c->msg, msgs);
@@ -164,15 +157,31 @@ static bool finish(struct commit *c, enum err err)
 	return true;
 }
 
+/* Somebody else has the key. */
+static bool retry_later(struct commit *c)
+{
+	uint64_t now = reactor_now_us(c->proxy->reactor);
+	uint8_t noise;
+
+	if (!c->until_us)
+		c->until_us = now + WAIT_US;
+	if (now >= c->until_us)
+		return finish(c, ERR_UNAVAILABLE);
+	c->proxy->cluster->env->random(c->proxy->cluster->env, &noise, 1);
+	c->retrying = true;
+	c->retry.fire = on_retry;
+	op_child_begin(c->op);
+	timer_set(c->proxy->reactor, &c->retry, RETRY_US + noise * 8u);
+	return false;
+}
+
 static bool grant_first(struct commit *c)
 {
 	if (c->retrying || fan_open(&c->grant_first))
 		return false;
 	const struct backend_reply *r = &c->grant_first.calls[0].reply;
-	if (r->err == ERR_BUSY) {
-		retry_later(c);
-		return false;
-	}
+	if (r->err == ERR_BUSY)
+		return retry_later(c);
 	if (r->err && r->err != ERR_NOT_FOUND) {
 		if (++c->granted_at == c->place.count)
 			return finish(c, ERR_UNAVAILABLE);
@@ -183,24 +192,40 @@ static bool grant_first(struct commit *c)
 	return false;
 }
 
-/* Is the newest version that those who granted know a live one? */
-static bool exists(const struct commit *c, uint64_t *ret_newest)
-{
-	const struct fan *fans[] = {&c->grant_first, &c->grant_rest};
-	uint64_t newest = 0;
-	bool live = false;
+/* What those asked know: the newest version, and who has it. */
+struct known {
+	uint64_t newest, holders;
+	bool live;
+};
 
-	for (unsigned f = 0; f < COUNT_OF(fans); f++) {
-		for (unsigned i = 0; i < fans[f]->count; i++) {
-			const struct backend_reply *r = &fans[f]->calls[i].reply;
-			if (!fans[f]->calls[i].answered || r->err || r->ts < newest)
-				continue;
-			newest = r->ts;
-			live = !r->deleted;
+static void take_known(const struct commit *c, const struct fan *fan, struct known *k)
+{
+	for (unsigned i = 0; i < fan->count; i++) {
+		const struct backend_call *call = &fan->calls[i];
+		const struct backend_reply *r = &call->reply;
+		uint64_t ts = r->meta_ts > r->ts ? r->meta_ts : r->ts;
+		bool live = !r->deleted;
+		if (!call->answered || (r->err && r->err != ERR_NOT_FOUND))
+			continue;
+		if (r->drafts[0] > ts) {
+			ts = r->drafts[0];
+			live = true;
 		}
+		if (ts > k->newest)
+			*k = (struct known){ts, 0, live};
+		if (ts == k->newest)
+			k->holders |= place_bit(&c->place, call->device);
 	}
-	*ret_newest = newest;
-	return live;
+}
+
+static struct known newest_known(const struct commit *c)
+{
+	struct known k = {0};
+
+	take_known(c, &c->versions, &k);
+	take_known(c, &c->grant_first, &k);
+	take_known(c, &c->grant_rest, &k);
+	return k;
 }
 
 static bool granted(const struct commit *c)
@@ -213,16 +238,30 @@ static bool granted(const struct commit *c)
 
 static void restamp(struct commit *c)
 {
-	if (c->set_time)
-		return;
-	struct backend_msg *later = backend_msg_at(c->msg, hlc_now(c->proxy->cluster->hlc));
+	struct backend_msg *later =
+	        backend_msg_at(c->msg, hlc_stamp(c->proxy->cluster->hlc, c->msg->key));
 
 	backend_msg_unref(c->msg);
 	c->msg = later;
 }
 
-/* Of fragments, only a read can tell whether a draft is the version: it makes it so, or sees that
- * it cannot be. */
+/* Those who granted are told the later time, too. */
+static bool grant_again(struct commit *c)
+{
+	uint64_t was = c->msg->ts;
+
+	if (c->set_time)
+		return finish(c, ERR_CONFLICT);
+	restamp(c);
+	if (++c->tries == TRIES_MAX)
+		return finish(c, c->msg->ts > was ? ERR_UNAVAILABLE : ERR_CLOCK);
+	fan_done(&c->grant_rest);
+	ask_first(c);
+	return false;
+}
+
+/* Only a read can tell what a version that is on too few, or a draft, will be: it makes it the
+ * version, or sees that it cannot be. */
 static void start_look(struct commit *c)
 {
 	const struct backend_msg *msg = c->msg;
@@ -230,6 +269,7 @@ static void start_look(struct commit *c)
 	c->phase = LOOK;
 	reader_open(&c->look, c->op, c->proxy, msg->policy, msg->account, msg->container,
 	        msg->object, 0, 0);
+	reader_as(&c->look, msg->handle);
 }
 
 static bool look(struct commit *c)
@@ -237,41 +277,75 @@ static bool look(struct commit *c)
 	if (!reader_ready(&c->look))
 		return false;
 	enum err err = c->look.err;
-	if (c->look.reply && c->look.reply->ts >= c->msg->ts)
-		restamp(c);
+	c->known = c->look.reply ? c->look.reply->ts : 0;
 	reader_close(&c->look);
 	reader_done(&c->look);
 	c->look = (struct reader){0};
 	if (err != ERR_NOT_FOUND)
 		return finish(c, err ? ERR_UNAVAILABLE : ERR_PRECONDITION);
+	if (!c->fragments)
+		return grant_again(c);
+	if (c->known >= c->msg->ts)
+		restamp(c);
 	send_record(c);
 	return false;
 }
 
 static bool grant_rest(struct commit *c)
 {
-	uint64_t newest;
+	bool enough = granted(c);
 
-	if (c->retrying || fan_open(&c->grant_rest))
+	if (c->retrying || (fan_open(&c->grant_rest) && !(enough && c->patience.over)))
 		return false;
-	if (fan_with(&c->grant_rest, ERR_BUSY) && !granted(c)) {
+	if (fan_with(&c->grant_rest, ERR_BUSY) && !enough) {
 		/* The key was somebody's a moment ago, and word of its release is on the way. */
 		fan_done(&c->grant_rest);
-		retry_later(c);
-		return false;
+		return retry_later(c);
 	}
-	if (!granted(c))
+	if (!enough)
 		return finish(c, ERR_UNAVAILABLE);
-	if (c->fragments && !MUTANT(ec_create_blind)) {
+	struct known k = newest_known(c);
+	bool lasting = !k.newest || place_met(&c->place, k.holders) || MUTANT(create_blind);
+	if (c->fragments ? !MUTANT(ec_create_blind) : !lasting) {
 		start_look(c);
 		return false;
 	}
-	if (exists(c, &newest))
+	if (k.live)
 		return finish(c, ERR_PRECONDITION);
-	/* What we saw is before us, also where it is not yet on a majority: a delete that made room
-	 * for us must not end up as the later one. */
+	/* What we saw is before us: a delete that made room for us must not end up as the later
+	 * one. */
+	if (k.newest >= c->msg->ts)
+		return grant_again(c);
+	c->known = k.newest;
+	send_record(c);
+	return false;
+}
+
+/* --- other nodes have clocks of their own: what was written before must have an earlier time ---
+ */
+
+static void ask_versions(struct commit *c)
+{
+	c->phase = VERSIONS;
+	fan_done(&c->versions);
+	fan_start(&c->versions, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_VERSION),
+	        c->place.devices, c->place.count, DEADLINE_MS);
+}
+
+static bool versions(struct commit *c)
+{
+	if (!place_met(&c->place, fan_known(&c->versions, &c->place)))
+		return fan_open(&c->versions) ? false : finish(c, ERR_UNAVAILABLE);
+	uint64_t newest = newest_known(c).newest;
+	for (unsigned i = 0; i < c->versions.count; i++) {
+		const struct backend_call *call = &c->versions.calls[i];
+		if (call->answered && call->reply.promised > newest)
+			newest = call->reply.promised;
+	}
 	if (newest >= c->msg->ts)
 		restamp(c);
+	if (newest >= c->msg->ts)
+		return finish(c, ERR_CLOCK);
 	send_record(c);
 	return false;
 }
@@ -301,29 +375,6 @@ static void send_rows(struct commit *c)
 	}
 }
 
-#define TRIES_MAX 4
-
-/* The key was written at a later time than ours while we had not begun, by another node's clock, or
- * while we had: so that we come after it, the same at a time that is later still. */
-static bool again(struct commit *c)
-{
-	/* What was staged is a draft where it was taken: it cannot be put again. By one clock the
-	 * later version came while we were under way; by another's it may have been there before,
-	 * and to say that we were would be to lose an acknowledged write. */
-	bool sure = c->proxy->cluster->one_clock && !c->only_if_absent;
-	if (c->fragments && c->fragments->staging && fan_with(&c->record, ERR_OK))
-		return finish(c, sure ? ERR_CONFLICT : ERR_UNAVAILABLE);
-	if (c->set_time || (c->proxy->backend->plain && c->msg->stage))
-		return finish(c, ERR_CONFLICT); /* nor can a plain backend's stage */
-	if (++c->tries == TRIES_MAX || MUTANT(no_second_try))
-		return finish(c, ERR_CONFLICT);
-	restamp(c);
-	fan_done(&c->record);
-	fan_done(&c->grant_rest);
-	commit_start(c);
-	return false;
-}
-
 /* Fragments that are durable where it takes them become the version: nobody waits for that, readers
  * finish what is not. */
 static void send_decision(struct commit *c)
@@ -335,20 +386,21 @@ static void send_decision(struct commit *c)
 	        &c->decision, c->op, c->proxy, msg, c->place.devices, c->place.count, DEADLINE_MS);
 }
 
-/* Who had our tombstone before we came: a reader that saw it elsewhere has brought it there. To
- * write another one would delete twice. (Of bodies equal times need not be the same write.) */
+/* Who had it before our message came: a reader that saw it elsewhere has brought it there. */
 static uint64_t brought(const struct commit *c)
 {
+	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE,
+	     posts = c->msg->op == BACKEND_OBJECT_POST;
 	uint64_t mask = 0;
 
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
-		if (c->msg->op == BACKEND_OBJECT_DELETE && call->answered &&
-		        call->reply.err == ERR_CONFLICT && call->reply.deleted &&
-		        call->reply.ts == c->msg->ts)
+		const struct backend_reply *r = &call->reply;
+		if (call->answered && r->err == ERR_CONFLICT && r->deleted == deletes &&
+		        (posts ? r->meta_ts : r->ts) == c->msg->ts)
 			mask |= place_bit(&c->place, call->device);
 	}
-	return mask;
+	return c->fragments && !deletes ? 0 : mask;
 }
 
 /* Of fragments, a newer version that refuses us is on k + 1, or a tombstone that every reader will
@@ -360,39 +412,105 @@ static bool overtaken(const struct commit *c, uint64_t written, uint64_t newer)
 	       !place_met(&c->place, place_all(&c->place) & ~written);
 }
 
+static bool written(struct commit *c, enum err err)
+{
+	c->err = err;
+	if (c->fragments)
+		send_decision(c);
+	release_grants(c);
+	if (!MUTANT(rows_before_record))
+		send_rows(c);
+	c->phase = ROWS;
+	return false;
+}
+
+/* Does a conditional writer's version stand in our way, who has not seen ours? */
+static bool is_late(const struct commit *c)
+{
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_reply *r = &c->record.calls[i].reply;
+		if (c->record.calls[i].answered && r->err && r->promised > c->msg->ts)
+			return true;
+	}
+	return false;
+}
+
+static bool again(struct commit *c)
+{
+	if (++c->tries == TRIES_MAX)
+		return finish(c, ERR_UNAVAILABLE);
+	restamp(c);
+	fan_done(&c->record);
+	commit_start(c);
+	return false;
+}
+
+/* The same newer version, or tombstone, everywhere. */
+static bool is_one(const struct commit *c, uint64_t newer)
+{
+	uint64_t ts = 0;
+
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		if (!(place_bit(&c->place, call->device) & newer))
+			continue;
+		if (ts && call->reply.ts != ts)
+			return false;
+		ts = call->reply.ts;
+	}
+	return true;
+}
+
+/* Somebody wrote at a later time, and began before we had ended: then we were there just before,
+ * and done. Not so when that was a conditional
+ * writer who had not seen ours (to delete what it found gone is no harm): where its version is on a
+ * majority ours can never have been seen, nor will be, and goes behind it. Of fragments a newer
+ * version may come to nothing: it counts when it is whole; and drafts of ours, where they are,
+ * might become a version twice. */
+static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
+{
+	bool lasting = place_met(&c->place, newer),
+	     late = c->msg->op != BACKEND_OBJECT_DELETE && is_late(c);
+
+	if (c->set_time || c->proxy->backend->plain)
+		return finish(c, ERR_CONFLICT);
+	if (c->only_if_absent)
+		return finish(c, ERR_UNAVAILABLE);
+	if (c->fragments && taken)
+		return finish(c, ERR_UNAVAILABLE);
+	if (c->fragments && (late || !is_one(c, newer)))
+		return again(c);
+	if (late)
+		return lasting ? again(c) : finish(c, ERR_UNAVAILABLE);
+	return written(c, ERR_OK);
+}
+
 static bool record(struct commit *c)
 {
 	const struct place *place = &c->place;
-	uint64_t ok = fan_mask(&c->record, place, ERR_OK) | brought(c);
+	uint64_t own = brought(c), ok = fan_mask(&c->record, place, ERR_OK) | own;
 	uint64_t none = fan_mask(&c->record, place, ERR_NOT_FOUND);
-	uint64_t own = brought(c), newer = fan_mask(&c->record, place, ERR_CONFLICT) & ~own;
+	uint64_t newer = fan_mask(&c->record, place, ERR_CONFLICT) & ~own;
 	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE;
-	uint64_t written = deletes ? ok | none : ok;
+	uint64_t taken = deletes ? ok | none : ok;
 
-	if (place_met(place, written) || overtaken(c, written, newer) ||
-	        (MUTANT(write_to_one) && written)) {
+	if (place_met(place, taken) || overtaken(c, taken, newer) ||
+	        (MUTANT(write_to_one) && taken)) {
 		/* A delete of nothing is told apart only by a majority. */
 		if (deletes && ok == 0 && fan_open(&c->record) && !place_met(place, none))
 			return false;
-		c->err = deletes && ok == 0 ? ERR_NOT_FOUND : ERR_OK;
-		if (c->fragments)
-			send_decision(c);
-		release_grants(c);
-		if (!MUTANT(rows_before_record))
-			send_rows(c);
-		c->phase = ROWS;
-		return false;
+		return written(c, deletes && ok == 0 ? ERR_NOT_FOUND : ERR_OK);
 	}
-	if (place_met(place, newer))
-		return again(c);
+	if (place_met(place, newer) && !(c->fragments && fan_open(&c->record)))
+		return superseded(c, taken, newer);
 	if (!deletes && place_met(place, none))
 		return finish(c, ERR_NOT_FOUND);
 	if (fan_open(&c->record))
 		return false;
 	if (fan_with(&c->record, ERR_PRECONDITION))
 		return finish(c, ERR_PRECONDITION);
-	if (newer && place_met(place, written | newer))
-		return again(c);
+	if (newer && place_met(place, taken | newer))
+		return superseded(c, taken, newer);
 	bool full = !place_possible(place, fan_mask(&c->record, place, ERR_NO_SPACE));
 	return finish(c, full ? ERR_NO_SPACE : ERR_UNAVAILABLE);
 }
@@ -407,17 +525,24 @@ static void settled(struct commit *c)
 
 void commit_start(struct commit *c)
 {
+	bool plain = c->proxy->backend->plain;
+
 	/* Grants there bind nobody: they tell what a majority knows, and between two that were
 	 * told the same each device decides. */
-	c->msg->if_absent = c->only_if_absent && c->proxy->backend->plain;
+	c->msg->if_absent = c->only_if_absent && plain;
+	c->msg->under_lease = c->only_if_absent && !plain;
 	if (c->only_if_absent)
 		ask_first(c);
-	else
+	else if (plain || c->set_time || c->proxy->cluster->one_clock || MUTANT(no_version_first))
 		send_record(c);
+	else
+		ask_versions(c);
 }
 
 bool commit_ready(struct commit *c)
 {
+	if (c->phase == VERSIONS && versions(c))
+		return true;
 	if (c->phase == GRANT_FIRST && grant_first(c))
 		return true;
 	if (c->phase == GRANT_REST && grant_rest(c))
@@ -462,6 +587,8 @@ void commit_done(struct commit *c)
 	for (unsigned i = 0; c->settles && i < c->place.count; i++)
 		settle_add(c->proxy->settle, c->place.devices[i], c->msg->policy, c->msg->key,
 		        c->msg->ts);
+	patience_done(&c->patience);
+	fan_done(&c->versions);
 	fan_done(&c->grant_first);
 	fan_done(&c->grant_rest);
 	fan_done(&c->release);

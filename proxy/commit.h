@@ -2,7 +2,7 @@
  * listing rows on a majority of their containers, then word to the devices that the rows are
  * settled (DESIGN 5.4).
  *
- *   (grant first -> grant rest (-> look)) -> record -> rows -> settle */
+ *   (grant first -> grant rest (-> look) | versions) -> record -> rows -> settle */
 #ifndef PROXY_COMMIT_H
 #define PROXY_COMMIT_H
 
@@ -24,26 +24,29 @@ struct commit {
 	struct reader look;       /* what is there, where drafts leave it open */
 	bool only_if_absent;      /* If-None-Match: * */
 	bool set_time;            /* its ts is not ours to change: a later version wins */
-	struct fan grant_first, grant_rest, release, record;
+	struct fan versions, grant_first, grant_rest, release, record;
+	struct patience patience; /* with those that do not answer a grant */
 	struct timer retry;
-	unsigned tries;      /* that met a later version */
+	uint64_t known;      /* the newest version that was there when the key was granted */
+	uint64_t until_us;   /* it waits for others' leases */
+	unsigned tries;      /* times that it had to begin again */
 	unsigned granted_at; /* which device granted first */
 	struct row_put rows[COMMIT_ROWS];
 	unsigned row_count, rows_done;
 	uint8_t phase;
 	bool retrying, settles;
 	/* Outcome, when commit_ready said true. */
-	enum err err; /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT (a later version,
-	                 again and again); NO_SPACE; UNAVAILABLE */
+	enum err err;   /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT (set_time, or a
+	                   plain backend:   a later version); NO_SPACE; CLOCK;   UNAVAILABLE */
 	bool unsettled; /* some listing row reached no majority */
 	enum err row_err;
 };
 
-/* A message for an object of the request's account, with its place. The caller fills headers, body
- * and the like, then hands it to commit_start. */
+/* A message for an object of the request's account, with its place, of now. The caller fills
+ * headers, body and the like, then hands it to commit_start. */
 struct backend_msg *commit_message(struct commit *commit, enum backend_op op, struct op *owner,
         struct proxy *proxy, unsigned policy, const char *account, const char *container,
-        const char *object, uint64_t ts);
+        const char *object);
 
 /* The rows that ride with the record: the object's own (row->ts: of the version that a POST has
  * read, whose size and hash these are; else 0), and its expiry (old_at: when an expiry row is known

@@ -25,8 +25,8 @@ struct ec_read {
 	struct patience patience;
 	struct ec_rebuild *rebuild;
 	struct repair *repair;
-	uint64_t newest_meta;
-	uint64_t holders; /* of the place: known to have a fragment of the version */
+	uint64_t newest_meta, writer; /* writer: see reader_as */
+	uint64_t holders;             /* of the place: known to have a fragment of the version */
 	bool committed, mended;
 	uint8_t phase;
 	/* When ready: */

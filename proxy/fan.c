@@ -10,6 +10,7 @@
 static void see(struct hlc *hlc, const struct backend_reply *r)
 {
 	hlc_see(hlc, r->ts > r->meta_ts ? r->ts : r->meta_ts);
+	hlc_see(hlc, r->promised);
 	hlc_see(hlc, r->put_ts > r->delete_ts ? r->put_ts : r->delete_ts);
 }
 
@@ -17,7 +18,7 @@ static void on_answer(struct backend_call *call)
 {
 	struct fan *fan = call->owner;
 
-	if (!MUTANT(no_second_try))
+	if (!MUTANT(no_version_first))
 		see(fan->hlc, &call->reply);
 	fan->answered++;
 	op_child_end(fan->op);

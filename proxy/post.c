@@ -76,12 +76,14 @@ static void start_commit(struct request *request, struct post *post)
 	AUTO(buf) struct buf headers = BUF_NONE;
 	char etag[33] = "";
 
-	request->ts = request_time(request);
 	post->commit.set_time = request->set_ts != 0;
 	struct backend_msg *msg = commit_message(&post->commit,
 	        is_post(request) ? BACKEND_OBJECT_POST : BACKEND_OBJECT_DELETE, &request->op,
 	        request->proxy, request->container_info.info->policy, request->account,
-	        request->container, request->object, request->ts);
+	        request->container, request->object);
+	if (request->set_ts)
+		msg->ts = request->set_ts;
+	request->ts = msg->ts;
 	struct backend_row row = {.deleted = !is_post(request), .etag = etag};
 	if (is_post(request)) {
 		row.content_type = new_headers(request, post, &headers);

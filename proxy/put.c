@@ -764,10 +764,13 @@ static void start_commit(struct request *request, struct put *put)
 	const char *type = final_type(put);
 	char etag[33];
 
-	request->ts = put->staged_ts ? put->staged_ts : request_time(request);
-	struct backend_msg *msg =
-	        commit_message(&put->commit, BACKEND_OBJECT_PUT, &request->op, request->proxy,
-	                put->policy, put->account, put->container, put->object, request->ts);
+	struct backend_msg *msg = commit_message(&put->commit, BACKEND_OBJECT_PUT, &request->op,
+	        request->proxy, put->policy, put->account, put->container, put->object);
+	if (put->staged_ts)
+		msg->ts = put->staged_ts;
+	else if (request->set_ts)
+		msg->ts = request->set_ts;
+	request->ts = msg->ts;
 	object_headers(request, put, type, &headers);
 	backend_msg_headers(msg, &headers);
 	put->commit.set_time = request->set_ts != 0;

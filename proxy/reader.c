@@ -1,6 +1,7 @@
 #include "proxy/reader.h"
 #include "proxy/ec_read.h"
 
+#include "lib/base/auto.h"
 #include "lib/base/mutant.h"
 #include <string.h>
 
@@ -48,6 +49,20 @@ static void ask_get(struct reader *r, uint32_t device)
 	fan_start(&r->get, r->op, r->proxy, msg, &device, 1, DEADLINE_MS);
 }
 
+static void ask(struct reader *r)
+{
+	r->phase = ASKING;
+	r->tried = 1;
+	r->began_us = reactor_now_us(r->op->reactor);
+	r->early = r->asked < r->place.count;
+	patience_start_for(&r->patience, r->op,
+	        r->early ? hedge_begin(&r->proxy->hedge, hedge_kind(r), PATIENCE_US) : PATIENCE_US);
+	ask_get(r, r->place.devices[0]);
+	if (r->asked > 1)
+		fan_start(&r->versions, r->op, r->proxy, message(r, BACKEND_OBJECT_VERSION),
+		        r->place.devices + 1, r->asked - 1, DEADLINE_MS);
+}
+
 void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t offset,
         uint64_t len)
@@ -68,15 +83,14 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
 	}
 	proxy_place(proxy->cluster, policy, account, container, object, &r->place);
 	r->asked = proxy_prefer_local(proxy, &r->place);
-	r->tried = 1;
-	r->began_us = reactor_now_us(op->reactor);
-	r->early = r->asked < r->place.count;
-	patience_start_for(&r->patience, op,
-	        r->early ? hedge_begin(&proxy->hedge, hedge_kind(r), PATIENCE_US) : PATIENCE_US);
-	ask_get(r, r->place.devices[0]);
-	if (r->asked > 1)
-		fan_start(&r->versions, op, proxy, message(r, BACKEND_OBJECT_VERSION),
-		        r->place.devices + 1, r->asked - 1, DEADLINE_MS);
+	ask(r);
+}
+
+void reader_as(struct reader *r, uint64_t writer)
+{
+	r->writer = writer;
+	if (r->ec)
+		r->ec->writer = writer;
 }
 
 static bool known(const struct backend_call *call)
@@ -176,6 +190,20 @@ static bool use_get(struct reader *r, const struct votes *v)
 	return false;
 }
 
+#define RESTARTS_MAX 4
+
+/* What was to be repaired cannot be any more, and was nobody's answer. */
+static bool start_over(struct reader *r)
+{
+	if (++r->restarts > RESTARTS_MAX)
+		return finish(r, ERR_UNAVAILABLE);
+	repair_unref(TAKE(r->repair));
+	fan_done(&r->versions);
+	fan_done(&r->rest);
+	ask(r);
+	return false;
+}
+
 static bool decide(struct reader *r)
 {
 	struct votes v = count_votes(r);
@@ -187,11 +215,13 @@ static bool decide(struct reader *r)
 		if (!r->repair) {
 			r->repair = repair_start(r->proxy, r->op, r->policy, r->account,
 			        r->container, r->object, v.newest, v.deleted, v.holder, v.lagging,
-			        v.lagging_count, &r->place, v.holders);
+			        v.lagging_count, &r->place, v.holders, r->writer);
 			r->phase = REPAIRING;
 		}
 		if (!repair_outcome(r->repair, &err))
 			return false;
+		if (err == ERR_CONFLICT)
+			return start_over(r);
 		if (err)
 			return finish(r, ERR_UNAVAILABLE);
 	}
@@ -249,7 +279,7 @@ static void mend(struct reader *r)
 
 	if (r->corrupt)
 		repair_unref(repair_start(r->proxy, NULL, r->policy, r->account, r->container,
-		        r->object, g->ts, false, r->device, &r->corrupt_device, 1, NULL, 0));
+		        r->object, g->ts, false, r->device, &r->corrupt_device, 1, NULL, 0, 0));
 }
 
 /* A holder was asked for the body; when it fails, so may the next one not. */

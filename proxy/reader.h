@@ -28,6 +28,8 @@ struct reader {
 	uint64_t began_us;
 	bool early; /* its patience is a hedge's, shorter than it may wait */
 	struct repair *repair;
+	uint64_t writer; /* 0, or who has a lease on the key */
+	unsigned restarts;
 	uint64_t newest; /* the version that was decided on */
 	bool corrupt;    /* the first device could not read its version */
 	uint32_t corrupt_device;
@@ -53,6 +55,9 @@ struct reader {
 void reader_open(struct reader *reader, struct op *op, struct proxy *proxy, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t offset,
         uint64_t len);
+
+/* It reads on behalf of a conditional writer that has a lease on the key: right after the open. */
+void reader_as(struct reader *reader, uint64_t writer);
 
 /* Call from a state until it returns true. */
 bool reader_ready(struct reader *reader);

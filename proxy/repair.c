@@ -18,7 +18,7 @@ struct repair {
 	char *account, *container, *object; /* owned; NULL until the GET tells them */
 	unsigned policy, to_count;
 	struct place place;
-	uint64_t have;
+	uint64_t have, writer;
 	bool all;                            /* targets must take it: the place does not matter */
 	uint64_t ts, meta_ts, offset, stage; /* meta_ts: of a POST that alone is brought, or 0 */
 	uint32_t from, to[PLACE_MAX];
@@ -177,6 +177,7 @@ static enum step repair_put(struct op *op)
 	                                     : r->meta_ts ? BACKEND_OBJECT_POST
 	                                                  : BACKEND_OBJECT_PUT);
 
+	msg->handle = r->writer;
 	if (r->meta_ts) {
 		backend_msg_headers(msg, &r->get.calls[0].reply.headers);
 		msg->ts = r->meta_ts;
@@ -200,23 +201,33 @@ static enum step repair_put(struct op *op)
 	return op_go(op, WAIT);
 }
 
+/* Overtaken by one that would not have been, had it seen this. */
+static bool is_late(const struct repair *r, const struct backend_call *call)
+{
+	return call->answered && call->reply.err == ERR_CONFLICT && call->reply.promised > r->ts;
+}
+
 static enum step repair_wait(struct op *op)
 {
 	struct repair *r = repair_of(op);
-	const enum err good[] = {ERR_OK, ERR_CONFLICT, ERR_NOT_FOUND};
 	uint64_t took = 0;
-	unsigned count = 0;
+	unsigned count = 0, late = 0;
 
-	for (unsigned i = 0; i < (r->deleted ? 3 : 2); i++) {
-		took |= fan_mask(&r->put, &r->place, good[i]);
-		count += fan_with(&r->put, good[i]);
+	for (unsigned i = 0; i < r->put.count; i++) {
+		const struct backend_call *call = &r->put.calls[i];
+		enum err err = call->reply.err;
+		bool newer = err == ERR_CONFLICT, gone = err == ERR_NOT_FOUND && r->deleted;
+		late += is_late(r, call);
+		if (!call->answered || !(err == ERR_OK || newer || gone) || is_late(r, call))
+			continue;
+		took |= place_bit(&r->place, call->device);
+		count++;
 	}
-
 	if (!r->decided) {
 		if (enough(r, &r->put, took, count))
 			decide(r, ERR_OK);
 		else if (!fan_open(&r->put))
-			decide(r, ERR_UNAVAILABLE);
+			decide(r, late ? ERR_CONFLICT : ERR_UNAVAILABLE);
 	}
 	return fan_open(&r->put) ? STEP_WAIT : STEP_DONE;
 }
@@ -317,7 +328,7 @@ struct repair *repair_push(struct proxy *proxy, struct op *op, unsigned policy,
 struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t ts, bool deleted,
         uint32_t from, const uint32_t *to, unsigned to_count, const struct place *place,
-        uint64_t have)
+        uint64_t have, uint64_t writer)
 {
 	struct repair *r = create(proxy, op, policy, from, to, to_count);
 
@@ -327,6 +338,7 @@ struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
 	r->ts = ts;
 	r->deleted = deleted;
 	r->have = have;
+	r->writer = writer;
 	r->all = !place;
 	if (place)
 		r->place = *place;

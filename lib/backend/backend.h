@@ -47,8 +47,11 @@ enum backend_op {
 	/* Bytes of a pinned version: offset, len; a reply of at most one piece. */
 	BACKEND_OBJECT_READ,
 	BACKEND_OBJECT_CLOSE,
-	/* Conditional writes: a short lease in memory on the key for `stage` (the writer's id), and
-	 * the newest version as OBJECT_VERSION tells it. ERR_BUSY: another writer holds it. */
+	/* Conditional writes: a short lease in memory on the key for `stage` (the writer's id,
+	 * which its messages have as handle), and the newest version as OBJECT_VERSION tells it.
+	 * What others write waits for its end. ERR_BUSY: another writer holds it. RELEASE with ts
+	 * 0: nothing was written. Otherwise, and when it runs out, what is older than ts is refused
+	 * for a minute: ERR_CONFLICT where ts, or newer, is here, ERR_BUSY where it is not. */
 	BACKEND_OBJECT_GRANT,
 	BACKEND_OBJECT_RELEASE,
 	/* The listing updates that these records carry have reached their majority: msg->settled,
@@ -225,8 +228,10 @@ struct backend_msg {
 	uint8_t range_bits, fan_out; /* together at most 64 */
 	struct fragment fragment;    /* OBJECT_PUT; k 0: a whole object */
 	bool draft;
-	bool if_absent; /* OBJECT_PUT and its STAGEs, of a plain backend: ERR_PRECONDITION when a
-	                   version is there, as far as the device knows; else unused */
+	bool under_lease; /* OBJECT_PUT: ERR_BUSY when handle holds none */
+	uint64_t known;   /* under_lease: the newest version its writer has seen */
+	bool if_absent;   /* OBJECT_PUT and its STAGEs, of a plain backend: ERR_PRECONDITION when a
+	                     version is there, as far as the device knows; else unused */
 	struct arena *arena;        /* private: what the pointers above live in */
 	struct backend_msg *parent; /* private: or they live in this one */
 };
@@ -258,7 +263,9 @@ struct backend_reply {
 	bool more;        /* there are more than these */
 	/* Objects in fragments: ts, meta_ts and deleted are of the committed version (0: none). */
 	struct fragment fragment; /* OBJECT_GET; k 0: a whole object */
-	uint64_t draft_ts;        /* OBJECT_GET: the draft it gives; 0: the committed version */
+	uint64_t promised; /* nothing older is taken of this key, unless who promised that had seen
+	                    * it: see OBJECT_GRANT; or 0 */
+	uint64_t draft_ts; /* OBJECT_GET: the draft it gives; 0: the committed version */
 	uint64_t drafts[BACKEND_DRAFTS]; /* that are there, the newest first; 0: no more */
 	/* DIGEST, KEYS: it came back empty and is being filled; it may have known more. */
 	bool filling;

@@ -226,7 +226,8 @@ static void call_fields(
         struct codec *c, struct wire_call_head *head, struct backend_msg *msg, bool *has_body)
 {
 	bool cut = c->out && msg->fragment.k;
-	bool *const bits[] = {has_body, &msg->newest, &msg->if_lasting, &msg->draft, &cut};
+	bool *const bits[] = {
+	        has_body, &msg->newest, &msg->if_lasting, &msg->draft, &cut, &msg->under_lease};
 
 	u32(c, &head->device);
 	u64(c, &head->timeout_us);
@@ -258,6 +259,8 @@ static void call_fields(
 	u8(c, &msg->fan_out);
 	if (cut)
 		fragment_fields(c, &msg->fragment);
+	if (msg->under_lease)
+		u64(c, &msg->known);
 }
 
 enum err wire_call_encode(struct buf *out, unsigned version, const struct wire_call_head *head,
@@ -497,6 +500,7 @@ static void reply_fields(struct codec *c, struct backend_reply *reply, uint64_t 
 		u64(c, worked_us);
 	u64(c, &reply->ts);
 	u64(c, &reply->meta_ts);
+	u64(c, &reply->promised);
 	u64(c, &reply->size);
 	raw(c, reply->etag, sizeof(reply->etag));
 	u64(c, &reply->handle);

@@ -376,6 +376,8 @@ static struct node *make_node(struct sim_node *s)
 	        .ec = world.ec.k ? &world.ec : NULL};
 	c->env->random(c->env, &c->boot, sizeof(c->boot));
 	atomic_store(&c->next_stage, c->boot | 1);
+	atomic_store(&c->hlc->slots, HLC_SLOTS);
+	atomic_store(&c->hlc->slot, s->index);
 	node->backend.send = sim_send;
 	node->reactor_count = 1;
 	node->device_count = 1;

@@ -227,6 +227,7 @@ static void a_grant_is_one_writers(void **state)
 	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 1, NULL), ERR_NOT_FOUND);
 	assert_int_equal(grant(BACKEND_OBJECT_RELEASE, 2, NULL), ERR_OK);
 	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 2, NULL), ERR_BUSY);
+	assert_int_equal(grant(BACKEND_OBJECT_RELEASE, 1, NULL), ERR_OK);
 	/* The version told counts the write that is on its way. */
 	rig_start(&rig, &put, rig_put_msg("o", T, 100));
 	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 1, &ts), ERR_OK);
@@ -237,6 +238,79 @@ static void a_grant_is_one_writers(void **state)
 	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 2, &ts), ERR_OK);
 	rig_sleep(&rig, 6000000);
 	assert_int_equal(grant(BACKEND_OBJECT_GRANT, 3, NULL), ERR_OK);
+}
+
+static struct backend_msg *leased(enum backend_op op, uint64_t holder, uint64_t ts)
+{
+	struct backend_msg *msg =
+	        op == BACKEND_OBJECT_PUT ? rig_put_msg("o", ts, 100) : rig_msg(op, "o", ts);
+
+	msg->stage = op == BACKEND_OBJECT_PUT ? 0 : holder;
+	msg->handle = holder;
+	msg->under_lease = op == BACKEND_OBJECT_PUT;
+	return msg;
+}
+
+static struct backend_reply answer(struct backend_msg *msg)
+{
+	struct rig_call call;
+
+	rig_send(&rig, &call, msg);
+	struct backend_reply reply = {.err = call.call.reply.err,
+	        .ts = call.call.reply.ts,
+	        .promised = call.call.reply.promised};
+	backend_call_done(&call.call);
+	return reply;
+}
+
+static void what_others_write_waits_for_a_lease(void **state)
+{
+	struct rig_call put, delete;
+
+	(void)state;
+	assert_int_equal(answer(leased(BACKEND_OBJECT_PUT, 1, T)).err, ERR_BUSY); /* has none */
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 1, T + 5)).err, ERR_NOT_FOUND);
+	rig_start(&rig, &put, rig_put_msg("o", T + 3, 100));
+	rig_start(&rig, &delete, rig_msg(BACKEND_OBJECT_DELETE, "o", T + 9));
+	assert_int_equal(answer(leased(BACKEND_OBJECT_PUT, 1, T + 5)).err, ERR_OK);
+	assert_false(put.call.answered || delete.call.answered);
+	assert_int_equal(rig_get(&rig, "o", NULL, NULL), ERR_OK);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_RELEASE, 1, T + 5)).err, ERR_OK);
+	rig_wait(&rig, &put);
+	rig_wait(&rig, &delete);
+	assert_int_equal(put.call.reply.err, ERR_CONFLICT);
+	assert_int_equal(put.call.reply.promised, T + 5);
+	assert_int_equal(delete.call.reply.err, ERR_OK);
+	backend_call_done(&put.call);
+	backend_call_done(&delete.call);
+}
+
+/* Its holder may have written elsewhere: for a while nothing older is taken, then it is forgotten.
+ */
+static void a_lease_that_ran_out_leaves_a_promise(void **state)
+{
+	struct rig_call put;
+
+	(void)state;
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 1, T + 5)).err, ERR_NOT_FOUND);
+	rig_start(&rig, &put, rig_put_msg("o", T + 3, 100));
+	rig_sleep(&rig, 6000000);
+	rig_wait(&rig, &put);
+	assert_int_equal(put.call.reply.err, ERR_BUSY);
+	backend_call_done(&put.call);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_PUT, 1, T + 5)).err, ERR_BUSY);
+	assert_int_equal(answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised, T + 5);
+	rig_sleep(&rig, 61000000);
+	assert_int_equal(answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised, 0);
+	assert_int_equal(answer(rig_put_msg("o", T + 3, 100)).err, ERR_OK);
+}
+
+static void a_lease_that_came_to_nothing_leaves_none(void **state)
+{
+	(void)state;
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 1, T + 5)).err, ERR_NOT_FOUND);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_RELEASE, 1, 0)).err, ERR_OK);
+	assert_int_equal(answer(rig_put_msg("o", T + 3, 100)).err, ERR_OK);
 }
 
 static void on_unsettled(struct objectd_unsettled *u, enum err err)
@@ -396,6 +470,9 @@ int main(void)
 	        T_(an_object_that_expires_is_told_apart),
 	        T_(writes_of_one_key_take_turns),
 	        T_(a_grant_is_one_writers),
+	        T_(what_others_write_waits_for_a_lease),
+	        T_(a_lease_that_ran_out_leaves_a_promise),
+	        T_(a_lease_that_came_to_nothing_leaves_none),
 	        T_(updates_stay_open_until_settled),
 	        T_(a_piece_may_lie_anywhere),
 	        T_(an_upload_must_be_whole),

@@ -16,6 +16,7 @@ static struct proxy proxy;
 static struct backend backend;
 static uint64_t newest[DEVICES]; /* what each device knows of the key */
 static bool down[DEVICES];
+static uint64_t promised;
 static unsigned records;
 
 /* A device that keeps timestamps only. */
@@ -33,11 +34,12 @@ static void device_send(struct backend *b, struct backend_call *call)
 		records++;
 		if (msg->ts <= *known) {
 			call->reply.ts = *known;
+			call->reply.promised = promised;
 			err = ERR_CONFLICT;
 		} else {
 			*known = msg->ts;
 		}
-	} else if (msg->op == BACKEND_OBJECT_GRANT) {
+	} else if (msg->op == BACKEND_OBJECT_GRANT || msg->op == BACKEND_OBJECT_VERSION) {
 		call->reply.ts = *known;
 		err = *known ? ERR_OK : ERR_NOT_FOUND;
 	}
@@ -72,6 +74,7 @@ static int setup(void **state)
 	memset(newest, 0, sizeof(newest));
 	memset(down, 0, sizeof(down));
 	records = 0;
+	promised = 0;
 	env_fake_init(&env, 1);
 	env.wall_us = 1700000000000000;
 	hlc_init(&hlc, &env.env);
@@ -126,7 +129,7 @@ static void put(bool only_if_absent)
 	commit = (struct commit){.only_if_absent = only_if_absent};
 	ended = false;
 	op_init(&op, reactor, states, release);
-	commit_message(&commit, BACKEND_OBJECT_PUT, &op, &proxy, 0, "a", "c", "o", hlc_now(&hlc));
+	commit_message(&commit, BACKEND_OBJECT_PUT, &op, &proxy, 0, "a", "c", "o");
 	commit_start(&commit);
 	op_start(&op);
 	for (unsigned turns = 0; !ended && turns < 1000; turns++) {
@@ -163,7 +166,8 @@ static void test_a_time_that_no_clock_may_have_is_given_up(void **state)
 	(void)state;
 	newest[0] = newest[1] = hlc_now(&hlc) + 2 * HLC_AHEAD_MAX;
 	put(false);
-	assert_int_equal(outcome, ERR_CONFLICT);
+	assert_int_equal(outcome, ERR_CLOCK);
+	assert_int_equal(records, 0);
 }
 
 static void test_if_absent_asks_again_and_finds_it(void **state)
@@ -173,6 +177,42 @@ static void test_if_absent_asks_again_and_finds_it(void **state)
 	put(true);
 	assert_int_equal(outcome, ERR_PRECONDITION);
 	assert_int_equal(records, 0);
+}
+
+/* By the time its record comes, others have written later: it was there just before them. */
+static void test_overtaken_while_under_way(void **state)
+{
+	(void)state;
+	cluster.one_clock = true; /* no look before */
+	newest[0] = newest[1] = hlc_now(&hlc) + TS_PER_SECOND;
+	put(false);
+	assert_int_equal(outcome, ERR_OK);
+	assert_int_equal(records, 3);
+}
+
+/* Not so where the other had made sure that nothing was there: it goes behind that. */
+static void test_overtaken_by_a_conditional_write(void **state)
+{
+	(void)state;
+	uint64_t ahead = hlc_now(&hlc) + TS_PER_SECOND;
+
+	cluster.one_clock = true;
+	newest[0] = newest[1] = promised = ahead;
+	put(false);
+	assert_int_equal(outcome, ERR_OK);
+	assert_int_equal(records, 6);
+	assert_true(newest[0] > ahead && newest[1] > ahead);
+}
+
+/* Where that is not on a majority, nobody knows which of the two will be seen. */
+static void test_between_a_conditional_write_and_nothing(void **state)
+{
+	(void)state;
+	cluster.one_clock = true;
+	newest[0] = promised = hlc_now(&hlc) + TS_PER_SECOND;
+	down[1] = true;
+	put(false);
+	assert_int_equal(outcome, ERR_UNAVAILABLE);
 }
 
 static void test_no_majority(void **state)
@@ -194,6 +234,11 @@ int main(void)
 	                test_a_time_that_no_clock_may_have_is_given_up, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_if_absent_asks_again_and_finds_it, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_overtaken_while_under_way, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_overtaken_by_a_conditional_write, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_between_a_conditional_write_and_nothing, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_no_majority, setup, teardown),
 	};
 

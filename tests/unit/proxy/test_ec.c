@@ -210,8 +210,8 @@ static enum step write_start(struct op *op)
 {
 	AUTO(buf) struct buf headers = BUF_NONE;
 	struct backend_row row = {.content_type = "a/b", .etag = "e"};
-	struct backend_msg *msg = commit_message(
-	        &writer.commit, BACKEND_OBJECT_PUT, op, &proxy, 0, "a", "c", "o", hlc_now(&hlc));
+	struct backend_msg *msg =
+	        commit_message(&writer.commit, BACKEND_OBJECT_PUT, op, &proxy, 0, "a", "c", "o");
 
 	kv_add(&headers, "Content-Type", "a/b");
 	backend_msg_headers(msg, &headers);
@@ -282,8 +282,8 @@ static enum err change(enum backend_op what, const char *value)
 
 	memset(&writer, 0, sizeof(writer));
 	op_init(&writer.op, reactor, plain_states, write_release);
-	struct backend_msg *msg = commit_message(
-	        &writer.commit, what, &writer.op, &proxy, 0, "a", "c", "o", hlc_now(&hlc));
+	struct backend_msg *msg =
+	        commit_message(&writer.commit, what, &writer.op, &proxy, 0, "a", "c", "o");
 	if (value) {
 		kv_add(&headers, "X-Object-Meta-A", value);
 		backend_msg_headers(msg, &headers);

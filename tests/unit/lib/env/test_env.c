@@ -20,6 +20,31 @@ static void hlc_never_goes_back(void **state)
 	assert_int_equal(hlc_now(&hlc), first + 102);
 }
 
+static void two_nodes_never_stamp_the_same(void **state)
+{
+	struct env_fake fake;
+	struct hlc a, b;
+	const uint8_t key[16] = {0}, other[16] = {[8] = 1};
+
+	(void)state;
+	env_fake_init(&fake, 1);
+	hlc_init(&a, &fake.env);
+	hlc_init(&b, &fake.env);
+	assert_int_equal(hlc_stamp(&a, key), fake.wall_us / 10); /* alone: as it would be */
+	atomic_store(&a.slots, HLC_SLOTS);
+	atomic_store(&b.slots, HLC_SLOTS);
+	atomic_store(&b.slot, 1);
+	uint64_t ahead = fake.wall_us / 10 + 20 * TS_PER_SECOND, last = ahead;
+	assert_true(hlc_see(&a, ahead) && hlc_see(&b, ahead));
+	for (unsigned i = 0; i < 100; i++) {
+		uint64_t x = hlc_stamp(&a, key), y = hlc_stamp(&b, key);
+		assert_true(x != y && x > last && y > last);
+		last = x < y ? x : y;
+	}
+	assert_true(hlc_stamp(&a, other) < last);
+	assert_true(hlc_stamp(&a, other) > ahead);
+}
+
 static void random_repeats_from_its_seed(void **state)
 {
 	struct env_fake a, b;
@@ -39,6 +64,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(hlc_never_goes_back),
+	        cmocka_unit_test(two_nodes_never_stamp_the_same),
 	        cmocka_unit_test(random_repeats_from_its_seed),
 	};
 
