@@ -113,11 +113,14 @@ static bool explain(struct search *s, uint64_t done, uint64_t value)
 		if (!(done >> i & 1) && s->ops[i]->end < first_end)
 			first_end = s->ops[i]->end;
 	}
-	for (unsigned i = 0; i < s->count; i++) {
-		uint64_t then = value;
-		if ((done >> i & 1) || s->ops[i]->begin > first_end)
+	/* What may not have happened at all is tried last. */
+	for (unsigned n = 0; n < 2 * s->count; n++) {
+		unsigned i = n % s->count;
+		uint64_t then = value, bit = 1ull << i;
+		if ((done & bit) || s->ops[i]->begin > first_end ||
+		        !(s->must & bit) != (n >= s->count))
 			continue;
-		if (apply(s, s->ops[i], &then) && explain(s, done | 1ull << i, then))
+		if (apply(s, s->ops[i], &then) && explain(s, done | bit, then))
 			return true;
 	}
 	return false;
@@ -127,8 +130,7 @@ static const char *const names[] = {"put", "create", "delete", "get", "list"};
 
 static void tell(const struct search *s, unsigned key)
 {
-	fprintf(stderr, "no order explains the %s of key %u:\n", s->presence ? "listings" : "reads",
-	        key);
+	fprintf(stderr, "%s of key %u:\n", s->presence ? "listings" : "reads", key);
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct sim_record *r = s->ops[i];
 		fprintf(stderr, "  %10llu..%-10llu client %u %s %llu%s%s\n",
@@ -157,9 +159,13 @@ static bool check_key(unsigned key, bool presence)
 			s.must |= 1ull << s.count;
 		s.ops[s.count++] = r;
 	}
-	bool ok = explain(&s, 0, 0);
-	if (!ok)
+	if (world.verbose)
 		tell(&s, key);
+	bool ok = explain(&s, 0, 0);
+	if (!ok) {
+		fprintf(stderr, "no order explains these ");
+		tell(&s, key);
+	}
 	free(s.seen);
 	return ok;
 }

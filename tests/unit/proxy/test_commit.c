@@ -16,7 +16,7 @@ static struct proxy proxy;
 static struct backend backend;
 static uint64_t newest[DEVICES]; /* what each device knows of the key */
 static bool down[DEVICES];
-static uint64_t promised;
+static uint64_t promised, posted; /* posted: of the POST to what each has */
 static unsigned records;
 
 /* A device that keeps timestamps only. */
@@ -32,8 +32,9 @@ static void device_send(struct backend *b, struct backend_call *call)
 		err = ERR_UNAVAILABLE;
 	} else if (msg->op == BACKEND_OBJECT_PUT) {
 		records++;
-		if (msg->ts <= *known) {
+		if (msg->ts <= *known || msg->ts <= posted) {
 			call->reply.ts = *known;
+			call->reply.meta_ts = posted;
 			call->reply.promised = promised;
 			err = ERR_CONFLICT;
 		} else {
@@ -74,7 +75,7 @@ static int setup(void **state)
 	memset(newest, 0, sizeof(newest));
 	memset(down, 0, sizeof(down));
 	records = 0;
-	promised = 0;
+	promised = posted = 0;
 	env_fake_init(&env, 1);
 	env.wall_us = 1700000000000000;
 	hlc_init(&hlc, &env.env);
@@ -204,6 +205,19 @@ static void test_overtaken_by_a_conditional_write(void **state)
 	assert_true(newest[0] > ahead && newest[1] > ahead);
 }
 
+/* Metadata that came to what was there before is no reason to lose a body. */
+static void test_overtaken_by_a_post(void **state)
+{
+	(void)state;
+	cluster.one_clock = true;
+	newest[0] = newest[1] = newest[2] = hlc_now(&hlc) - TS_PER_SECOND;
+	posted = hlc_now(&hlc) + TS_PER_SECOND;
+	put(false);
+	assert_int_equal(outcome, ERR_OK);
+	assert_int_equal(records, 6);
+	assert_true(newest[0] > posted && newest[1] > posted);
+}
+
 /* Where that is not on a majority, nobody knows which of the two will be seen. */
 static void test_between_a_conditional_write_and_nothing(void **state)
 {
@@ -237,6 +251,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_overtaken_while_under_way, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_overtaken_by_a_conditional_write, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_overtaken_by_a_post, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_between_a_conditional_write_and_nothing, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_no_majority, setup, teardown),
