@@ -226,8 +226,8 @@ static void call_fields(
         struct codec *c, struct wire_call_head *head, struct backend_msg *msg, bool *has_body)
 {
 	bool cut = c->out && msg->fragment.k;
-	bool *const bits[] = {
-	        has_body, &msg->newest, &msg->if_lasting, &msg->draft, &cut, &msg->under_lease};
+	bool leased = c->out && msg->under_lease && c->version >= 3;
+	bool *const bits[] = {has_body, &msg->newest, &msg->if_lasting, &msg->draft, &cut, &leased};
 
 	u32(c, &head->device);
 	u64(c, &head->timeout_us);
@@ -259,8 +259,12 @@ static void call_fields(
 	u8(c, &msg->fan_out);
 	if (cut)
 		fragment_fields(c, &msg->fragment);
-	if (msg->under_lease)
+	if (leased)
 		u64(c, &msg->known);
+	if (leased && c->version < 3)
+		c->bad = true;
+	if (!c->out)
+		msg->under_lease = leased;
 }
 
 enum err wire_call_encode(struct buf *out, unsigned version, const struct wire_call_head *head,
@@ -500,7 +504,8 @@ static void reply_fields(struct codec *c, struct backend_reply *reply, uint64_t 
 		u64(c, worked_us);
 	u64(c, &reply->ts);
 	u64(c, &reply->meta_ts);
-	u64(c, &reply->promised);
+	if (c->version >= 3)
+		u64(c, &reply->promised);
 	u64(c, &reply->size);
 	raw(c, reply->etag, sizeof(reply->etag));
 	u64(c, &reply->handle);

@@ -25,6 +25,8 @@ static struct backend_msg *make_msg(void)
 	msg->policy = 2;
 	msg->newest = true;
 	msg->if_lasting = true;
+	msg->under_lease = true;
+	msg->known = 2;
 	memcpy(msg->key, "key of 16 bytes.", 16);
 	backend_msg_path(msg, "AUTH_test", "c\xc3\xbc", "o");
 	msg->ts = 0x1122334455667788;
@@ -175,6 +177,8 @@ static void a_message_comes_back_as_it_was(void **state)
 			        wire_call_decode(version, out.data, out.len, body, &got, &back),
 			        ERR_OK);
 			same_msg(msgs[i], back);
+			assert_int_equal(back->under_lease, version >= 3 && msgs[i]->under_lease);
+			assert_int_equal(back->known, version >= 3 ? msgs[i]->known : 0);
 			assert_int_equal(got.device, 5);
 			assert_int_equal(got.timeout_us, 99);
 			backend_msg_unref(back);
@@ -207,6 +211,7 @@ static void make_reply(struct backend_reply *reply)
 	buf_str(&reply->items, "digests, back to back");
 	reply->more = true;
 	reply->filling = true;
+	reply->promised = 77;
 	reply->fragment = (struct fragment){8, 4, 0, 99, "etag of whole..."};
 	reply->draft_ts = 21;
 	reply->drafts[0] = 23;
@@ -276,6 +281,7 @@ static void a_reply_comes_back_as_it_was(void **state)
 				buf_add(&back.points, replies[i]->points.data,
 				        replies[i]->points.len);
 			same_reply(replies[i], &back);
+			assert_int_equal(back.promised, version >= 3 ? replies[i]->promised : 0);
 			assert_int_equal(back.filling, version >= 3 && replies[i]->filling);
 			assert_int_equal(worked_us, version >= 2 ? 1234 : 0);
 			reply_free(&back);
