@@ -400,7 +400,9 @@ static uint64_t brought(const struct commit *c)
 		        (posts ? r->meta_ts : r->ts) == c->msg->ts)
 			mask |= place_bit(&c->place, call->device);
 	}
-	return c->fragments && !deletes ? 0 : mask;
+	/* Of fragments there is more to bring than one; and equal times that were not ours to
+	 * choose need not be the same write. */
+	return !deletes && (c->fragments || c->set_time || c->proxy->backend->plain) ? 0 : mask;
 }
 
 /* Of fragments, a newer version that refuses us is on k + 1, or a tombstone that every reader will
