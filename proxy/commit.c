@@ -250,7 +250,8 @@ static bool grant_again(struct commit *c)
 {
 	uint64_t was = c->msg->ts;
 
-	if (c->set_time)
+	/* Nor can a plain backend's stage be sent again. */
+	if (c->set_time || (c->proxy->backend->plain && c->msg->stage))
 		return finish(c, ERR_CONFLICT);
 	restamp(c);
 	if (++c->tries == TRIES_MAX)
@@ -283,10 +284,10 @@ static bool look(struct commit *c)
 	c->look = (struct reader){0};
 	if (err != ERR_NOT_FOUND)
 		return finish(c, err ? ERR_UNAVAILABLE : ERR_PRECONDITION);
-	if (!c->fragments)
+	if (!c->fragments && !c->proxy->backend->plain)
 		return grant_again(c);
 	if (c->known >= c->msg->ts)
-		restamp(c);
+		return grant_again(c);
 	send_record(c);
 	return false;
 }
@@ -321,8 +322,7 @@ static bool grant_rest(struct commit *c)
 	return false;
 }
 
-/* --- other nodes have clocks of their own: what was written before must have an earlier time ---
- */
+/* --- other nodes' clocks: what was written before must have an earlier time --- */
 
 static void ask_versions(struct commit *c)
 {
