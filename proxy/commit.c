@@ -286,8 +286,10 @@ static bool look(struct commit *c)
 		return finish(c, err ? ERR_UNAVAILABLE : ERR_PRECONDITION);
 	if (!c->fragments && !c->proxy->backend->plain)
 		return grant_again(c);
-	if (c->known >= c->msg->ts)
+	if (c->known >= c->msg->ts && c->proxy->backend->plain)
 		return grant_again(c);
+	if (c->known >= c->msg->ts)
+		restamp(c);
 	send_record(c);
 	return false;
 }
