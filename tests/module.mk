@@ -1,5 +1,6 @@
 TESTLIB += tests/lib/test.c
 SIM = $(wildcard tests/sim/*.c)
+UNIT += tests/unit/sim/test_history.c
 FUZZ += $(wildcard tests/fuzz/fuzz_*.c)
 
 # What the API tests start beside the cloud.

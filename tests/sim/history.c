@@ -9,6 +9,7 @@
 
 #define RECORDS_MAX 4096
 #define OPS_MAX     64
+#define NOT_READ    (UINT64_MAX - 1) /* a value that no read shows: they are all alike */
 
 static struct sim_record *records[RECORDS_MAX];
 static unsigned count;
@@ -38,6 +39,7 @@ struct sim_record *history_begin(enum sim_op op, unsigned client, unsigned key, 
 
 struct search {
 	const struct sim_record *ops[OPS_MAX];
+	uint64_t values[OPS_MAX]; /* of the ops, as far as reads can tell them apart */
 	unsigned count;
 	bool presence;  /* values are 0 and 1: what listings show */
 	uint64_t must;  /* ops that have happened for sure */
@@ -74,17 +76,14 @@ static bool remember(struct search *s, uint64_t done, uint64_t value)
 	return true;
 }
 
-static uint64_t shown(const struct search *s, uint64_t value)
-{
-	return s->presence ? value != 0 : value;
-}
-
 /* False when the operation could not have had its answer now. */
-static bool apply(const struct search *s, const struct sim_record *r, uint64_t *value)
+static bool apply(const struct search *s, unsigned op, uint64_t *value)
 {
+	const struct sim_record *r = s->ops[op];
+
 	switch (r->op) {
 	case SIM_PUT:
-		*value = shown(s, r->value);
+		*value = s->values[op];
 		return true;
 	case SIM_DELETE:
 		*value = 0;
@@ -94,33 +93,82 @@ static bool apply(const struct search *s, const struct sim_record *r, uint64_t *
 			return *value != 0;
 		if (*value)
 			return false;
-		*value = shown(s, r->value);
+		*value = s->values[op];
 		return true;
 	default:
-		return *value == r->value;
+		return *value == s->values[op];
 	}
 }
 
-static bool explain(struct search *s, uint64_t done, uint64_t value)
+static bool only_looks(const struct sim_record *r)
 {
-	uint64_t first_end = UINT64_MAX;
+	return r->op == SIM_GET || r->op == SIM_LIST || (r->op == SIM_CREATE && r->failed);
+}
 
-	if ((done & s->must) == s->must)
-		return true;
-	if (!remember(s, done, value))
-		return false;
+/* Those that may be next: of the others none has to be before them. */
+static uint64_t may_be_next(const struct search *s, uint64_t done)
+{
+	uint64_t first_end = UINT64_MAX, mask = 0;
+
 	for (unsigned i = 0; i < s->count; i++) {
 		if (!(done >> i & 1) && s->ops[i]->end < first_end)
 			first_end = s->ops[i]->end;
 	}
+	for (unsigned i = 0; i < s->count; i++) {
+		if (!(done >> i & 1) && s->ops[i]->begin <= first_end)
+			mask |= 1ull << i;
+	}
+	return mask;
+}
+
+/* What changes nothing and fits goes at once: in any order that goes on from here it can be moved
+ * to the front, for it has no effect, and none of the others has to be before it. */
+static uint64_t looks_that_fit(const struct search *s, uint64_t next, uint64_t value)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		if ((next >> i & 1) && only_looks(s->ops[i]) && apply(s, i, &value))
+			mask |= 1ull << i;
+	}
+	return mask;
+}
+
+/* unseen: the last one was a write that may not have happened, and that nobody has seen. If what
+ * follows overwrites it, or nothing follows, there is the same order without it: so it needs no
+ * try.
+ */
+static bool explain(struct search *s, uint64_t done, uint64_t value, bool unseen)
+{
+	uint64_t next, fit, tried[OPS_MAX];
+	unsigned tried_count = 0;
+
+	while ((fit = looks_that_fit(s, next = may_be_next(s, done), value))) {
+		done |= fit;
+		unseen = false;
+	}
+	if ((done & s->must) == s->must)
+		return true;
+	if (!remember(s, done, value * 2 + unseen))
+		return false;
 	/* What may not have happened at all is tried last. */
 	for (unsigned n = 0; n < 2 * s->count; n++) {
-		unsigned i = n % s->count;
+		unsigned i = n % s->count, same = 0;
+		const struct sim_record *r = s->ops[i];
 		uint64_t then = value, bit = 1ull << i;
-		if ((done & bit) || s->ops[i]->begin > first_end ||
-		        !(s->must & bit) != (n >= s->count))
+		bool sure = s->must & bit;
+		if (!(next & bit) || sure != (n < s->count) || !apply(s, i, &then) ||
+		        (unseen && r->op != SIM_CREATE))
 			continue;
-		if (apply(s, s->ops[i], &then) && explain(s, done | bit, then))
+		/* They have no end: of several with the same effect any one will do, now or later.
+		 */
+		while (!sure && same < tried_count && tried[same] != then)
+			same++;
+		if (!sure && (then == value || same < tried_count))
+			continue;
+		if (!sure)
+			tried[tried_count++] = then;
+		if (explain(s, done | bit, then, !sure))
 			return true;
 	}
 	return false;
@@ -141,10 +189,20 @@ static void tell(const struct search *s, unsigned key)
 	}
 }
 
-static bool check_key(unsigned key, bool presence)
+static uint64_t as_read(const struct search *s, const struct sim_record *written)
 {
-	struct search s = {.presence = presence};
+	if (s->presence)
+		return written->value != 0;
+	for (unsigned i = 0; i < s->count; i++) {
+		if (s->ops[i]->op == SIM_GET && s->ops[i]->value == written->value)
+			return written->value;
+	}
+	return written->value ? NOT_READ : 0;
+}
 
+static void collect(struct search *s, unsigned key, bool presence)
+{
+	*s = (struct search){.presence = presence};
 	for (unsigned i = 0; i < count; i++) {
 		const struct sim_record *r = records[i];
 		bool writes = r->op == SIM_PUT || r->op == SIM_CREATE || r->op == SIM_DELETE;
@@ -153,15 +211,24 @@ static bool check_key(unsigned key, bool presence)
 			continue;
 		if (r->failed && presence)
 			continue;
-		if (s.count == OPS_MAX)
+		if (s->count == OPS_MAX)
 			abort();
 		if (r->sure)
-			s.must |= 1ull << s.count;
-		s.ops[s.count++] = r;
+			s->must |= 1ull << s->count;
+		s->ops[s->count++] = r;
 	}
+	for (unsigned i = 0; i < s->count; i++)
+		s->values[i] = as_read(s, s->ops[i]);
+}
+
+static bool check_key(unsigned key, bool presence)
+{
+	struct search s;
+
+	collect(&s, key, presence);
 	if (world.verbose)
 		tell(&s, key);
-	bool ok = explain(&s, 0, 0);
+	bool ok = explain(&s, 0, 0, false);
 	if (!ok) {
 		fprintf(stderr, "no order explains these ");
 		tell(&s, key);
