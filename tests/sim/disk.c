@@ -11,7 +11,7 @@
 #define SIZE_MAX_BYTES (128u << 20)
 
 /* Content; what was never written but with zeros costs nothing. */
-#define CHUNK (64u << 10)
+#define CHUNK 4096u
 struct surface {
 	uint8_t *bytes; /* SIZE_MAX_BYTES */
 	bool used[SIZE_MAX_BYTES / CHUNK];
@@ -88,12 +88,28 @@ static void put(struct surface *s, uint64_t offset, const uint8_t *data, uint64_
 
 static void copy_all(struct surface *to, const struct surface *from)
 {
-	for (size_t i = 0; i < COUNT_OF(to->used); i++) {
+	uint64_t size = to->size > from->size ? to->size : from->size;
+
+	for (size_t i = 0; i * CHUNK < size; i++) {
 		if (to->used[i] || from->used[i])
 			memcpy(to->bytes + i * CHUNK, from->bytes + i * CHUNK, CHUNK);
 		to->used[i] = from->used[i];
 	}
 	to->size = from->size;
+}
+
+/* Pages that were never written are not touched. */
+static void get(const struct surface *s, uint64_t offset, uint8_t *data, uint64_t len)
+{
+	for (uint64_t at = 0, n; at < len; at += n) {
+		n = CHUNK - (offset + at) % CHUNK;
+		if (n > len - at)
+			n = len - at;
+		if (s->used[(offset + at) / CHUNK])
+			memcpy(data + at, s->bytes + offset + at, n);
+		else
+			memset(data + at, 0, n);
+	}
 }
 
 static void settle(struct sim_disk_image *image, const struct loose *w, uint32_t len)
@@ -212,7 +228,7 @@ static void sim_read(struct disk *disk, struct disk_io *io, void *data, size_t l
 	bool beyond = offset + len > d->image->view.size;
 
 	if (!beyond)
-		memcpy(data, d->image->view.bytes + offset, len);
+		get(&d->image->view, offset, data, len);
 	fly(d, io, beyond ? ERR_IO : ERR_OK, 20 + sim_draw(100));
 }
 

@@ -312,16 +312,15 @@ void node_began(struct node *node)
 	atomic_fetch_sub(&node->devices_pending, 1);
 }
 
-static struct ring_set *make_rings(unsigned from, unsigned replicas)
+/* All nodes have the same. */
+static struct ring *shared_ring(unsigned replicas)
 {
+	static struct ring *rings[SIM_NODES_MAX + 1];
 	char ip[] = "10.0.0.1", none[] = "", names[SIM_NODES_MAX][16];
 	struct ring_dev devs[SIM_NODES_MAX];
-	uint32_t *handles = mem_zalloc((world.node_count + 1) * sizeof(*handles));
-	struct ring *ring;
 
-	for (unsigned i = 0; i < world.node_count; i++) {
+	for (unsigned i = 0; i < world.node_count && !rings[replicas]; i++) {
 		snprintf(names[i], sizeof(names[i]), "d%u", i);
-		handles[i] = handle_of(from, i);
 		devs[i] = (struct ring_dev){.region = 1,
 		        .zone = i,
 		        .ip = ip,
@@ -331,8 +330,18 @@ static struct ring_set *make_rings(unsigned from, unsigned replicas)
 		        .meta = none,
 		        .weight = 100};
 	}
-	if (ring_build(6, replicas, devs, world.node_count, &ring))
+	if (!rings[replicas] && ring_build(6, replicas, devs, world.node_count, &rings[replicas]))
 		abort();
+	return ring_ref(rings[replicas]);
+}
+
+static struct ring_set *make_rings(unsigned from, unsigned replicas)
+{
+	uint32_t *handles = mem_zalloc((world.node_count + 1) * sizeof(*handles));
+	struct ring *ring = shared_ring(replicas);
+
+	for (unsigned i = 0; i < world.node_count; i++)
+		handles[i] = handle_of(from, i);
 	return ring_set_new(&ring, &handles, 1);
 }
 
