@@ -14,7 +14,7 @@ static const struct {
 } commands[] = {
         {"up", up_main, "start a one-machine cloud in the background"},
         {"down", down_main, "stop it; nothing is lost"},
-        {"status", status_main, "daemons, devices, space, version"},
+        {"status", status_main, "problems, devices, space, other nodes, rings"},
         {"audit", audit_main, "where an account, container or object is, and how it is"},
         {"node", node_main, "the daemon: proxy and storage roles of this machine"},
         {"ring", ring_main, "build and inspect rings"},

@@ -251,8 +251,7 @@ static int connected(const struct state *state)
 	return fd;
 }
 
-/* A small GET, with header lines or ""; false unless it is answered with 200 in time. */
-static bool get(const struct state *state, const char *path, const char *headers, struct buf *body)
+bool state_get(const struct state *state, const char *path, const char *headers, struct buf *body)
 {
 	AUTO(buf) struct buf request = BUF_NONE;
 	char data[8192];
@@ -275,115 +274,11 @@ bool state_healthy(const struct state *state)
 	AUTO(buf) struct buf body = BUF_NONE;
 
 	if (!state->tls)
-		return get(state, "/healthcheck", "", &body);
+		return state_get(state, "/healthcheck", "", &body);
 	int fd = connected(state);
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
-}
-
-static const char *human(double bytes, char text[16])
-{
-	static const char units[] = " KMGTP";
-	unsigned unit = 0;
-
-	for (; bytes >= 1024 && unit < 5; unit++)
-		bytes /= 1024;
-	snprintf(text, 16, "%.1f%c", bytes, units[unit]);
-	return text;
-}
-
-/* Value of a device's metric in the text, or 0. */
-static double metric_of(const char *text, const char *name, unsigned id)
-{
-	char want[80];
-
-	snprintf(want, sizeof(want), "\ncairn_%s{device=\"%u\"} ", name, id);
-	const char *at = strstr(text, want);
-	return at ? atof(at + strlen(want)) : 0;
-}
-
-static void print_ago(const char *what, double then)
-{
-	double ago = difftime(time(NULL), (time_t)then);
-
-	if (then > 0)
-		printf("%s %.0f s ago", what, ago > 0 ? ago : 0);
-	else
-		printf("%s not since the start", what);
-}
-
-/* The oldest of the devices' last rounds counts; what is left, all together. */
-static void print_replication(const char *text, unsigned devices)
-{
-	double complete = 0, equal = 0, parts = 0, waiting = 0, rate = 0;
-	AUTO(buf) struct buf lagging = BUF_NONE;
-
-	for (unsigned id = 0; id < devices; id++) {
-		double c = metric_of(text, "replicate_complete_seconds", id);
-		double e = metric_of(text, "replicate_equal_seconds", id);
-		complete = !id || c < complete ? c : complete;
-		equal = !id || e < equal ? e : equal;
-		parts += metric_of(text, "replicate_partitions", id);
-		waiting += metric_of(text, "replicate_waiting", id);
-		rate += metric_of(text, "replicate_push_rate", id);
-		if (metric_of(text, "replicate_lagging", id) > 0)
-			buf_printf(&lagging, " %u", id);
-	}
-	printf("replication ");
-	print_ago("complete", complete);
-	print_ago(", all equal", equal);
-	if (lagging.len)
-		printf("; devices that could not reach all others, or wait for them:%s",
-		        buf_text(&lagging));
-	if (parts > 0)
-		printf("; %.0f partitions differed in the last round", parts);
-	if (waiting > 0 || rate > 0)
-		printf("; %.0f objects a second are brought, at least %.0f are lacking", rate,
-		        waiting);
-	if (waiting > 0 && rate > 0)
-		printf(": %.0f s to go", waiting / rate);
-	printf("\n");
-}
-
-int state_print_metrics(const struct state *state)
-{
-	AUTO(buf) struct buf body = BUF_NONE;
-	char used[16], live[16], max[16];
-	unsigned id, up, devices = 0;
-	double values[5];
-
-	if (state->tls) {
-		printf("devices     curl -k https://%s:%d/metrics\n", state->address, state->port);
-		return 0;
-	}
-	if (!get(state, "/metrics", "", &body))
-		return 1;
-	printf("device  state   entries     used    live     max\n");
-	for (const char *p = strstr(body.data, "cairn_device_up{"); p;
-	        p = strstr(p + 1, "cairn_device_up{")) {
-		if (sscanf(p, "cairn_device_up{device=\"%u\"} %u", &id, &up) != 2)
-			continue;
-		devices = id + 1;
-		static const char *const names[] = {
-		        "objects", "used_bytes", "live_bytes", "max_bytes", "filling"};
-		for (unsigned i = 0; i < COUNT_OF(names); i++) {
-			char want[64];
-			snprintf(want, sizeof(want), "cairn_device_%s{device=\"%u\"} ", names[i],
-			        id);
-			const char *at = strstr(body.data, want);
-			values[i] = at ? atof(at + strlen(want)) : 0;
-		}
-		printf("%-7u %-7s %7.0f %8s %7s %7s\n", id,
-		        !up         ? "FAILED"
-		        : values[4] ? "filling"
-		                    : "ok",
-		        values[0], human(values[1], used), human(values[2], live),
-		        human(values[3], max));
-	}
-	if (devices)
-		print_replication(body.data, devices);
-	return 0;
 }
 
 int state_print_audit(const struct state *state, const char *name)
@@ -409,7 +304,7 @@ int state_print_audit(const struct state *state, const char *name)
 	buf_printf(&path, AUDIT_PREFIX "%s", name);
 	audit_sign(secret, buf_text(&path), now, sign);
 	buf_printf(&headers, AUDIT_TIME ": %s\r\n" AUDIT_SIGN ": %s\r\n", now, sign);
-	bool answered = get(state, buf_text(&path), buf_text(&headers), &body);
+	bool answered = state_get(state, buf_text(&path), buf_text(&headers), &body);
 	const char *text = body.len ? strstr(buf_text(&body), "\r\n\r\n") : NULL;
 	if (!text) {
 		fprintf(stderr, "cairn: the node does not answer\n");

@@ -33,9 +33,9 @@ pid_t state_read_pid(const struct state *state, const char *name);
 
 /* Does /healthcheck answer? With TLS: does the port? */
 bool state_healthy(const struct state *state);
-/* What /metrics says of devices and space, for people (with TLS: where to ask). 0 when it answered.
- */
-int state_print_metrics(const struct state *state);
+/* A small GET to the node, with header lines or "", not over TLS; false unless it is answered with
+ * 200 in time. The answer with its head is added to *body. */
+bool state_get(const struct state *state, const char *path, const char *headers, struct buf *body);
 /* What the node says of an account, container or object; quoted for a URL. 0 when it answered. */
 int state_print_audit(const struct state *state, const char *path);
 void state_print_log_tail(const struct state *state, FILE *out);

@@ -2,6 +2,7 @@
  * the node again when it dies. */
 #include "cli/cli.h"
 #include "cli/state.h"
+#include "cli/status.h"
 
 #include "lib/base/auto.h"
 #include "lib/base/buf.h"
@@ -401,6 +402,6 @@ int status_main(int argc, char **argv)
 	printf("supervisor  %s\n", supervisor ? "running" : "down");
 	printf("node        %s\n", !node ? "down" : state_healthy(&state) ? "serving" : "starting");
 	if (node)
-		return state_print_metrics(&state) ? 1 : 0;
+		return status_print(&state) ? 0 : 1;
 	return 1;
 }

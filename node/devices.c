@@ -253,7 +253,7 @@ void node_device_snapshot(struct node_device *d)
 
 void node_metrics(struct proxy *proxy, struct buf *out)
 {
-	const struct node *node = ((struct node_reactor *)proxy->node)->node;
+	struct node *node = ((struct node_reactor *)proxy->node)->node;
 	static const char *const names[] = {"up", "objects", "used_bytes", "live_bytes",
 	        "max_bytes", "unsettled", "corrupt", "batches", "overlay_bytes", "filling"};
 
@@ -272,7 +272,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 	node_ring_metrics(node, out);
 	node_wire_metrics(node, out);
 	node_swift_metrics(node, out);
-	node_peers_metrics(((struct node_reactor *)proxy->node)->node, out);
+	node_peers_metrics(node, out);
 	replicate_metrics(node, out);
 	buf_str(out, "# TYPE cairn_requests counter\n");
 	for (unsigned i = 0; i < node->reactor_count; i++) {

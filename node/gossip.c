@@ -13,7 +13,7 @@ struct __attribute__((packed)) packed_head {
 	uint8_t version, ring_count, joined, pad;
 	uint64_t clock, wall_us;
 	char ip[46];
-	uint8_t pad2[6];
+	uint16_t program[3];
 	uint32_t port;
 };
 struct __attribute__((packed)) packed_ring {
@@ -35,7 +35,8 @@ void gossip_encode(const struct gossip *g, struct buf *bytes)
 	};
 
 	memcpy(head.ip, g->ip, sizeof(head.ip));
-
+	for (unsigned i = 0; i < 3; i++)
+		head.program[i] = htole16(g->program[i]);
 	buf_add(bytes, &head, sizeof(head));
 	for (unsigned i = 0; i < g->ring_count; i++) {
 		const struct ring_word *r = &g->rings[i];
@@ -69,6 +70,8 @@ enum err gossip_decode(const void *data, size_t len, struct gossip *ret_gossip)
 	g.joined = head.joined;
 	g.port = le32toh(head.port);
 	memcpy(g.ip, head.ip, sizeof(g.ip));
+	for (unsigned i = 0; i < 3; i++)
+		g.program[i] = le16toh(head.program[i]);
 	for (const char *at = (const char *)data + sizeof(head); g.ring_count < head.ring_count;
 	        at += sizeof(struct packed_ring)) {
 		struct ring_word *r = &g.rings[g.ring_count++];
@@ -95,6 +98,12 @@ const struct ring_word *gossip_ring(const struct gossip *g, enum backend_kind ki
 			return &g->rings[i];
 	}
 	return NULL;
+}
+
+bool gossip_differs(const struct ring_word *a, const struct ring_word *b)
+{
+	return a->live.newest == b->live.newest &&
+	       memcmp(a->digest, b->digest, sizeof(a->digest)) != 0;
 }
 
 /* How many of a partition's devices meet each of its write quorums. */

@@ -25,7 +25,8 @@ struct gossip {
 	uint64_t wall_us; /* since 1970 */
 	char ip[46];      /* where its wire listens; "": nowhere */
 	uint32_t port;
-	bool joined; /* it knows all rings that live */
+	bool joined;         /* it knows all rings that live */
+	uint16_t program[3]; /* version of the program; zeros: one that does not tell */
 	unsigned ring_count;
 	struct ring_word rings[GOSSIP_RINGS_MAX];
 };
@@ -37,6 +38,9 @@ enum err gossip_decode(const void *data, size_t len, struct gossip *ret_gossip);
 /* NULL when it says nothing of that ring. */
 const struct ring_word *gossip_ring(
         const struct gossip *gossip, enum backend_kind kind, unsigned policy);
+
+/* Are these two rings of one version, and not the same? */
+bool gossip_differs(const struct ring_word *a, const struct ring_word *b);
 
 /* Does for every partition a part of the older rings' primaries say `has_moved` that meets every
  * quorum they had? */

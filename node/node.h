@@ -226,7 +226,7 @@ void node_ring_words(struct node *node, struct gossip *ret_gossip);
 enum err node_ring_file(struct node_ring *rings, uint64_t version, struct buf *ret_file);
 struct ring_versions node_ring_versions(const struct node_ring *rings);
 struct node_ring *node_ring_find(struct node *node, enum backend_kind kind, unsigned policy);
-void node_ring_metrics(const struct node *node, struct buf *out);
+void node_ring_metrics(struct node *node, struct buf *out);
 /* Was the message placed by a ring that no longer decides? */
 bool node_ring_stale(struct node *node, const struct backend_msg *msg);
 
@@ -280,6 +280,7 @@ void node_peers_tick(struct node *node); /* once a second, on reactor 0 */
 /* Answers another node's question. On any reactor. */
 enum err node_control(
         void *owner, uint32_t kind, const void *data, size_t len, struct buf *ret_answer);
+/* --- peers_tell.c --- */
 void node_peers_metrics(struct node *node, struct buf *out);
 
 /* --- main.c --- */

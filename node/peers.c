@@ -2,7 +2,7 @@
  * brought together, newer rings fetched, fences set, old rings dropped (gossip.h).
  *
  * A newer ring of a peer: ask for its bytes, piece by piece -> adopt (on a pool thread). */
-#include "node/node.h"
+#include "node/peers.h"
 
 #include "lib/base/mem.h"
 #include "lib/crypto/md5.h"
@@ -17,60 +17,13 @@
 #include <unistd.h>
 
 #define TIMEOUT_US    5000000
-#define SILENT_US     10000000 /* who says nothing for so long is not waited for */
 #define PEERS_MAX     4096
 #define RING_PIECE    (256u << 10)
 #define RING_FILE_TOP (256u << 20)
 #define JOIN_TICKS    10       /* a new node waits so long for those it has not heard */
-#define SKEW_US       500000   /* a clock so far off is reported */
 #define DRAIN_US      30000000 /* no write of a client waits longer: what passed a fence has ended */
 
 enum { CONTROL_GOSSIP = 1, CONTROL_RING };
-
-struct peer {
-	struct list link;
-	char *ip; /* owned */
-	uint32_t port;
-	struct node *node;
-	struct wire_ask ask;
-	bool asking, skewed, mismatched;
-	bool heard; /* since our start */
-	uint64_t asked_us;
-	/* Under node->words_lock: the metrics look at them. */
-	uint64_t heard_us; /* 0: never */
-	int64_t skew_us;   /* its clock minus ours */
-	struct gossip said;
-};
-
-/* A ring on its way here; one at a time. */
-struct fetch {
-	struct wire_ask ask;
-	struct peer *peer;
-	struct node_ring *ring;
-	uint64_t version;
-	uint8_t digest[16];
-	struct buf file;
-	struct work work;
-	bool busy, announced; /* announced: with its digest */
-};
-
-/* What blocks: fences and settling. */
-struct chore {
-	struct work work;
-	struct node *node;
-	struct node_ring *ring;
-	uint64_t version; /* to fence; 0: settle */
-	uint8_t *moved;   /* owned; by handle */
-	uint32_t handles;
-	bool busy;
-};
-
-struct peers {
-	struct list list; /* struct peer */
-	unsigned count, ticks;
-	struct fetch fetch;
-	struct chore chore;
-};
 
 static struct node_reactor *here(struct node *node)
 {
@@ -116,6 +69,8 @@ static void add_peer(struct node *node, const char *ip, uint32_t port)
 	peer->node = node;
 	peer->ip = mem_strdup(ip);
 	peer->port = port;
+	peer->since_us = wall_us(node);
+	peer->in_rings = true;
 	pthread_mutex_lock(&node->words_lock);
 	list_append(&peers->list, &peer->link);
 	peers->count++;
@@ -289,6 +244,7 @@ static void our_words(struct node *node, struct buf *bytes)
 {
 	struct gossip g = {.clock = hlc_now(&node->hlc), .wall_us = wall_us(node)};
 
+	sscanf(CAIRN_VERSION, "%hu.%hu.%hu", &g.program[0], &g.program[1], &g.program[2]);
 	g.joined = atomic_load(&node->joined);
 	g.port = (uint32_t)node->conf.wire_port;
 	if (g.port)
@@ -299,7 +255,7 @@ static void our_words(struct node *node, struct buf *bytes)
 
 static void mind_the_clock(struct peer *peer, uint64_t clock)
 {
-	bool skewed = !hlc_see(&peer->node->hlc, clock) || llabs(peer->skew_us) > SKEW_US;
+	bool skewed = !hlc_see(&peer->node->hlc, clock) || llabs(peer->skew_us) > PEER_SKEW_US;
 
 	if (skewed && !peer->skewed)
 		log_warn("clock-skew", "peer=%s ms=%lld next=%s", peer->ip,
@@ -318,8 +274,7 @@ static void mind_the_rings(struct peer *peer)
 	for (unsigned i = 0; i < ours.ring_count; i++) {
 		const struct ring_word *w =
 		        gossip_ring(&peer->said, ours.rings[i].kind, ours.rings[i].policy);
-		mismatched |= w && w->live.newest == ours.rings[i].live.newest &&
-		              memcmp(w->digest, ours.rings[i].digest, 16) != 0;
+		mismatched |= w && gossip_differs(w, &ours.rings[i]);
 	}
 	if (mismatched && !peer->mismatched)
 		log_error("ring-mismatch", "peer=%s next=%s", peer->ip,
@@ -410,16 +365,21 @@ enum err node_control(
 
 static bool is_heard(struct node *node, const struct peer *peer)
 {
-	return peer->heard_us && now_us(node) - peer->heard_us < SILENT_US;
+	return peer_is_heard(peer, now_us(node));
 }
 
-/* Everybody who answers uses the newest. */
+/* Everybody who answers uses the newest, and the same one. */
 static bool adopted(struct node *node, const struct node_ring *r)
 {
+	struct gossip ours = {0};
+
+	node_ring_words(node, &ours);
+	const struct ring_word *own = gossip_ring(&ours, r->kind, r->policy);
 	LIST_EACH (n, &node->peers->list) {
 		const struct peer *peer = LIST_ENTRY(n, struct peer, link);
 		const struct ring_word *w = gossip_ring(&peer->said, r->kind, r->policy);
-		if (is_heard(node, peer) && (!w || w->live.newest < atomic_load(&r->newest)))
+		if (is_heard(node, peer) &&
+		        (!w || w->live.newest < own->live.newest || gossip_differs(w, own)))
 			return false;
 	}
 	return true;
@@ -574,10 +534,52 @@ void node_peers_init(struct node *node)
 		try_to_join(node);
 }
 
+/* A node whose devices were all taken out of the rings is nobody's concern any more. */
+static void look_who_is_in_rings(struct node *node)
+{
+	LIST_EACH (n, &node->peers->list)
+		LIST_ENTRY(n, struct peer, link)->named = false;
+	for (unsigned i = 0; i < node->ring_count; i++) {
+		const struct ring_set *set = atomic_load(node->rings[i].set);
+		for (unsigned j = 0; j < set->count; j++) {
+			for (uint32_t id = 0; id < ring_dev_limit(set->rings[j]); id++) {
+				struct peer *peer = ring_dev(set->rings[j], id)
+				                            ? peer_of(node, set->handles[j][id])
+				                            : NULL;
+				if (peer)
+					peer->named = true;
+			}
+		}
+	}
+}
+
+/* For other threads. */
+static void take_stock(struct node *node)
+{
+	struct wire_client_stats stats;
+
+	look_who_is_in_rings(node);
+	pthread_mutex_lock(&node->words_lock);
+	LIST_EACH (n, &node->peers->list) {
+		struct peer *peer = LIST_ENTRY(n, struct peer, link);
+		bool up = is_heard(node, peer);
+		if (peer->up != up)
+			peer->since_us = wall_us(node);
+		peer->up = up;
+		peer->in_rings = peer->named;
+		if (client(peer)) {
+			wire_client_stats(client(peer), &stats);
+			peer->wire_version = stats.version;
+		}
+	}
+	pthread_mutex_unlock(&node->words_lock);
+}
+
 void node_peers_tick(struct node *node)
 {
 	if (node->wire.key_count)
 		look_for_peers(node);
+	take_stock(node);
 	LIST_EACH (n, &node->peers->list) {
 		struct peer *peer = LIST_ENTRY(n, struct peer, link);
 		if (!peer->asking && client(peer)) /* none: what it said is no address */
@@ -589,27 +591,4 @@ void node_peers_tick(struct node *node)
 	/* One chore at a time: another ring comes first each time. */
 	for (unsigned i = 0; i < node->ring_count && atomic_load(&node->joined); i++)
 		go_on(node, &node->rings[(node->peers->ticks + i) % node->ring_count]);
-}
-
-void node_peers_metrics(struct node *node, struct buf *out)
-{
-	uint64_t now = reactor_now_us(reactor_current()), heard;
-
-	pthread_mutex_lock(&node->words_lock);
-	if (node->peers->count) {
-		buf_str(out, "# TYPE cairn_peer_up gauge\n# TYPE cairn_peer_skew_seconds gauge\n"
-		             "# TYPE cairn_peer_ring_mismatch gauge\n");
-		LIST_EACH (n, &node->peers->list) {
-			const struct peer *peer = LIST_ENTRY(n, struct peer, link);
-			heard = peer->heard_us;
-			buf_printf(out,
-			        "cairn_peer_up{peer=\"%s:%u\"} %d\n"
-			        "cairn_peer_skew_seconds{peer=\"%s:%u\"} %.3f\n"
-			        "cairn_peer_ring_mismatch{peer=\"%s:%u\"} %d\n",
-			        peer->ip, peer->port, heard && now < heard + SILENT_US, peer->ip,
-			        peer->port, (double)peer->skew_us / 1e6, peer->ip, peer->port,
-			        peer->mismatched);
-		}
-	}
-	pthread_mutex_unlock(&node->words_lock);
 }

@@ -575,9 +575,30 @@ bool node_ring_stale(struct node *node, const struct backend_msg *msg)
 	return ring_versions_oldest(theirs) < fenced && !ring_versions_hold(theirs, fenced);
 }
 
-void node_ring_metrics(const struct node *node, struct buf *out)
+/* The versions that live and the newest's digest, as labels. */
+static void tell_live(const struct node_ring *r, const struct ring_word *w, struct buf *out)
+{
+	uint64_t list[RINGS_MAX];
+	unsigned n = ring_versions_list(w->live, list);
+
+	buf_printf(out, "cairn_ring_info{ring=\"%s\",live=\"", r->name);
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(out, "%s%llu", i ? " " : "", (unsigned long long)list[i]);
+	buf_str(out, "\",digest=\"");
+	for (unsigned i = 0; i < sizeof(w->digest); i++)
+		buf_printf(out, "%02x", w->digest[i]);
+	buf_str(out, "\"} 1\n");
+}
+
+void node_ring_metrics(struct node *node, struct buf *out)
 {
 	static const char *const names[] = {"version", "oldest", "fenced", "moved"};
+	struct gossip ours = {0};
+
+	node_ring_words(node, &ours);
+	buf_str(out, "# TYPE cairn_ring_info gauge\n");
+	for (unsigned i = 0; i < node->ring_count; i++)
+		tell_live(&node->rings[i], &ours.rings[i], out);
 
 	for (unsigned n = 0; n < COUNT_OF(names); n++) {
 		buf_printf(out, "# TYPE cairn_ring_%s gauge\n", names[n]);

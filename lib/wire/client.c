@@ -528,6 +528,7 @@ static void on_up(struct wire_client *c)
 	c->backoff_us = 0;
 	c->stats.connects++;
 	c->stats.up = true;
+	c->stats.version = c->link->version;
 	timer_cancel(c->reactor, &c->patience);
 	say(c, ERR_OK);
 	send_waiting(c);

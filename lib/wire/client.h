@@ -27,7 +27,8 @@ struct wire_client_options {
 
 struct wire_client_stats {
 	uint64_t calls, bytes_in, bytes_out, connects, losses, refused, late;
-	unsigned open; /* calls sent and not answered */
+	unsigned open;    /* calls sent and not answered */
+	unsigned version; /* of the protocol, on the last connection; 0: there was none */
 	bool up;
 };
 

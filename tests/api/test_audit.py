@@ -2,6 +2,7 @@
 import hashlib
 import hmac
 import os
+import re
 import time
 
 import pytest
@@ -116,7 +117,8 @@ def test_status_tells_of_replication():
         take_away(cloud, 2)
         login(cloud)
         wait_for(lambda: sum(cloud.metric("cairn_replicate_rounds")) >= 3)
-        line = lines(cloud.cairn("status", "--state", cloud.state, check=False).stdout, "replication")[0]
-        assert "could not reach" in line, line
+        out = cloud.cairn("status", "--state", cloud.state, check=False).stdout
+        assert "devices that could not reach all others" in out.split("replication")[1], out
+        assert re.search(r"^PROBLEMS\n  device 2 has failed", out, re.M), out
     finally:
         cloud.close()

@@ -14,6 +14,7 @@ static void test_what_goes_in_comes_out(void **state)
 
 	strcpy(in.ip, "10.0.0.7");
 	in.port = 6200;
+	in.program[1] = 0x102;
 	in.joined = true;
 	in.rings[0] = (struct ring_word){.kind = BACKEND_ACCOUNT, .live = {7, 2}, .fenced = 6};
 	in.rings[1] = (struct ring_word){
@@ -25,6 +26,7 @@ static void test_what_goes_in_comes_out(void **state)
 	assert_int_equal(out.wall_us, in.wall_us);
 	assert_string_equal(out.ip, "10.0.0.7");
 	assert_int_equal(out.port, 6200);
+	assert_int_equal(out.program[1], 0x102);
 	assert_true(out.joined);
 	assert_int_equal(gossip_ring(&out, BACKEND_ACCOUNT, 0)->live.newest, 7);
 	assert_int_equal(ring_versions_oldest(gossip_ring(&out, BACKEND_ACCOUNT, 0)->live), 5);
@@ -32,6 +34,18 @@ static void test_what_goes_in_comes_out(void **state)
 	assert_int_equal(r->moved, 8);
 	assert_int_equal(r->digest[15], 0xaa);
 	assert_null(gossip_ring(&out, BACKEND_OBJECT, 0));
+}
+
+static void test_rings_differ_only_if_of_one_version(void **state)
+{
+	(void)state;
+	struct ring_word a = {.live = {7, 2}}, b = {.live = {7, 0}};
+
+	assert_false(gossip_differs(&a, &b));
+	b.digest[0] = 1;
+	assert_true(gossip_differs(&a, &b));
+	b.live.newest = 8;
+	assert_false(gossip_differs(&a, &b));
 }
 
 static void test_every_cut_and_every_wrong_count_is_refused(void **state)
@@ -101,6 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_what_goes_in_comes_out),
+	        cmocka_unit_test(test_rings_differ_only_if_of_one_version),
 	        cmocka_unit_test(test_every_cut_and_every_wrong_count_is_refused),
 	        cmocka_unit_test(test_settled_wants_a_majority_of_every_older_partition),
 	};
