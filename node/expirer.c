@@ -27,12 +27,12 @@ struct expirer {
 	struct backend_row row;
 	char path[2048]; /* the row's name, cut into the parts below */
 	const char *account, *container, *object;
-	uint64_t at;
+	uint64_t at, began; /* began: to look at it */
 	struct info_fetch facts;
 	struct reader reader;
 	struct commit commit;
 	struct row_put forget;
-	bool reading, committing, forgetting, forgotten;
+	bool reading, forgetting, forgotten;
 };
 
 static struct expirer *expirer_of(struct op *op)
@@ -146,6 +146,7 @@ static enum step expirer_next(struct op *op)
 	e->facts = (struct info_fetch){0};
 	if (!backend_rows_next(&e->due, &e->due_at, &e->row))
 		return op_go(op, WAIT);
+	e->began = hlc_now(e->proxy->cluster->hlc);
 	return op_go(op, cut(e) ? FACTS : NEXT);
 }
 
@@ -171,6 +172,18 @@ static bool still_due(const struct expirer *e)
 	return at && strtoull(at, NULL, 10) == e->at;
 }
 
+static void start_delete(struct expirer *e)
+{
+	struct backend_row row = {.deleted = true};
+
+	e->commit = (struct commit){0};
+	commit_message(&e->commit, BACKEND_OBJECT_DELETE, &e->op, e->proxy, e->facts.info->policy,
+	        e->account, e->container, e->object);
+	commit_behind(&e->commit, e->reader.reply, e->began);
+	commit_updates(&e->commit, &row, e->at, 0);
+	commit_start(&e->commit);
+}
+
 static enum step expirer_read(struct op *op)
 {
 	struct expirer *e = expirer_of(op);
@@ -187,34 +200,21 @@ static enum step expirer_read(struct op *op)
 	if (op->children)
 		return STEP_WAIT;
 	bool due = still_due(e), gone = e->reader.err == ERR_NOT_FOUND || !e->reader.err;
+	if (due)
+		start_delete(e);
 	reader_done(&e->reader);
 	e->reading = false;
 	return op_go(op, due ? DELETE : gone ? FORGET : NEXT);
-}
-
-static void start_delete(struct expirer *e)
-{
-	struct backend_row row = {.deleted = true};
-
-	e->committing = true;
-	e->commit = (struct commit){0};
-	commit_message(&e->commit, BACKEND_OBJECT_DELETE, &e->op, e->proxy, e->facts.info->policy,
-	        e->account, e->container, e->object);
-	commit_updates(&e->commit, &row, e->at, 0);
-	commit_start(&e->commit);
 }
 
 static enum step expirer_delete(struct op *op)
 {
 	struct expirer *e = expirer_of(op);
 
-	if (!e->committing)
-		start_delete(e);
 	if (!commit_ready(&e->commit) || op->children)
 		return STEP_WAIT;
 	log_debug("expired", "object=%s err=%s", log_quote(e->object), err_name(e->commit.err));
 	commit_done(&e->commit);
-	e->committing = false;
 	return op_go(op, NEXT);
 }
 
@@ -236,7 +236,7 @@ static enum step expirer_forget(struct op *op)
 		e->forgotten = false;
 		e->forget = (struct row_put){
 		        .row = {.name = e->row.name,
-		                .ts = hlc_now(e->proxy->cluster->hlc),
+		                .ts = commit_time_behind(e->row.ts, e->began),
 		                .deleted = true},
 		        .done = on_forgotten,
 		        .owner = e,

@@ -78,6 +78,22 @@ void commit_updates(struct commit *c, const struct backend_row *row, uint64_t ol
 	msg->update_count = n;
 }
 
+/* What was written that long before a read began, by any node's clock, the read has found, or it
+ * was not acknowledged. */
+#define FLIGHT (2 * HLC_AHEAD_MAX)
+
+uint64_t commit_time_behind(uint64_t found, uint64_t began)
+{
+	return began - FLIGHT > found ? began - FLIGHT : found + 1;
+}
+
+void commit_behind(struct commit *c, const struct backend_reply *found, uint64_t began)
+{
+	c->set_time = true;
+	c->msg->ts =
+	        commit_time_behind(found->meta_ts > found->ts ? found->meta_ts : found->ts, began);
+}
+
 /* --- conditional writes: the first primary decides among writers, a majority must agree --- */
 
 static struct backend_msg *grant_message(struct commit *c, enum backend_op op)

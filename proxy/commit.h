@@ -54,6 +54,15 @@ struct backend_msg *commit_message(struct commit *commit, enum backend_op op, st
 void commit_updates(
         struct commit *commit, const struct backend_row *row, uint64_t old_at, uint64_t at);
 
+/* For a DELETE of what a read has found: makes its time, and those of its rows, one just behind
+ * that, so that what was written meanwhile stays. `began`: hlc_now before the read. Nothing is far
+ * older than the read, or tombstones that a node has missed would be reclaimed before it is back.
+ * Call between commit_message and commit_updates; a later version then means ERR_CONFLICT. */
+void commit_behind(struct commit *commit, const struct backend_reply *found, uint64_t began);
+
+/* Such a time. */
+uint64_t commit_time_behind(uint64_t found, uint64_t began);
+
 void commit_start(struct commit *commit);
 bool commit_ready(struct commit *commit);
 

@@ -19,6 +19,7 @@ struct post {
 	struct reader reader;
 	struct commit commit;
 	uint64_t delete_at, first_ts; /* first_ts: of the DELETE that found it expires */
+	uint64_t began;               /* X-If-Delete-At: the read; else 0 */
 	bool reading;
 };
 
@@ -83,6 +84,8 @@ static void start_commit(struct request *request, struct post *post)
 	        request->container, request->object);
 	if (request->set_ts)
 		msg->ts = request->set_ts;
+	else if (post->began)
+		commit_behind(&post->commit, r, post->began);
 	request->ts = msg->ts;
 	struct backend_row row = {.deleted = !is_post(request), .etag = etag};
 	if (is_post(request)) {
@@ -146,6 +149,8 @@ static enum step post_read(struct op *op)
 	}
 	if (!post->reading) {
 		post->reading = true;
+		if (!is_post(request) && http_get(request->http, "X-If-Delete-At"))
+			post->began = hlc_now(request_cluster(request)->hlc);
 		reader_open(&post->reader, op, request->proxy, info->policy, request->account,
 		        request->container, request->object, 0, 0);
 	}

@@ -262,6 +262,27 @@ def test_delete_of_what_expires(tester, container):
     assert tester.request("DELETE", path).status_code == 404
 
 
+def test_what_was_written_meanwhile_outlives_the_expiry_of_what_it_replaced(cloud, tester, container):
+    """A deletion that follows a read stands just behind what was read, not behind what it never saw."""
+    from conftest import wait_for
+    admin = User(cloud, "admin:admin", "admin")
+    later = {}
+    for name in ("swept", "asked"):
+        path = "/%s/%s" % (container, name)
+        r = tester.request("PUT", path, data=b"old", headers={"X-Delete-After": "2" if name == "swept" else "1000"})
+        head = tester.request("HEAD", path).headers
+        later[name] = "%.5f" % (float(head["X-Timestamp"]) + 0.5)
+        if name == "asked":
+            assert tester.request("DELETE", path, headers={"X-If-Delete-At": head["X-Delete-At"]}).status_code == 204
+    wait_for(lambda: names(tester, container) == [], 30)
+    for name, stamp in later.items():
+        r = admin.request("PUT", "/%s/%s" % (container, name), storage=tester.storage, data=b"new",
+                          headers={"X-Cairn-Timestamp": stamp})
+        assert r.status_code == 201
+        assert tester.request("GET", "/%s/%s" % (container, name)).content == b"new"
+    assert sorted(names(tester, container)) == ["asked", "swept"]
+
+
 def test_totals_of_the_account_follow(cloud):
     from conftest import wait_for
     user = User(cloud, "test4:tester4", "testing4")
