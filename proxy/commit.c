@@ -435,8 +435,6 @@ static bool overtaken(const struct commit *c, uint64_t written, uint64_t newer)
 static bool written(struct commit *c, enum err err)
 {
 	c->err = err;
-	if (c->fragments)
-		send_decision(c);
 	release_grants(c);
 	if (!MUTANT(rows_before_record))
 		send_rows(c);
@@ -465,18 +463,21 @@ static bool again(struct commit *c)
 	return false;
 }
 
-/* The same newer version, or tombstone, everywhere. */
+/* The same newer version, or tombstone, everywhere; a draft of another writer's with our time is
+ * none. */
 static bool is_one(const struct commit *c, uint64_t newer)
 {
 	uint64_t ts = 0;
 
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
+		const struct backend_reply *r = &call->reply;
+		uint64_t its = r->meta_ts > r->ts ? r->meta_ts : r->ts;
 		if (!(place_bit(&c->place, call->device) & newer))
 			continue;
-		if (ts && call->reply.ts != ts)
+		if (its <= c->msg->ts || (ts && its != ts))
 			return false;
-		ts = call->reply.ts;
+		ts = its;
 	}
 	return true;
 }
@@ -494,11 +495,10 @@ static bool is_posted(const struct commit *c)
 }
 
 /* Somebody wrote at a later time, and began before we had ended: then we were there just before,
- * and done. Not so when that was a conditional
- * writer who had not seen ours (to delete what it found gone is no harm): where its version is on a
- * majority ours can never have been seen, nor will be, and goes behind it. Of fragments a newer
- * version may come to nothing: it counts when it is whole; and drafts of ours, where they are,
- * might become a version twice. */
+ * and done. Not so when that was a conditional writer who had not seen ours (to delete what it
+ * found gone is no harm): where its version is on a majority ours can never have been seen, nor
+ * will be, and goes behind it. Of fragments a newer version may come to nothing: it counts when it
+ * is whole; and drafts of ours, where they are, might become a version twice. */
 static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 {
 	bool lasting = place_met(&c->place, newer),
@@ -533,6 +533,8 @@ static bool record(struct commit *c)
 		/* A delete of nothing is told apart only by a majority. */
 		if (deletes && ok == 0 && fan_open(&c->record) && !place_met(place, none))
 			return false;
+		if (c->fragments)
+			send_decision(c);
 		return written(c, deletes && ok == 0 ? ERR_NOT_FOUND : ERR_OK);
 	}
 	if (place_met(place, newer) && !(c->fragments && fan_open(&c->record)))
