@@ -8,11 +8,9 @@
 #include <string.h>
 
 #define DEADLINE_MS 30000
-#define RETRY_US    500
-#define WAIT_US     10000000 /* for leases of others */
 #define TRIES_MAX   8
 
-enum { START, VERSIONS, GRANT_FIRST, GRANT_REST, LOOK, RECORD, ROWS, SETTLED };
+enum { START, VERSIONS, GRANTS, LOOK, RECORD, ROWS, SETTLED };
 
 struct backend_msg *commit_message(struct commit *c, enum backend_op op, struct op *owner,
         struct proxy *proxy, unsigned policy, const char *account, const char *container,
@@ -94,51 +92,6 @@ void commit_behind(struct commit *c, const struct backend_reply *found, uint64_t
 	        commit_time_behind(found->meta_ts > found->ts ? found->meta_ts : found->ts, began);
 }
 
-/* --- conditional writes: the first primary decides among writers, a majority must agree --- */
-
-static struct backend_msg *grant_message(struct commit *c, enum backend_op op)
-{
-	struct backend_msg *msg = backend_msg_new(op, BACKEND_OBJECT);
-
-	backend_msg_path(msg, c->msg->account, c->msg->container, c->msg->object);
-	place_address(&c->place, msg);
-	msg->policy = c->msg->policy;
-	msg->stage = c->msg->handle;
-	msg->ts = c->msg->ts;
-	return msg;
-}
-
-static void ask_first(struct commit *c)
-{
-	c->phase = GRANT_FIRST;
-	fan_done(&c->grant_first);
-	fan_start(&c->grant_first, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_GRANT),
-	        &c->place.devices[c->granted_at], 1, DEADLINE_MS);
-}
-
-static void ask_rest(struct commit *c)
-{
-	unsigned left = c->place.count - c->granted_at - 1;
-
-	c->phase = GRANT_REST;
-	patience_start(&c->patience, c->op);
-	if (left)
-		fan_start(&c->grant_rest, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_GRANT),
-		        &c->place.devices[c->granted_at + 1], left, DEADLINE_MS);
-}
-
-static void on_retry(struct timer *timer)
-{
-	struct commit *c = CONTAINER_OF(timer, struct commit, retry);
-
-	c->retrying = false;
-	if (c->phase == GRANT_REST)
-		ask_rest(c);
-	else
-		ask_first(c);
-	op_child_end(c->op);
-}
-
 static void send_rows(struct commit *c);
 
 static void send_record(struct commit *c)
@@ -158,98 +111,12 @@ static void send_record(struct commit *c)
 	        c->place.count, DEADLINE_MS);
 }
 
-static void release_grants(struct commit *c)
-{
-	if (c->only_if_absent && !c->release.count)
-		fan_start(&c->release, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_RELEASE),
-		        c->place.devices, c->place.count, DEADLINE_MS);
-}
-
 static bool finish(struct commit *c, enum err err)
 {
-	release_grants(c);
+	grants_release(&c->grants, c->msg);
 	c->err = err;
 	c->phase = SETTLED;
 	return true;
-}
-
-/* Somebody else has the key. */
-static bool retry_later(struct commit *c)
-{
-	uint64_t now = reactor_now_us(c->proxy->reactor);
-	uint8_t noise;
-
-	if (!c->until_us)
-		c->until_us = now + WAIT_US;
-	if (now >= c->until_us)
-		return finish(c, ERR_UNAVAILABLE);
-	c->proxy->cluster->env->random(c->proxy->cluster->env, &noise, 1);
-	c->retrying = true;
-	c->retry.fire = on_retry;
-	op_child_begin(c->op);
-	timer_set(c->proxy->reactor, &c->retry, RETRY_US + noise * 8u);
-	return false;
-}
-
-static bool grant_first(struct commit *c)
-{
-	if (c->retrying || fan_open(&c->grant_first))
-		return false;
-	const struct backend_reply *r = &c->grant_first.calls[0].reply;
-	if (r->err == ERR_BUSY)
-		return retry_later(c);
-	if (r->err && r->err != ERR_NOT_FOUND) {
-		if (++c->granted_at == c->place.count)
-			return finish(c, ERR_UNAVAILABLE);
-		ask_first(c);
-		return false;
-	}
-	ask_rest(c);
-	return false;
-}
-
-/* What those asked know: the newest version, and who has it. */
-struct known {
-	uint64_t newest, holders;
-	bool live;
-};
-
-static void take_known(const struct commit *c, const struct fan *fan, struct known *k)
-{
-	for (unsigned i = 0; i < fan->count; i++) {
-		const struct backend_call *call = &fan->calls[i];
-		const struct backend_reply *r = &call->reply;
-		uint64_t ts = r->meta_ts > r->ts ? r->meta_ts : r->ts;
-		bool live = !r->deleted;
-		if (!call->answered || (r->err && r->err != ERR_NOT_FOUND))
-			continue;
-		if (r->drafts[0] > ts) {
-			ts = r->drafts[0];
-			live = true;
-		}
-		if (ts > k->newest)
-			*k = (struct known){ts, 0, live};
-		if (ts == k->newest)
-			k->holders |= place_bit(&c->place, call->device);
-	}
-}
-
-static struct known newest_known(const struct commit *c)
-{
-	struct known k = {0};
-
-	take_known(c, &c->versions, &k);
-	take_known(c, &c->grant_first, &k);
-	take_known(c, &c->grant_rest, &k);
-	return k;
-}
-
-static bool granted(const struct commit *c)
-{
-	if (MUTANT(grant_of_one))
-		return true;
-	return place_met(&c->place,
-	        fan_known(&c->grant_first, &c->place) | fan_known(&c->grant_rest, &c->place));
 }
 
 static void restamp(struct commit *c)
@@ -272,8 +139,8 @@ static bool grant_again(struct commit *c)
 	restamp(c);
 	if (++c->tries == TRIES_MAX)
 		return finish(c, c->msg->ts > was ? ERR_UNAVAILABLE : ERR_CLOCK);
-	fan_done(&c->grant_rest);
-	ask_first(c);
+	c->phase = GRANTS;
+	grants_start(&c->grants, c->op, c->proxy, &c->place, c->msg);
 	return false;
 }
 
@@ -310,20 +177,15 @@ static bool look(struct commit *c)
 	return false;
 }
 
-static bool grant_rest(struct commit *c)
+static bool granted(struct commit *c)
 {
-	bool enough = granted(c);
-
-	if (c->retrying || (fan_open(&c->grant_rest) && !(enough && c->patience.over)))
+	if (!grants_ready(&c->grants, c->msg))
 		return false;
-	if (fan_with(&c->grant_rest, ERR_BUSY) && !enough) {
-		/* The key was somebody's a moment ago, and word of its release is on the way. */
-		fan_done(&c->grant_rest);
-		return retry_later(c);
-	}
-	if (!enough)
-		return finish(c, ERR_UNAVAILABLE);
-	struct known k = newest_known(c);
+	if (c->grants.err)
+		return finish(c, c->grants.err);
+	struct grants_known k = {0};
+	grants_take(&c->grants.first, &c->place, &k);
+	grants_take(&c->grants.rest, &c->place, &k);
 	bool lasting = !k.newest || place_met(&c->place, k.holders) || MUTANT(create_blind);
 	if (c->fragments ? !MUTANT(ec_create_blind) : !lasting) {
 		start_look(c);
@@ -346,15 +208,18 @@ static void ask_versions(struct commit *c)
 {
 	c->phase = VERSIONS;
 	fan_done(&c->versions);
-	fan_start(&c->versions, c->op, c->proxy, grant_message(c, BACKEND_OBJECT_VERSION),
-	        c->place.devices, c->place.count, DEADLINE_MS);
+	fan_start(&c->versions, c->op, c->proxy,
+	        grants_message(&c->place, c->msg, BACKEND_OBJECT_VERSION), c->place.devices,
+	        c->place.count, DEADLINE_MS);
 }
 
 static bool versions(struct commit *c)
 {
 	if (!place_met(&c->place, fan_known(&c->versions, &c->place)))
 		return fan_open(&c->versions) ? false : finish(c, ERR_UNAVAILABLE);
-	uint64_t newest = newest_known(c).newest;
+	struct grants_known k = {0};
+	grants_take(&c->versions, &c->place, &k);
+	uint64_t newest = k.newest;
 	for (unsigned i = 0; i < c->versions.count; i++) {
 		const struct backend_call *call = &c->versions.calls[i];
 		if (call->answered && call->reply.promised > newest)
@@ -397,7 +262,7 @@ static void send_rows(struct commit *c)
  * finish what is not. */
 static void send_decision(struct commit *c)
 {
-	struct backend_msg *msg = grant_message(c, BACKEND_OBJECT_COMMIT);
+	struct backend_msg *msg = grants_message(&c->place, c->msg, BACKEND_OBJECT_COMMIT);
 
 	msg->stage = 0;
 	fan_start(
@@ -435,7 +300,7 @@ static bool overtaken(const struct commit *c, uint64_t written, uint64_t newer)
 static bool written(struct commit *c, enum err err)
 {
 	c->err = err;
-	release_grants(c);
+	grants_release(&c->grants, c->msg);
 	if (!MUTANT(rows_before_record))
 		send_rows(c);
 	c->phase = ROWS;
@@ -567,9 +432,12 @@ void commit_start(struct commit *c)
 	 * told the same each device decides. */
 	c->msg->if_absent = c->only_if_absent && plain;
 	c->msg->under_lease = c->only_if_absent && !plain;
-	if (c->only_if_absent)
-		ask_first(c);
-	else if (plain || c->set_time || c->proxy->cluster->one_clock || MUTANT(no_version_first))
+	if (c->only_if_absent) {
+		c->phase = GRANTS;
+		grants_start(&c->grants, c->op, c->proxy, &c->place, c->msg);
+		return;
+	}
+	if (plain || c->set_time || c->proxy->cluster->one_clock || MUTANT(no_version_first))
 		send_record(c);
 	else
 		ask_versions(c);
@@ -579,9 +447,7 @@ bool commit_ready(struct commit *c)
 {
 	if (c->phase == VERSIONS && versions(c))
 		return true;
-	if (c->phase == GRANT_FIRST && grant_first(c))
-		return true;
-	if (c->phase == GRANT_REST && grant_rest(c))
+	if (c->phase == GRANTS && granted(c))
 		return true;
 	if (c->phase == LOOK && look(c))
 		return true;
@@ -623,11 +489,8 @@ void commit_done(struct commit *c)
 	for (unsigned i = 0; c->settles && i < c->place.count; i++)
 		settle_add(c->proxy->settle, c->place.devices[i], c->msg->policy, c->msg->key,
 		        c->msg->ts);
-	patience_done(&c->patience);
+	grants_done(&c->grants);
 	fan_done(&c->versions);
-	fan_done(&c->grant_first);
-	fan_done(&c->grant_rest);
-	fan_done(&c->release);
 	fan_done(&c->record);
 	fan_done(&c->decision);
 	reader_done(&c->look);

@@ -6,6 +6,7 @@
 #ifndef PROXY_COMMIT_H
 #define PROXY_COMMIT_H
 
+#include "proxy/grants.h"
 #include "proxy/proxy.h"
 #include "proxy/reader.h"
 #include "proxy/rows.h"
@@ -24,17 +25,14 @@ struct commit {
 	struct reader look;       /* what is there, where drafts leave it open */
 	bool only_if_absent;      /* If-None-Match: * */
 	bool set_time;            /* its ts is not ours to change: a later version wins */
-	struct fan versions, grant_first, grant_rest, release, record;
-	struct patience patience; /* with those that do not answer a grant */
-	struct timer retry;
-	uint64_t known;      /* the newest version that was there when the key was granted */
-	uint64_t until_us;   /* it waits for others' leases */
-	unsigned tries;      /* times that it had to begin again */
-	unsigned granted_at; /* which device granted first */
+	struct grants grants;
+	struct fan versions, record;
+	uint64_t known; /* the newest version that was there when the key was granted */
+	unsigned tries; /* times that it had to begin again */
 	struct row_put rows[COMMIT_ROWS];
 	unsigned row_count, rows_done;
 	uint8_t phase;
-	bool retrying, settles;
+	bool settles;
 	/* Outcome, when commit_ready said true. */
 	enum err err;   /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT (set_time, or a
 	                   plain backend:   a later version); NO_SPACE; CLOCK;   UNAVAILABLE */
