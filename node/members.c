@@ -19,13 +19,6 @@ static bool is_own_address(const struct node *node, const struct ring_dev *dev)
 	       (dev->port == conf->port && strcmp(dev->ip, conf->bind_ip) == 0);
 }
 
-static bool is_behind(const struct ring_dev *dev, const char *ip, unsigned port)
-{
-	int order = strcmp(dev->ip, ip);
-
-	return order > 0 || (order == 0 && dev->port > port);
-}
-
 static uint32_t own_handle(const struct node *node, const struct ring_dev *dev)
 {
 	for (unsigned i = 0; i < node->device_count; i++) {
@@ -61,29 +54,48 @@ static uint32_t member_handle(struct node *node, const struct ring_dev *dev)
 	return add_member(node, dev);
 }
 
-/* This node's place among the addresses of the ring, or among those that are in no ring. */
-static unsigned slot(const struct node *node, const struct ring *ring)
-{
-	const char *lowest = "";
-	unsigned port = 0, before = 0;
+struct addresses {
+	const struct ring_dev *of[HLC_SLOTS];
+	unsigned count;
+};
 
-	if (!node->stores)
-		return (unsigned)(node->cluster.boot % HLC_SLOTS);
-	for (;;) {
-		const struct ring_dev *next = NULL;
-		for (uint32_t i = 0; i < ring_dev_limit(ring); i++) {
-			const struct ring_dev *dev = ring_dev(ring, i);
-			if (!dev || !is_behind(dev, lowest, port))
-				continue;
-			if (!next || !is_behind(dev, next->ip, next->port))
-				next = dev;
-		}
-		if (!next || is_own_address(node, next))
-			return before;
-		lowest = next->ip;
-		port = next->port;
-		before++;
+static bool has(const struct addresses *a, const struct ring_dev *dev)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		if (a->of[i]->port == dev->port && strcmp(a->of[i]->ip, dev->ip) == 0)
+			return true;
 	}
+	return false;
+}
+
+/* Up to this node's own. */
+static bool count_addresses(const struct node *node, const struct ring *ring, struct addresses *a)
+{
+	for (uint32_t i = 0; i < ring_dev_limit(ring); i++) {
+		const struct ring_dev *dev = ring_dev(ring, i);
+		if (!dev || has(a, dev))
+			continue;
+		if (is_own_address(node, dev))
+			return true;
+		if (a->count < COUNT_OF(a->of))
+			a->of[a->count++] = dev;
+	}
+	return false;
+}
+
+void node_take_slot(struct node *node)
+{
+	struct addresses before = {.count = 0};
+	bool found = false;
+
+	for (unsigned i = 0; i < node->ring_count && !found; i++) {
+		const struct ring_set *set = atomic_load(node->rings[i].set);
+		found = set && count_addresses(node, ring_set_newest(set), &before);
+	}
+	unsigned slot = before.count % HLC_SLOTS;
+	if (!found)
+		slot += (unsigned)(node->cluster.boot % (HLC_SLOTS - slot));
+	atomic_store(&node->hlc.slot, slot);
 }
 
 enum err node_handles(struct node *node, const struct ring *ring, bool newest,
@@ -105,8 +117,6 @@ enum err node_handles(struct node *node, const struct ring *ring, bool newest,
 			return ERR_NOT_FOUND;
 		}
 	}
-	if (newest)
-		atomic_store(&node->hlc.slot, slot(node, ring));
 	*ret_handles = handles;
 	return ERR_OK;
 }

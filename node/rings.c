@@ -130,6 +130,7 @@ static void use(struct node *node, struct node_ring *r, struct ring_set *set)
 	atomic_store(&r->newest, versions.newest);
 	atomic_store(&r->older, versions.older);
 	atomic_store(&r->oldest, ring_version(set->rings[0]));
+	node_take_slot(node);
 	if (old)
 		retire(node, old);
 }

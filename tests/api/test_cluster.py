@@ -107,6 +107,25 @@ def test_all_nodes_serve_what_each_took(cluster, names):
         holds(cluster.user(i), names)
 
 
+def test_no_two_nodes_give_one_time(cluster, names):
+    """The times that a node gives have its slot as their remainder: also of one that has started again."""
+    def slots():
+        given = []
+        for i in range(1, 5):
+            put(cluster.user(i), "slot%d" % i, b"")
+            stamp = cluster.user(i).request("HEAD", "/c/slot%d" % i).headers["X-Timestamp"]
+            given.append(int(stamp.replace(".", "")) % 32)
+        return given
+    first = slots()
+    assert len(set(first)) == 4
+    for i in (2, 3):
+        cluster.tool("stop", str(i))
+        cluster.tool("start", str(i))
+    assert slots() == first
+    for i in range(1, 5):
+        assert cluster.user(i).request("DELETE", "/c/slot%d" % i).status_code == 204
+
+
 def test_a_node_dies_and_comes_back(cluster, names):
     cluster.tool("kill", "2")
     user = cluster.user(1)
