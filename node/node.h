@@ -193,8 +193,8 @@ enum err node_check(struct node *node, struct buf *error); /* fills in its roles
  * newest ring names *ret_stranger here, and the configuration has no such device. */
 enum err node_handles(struct node *node, const struct ring *ring, bool newest,
         uint32_t **ret_handles, const struct ring_dev **ret_stranger);
-/* Its hlc's slot: its place among the nodes of all newest rings, in the order of these; of a node that
- * is in none a place behind them, by chance. */
+/* Its hlc's slot: its place among the nodes of all newest rings, in the order of these; of a node
+ * that is in none a place behind them, by chance. */
 void node_take_slot(struct node *node);
 /* NULL: a device of this process, or no handle. */
 const struct node_member *node_member(const struct node *node, uint32_t handle);
