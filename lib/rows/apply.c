@@ -5,6 +5,7 @@
 #include "lib/backend/points.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/rows/compare.h"
 #include "lib/rows/keys.h"
 #include "lib/rows/rows_internal.h"
 #include <stdlib.h>
@@ -16,6 +17,7 @@ void touch(struct space *space)
 {
 	struct generation *active = &space->rows->active;
 
+	digest_changed(space);
 	if (active->born_us == 0)
 		active->born_us = reactor_now_us(space->rows->reactor) | 1;
 	if (space->touch)
@@ -56,6 +58,7 @@ static void recount(struct space *space, const struct weight *old, const struct 
 	row_weigh(space->rows->config.kind, row, &new);
 	totals_sub(&space->now, old);
 	totals_add(&space->now, &new);
+	digest_changed(space);
 	split_recount(space, old, &new, row->name);
 }
 

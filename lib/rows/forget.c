@@ -8,6 +8,7 @@
  */
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/rows/compare.h"
 #include "lib/rows/keys.h"
 #include "lib/rows/rows_internal.h"
 #include <stdlib.h>
@@ -69,6 +70,7 @@ static void reset(struct space *space)
 	space->now = space->stored = (struct totals){0};
 	space->pending_stored = false;
 	space->holes = 0;
+	digest_changed(space);
 	split_changed(space);
 	report_changed(space);
 }

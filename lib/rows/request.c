@@ -804,6 +804,18 @@ static enum err check(const struct rows *rows, const struct backend_call *call)
 	return rows->started && !rows->closing ? ERR_OK : ERR_UNAVAILABLE;
 }
 
+static void compare_databases(struct rows *rows, struct backend_call *call)
+{
+	if (!compare_is_good(call->msg))
+		backend_finish(call, ERR_BAD_REQUEST);
+	else if (!rows->started || rows->closing || rows->failed)
+		backend_finish(call, ERR_UNAVAILABLE);
+	else if (call->msg->op == BACKEND_DB_DIGEST)
+		digest_databases(rows, call);
+	else
+		compare_keys(rows, call);
+}
+
 void rows_handle(struct rows *rows, struct backend_call *call)
 {
 	struct merge *merge = NULL;

@@ -3,6 +3,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/ts.h"
 #include "lib/log/log.h"
+#include "lib/rows/compare.h"
 #include "lib/rows/keys.h"
 #include "lib/rows/rows_internal.h"
 #include <assert.h>
@@ -109,6 +110,7 @@ static void rows_free(struct rows *rows)
 	generation_free(&rows->active);
 	generation_free(&rows->frozen);
 	spaces_free(rows);
+	digest_done(rows);
 	store_close(rows->store);
 	buf_done(&rows->resolve.values);
 	buf_done(&rows->flush.payload);
@@ -143,6 +145,8 @@ enum err rows_open(const struct rows_config *config, struct rows **ret_rows)
 	list_init(&rows->by_age);
 	list_init(&rows->tails);
 	list_init(&rows->splits);
+	list_init(&rows->digest.changed);
+	list_init(&rows->digest.calls);
 	rows->queue_end = &rows->queue;
 	rows->tick.fire = on_tick;
 	rows->active.overlay = overlay_new(++rows->seed);

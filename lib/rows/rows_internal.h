@@ -8,6 +8,7 @@
 #include "lib/rows/list.h"
 #include "lib/rows/overlay.h"
 #include "lib/rows/rows.h"
+#include "lib/rows/sums.h"
 
 /* A piece of work for the pool that is sent again when the pool has no room. */
 struct job {
@@ -46,11 +47,12 @@ struct space {
 	char *tail_after; /* owned; that point's name, NULL: none */
 	char *tail_to;    /* owned; they are counted up to here, NULL: all are */
 	char *touched; /* owned; the least name behind that which changed while more was counted */
-	struct totals tail; /* part of `now` */
-	uint64_t tail_seq;  /* changes with tail_after */
-	unsigned tail_step; /* rows to count at a time */
-	struct list tails;  /* rows->tails: there is something to count or to trim; counted */
-	struct list splits; /* rows->splits; counted */
+	struct totals tail;  /* part of `now` */
+	uint64_t tail_seq;   /* changes with tail_after */
+	unsigned tail_step;  /* rows to count at a time */
+	struct list tails;   /* rows->tails: there is something to count or to trim; counted */
+	struct list splits;  /* rows->splits; counted */
+	struct list changed; /* rows->digest.changed */
 };
 
 /* That a generation changed a database. */
@@ -137,6 +139,20 @@ struct split {
 	enum err err;
 };
 
+/* What the databases come to, in memory: begun when it is first asked for. */
+struct digest {
+	struct job job;
+	struct sums sums;    /* of all but those in `changed` */
+	struct list changed; /* spaces, since they were last counted */
+	struct list calls;   /* struct digest_call: until all were read once */
+	bool complete, busy;
+	uint8_t behind[16]; /* read so far */
+	bool begun;
+	struct backend_db_key *found; /* owned; of one slice */
+	unsigned found_count;
+	enum err err;
+};
+
 struct merge;
 
 struct forget {
@@ -189,6 +205,7 @@ struct rows {
 	struct compact compact;
 	struct forget forget;
 	struct split split;
+	struct digest digest;
 	struct list tails, splits;
 	struct list requests;  /* all */
 	struct list jobs;      /* refused by the pool */

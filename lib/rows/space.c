@@ -1,5 +1,6 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/rows/compare.h"
 #include "lib/rows/keys.h"
 #include "lib/rows/rows_internal.h"
 #include <stdlib.h>
@@ -40,6 +41,7 @@ static void space_free(struct space *space)
 	list_remove(&space->by_age);
 	list_remove(&space->splits);
 	list_remove(&space->tails);
+	list_remove(&space->changed);
 	free(space->tail_after);
 	free(space->tail_to);
 	free(space->touched);
@@ -63,6 +65,7 @@ struct space *space_get(struct rows *rows, const uint8_t key[16])
 		list_init(&space->by_age);
 		list_init(&space->splits);
 		list_init(&space->tails);
+		list_init(&space->changed);
 		hash_insert(&rows->spaces, &space->node, key_hash(key));
 	} else if (space->refs == 0) {
 		list_remove(&space->idle);
@@ -82,7 +85,9 @@ void space_unref(struct space *space)
 	if (++rows->idle_count <= rows->config.idle_max)
 		return;
 	rows->idle_count--;
-	space_free(LIST_ENTRY(list_first(&rows->idle), struct space, idle));
+	space = LIST_ENTRY(list_first(&rows->idle), struct space, idle);
+	digest_let_go(space);
+	space_free(space);
 }
 
 void spaces_free(struct rows *rows)

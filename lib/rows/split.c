@@ -8,6 +8,7 @@
 #include "lib/backend/points.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/rows/compare.h"
 #include "lib/rows/rows_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,7 @@ void split_changed(struct space *space)
 		space->tail_after = after ? mem_strdup(after) : NULL;
 		space->tail_to = after ? mem_strdup(after) : NULL;
 		space->tail = (struct totals){0};
+		digest_changed(space);
 		space->tail_seq++;
 		space->tail_step = COUNT_ROWS;
 	}
@@ -146,6 +148,7 @@ static void take_count(struct split *split)
 		space->tail.count[i] += split->sum.count[i];
 		space->tail.bytes[i] += split->sum.bytes[i];
 	}
+	digest_changed(space);
 	free(space->tail_to);
 	space->tail_to = ended ? NULL : mem_strdup(last);
 	if (ended)

@@ -2,6 +2,7 @@
 #include "tests/lib/rows_rig.h"
 
 #include "lib/base/kv.h"
+#include "lib/rows/row.h"
 
 static struct rig a, b;
 
@@ -366,6 +367,145 @@ static void what_is_forgotten_leaves_nothing(void **state)
 	}
 }
 
+/* What DIGEST says of all databases, in 32 parts, against what KEYS tells of each. */
+static void digest_is_of_the_keys(struct rig *rig)
+{
+	struct backend_call *digest = ask(rig, range_msg(BACKEND_DB_DIGEST, 0, 5));
+	struct backend_call *keys = ask(rig, range_msg(BACKEND_DB_KEYS, 0, 0));
+	struct backend_digest want[32] = {0};
+	struct backend_db_key db;
+	uint64_t hash[2];
+
+	assert_int_equal(digest->reply.err, ERR_OK);
+	assert_int_equal(keys->reply.err, ERR_OK);
+	for (size_t at = 0; at < keys->reply.items.len; at += sizeof(db)) {
+		memcpy(&db, keys->reply.items.data + at, sizeof(db));
+		struct backend_digest *part = &want[db.key[0] >> 3];
+		row_hash(&db, sizeof(db), 3, hash);
+		part->count++;
+		part->sum[0] += hash[0];
+		part->sum[1] += hash[1];
+	}
+	assert_int_equal(digest->reply.items.len, sizeof(want));
+	assert_memory_equal(digest->reply.items.data, want, sizeof(want));
+	rig_free(digest);
+	rig_free(keys);
+}
+
+static void change_one(struct rig *rig, unsigned i, uint64_t ts)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "c%u", i * 7919 % 60);
+	switch (i % 5) {
+	case 0:
+		put_with(rig, name, ts, "X-Container-Meta-A", name);
+		break;
+	case 1:
+		rig_delete(rig, name, ts);
+		break;
+	case 2:
+		rig_unrow(rig, name, "o1", ts);
+		break;
+	case 3:
+		if (i % 3 == 0)
+			forget(rig, name, false);
+		break;
+	default:
+		rig_row(rig, name, i % 2 ? "o1" : "o2", ts, i);
+	}
+}
+
+static void digests_follow_every_change(void **state)
+{
+	(void)state;
+	rig_turn(&a);
+	rig_close(&a);
+	a.config.idle_max = 4; /* most of them are in the store alone */
+	assert_int_equal(rig_open(&a), ERR_OK);
+	for (unsigned i = 0; i < 600; i++) {
+		change_one(&a, i, 100 + i);
+		if (i % 7 == 0)
+			rig_pass(&a, 300000);
+		if (i == 250 || i == 500) {
+			rig_close(&a);
+			assert_int_equal(rig_open(&a), ERR_OK);
+		}
+		if (i > 50 && i % 3 == 0)
+			digest_is_of_the_keys(&a);
+	}
+}
+
+/* More than one slice of them, and changes while they are read for the first time. */
+static void digests_are_right_when_much_changes_as_they_are_made(void **state)
+{
+	(void)state;
+	bool answered;
+
+	rig_turn(&a);
+	rig_close(&a);
+	a.config.idle_max = 4;
+	assert_int_equal(rig_open(&a), ERR_OK);
+	for (unsigned i = 0; i < 5000; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "c%u", i);
+		assert_int_equal(rig_put(&a, name, 10), ERR_OK);
+	}
+	rig_settle(&a);
+	rig_close(&a);
+	assert_int_equal(rig_open(&a), ERR_OK);
+	struct backend_call *first = rig_send(&a, range_msg(BACKEND_DB_DIGEST, 0, 5), &answered);
+	for (unsigned i = 0; i < 60; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "c%u", i);
+		if (i % 2)
+			assert_int_equal(forget(&a, name, false), ERR_OK);
+		else
+			assert_int_equal(rig_delete(&a, name, 20), ERR_OK);
+		rig_pass(&a, i % 10 ? 0 : 600000);
+	}
+	rig_wait(&a, &answered);
+	assert_int_equal(first->reply.err, ERR_OK);
+	rig_free(first);
+	rig_settle(&a);
+	digest_is_of_the_keys(&a);
+}
+
+static atomic_bool held;
+
+static void hold(struct work *work)
+{
+	(void)work;
+	while (atomic_load(&held))
+		sched_yield();
+}
+
+static void what_did_not_change_is_compared_without_reading(void **state)
+{
+	(void)state;
+	static struct work holders[2] = {{.run = hold}, {.run = hold}};
+	bool answered;
+
+	for (unsigned i = 0; i < 30; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "c%u", i);
+		assert_int_equal(put_with(&a, name, 10, "A", "1"), ERR_OK);
+	}
+	rig_settle(&a);
+	digest_is_of_the_keys(&a);
+	/* All that reads is kept waiting. */
+	atomic_store(&held, true);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(work_submit(a.pool, &holders[i]), ERR_OK);
+	struct backend_call *digest = rig_send(&a, range_msg(BACKEND_DB_DIGEST, 0, 5), &answered);
+	for (unsigned i = 0; i < 100 && !answered; i++)
+		reactor_turn(a.reactor, false);
+	assert_true(answered);
+	assert_int_equal(digest->reply.err, ERR_OK);
+	rig_free(digest);
+	atomic_store(&held, false);
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -379,6 +519,9 @@ int main(void)
 	        T_(rows_are_told_in_parts),
 	        T_(many_rows_are_told_in_several_answers),
 	        T_(what_is_forgotten_leaves_nothing),
+	        T_(digests_follow_every_change),
+	        T_(digests_are_right_when_much_changes_as_they_are_made),
+	        T_(what_did_not_change_is_compared_without_reading),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
