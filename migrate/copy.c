@@ -315,32 +315,6 @@ static void copy(struct talk *talk, const struct job *job)
 	}
 }
 
-/* --- delete --- */
-
-/* What the walk saw, and nothing that came later. */
-static void remove_object(struct talk *talk, const struct job *job)
-{
-	AUTO(ask)
-	struct ask ask = {.method = "DELETE",
-	        .account = job->to_account,
-	        .container = job->container,
-	        .object = job->object};
-	char ts[TS_TEXT_SIZE], why[80];
-
-	ts_format(job->ts + 1, ts);
-	kv_add(&ask.headers, "X-Cairn-Timestamp", ts);
-	enum err err = side_ask(talk, &talk->run->to, &ask);
-	if (!err && (ask.status == 204 || ask.status == 404)) {
-		atomic_fetch_add(&talk->run->counts.deleted, 1);
-	} else if (!err && ask.status == 409) {
-		atomic_fetch_add(&talk->run->counts.newer, 1);
-	} else {
-		snprintf(why, sizeof(why), "delete: the destination says %d", ask.status);
-		run_fail(talk->run, job->to_account, job->container, job->object,
-		        err ? err_text(err) : why);
-	}
-}
-
 /* --- verify --- */
 
 static enum err head(struct talk *talk, struct side *side, const char *account,
@@ -392,6 +366,55 @@ static void verify(struct talk *talk, const struct job *job)
 		run_note(run, job->from_account, job->container, job->object, why);
 	}
 	done(run, job, what ? &run->counts.differ : &run->counts.same);
+}
+
+/* --- delete --- */
+
+/* A listing of the source may lag behind what is there. */
+static bool is_gone(struct talk *talk, const struct job *job)
+{
+	struct run *run = talk->run;
+	AUTO(ask) struct ask ask = {.status = 0};
+	char why[80];
+	enum err err = head(talk, &run->from, job->from_account, job, &ask);
+
+	if (!err && ask.status == 404)
+		return true;
+	if (!err && ask.status == 200) {
+		run_note(run, job->from_account, job->container, job->object,
+		        "is at the source, though no listing tells: not deleted");
+		atomic_fetch_add(&run->counts.same, 1);
+		return false;
+	}
+	snprintf(why, sizeof(why), "delete: the source says %d", ask.status);
+	run_fail(run, job->from_account, job->container, job->object, err ? err_text(err) : why);
+	return false;
+}
+
+/* What the walk saw, and nothing that came later. */
+static void remove_object(struct talk *talk, const struct job *job)
+{
+	if (!is_gone(talk, job))
+		return;
+	AUTO(ask)
+	struct ask ask = {.method = "DELETE",
+	        .account = job->to_account,
+	        .container = job->container,
+	        .object = job->object};
+	char ts[TS_TEXT_SIZE], why[80];
+
+	ts_format(job->ts + 1, ts);
+	kv_add(&ask.headers, "X-Cairn-Timestamp", ts);
+	enum err err = side_ask(talk, &talk->run->to, &ask);
+	if (!err && (ask.status == 204 || ask.status == 404)) {
+		atomic_fetch_add(&talk->run->counts.deleted, 1);
+	} else if (!err && ask.status == 409) {
+		atomic_fetch_add(&talk->run->counts.newer, 1);
+	} else {
+		snprintf(why, sizeof(why), "delete: the destination says %d", ask.status);
+		run_fail(talk->run, job->to_account, job->container, job->object,
+		        err ? err_text(err) : why);
+	}
 }
 
 void job_do(struct talk *talk, const struct job *job)

@@ -1,5 +1,7 @@
 """Real Swift: its storage servers behind our proxy, with Swift's own proxy beside it to say what is
 there; and its accounts brought into a Cairn cloud."""
+import contextlib
+import glob
 import hashlib
 import http.client
 import json
@@ -7,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -492,6 +495,27 @@ def test_catching_up_with_a_source_that_is_written_to(migration):
     migration()
     assert everything(source, ["slo"]) == everything(target, ["slo"])
     migration("--verify")
+
+
+def test_what_a_listing_of_the_source_has_forgotten_is_not_deleted(servers, migration):
+    source, target = migration.source, migration.target
+    source("PUT", "/c", 201)
+    for name in "kept", "gone":
+        source("PUT", "/c/" + name, 201, data=b"x")
+    migration()
+    source("DELETE", "/c/gone", 204)
+    assert source.names("/c") == ["kept"]
+    rows = 0
+    for path in glob.glob(servers.dir + "/devices*/*/containers/*/*/*/*.db"):
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            if db.execute("SELECT account FROM container_stat").fetchone() == (migration.account,):
+                db.create_function("chexor", 3, lambda *_: "0" * 32)
+                rows += db.execute("DELETE FROM object WHERE name = 'kept'").rowcount
+    assert rows == 3 and source.names("/c") == []
+    out = migration("--delete")
+    assert "1 deleted" in out and 'kept": is at the source' in out
+    assert target("GET", "/c/kept", 200).content == b"x"
+    target("GET", "/c/gone", 404)
 
 
 def test_progress_and_eta(migration):
