@@ -1,6 +1,6 @@
-/* cairn-sim [--seed N] [--rounds N] [--verbose] [--log] [--mutant NAME] [--ec K+M]: rounds of the
- * simulation, each in a process of its own, which is left as it is at its end: crashes leave
- * operations that nobody ends. */
+/* cairn-sim [--seed N] [--rounds N] [--verbose] [--trace] [--log] [--mutant NAME] [--ec K+M]:
+ * rounds of the simulation, each in a process of its own, which is left as it is at its end:
+ * crashes leave operations that nobody ends. */
 #include "tests/sim/sim.h"
 
 #include "lib/base/mutant.h"
@@ -42,8 +42,8 @@ static int hunt(uint64_t seed, uint64_t rounds)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"seed", 1, 0, 's'}, {"rounds", 1, 0, 'r'},
-	        {"verbose", 0, 0, 'v'}, {"log", 0, 0, 'l'}, {"mutant", 1, 0, 'm'},
-	        {"ec", 1, 0, 'e'}, {0, 0, 0, 0}};
+	        {"verbose", 0, 0, 'v'}, {"trace", 0, 0, 't'}, {"log", 0, 0, 'l'},
+	        {"mutant", 1, 0, 'm'}, {"ec", 1, 0, 'e'}, {0, 0, 0, 0}};
 	uint64_t seed = 1, rounds = 1, failed = 0;
 	unsigned k, m;
 	int c;
@@ -59,6 +59,9 @@ int main(int argc, char **argv)
 			break;
 		case 'v':
 			world.verbose = true;
+			break;
+		case 't':
+			world.verbose = world.trace = true;
 			break;
 		case 'm':
 			mutant_on = optarg;

@@ -51,7 +51,7 @@ struct sim_world {
 	unsigned loss;                          /* percent of messages lost */
 	uint64_t unsettled; /* writes whose listing row had no majority, of lives that ended */
 	uint64_t seed;
-	bool verbose;
+	bool verbose, trace; /* trace: each message about an object, too */
 	uint64_t split_rows; /* containers with more are split; 0: none */
 };
 extern struct sim_world world;

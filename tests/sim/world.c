@@ -204,11 +204,30 @@ static void on_reply(struct sim_event *e)
 	answer(c, err);
 }
 
+/* Of the objects, what is asked of them and answered. */
+static void trace(const struct sim_call *c, const char *what)
+{
+	const struct backend_msg *m = c->inner.msg;
+	const struct backend_reply *r = &c->inner.reply;
+
+	if (!world.trace || m->kind != BACKEND_OBJECT || !m->object || c->outer == NULL)
+		return;
+	fprintf(stderr, "%10llu %u>%u %s op %u %s ts %llu writer %llu", (unsigned long long)now_us,
+	        c->from->index, c->to->index, what, m->op, m->object,
+	        (unsigned long long)(m->ts % 10000000000),
+	        (unsigned long long)((m->stage ? m->stage : m->handle) % 10000));
+	if (*what == '<')
+		fprintf(stderr, " err %u ts %llu%s", r->err,
+		        (unsigned long long)(r->ts % 10000000000), r->deleted ? "x" : "");
+	fprintf(stderr, "\n");
+}
+
 /* From the role, on its reactor. */
 static void on_done(struct backend_call *inner)
 {
 	struct sim_call *c = CONTAINER_OF(inner, struct sim_call, inner);
 
+	trace(c, "<");
 	c->held = false;
 	c->way.fire = on_reply;
 	if (arrives(c->to, c->from))
@@ -223,6 +242,7 @@ static void handle(struct task *task)
 	struct node *node = c->to->node;
 	struct node_device *d = &node->devices[0];
 
+	trace(c, ">");
 	if (!d->ready)
 		backend_finish(&c->inner, ERR_UNAVAILABLE);
 	else if (node_ring_stale(node, c->inner.msg))
