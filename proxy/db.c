@@ -1,7 +1,9 @@
 #include "proxy/db.h"
 
 #include "lib/base/kv.h"
+#include "lib/base/mem.h"
 #include "lib/base/mutant.h"
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -90,11 +92,18 @@ static void settle(struct db_read *read, const struct backend_reply *reply)
 	read->done = true;
 }
 
+/* Rows that came while the page was read are on one replica, for all we know. */
+static bool may_stand_for_others(const struct db_read *read, const struct backend_call *call)
+{
+	return call->reply.exact || call->reply.err || read->place.count == 1 ||
+	       read->proxy->backend->plain;
+}
+
 static bool agree(struct db_read *read)
 {
 	const struct backend_call *first = &read->list.calls[0];
 
-	if (!known(first))
+	if (!known(first) || !may_stand_for_others(read, first))
 		return false;
 	if (read->known && memcmp(first->reply.hash, read->known, sizeof(first->reply.hash)) != 0)
 		return false;
@@ -112,6 +121,8 @@ static bool majority_agrees(struct db_read *read)
 
 	for (unsigned i = 0; i < all->count; i++) {
 		uint64_t equals = 0;
+		if (!may_stand_for_others(read, &all->calls[i]))
+			continue;
 		for (unsigned j = 0; j < all->count; j++) {
 			if (same(&all->calls[i], &all->calls[j]))
 				equals |= place_bit(&read->place, all->calls[j].device);
@@ -144,6 +155,7 @@ static bool collect(struct db_read *read)
 			gone = !gone || r->delete_ts > gone->delete_ts ? r : gone;
 			continue;
 		}
+		read->pages.bits[read->pages.count] = place_bit(&read->place, all->calls[i].device);
 		read->pages.pages[read->pages.count++] = &r->rows;
 		if (!best || r->put_ts > best->put_ts)
 			best = r;
@@ -159,8 +171,8 @@ static bool collect(struct db_read *read)
 	return false;
 }
 
-/* A page tells no tombstones. With all pages there a majority of them decides; with fewer, whether
- * a name is new on one replica or deleted on the other is asked of those that gave the pages. */
+/* A page tells no tombstones: whether a name is new on one replica or deleted on the other is asked
+ * of those that gave the pages. */
 static bool ask_names(struct db_read *read)
 {
 	uint32_t devices[PLACE_MAX];
@@ -168,7 +180,7 @@ static bool ask_names(struct db_read *read)
 	struct backend_row row;
 	unsigned count = 0, n = 0;
 
-	if (read->pages.count < 2 || listing_need(&read->pages, &read->place) > 1)
+	if (read->pages.count < 2 || (read->proxy->backend->plain && read->pages.need > 1))
 		return false;
 	listing_disputed(&read->pages, &disputed);
 	for (size_t at = 0; backend_rows_next(&disputed, &at, &row);)
@@ -192,6 +204,65 @@ static bool ask_names(struct db_read *read)
 	return true;
 }
 
+static void on_brought(struct row_put *put)
+{
+	struct db_read *read = put->owner;
+
+	read->brought++;
+	op_child_end(read->op);
+}
+
+/* They go where such rows always go: while it is split, perhaps not there where they were found. */
+static void bring(struct db_read *read)
+{
+	struct backend_row row;
+
+	for (size_t at = 0; backend_rows_next(&read->bring, &at, &row);)
+		read->bring_count++;
+	read->brings = mem_zalloc((read->bring_count + 1) * sizeof(*read->brings));
+	read->brings_sent = true;
+	unsigned n = 0;
+	for (size_t at = 0; backend_rows_next(&read->bring, &at, &row); n++) {
+		read->brings[n] = (struct row_put){.row = row, .done = on_brought, .owner = read};
+		op_child_begin(read->op);
+		rows_put(read->proxy, read->of_account ? read->of_account : read->account,
+		        read->of_account ? read->of_container : read->container, &read->brings[n]);
+	}
+}
+
+static bool brought(struct db_read *read)
+{
+	if (read->brought < read->bring_count)
+		return false;
+	for (unsigned i = 0; i < read->bring_count; i++) {
+		if (read->brings[i].err)
+			read->err = ERR_UNAVAILABLE;
+	}
+	read->done = true;
+	return true;
+}
+
+/* What the pages, and those asked of names, come to. */
+static bool told(struct db_read *read, const struct backend_list *list)
+{
+	struct listing_pages *pages = &read->pages;
+
+	for (unsigned i = 0; i < read->names.count; i++) {
+		const struct backend_call *call = &read->names.calls[i];
+		if (call->reply.err) {
+			fail(read, ERR_UNAVAILABLE);
+			return true;
+		}
+		unsigned n = pages->count + pages->states++;
+		pages->pages[n] = &call->reply.rows;
+		pages->bits[n] = place_bit(&read->place, call->device);
+	}
+	listing_merge(pages, list ? list->limit : 0, &read->merged, &read->bring);
+	read->rows = &read->merged;
+	bring(read);
+	return brought(read);
+}
+
 /* No majority agrees: the merge of what a majority says. */
 static bool merged(struct db_read *read, const struct backend_list *list)
 {
@@ -201,35 +272,30 @@ static bool merged(struct db_read *read, const struct backend_list *list)
 		read->collected = true;
 		pages->asked = asked_rows(read, list);
 		pages->reverse = list && list->reverse;
-		if (!collect(read) || ask_names(read))
+		if (!collect(read))
 			return read->done;
+		pages->need = listing_need(pages, &read->place);
+		/* Where one does not know of the container at all, its rows cannot be brought. */
+		pages->place = fan_with(&read->all, ERR_NOT_FOUND) || read->proxy->backend->plain
+		                       ? NULL
+		                       : &read->place;
+		if (ask_names(read))
+			return false;
 	}
 	if (fan_open(&read->names))
 		return false;
-	for (unsigned i = 0; i < read->names.count; i++) {
-		const struct backend_reply *r = &read->names.calls[i].reply;
-		if (r->err) {
-			fail(read, ERR_UNAVAILABLE);
-			return true;
-		}
-		pages->pages[pages->count + pages->states++] = &r->rows;
-	}
-	listing_merge(
-	        pages, listing_need(pages, &read->place), list ? list->limit : 0, &read->merged);
-	read->rows = &read->merged;
-	read->done = true;
-	return true;
+	return read->brings_sent ? brought(read) : told(read, list);
 }
 
 /* What a majority agreed on, without the spare rows. */
 static void cut(struct db_read *read, const struct backend_list *list)
 {
-	struct listing_pages page = {.pages = {read->rows}, .count = 1};
+	struct listing_pages page = {.pages = {read->rows}, .count = 1, .need = 1};
 
 	if (!list)
 		return;
 	page.reverse = list->reverse;
-	listing_merge(&page, 1, list->limit, &read->merged);
+	listing_merge(&page, list->limit, &read->merged, NULL);
 	read->rows = &read->merged;
 }
 
@@ -323,6 +389,8 @@ void db_read_done(struct db_read *read)
 	fan_done(&read->heads);
 	fan_done(&read->all);
 	fan_done(&read->names);
+	free(read->brings);
+	buf_done(&read->bring);
 	buf_done(&read->merged);
 	buf_done(&read->points);
 }

@@ -13,18 +13,22 @@ struct db_read {
 	struct op *op; /* db_read sets these; all borrowed */
 	struct proxy *proxy;
 	const char *account, *container;
+	const char *of_account, *of_container; /* of a range: whose it is; else NULL */
 	struct place place;
 	struct fan list, heads; /* one replica lists, others say their hash */
 	struct fan all;         /* when those disagree, or do not answer */
 	struct fan names;       /* what those whose pages count know of disputed names */
 	struct listing_pages pages;
+	struct buf bring;       /* rows that must reach a majority before they are told */
+	struct row_put *brings; /* owned */
+	unsigned bring_count, brought;
 	struct patience patience;
 	const struct backend_reply *reply; /* whose totals and headers count */
 	const struct buf *rows;
 	struct buf merged;
 	const uint8_t *known; /* hash of a kept page: ask for hashes only, as long as it holds */
 	enum err err;         /* OK, NOT_FOUND, UNAVAILABLE */
-	bool started, second, collected, done;
+	bool started, second, collected, brings_sent, done;
 	struct buf points; /* that any of them told: lib/backend/points.h */
 	bool exact;        /* the rows are those of the hash, and no others */
 };

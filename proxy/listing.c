@@ -331,56 +331,127 @@ static bool newer(const struct backend_row *a, const struct backend_row *b)
 	return a->deleted != b->deleted ? a->deleted : a->meta_ts > b->meta_ts;
 }
 
-/* The next name: its newest row, and how many pages have it. */
-static bool merge_next(struct merge *m, struct backend_row *ret_row, unsigned *ret_votes)
+/* A name, as those tell it that know of it. */
+struct merged_name {
+	struct backend_row rows[2 * PLACE_MAX];
+	uint64_t bits[2 * PLACE_MAX];
+	unsigned count, votes; /* votes: pages that have it */
+	uint64_t silent;       /* whose states do not */
+};
+
+static const char *least(const struct merge *m)
 {
-	unsigned count = m->from->count + m->from->states;
 	const char *name = NULL;
 
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < m->from->count + m->from->states; i++) {
 		int order = m->live[i] && name ? strcmp(m->rows[i].name, name) : 0;
 		if (m->live[i] && (!name || (m->from->reverse ? order > 0 : order < 0)))
 			name = m->rows[i].name;
 	}
-	if (!name || m->ended)
+	return m->ended ? NULL : name;
+}
+
+static bool merge_next(struct merge *m, struct merged_name *ret)
+{
+	const struct listing_pages *from = m->from;
+	const char *name = least(m);
+
+	if (!name)
 		return false;
-	*ret_votes = 0;
-	bool first = true;
-	for (unsigned i = 0; i < count; i++) {
-		if (!m->live[i] || strcmp(m->rows[i].name, name) != 0)
-			continue;
-		*ret_votes += i < m->from->count;
-		if (first || newer(&m->rows[i], ret_row))
-			*ret_row = m->rows[i];
-		first = false;
-		step(m, i);
+	ret->count = ret->votes = 0;
+	ret->silent = 0;
+	for (unsigned i = 0; i < from->count + from->states; i++) {
+		bool has = m->live[i] && strcmp(m->rows[i].name, name) == 0;
+		if (has) {
+			ret->rows[ret->count] = m->rows[i];
+			ret->bits[ret->count++] = from->bits[i];
+			ret->votes += i < from->count;
+			step(m, i);
+		} else if (i >= from->count) {
+			ret->silent |= from->bits[i];
+		}
 	}
 	return true;
 }
 
+static const struct backend_row *newest(const struct merged_name *n)
+{
+	const struct backend_row *row = &n->rows[0];
+
+	for (unsigned i = 1; i < n->count; i++) {
+		if (newer(&n->rows[i], row))
+			row = &n->rows[i];
+	}
+	return row;
+}
+
+static bool alike(const struct backend_row *a, const struct backend_row *b)
+{
+	return a->ts == b->ts && a->meta_ts == b->meta_ts && a->deleted == b->deleted;
+}
+
+/* The row that a majority has, of rows from..to; NULL: none. */
+static const struct backend_row *settled(
+        const struct merged_name *n, const struct place *place, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		uint64_t holders = 0;
+		for (unsigned k = from; k < to; k++)
+			holders |= alike(&n->rows[i], &n->rows[k]) ? n->bits[k] : 0;
+		if (place_met(place, holders))
+			return &n->rows[i];
+	}
+	return NULL;
+}
+
+static bool by_votes(const struct listing_pages *pages, const struct merged_name *n)
+{
+	return !pages->place || n->rows[0].subdir;
+}
+
 void listing_disputed(const struct listing_pages *pages, struct buf *ret_rows)
 {
-	struct backend_row row;
+	struct merged_name n;
 	struct merge m;
-	unsigned votes;
 
-	for (merge_init(&m, pages); merge_next(&m, &row, &votes);) {
-		if (votes < pages->count && !row.subdir)
-			backend_rows_add(ret_rows, &row);
+	for (merge_init(&m, pages); merge_next(&m, &n);) {
+		bool agreed = by_votes(pages, &n) ? n.votes == pages->count || n.rows[0].subdir
+		                                  : settled(&n, pages->place, 0, n.votes) != NULL;
+		if (!agreed)
+			backend_rows_add(ret_rows, newest(&n));
 	}
 }
 
-void listing_merge(
-        const struct listing_pages *pages, unsigned need, unsigned limit, struct buf *ret_rows)
+/* What counts of a name; NULL: it is not there. */
+static const struct backend_row *judge(
+        const struct listing_pages *pages, const struct merged_name *n, struct buf *ret_bring)
 {
-	struct backend_row row;
+	const struct backend_row *row;
+
+	if (by_votes(pages, n))
+		return n->votes >= pages->need ? newest(n) : NULL;
+	if ((row = settled(n, pages->place, 0, n->votes)))
+		return row;
+	if (place_met(pages->place, n->silent))
+		return NULL;
+	if ((row = settled(n, pages->place, n->votes, n->count)))
+		return row;
+	row = newest(n);
+	backend_rows_add(ret_bring, row);
+	return row;
+}
+
+void listing_merge(const struct listing_pages *pages, unsigned limit, struct buf *ret_rows,
+        struct buf *ret_bring)
+{
+	struct merged_name n;
 	struct merge m;
-	unsigned votes;
 
 	merge_init(&m, pages);
-	for (unsigned written = 0; written < limit && merge_next(&m, &row, &votes);) {
-		if (votes >= need && !row.deleted) {
-			backend_rows_add(ret_rows, &row);
+	for (unsigned written = 0; written < limit && merge_next(&m, &n);) {
+		const struct backend_row *row = judge(pages, &n, ret_bring);
+		if (row && !row->deleted) {
+			backend_rows_add(ret_rows, row);
 			written++;
 		}
 	}

@@ -25,20 +25,24 @@ void listing_render(struct buf *out, enum listing_format format, const struct cl
 struct listing_pages {
 	/* `count` pages; behind them, by `states` replicas, what they know of disputed names. */
 	const struct buf *pages[2 * PLACE_MAX];
+	uint64_t bits[2 * PLACE_MAX]; /* by whom: as in the place's sets */
 	unsigned count, states;
-	unsigned asked; /* rows: a page of so many goes on behind its end */
+	const struct place *place; /* borrowed; NULL: pages have but to tell a name `need` times */
+	unsigned need;             /* votes of common prefixes, or with no place of all */
+	unsigned asked;            /* rows: a page of so many goes on behind its end */
 	bool reverse;
 };
 
-/* The page of every replica says enough by its count: how many must have a name. Else 1. */
+/* How many pages must have a common prefix: when all are there a majority, else one. */
 unsigned listing_need(const struct listing_pages *pages, const struct place *place);
 
-/* Appends rows with the names that some pages have and others have not. */
+/* Appends rows with the names of which no majority tells the same (with no place: not all). */
 void listing_disputed(const struct listing_pages *pages, struct buf *ret_rows);
 
-/* One page: the names that `need` pages have, each by its newest row, unless that, or what a
- * replica knows, is that it was deleted. */
-void listing_merge(
-        const struct listing_pages *pages, unsigned need, unsigned limit, struct buf *ret_rows);
+/* One page. A row that a majority has counts as it is; of the others, by what `states` know of
+ * them, the newest, live or deleted: it goes to ret_bring as well (NULL with no place), for what
+ * one reader was shown the next must be shown too. */
+void listing_merge(const struct listing_pages *pages, unsigned limit, struct buf *ret_rows,
+        struct buf *ret_bring);
 
 #endif

@@ -10,7 +10,10 @@ static void begin(const struct ranged *r, struct db_read *read, const char *id, 
 {
 	const struct db_read *root = &r->root;
 
-	*read = (struct db_read){.op = root->op, .proxy = root->proxy};
+	*read = (struct db_read){.op = root->op,
+	        .proxy = root->proxy,
+	        .of_account = root->account,
+	        .of_container = root->container};
 	buf_reset(room);
 	range_path(root->account, root->container, id, room, &read->account, &read->container);
 }

@@ -5,11 +5,13 @@
 
 static struct buf blocks[8];
 static struct listing_pages pages;
+static struct place place; /* three devices, two are enough */
 
 static int setup(void **state)
 {
 	(void)state;
-	pages = (struct listing_pages){0};
+	place = (struct place){.count = 3, .set_count = 1, .sets = {7}, .need = {2}};
+	pages = (struct listing_pages){.place = &place, .need = 1};
 	return 0;
 }
 
@@ -39,6 +41,7 @@ static void replica(const char *text, bool is_state)
 			break;
 	}
 	pages.pages[n] = &blocks[n];
+	pages.bits[n] = 1ull << (is_state ? pages.states : pages.count);
 	*(is_state ? &pages.states : &pages.count) += 1;
 }
 
@@ -52,12 +55,14 @@ static void expect(const struct buf *rows, const char *expected)
 	assert_string_equal(buf_text(&text), expected);
 }
 
-static void expect_merged(unsigned need, unsigned limit, const char *expected)
+static void expect_merged(unsigned limit, const char *expected, const char *brought)
 {
 	AUTO(buf) struct buf rows = BUF_NONE;
+	AUTO(buf) struct buf bring = BUF_NONE;
 
-	listing_merge(&pages, need, limit, &rows);
+	listing_merge(&pages, limit, &rows, &bring);
 	expect(&rows, expected);
+	expect(&bring, brought);
 }
 
 static void expect_disputed(const char *expected)
@@ -68,26 +73,55 @@ static void expect_disputed(const char *expected)
 	expect(&rows, expected);
 }
 
-static void of_all_replicas_a_majority_decides(void **state)
+static void what_a_majority_has_counts(void **state)
 {
 	(void)state;
 	replica("a1 b5 g3", false);
 	replica("a1 b2 c4", false);
 	replica("a1 c4", false);
-	expect_merged(2, 10, "a1 b5 c4 ");
-	expect_merged(2, 2, "a1 b5 ");
+	expect_disputed("b5 g3 ");
+	replica("b5 g3", true);
+	replica("b2", true);
+	replica("b2", true);
+	/* The newer b is on one alone for sure, as is g: nobody can have been shown them. */
+	expect_merged(10, "a1 b2 c4 ", "");
+	expect_merged(2, "a1 b2 ", "");
 }
 
-static void of_some_the_newest_word_counts(void **state)
+static void what_no_majority_has_is_brought_there(void **state)
 {
 	(void)state;
 	replica("a1 b2 c3 d4", false);
 	replica("a1 c5 e6", false);
-	expect_disputed("b2 d4 e6 ");
+	expect_disputed("b2 c5 d4 e6 ");
 	/* b was deleted since, d and e are new, and the first has an old tombstone of e. */
-	replica("b2 d4 e1-", true);
-	replica("b9- e6", true);
-	expect_merged(1, 10, "a1 c5 d4 e6 ");
+	replica("b2 c3 d4 e1-", true);
+	replica("b9- c5 e6", true);
+	expect_merged(10, "a1 c5 d4 e6 ", "b9 c5 d4 e6 ");
+}
+
+static void a_delete_that_a_majority_has_is_no_matter(void **state)
+{
+	(void)state;
+	replica("a7", false);
+	replica("", false);
+	replica("", false);
+	expect_disputed("a7 ");
+	replica("a7", true);
+	replica("a8-", true);
+	replica("a8-", true);
+	expect_merged(10, "", "");
+}
+
+static void a_row_that_came_meanwhile_counts(void **state)
+{
+	(void)state;
+	replica("a7", false);
+	replica("", false);
+	expect_disputed("a7 ");
+	replica("a7", true);
+	replica("a7", true);
+	expect_merged(10, "a7 ", "");
 }
 
 static void a_delete_wins_over_a_put_of_its_moment(void **state)
@@ -97,7 +131,19 @@ static void a_delete_wins_over_a_put_of_its_moment(void **state)
 	replica("", false);
 	replica("a7", true);
 	replica("a7-", true);
-	expect_merged(1, 10, "");
+	expect_merged(10, "", "a7 ");
+}
+
+static void where_it_is_not_known_everywhere_the_newest_word_counts(void **state)
+{
+	(void)state;
+	pages.place = NULL;
+	replica("a1 b2", false);
+	replica("a1 c5", false);
+	expect_disputed("b2 c5 ");
+	replica("b2 c5-", true);
+	replica("b3- c5", true);
+	expect_merged(10, "a1 ", "");
 }
 
 static void in_reverse_too(void **state)
@@ -109,7 +155,7 @@ static void in_reverse_too(void **state)
 	expect_disputed("c3 b2 ");
 	replica("c3", true);
 	replica("c8- b2", true);
-	expect_merged(1, 10, "d4 b2 a1 ");
+	expect_merged(10, "d4 b2 a1 ", "c8 b2 ");
 }
 
 static void behind_a_full_page_nothing_is_known(void **state)
@@ -120,18 +166,26 @@ static void behind_a_full_page_nothing_is_known(void **state)
 	replica("a1 d4 e5", false);
 	replica("a1 d4", false);
 	/* The first may have d and more. */
-	expect_merged(2, 3, "a1 ");
 	expect_disputed("b2 c3 ");
+	replica("b2", true);
+	replica("", true);
+	replica("", true);
+	expect_merged(3, "a1 ", "");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(what_a_majority_has_counts, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
-	                of_all_replicas_a_majority_decides, setup, teardown),
-	        cmocka_unit_test_setup_teardown(of_some_the_newest_word_counts, setup, teardown),
+	                what_no_majority_has_is_brought_there, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                a_delete_that_a_majority_has_is_no_matter, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_row_that_came_meanwhile_counts, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                a_delete_wins_over_a_put_of_its_moment, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                where_it_is_not_known_everywhere_the_newest_word_counts, setup, teardown),
 	        cmocka_unit_test_setup_teardown(in_reverse_too, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                behind_a_full_page_nothing_is_known, setup, teardown),
