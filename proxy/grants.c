@@ -5,6 +5,7 @@
 #define DEADLINE_MS 30000
 #define RETRY_US    500
 #define WAIT_US     10000000
+#define FRESH_US    500000 /* less than a process takes to start anew */
 
 enum { NOTHING, FIRST, REST, READY };
 
@@ -24,6 +25,7 @@ struct backend_msg *grants_message(
 static void ask_first(struct grants *g, const struct backend_msg *of)
 {
 	g->phase = FIRST;
+	g->asked_us = reactor_now_us(g->proxy->reactor);
 	fan_done(&g->first);
 	fan_start(&g->first, g->op, g->proxy, grants_message(g->place, of, BACKEND_OBJECT_GRANT),
 	        &g->place->devices[g->at], 1, DEADLINE_MS);
@@ -98,12 +100,19 @@ static bool on_rest(struct grants *g)
 	uint64_t known = fan_known(&g->first, g->place) | fan_known(&g->rest, g->place);
 	bool enough = place_met(g->place, known) || MUTANT(grant_of_one);
 
-	if (fan_open(&g->rest) && !(enough && g->patience.over))
+	if (fan_open(&g->rest) && !(enough && (g->patience.over || g->hurry)))
 		return false;
 	/* If the key is somebody's: it was a moment ago, and word of its release is on the way. */
 	if (fan_with(&g->rest, ERR_BUSY) && !enough)
 		return retry_later(g);
-	return end(g, enough ? ERR_OK : ERR_UNAVAILABLE);
+	if (!enough)
+		return end(g, ERR_UNAVAILABLE);
+	/* A lease is in memory: who granted it long ago may have forgotten it, and let others pass.
+	 */
+	if (reactor_now_us(g->proxy->reactor) - g->asked_us <= FRESH_US)
+		return end(g, ERR_OK);
+	g->hurry = true;
+	return retry_later(g);
 }
 
 void grants_start(struct grants *g, struct op *op, struct proxy *proxy, const struct place *place,
@@ -122,10 +131,7 @@ bool grants_ready(struct grants *g, const struct backend_msg *of)
 		return false;
 	if (g->again) {
 		g->again = false;
-		if (g->phase == FIRST)
-			ask_first(g, of);
-		else
-			ask_rest(g, of);
+		ask_first(g, of);
 	}
 	if (g->phase == FIRST && on_first(g, of))
 		return true;

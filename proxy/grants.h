@@ -2,7 +2,7 @@
  * (objectd/lease.c, docs/decisions/0008-order-of-writes.md). The first of them that can be reached
  * decides among writers; a majority must agree.
  *
- *   first -> rest -> ready; where the key is somebody's: -> again, for 10 s */
+ *   first -> rest -> ready; where the key is somebody's, or it took long: -> first, for 10 s */
 #ifndef PROXY_GRANTS_H
 #define PROXY_GRANTS_H
 
@@ -15,9 +15,9 @@ struct grants {
 	struct fan first, rest, release;
 	struct patience patience; /* with those that do not answer */
 	struct timer retry;
-	uint64_t until_us;
+	uint64_t until_us, asked_us;
 	unsigned at; /* which device granted first */
-	bool waiting, again;
+	bool waiting, again, hurry;
 	uint8_t phase;
 	enum err err; /* when ready: OK, or UNAVAILABLE */
 };
