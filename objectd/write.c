@@ -529,6 +529,9 @@ static void run(struct write *w)
 	} else if (msg->op == BACKEND_OBJECT_DELETE && msg->if_lasting && live && version.expires) {
 		finish(w, ERR_PRECONDITION);
 	} else if (msg->op == BACKEND_OBJECT_DELETE) {
+		if (known)
+			objectd_reply_version(call, &version);
+		objectd_reply_drafts(w->objectd, call);
 		run_delete(w);
 	} else if (!live) {
 		if (known)

@@ -384,6 +384,43 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 	return written(c, ERR_OK);
 }
 
+/* The newest draft that somebody had, and who has it, or may have. */
+static uint64_t newest_draft(const struct commit *c, uint64_t *ret_holders)
+{
+	uint64_t draft = 0;
+
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		if (call->answered && call->reply.drafts[0] > draft)
+			draft = call->reply.drafts[0];
+	}
+	*ret_holders = 0;
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		if (!call->answered || call->reply.drafts[0] == draft)
+			*ret_holders |= place_bit(&c->place, call->device);
+	}
+	return draft;
+}
+
+/* Was it there for a read, by the newest of what those had who took the delete? One that missed a
+ * delete before still had a body; drafts on enough of them were an object. */
+static bool was_there(const struct commit *c, uint64_t own)
+{
+	uint64_t newest = 0, holders, draft = newest_draft(c, &holders);
+	bool there = own;
+
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		const struct backend_reply *r = &call->reply;
+		if (!call->answered || (r->err && r->err != ERR_NOT_FOUND) || r->ts < newest)
+			continue;
+		there = r->err == ERR_OK || (there && r->ts == newest);
+		newest = r->ts;
+	}
+	return there || (draft > newest && place_met(&c->place, holders));
+}
+
 static bool record(struct commit *c)
 {
 	const struct place *place = &c->place;
@@ -400,7 +437,7 @@ static bool record(struct commit *c)
 			return false;
 		if (c->fragments)
 			send_decision(c);
-		return written(c, deletes && ok == 0 ? ERR_NOT_FOUND : ERR_OK);
+		return written(c, deletes && !was_there(c, own) ? ERR_NOT_FOUND : ERR_OK);
 	}
 	if (place_met(place, newer) && !(c->fragments && fan_open(&c->record)))
 		return superseded(c, taken, newer);

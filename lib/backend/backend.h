@@ -32,8 +32,9 @@ enum backend_op {
 	 * ERR_NOT_FOUND, ERR_CONFLICT as above. Carries updates. */
 	BACKEND_OBJECT_POST,
 	/* Writes a tombstone. OK when a live version was there, ERR_NOT_FOUND when none was (the
-	 * tombstone is durable in both cases), ERR_CONFLICT as above. Carries updates. With
-	 * `if_lasting` ERR_PRECONDITION, and nothing is written, when the version there expires. */
+	 * tombstone is durable in both cases), reply.ts, deleted and drafts telling what was;
+	 * ERR_CONFLICT as above. Carries updates. With `if_lasting` ERR_PRECONDITION, and nothing
+	 * is written, when the version there expires. */
 	BACKEND_OBJECT_DELETE,
 	/* Newest version known, from memory: reply.ts, reply.deleted. ERR_NOT_FOUND: nothing at
 	 * all. A tombstone answers OK with deleted. */

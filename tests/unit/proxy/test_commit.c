@@ -15,7 +15,8 @@ static struct reactor *reactor;
 static struct proxy proxy;
 static struct backend backend;
 static uint64_t newest[DEVICES]; /* what each device knows of the key */
-static bool down[DEVICES];
+static bool down[DEVICES], is_tombstone[DEVICES];
+static uint64_t drafts[DEVICES];  /* for a delete */
 static uint64_t promised, posted; /* posted: of the POST to what each has */
 static unsigned records;
 
@@ -40,6 +41,13 @@ static void device_send(struct backend *b, struct backend_call *call)
 		} else {
 			*known = msg->ts;
 		}
+	} else if (msg->op == BACKEND_OBJECT_DELETE) {
+		call->reply.ts = *known;
+		call->reply.deleted = is_tombstone[call->device];
+		call->reply.drafts[0] = drafts[call->device];
+		err = *known && !is_tombstone[call->device] ? ERR_OK : ERR_NOT_FOUND;
+		*known = msg->ts;
+		is_tombstone[call->device] = true;
 	} else if (msg->op == BACKEND_OBJECT_GRANT || msg->op == BACKEND_OBJECT_VERSION) {
 		call->reply.ts = *known;
 		err = *known ? ERR_OK : ERR_NOT_FOUND;
@@ -74,6 +82,8 @@ static int setup(void **state)
 	(void)state;
 	memset(newest, 0, sizeof(newest));
 	memset(down, 0, sizeof(down));
+	memset(is_tombstone, 0, sizeof(is_tombstone));
+	memset(drafts, 0, sizeof(drafts));
 	records = 0;
 	promised = posted = 0;
 	env_fake_init(&env, 1);
@@ -123,14 +133,14 @@ static void release(struct op *op)
 	ended = true;
 }
 
-static void put(bool only_if_absent)
+static void run_one(enum backend_op what, bool only_if_absent)
 {
 	struct op op;
 
 	commit = (struct commit){.only_if_absent = only_if_absent};
 	ended = false;
 	op_init(&op, reactor, states, release);
-	commit_message(&commit, BACKEND_OBJECT_PUT, &op, &proxy, 0, "a", "c", "o");
+	commit_message(&commit, what, &op, &proxy, 0, "a", "c", "o");
 	commit_start(&commit);
 	op_start(&op);
 	for (unsigned turns = 0; !ended && turns < 1000; turns++) {
@@ -138,6 +148,11 @@ static void put(bool only_if_absent)
 		reactor_turn(reactor, false);
 	}
 	assert_true(ended);
+}
+
+static void put(bool only_if_absent)
+{
+	run_one(BACKEND_OBJECT_PUT, only_if_absent);
 }
 
 static void test_a_write_comes_after_those_of_a_clock_ahead(void **state)
@@ -237,6 +252,55 @@ static void test_no_majority(void **state)
 	assert_int_equal(outcome, ERR_UNAVAILABLE);
 }
 
+/* 204 or 404, as a read would have found it: by the newest that those who took it had, whoever
+ * answers first. */
+static void test_a_delete_where_replicas_differ(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t ts[DEVICES]; /* tens: a body; else a tombstone */
+		enum err err;
+	} cases[] = {
+	        {{0, 0, 0}, ERR_NOT_FOUND},
+	        {{10, 10, 10}, ERR_OK},
+	        {{15, 15, 15}, ERR_NOT_FOUND},
+	        {{10, 15, 15}, ERR_NOT_FOUND}, /* missed the delete before */
+	        {{15, 10, 15}, ERR_NOT_FOUND},
+	        {{15, 15, 10}, ERR_NOT_FOUND},
+	        {{20, 15, 0}, ERR_OK},
+	        {{0, 20, 15}, ERR_OK},
+	        {{20, 20, 15}, ERR_OK},
+	        {{25, 25, 0}, ERR_NOT_FOUND},
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		for (unsigned d = 0; d < DEVICES; d++) {
+			newest[d] = cases[i].ts[d];
+			is_tombstone[d] = cases[i].ts[d] % 10 != 0;
+		}
+		run_one(BACKEND_OBJECT_DELETE, false);
+		assert_int_equal(outcome, cases[i].err);
+	}
+}
+
+static void test_a_delete_of_drafts(void **state)
+{
+	(void)state;
+
+	for (unsigned holders = 0; holders <= DEVICES; holders++) {
+		memset(newest, 0, sizeof(newest));
+		for (unsigned d = 0; d < DEVICES; d++)
+			drafts[d] = d < holders ? 10 : 0;
+		run_one(BACKEND_OBJECT_DELETE, false);
+		assert_int_equal(outcome, holders > DEVICES / 2 ? ERR_OK : ERR_NOT_FOUND);
+	}
+	drafts[0] = drafts[1] = drafts[2] = 10;
+	newest[0] = newest[1] = newest[2] = 15;
+	is_tombstone[0] = is_tombstone[1] = is_tombstone[2] = true;
+	run_one(BACKEND_OBJECT_DELETE, false);
+	assert_int_equal(outcome, ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +318,9 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_overtaken_by_a_post, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_between_a_conditional_write_and_nothing, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_a_delete_where_replicas_differ, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_a_delete_of_drafts, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_no_majority, setup, teardown),
 	};
 
