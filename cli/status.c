@@ -380,6 +380,10 @@ static void add_waiting(struct report *r, const char *ring, const struct stage *
 		buf_char(&r->tables, '\n');
 		break;
 	}
+	if (of_ring(r, "ring_waiting", ring) > 0)
+		buf_printf(&r->tables,
+		        "            version %.0f waits until what is there has moved\n",
+		        of_ring(r, "ring_waiting", ring));
 	for (const char *at = r->text; next_peer(&at, peer);) {
 		double theirs = of_peers_ring(r, newest, "peer_ring_version", peer, ring);
 		if (theirs > newest)

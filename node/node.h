@@ -114,6 +114,8 @@ struct node_ring {
 	atomic_uint_least64_t oldest; /* that still counts */
 	/* All that our devices hold is with the primaries of this one. */
 	atomic_uint_least64_t moved;
+	/* Version of one in the folder for which there is no room yet; 0: none. */
+	atomic_uint_least64_t waiting;
 	uint64_t fenced_us; /* when the fence was set, 0: before our start; reactor 0 */
 	uint8_t digest[16]; /* of the newest's bytes; under node->words_lock */
 };
@@ -211,7 +213,8 @@ enum err node_ring_replace(struct node *node, struct node_ring *rings, struct ri
 void node_rings_look(struct node *node);
 /* A ring from elsewhere that is newer, or lives there beside a newer one: kept, and in use beside
  * the ones there are. ERR_EXISTS: it is here, or has settled; ERR_CONFLICT: of the same version and
- * another content, or with a device that is not here; ERR_BUSY: too many live already. */
+ * another content, or with a device that is not here; ERR_BUSY: as many live as can (not logged:
+ * one in the folder is looked at again when they have settled). */
 enum err node_ring_adopt(struct node *node, struct node_ring *rings, struct ring *ring);
 /* Only the newest counts from now on: all that others held is on its devices. */
 void node_ring_drop_old(struct node *node, struct node_ring *rings);

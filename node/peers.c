@@ -170,9 +170,12 @@ static void ask_piece(struct fetch *f)
 static uint64_t missing(struct node *node, const struct node_ring *r, const struct ring_word *w)
 {
 	struct ring_versions ours = node_ring_versions(r);
-	uint64_t list[RINGS_MAX];
+	uint64_t list[RINGS_MAX], own[RINGS_MAX];
 	unsigned n = ring_versions_list(w->live, list);
 
+	/* With no room for one more ours settle first. */
+	if (ring_versions_list(ours, own) == RINGS_MAX)
+		return 0;
 	for (unsigned i = 0; i < n; i++) {
 		bool settled = atomic_load(&node->joined) && list[i] < ring_versions_oldest(ours);
 		if (!settled && !ring_versions_hold(ours, list[i]))

@@ -239,6 +239,20 @@ static enum err adopt_older(struct node *node, struct node_ring *r, struct ring 
 	return ERR_OK;
 }
 
+/* For people: the one in use is where they put theirs. A newer one that they have put there stays.
+ */
+static enum err show(struct node *node, struct node_ring *r, struct ring *ring)
+{
+	AUTO(ring_ref) struct ring_ref theirs = {NULL};
+	char path[PATH_MAX];
+
+	inbox_path(node, r, path);
+	if (ring_load(path, &theirs.ring) == ERR_OK &&
+	        ring_version(theirs.ring) > ring_version(ring))
+		return ERR_OK;
+	return ring_save(ring, path);
+}
+
 static enum err adopt(struct node *node, struct node_ring *r, struct ring *ring,
         const struct ring_dev **ret_stranger)
 {
@@ -264,9 +278,7 @@ static enum err adopt(struct node *node, struct node_ring *r, struct ring *ring,
 		return ERR_OK;
 	log_info("ring", "name=%s version=%llu live=%u", r->name, (unsigned long long)version,
 	        (*r->set)->count);
-	/* For people: the one in use is where they put theirs. */
-	inbox_path(node, r, path);
-	return ring_save(ring, path);
+	return show(node, r, ring);
 }
 
 static void refused(const struct node_ring *r, const struct ring *ring, enum err err,
@@ -280,10 +292,8 @@ static void refused(const struct node_ring *r, const struct ring *ring, enum err
 		log_error("ring-refused", "name=%s version=%llu why=%s", r->name,
 		        (unsigned long long)ring_version(ring),
 		        log_quote(err == ERR_CONFLICT ? "another ring of that version is in use"
-		                  : err == ERR_BUSY
-		                          ? "partitions of earlier ones still move; try later"
-		                  : err == ERR_RANGE ? NOT_ITS_REPLICAS
-		                                     : err_text(err)));
+		                  : err == ERR_RANGE  ? NOT_ITS_REPLICAS
+		                                      : err_text(err)));
 }
 
 enum err node_ring_adopt(struct node *node, struct node_ring *r, struct ring *ring)
@@ -293,9 +303,37 @@ enum err node_ring_adopt(struct node *node, struct node_ring *r, struct ring *ri
 	pthread_mutex_lock(&node->rings_lock);
 	enum err err = adopt(node, r, ring, &stranger);
 	pthread_mutex_unlock(&node->rings_lock);
-	if (err && err != ERR_EXISTS)
+	if (err && err != ERR_EXISTS && err != ERR_BUSY)
 		refused(r, ring, err, stranger);
 	return err;
+}
+
+/* Of one in the folder: what came of it. It stays there, and its turn comes when those before it
+ * have settled. */
+static void mind_waiting(struct node_ring *r, const struct ring *ring, enum err err)
+{
+	uint64_t waits = err == ERR_BUSY ? ring_version(ring) : 0;
+
+	if (atomic_exchange(&r->waiting, waits) != waits && waits)
+		log_warn("ring-waits", "name=%s version=%llu why=%s", r->name,
+		        (unsigned long long)waits,
+		        log_quote("as many as may live together do; it comes into use when their "
+		                  "partitions have moved"));
+}
+
+static void look_at(struct node *node, struct node_ring *r)
+{
+	AUTO(ring_ref) struct ring_ref ref = {NULL};
+	char path[PATH_MAX];
+
+	inbox_path(node, r, path);
+	enum err err = ring_load(path, &ref.ring);
+	if (err) {
+		log_error("ring-refused", "path=%s why=%s", log_quote(path),
+		        log_quote(err_text(err)));
+		return;
+	}
+	mind_waiting(r, ref.ring, node_ring_adopt(node, r, ref.ring));
 }
 
 static void drop_old(struct node *node, struct node_ring *r)
@@ -323,7 +361,10 @@ void node_ring_settle(struct node *node, struct node_ring *r,
 	struct ring_set *set = atomic_load(r->set);
 	if (set->count > 1 && gossip_settled(set, has_moved, owner))
 		drop_old(node, r);
+	bool room = (*r->set)->count < RINGS_MAX;
 	pthread_mutex_unlock(&node->rings_lock);
+	if (room && atomic_load(&r->waiting))
+		look_at(node, r);
 }
 
 /* --- fences --- */
@@ -392,22 +433,12 @@ enum err node_ring_file(struct node_ring *r, uint64_t version, struct buf *ret_f
 
 void node_rings_look(struct node *node)
 {
-	char path[PATH_MAX];
-
 	if (node->swift) {
 		node_swift_look(node);
 		return;
 	}
-	for (unsigned i = 0; i < node->ring_count; i++) {
-		AUTO(ring_ref) struct ring_ref ref = {NULL};
-		inbox_path(node, &node->rings[i], path);
-		enum err err = ring_load(path, &ref.ring);
-		if (err)
-			log_error("ring-refused", "path=%s why=%s", log_quote(path),
-			        log_quote(err_text(err)));
-		else
-			node_ring_adopt(node, &node->rings[i], ref.ring);
-	}
+	for (unsigned i = 0; i < node->ring_count; i++)
+		look_at(node, &node->rings[i]);
 }
 
 /* --- at start --- */
@@ -504,6 +535,9 @@ static enum err open_ring(struct node *node, struct node_ring *r, struct buf *er
 	if (err)
 		return bad(error, path, err);
 	err = adopt(node, r, ref.ring, &stranger);
+	mind_waiting(r, ref.ring, err);
+	if (err == ERR_BUSY)
+		return ERR_OK;
 	if (stranger)
 		buf_printf(error,
 		        "%s names the device %s at %s port %u, which is not under [devices]", path,
@@ -593,7 +627,7 @@ static void tell_live(const struct node_ring *r, const struct ring_word *w, stru
 
 void node_ring_metrics(struct node *node, struct buf *out)
 {
-	static const char *const names[] = {"version", "oldest", "fenced", "moved"};
+	static const char *const names[] = {"version", "oldest", "fenced", "moved", "waiting"};
 	struct gossip ours = {0};
 
 	node_ring_words(node, &ours);
@@ -606,7 +640,8 @@ void node_ring_metrics(struct node *node, struct buf *out)
 		for (unsigned i = 0; i < node->ring_count; i++) {
 			const struct node_ring *r = &node->rings[i];
 			uint64_t values[] = {atomic_load(&r->newest), atomic_load(&r->oldest),
-			        atomic_load(&r->fenced), atomic_load(&r->moved)};
+			        atomic_load(&r->fenced), atomic_load(&r->moved),
+			        atomic_load(&r->waiting)};
 			buf_printf(out, "cairn_ring_%s{ring=\"%s\"} %llu\n", names[n], r->name,
 			        (unsigned long long)values[n]);
 		}

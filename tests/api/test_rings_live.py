@@ -1,0 +1,194 @@
+"""Rings that change over several nodes while clients write, read and list: more partitions, a node
+more under erasure-coded objects, and more changes than can live together."""
+import hashlib
+import os
+import re
+import shutil
+import signal
+import threading
+
+import requests
+
+from conftest import CAIRN, wait_for
+from test_cluster import Cluster
+from test_rings import ring
+
+NAMES = ["account", "container", "object"]
+
+
+class Load:
+    """Clients that write, read again and list, each in a container of its own, through one node
+    after the other. What is not as it must be is in `faults`."""
+
+    def __init__(self, cluster, nodes, clients=3, size=3000, policy=None):
+        self.faults, self.stop, self.there = [], threading.Event(), [{} for _ in range(clients)]
+        self.users = [cluster.user(i) for i in nodes]
+        headers = {"X-Storage-Policy": policy} if policy else {}
+        for i in range(clients):
+            assert self.users[0].request("PUT", "/load%d" % i, headers=headers).status_code in (201, 202)
+        self.size = size
+        self.threads = [threading.Thread(target=self.run, args=(i, cluster, nodes)) for i in range(clients)]
+        for t in self.threads:
+            t.start()
+
+    def body(self, name):
+        return hashlib.sha512(name.encode()).digest() * (self.size // 64 + 1)
+
+    def run(self, i, cluster, nodes):
+        users, n = [cluster.user(j) for j in nodes], 0
+        while not self.stop.is_set():
+            user, name = users[n % len(users)], "o%05d" % n
+            n += 1
+            self.one(i, user, name)
+            if n % 20 == 0:
+                got = users[(n + 1) % len(users)].request("GET", "/load%d?limit=10000" % i)
+                if got.status_code != 200 or got.text.split() != sorted(self.there[i]):
+                    self.faults.append(("list", i, got.status_code, len(got.text.split()), len(self.there[i])))
+
+    def one(self, i, user, name):
+        path, body = "/load%d/%s" % (i, name), self.body(name)
+        r = user.request("PUT", path, data=body)
+        if r.status_code != 201:
+            self.faults.append(("PUT", path, r.status_code))
+            return
+        self.there[i][name] = body
+        r = user.request("GET", path)
+        if r.status_code != 200 or r.content != body:
+            self.faults.append(("GET", path, r.status_code))
+
+    def end(self):
+        self.stop.set()
+        for t in self.threads:
+            t.join()
+        assert self.faults == []
+        assert all(len(there) > 20 for there in self.there), [len(t) for t in self.there]
+
+    def check(self, user):
+        for i, there in enumerate(self.there):
+            got = user.request("GET", "/load%d?limit=10000" % i)
+            assert got.status_code == 200 and got.text.split() == sorted(there)
+            for name, body in there.items():
+                r = user.request("GET", "/load%d/%s" % (i, name))
+                assert (r.status_code, r.content == body) == (200, True), (i, name, r.status_code)
+
+
+def node_dir(cluster, i):
+    return "%s/cluster/node%d" % (cluster.dir, i)
+
+
+def reload(cluster, i):
+    with open(node_dir(cluster, i) + "/run/node.pid") as f:
+        os.kill(int(f.read()), signal.SIGHUP)
+
+
+def builder(cluster, name):
+    return "%s/cluster/ring/%s.builder" % (cluster.dir, name)
+
+
+def give(cluster, i, names):
+    """The builders' rings, to one node."""
+    for name in names:
+        ring(builder(cluster, name), "write_ring")
+        draft = node_dir(cluster, i) + "/ring/%s.new" % name
+        shutil.copy("%s/cluster/ring/%s.ring.gz" % (cluster.dir, name), draft)
+        os.replace(draft, node_dir(cluster, i) + "/ring/%s.ring.gz" % name)
+    reload(cluster, i)
+
+
+def newest(cluster, name):
+    return int(ring(builder(cluster, name), "version").split()[-1])
+
+
+def ring_metric(cluster, i, which, name):
+    text = requests.get(cluster.urls[str(i)] + "/metrics", timeout=10).text
+    return int(re.search(r'^cairn_ring_%s\{ring="%s"\} (\d+)$' % (which, name), text, re.M).group(1))
+
+
+def settled(cluster, nodes, names, seconds=120):
+    for i in nodes:
+        for name in names:
+            wait_for(lambda: ring_metric(cluster, i, "oldest", name) == newest(cluster, name), seconds)
+
+
+def pushed(cluster, nodes):
+    return sum(sum(cluster.metrics(i, "cairn_replicate_pushed")) for i in nodes)
+
+
+def adopted(cluster, nodes, names):
+    for i in nodes:
+        for name in names:
+            wait_for(lambda: ring_metric(cluster, i, "version", name) == newest(cluster, name))
+
+
+def test_more_partitions_under_load():
+    """The ring before, and one of each step, live together; no object goes anywhere."""
+    nodes = (1, 2, 3, 4)
+    cluster = Cluster(4)
+    try:
+        user = cluster.user(1)
+        assert user.request("PUT", "/still").status_code == 201
+        still = {"s%03d" % i: os.urandom(20000) for i in range(60)}
+        for name, body in still.items():
+            assert user.request("PUT", "/still/" + name, data=body).status_code == 201
+        for i in nodes:
+            wait_for(lambda: min(cluster.metrics(i, "cairn_replicate_equal_seconds")) > 0)
+        load = Load(cluster, nodes)
+        before = pushed(cluster, nodes)
+        for step in ("prepare_increase_partition_power", "increase_partition_power",
+                     "finish_increase_partition_power"):
+            for name in NAMES:
+                ring(builder(cluster, name), step)
+            give(cluster, 2, NAMES)
+            adopted(cluster, nodes, NAMES)
+        settled(cluster, nodes, NAMES)
+        load.end()
+        assert "128 partitions" in ring(builder(cluster, "object"))
+        # At most what was compared in the middle of being written.
+        moved, written = pushed(cluster, nodes) - before, sum(len(t) for t in load.there)
+        assert moved <= written / 50, (moved, written)
+        load.check(cluster.user(3))
+        for name, body in still.items():
+            assert cluster.user(4).request("GET", "/still/" + name).content == body
+    finally:
+        cluster.close()
+
+
+def change(cluster, i, weight):
+    ring(builder(cluster, "object"), "set_weight", "z1", str(weight))
+    ring(builder(cluster, "object"), "rebalance", "--force")
+    give(cluster, i, ["object"])
+
+
+def test_one_ring_more_than_can_live_together():
+    """It waits, over a restart too, and comes into use when those before it have settled."""
+    cluster = Cluster(3)
+    try:
+        user = cluster.user(1)
+        cluster.user(3)
+        assert user.request("PUT", "/c").status_code == 201
+        cluster.tool("kill", "3")  # nothing settles
+        for weight in (90, 80, 70):
+            change(cluster, 1, weight)
+            adopted(cluster, (1, 2), ["object"])
+        fourth = newest(cluster, "object")
+        change(cluster, 1, 60)
+
+        def status():
+            return cluster.tool("exec", "1", CAIRN, "status", "--state", node_dir(cluster, 1))
+        wait_for(lambda: "version %d waits until" % newest(cluster, "object") in status())
+        assert ring_metric(cluster, 1, "version", "object") == fourth
+        for i in range(20):
+            assert user.request("PUT", "/c/o%d" % i, data=b"%d" % i).status_code == 201
+        cluster.tool("kill", "1")
+        cluster.tool("start", "1")
+        user = cluster.user(1)
+        assert "version %d waits until" % newest(cluster, "object") in status()
+        for i in range(20):
+            assert user.request("GET", "/c/o%d" % i).content == b"%d" % i
+        cluster.tool("start", "3")
+        settled(cluster, (1, 2, 3), ["object"], 240)
+        assert ring_metric(cluster, 1, "waiting", "object") == 0
+        for i in range(20):
+            assert cluster.user(3).request("GET", "/c/o%d" % i).content == b"%d" % i
+    finally:
+        cluster.close()
