@@ -20,12 +20,12 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, nodes, conf_more=""):
+    def __init__(self, nodes, conf_more="", policies=""):
         self.dir = tempfile.mkdtemp(prefix="cairn-api-")
         conf = os.path.join(self.dir, "conf")
         with open(conf, "w") as f:
             f.write("replicate_pause = 1\n" + conf_more)
-        self.env = dict(os.environ, VAR=self.dir + "/cluster", CONF=conf, POWER="6",
+        self.env = dict(os.environ, VAR=self.dir + "/cluster", CONF=conf, POWER="6", POLICIES=policies,
                         B=os.path.dirname(CAIRN))
         out = self.tool("up", str(nodes), "1")
         self.urls = dict(re.findall(r"^node (\d+): (http://\S+), wire", out, re.M))

@@ -2,6 +2,7 @@
 more under erasure-coded objects, and more changes than can live together."""
 import hashlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -40,6 +41,7 @@ class Load:
             user, name = users[n % len(users)], "o%05d" % n
             n += 1
             self.one(i, user, name)
+            self.stop.wait(0.1)
             if n % 20 == 0:
                 got = users[(n + 1) % len(users)].request("GET", "/load%d?limit=10000" % i)
                 if got.status_code != 200 or got.text.split() != sorted(self.there[i]):
@@ -190,5 +192,43 @@ def test_one_ring_more_than_can_live_together():
         assert ring_metric(cluster, 1, "waiting", "object") == 0
         for i in range(20):
             assert cluster.user(3).request("GET", "/c/o%d" % i).content == b"%d" % i
+    finally:
+        cluster.close()
+
+
+def whole(cluster, i, path):
+    """Does the audit find all of its fragments where they belong?"""
+    out = cluster.tool("exec", str(i), CAIRN, "audit", "--state", node_dir(cluster, i), "AUTH_test" + path)
+    return "all is well" in out, out
+
+
+def test_a_node_more_under_erasure_coded_objects():
+    """Two rings live while they are written and read; in the end nothing lacks a fragment."""
+    cluster = Cluster(4, policies="policy = 0 gold\npolicy = 1 ec type=ec k=2 m=2")
+    names = NAMES + ["object-1"]
+    try:
+        user = cluster.user(1)
+        assert user.request("PUT", "/old", headers={"X-Storage-Policy": "ec"}).status_code == 201
+        old = {"s%03d" % i: os.urandom(1000 if i % 2 else 300000) for i in range(40)}
+        for name, body in old.items():
+            assert user.request("PUT", "/old/" + name, data=body).status_code == 201
+        load = Load(cluster, (1, 2, 3, 4), size=150000, policy="ec")
+        out = cluster.tool("grow", "5", "1")
+        cluster.urls["5"] = re.search(r"node 5: (http://[^;]+);", out).group(1)
+        settled(cluster, (1, 2, 3, 4, 5), names, 240)
+        load.end()
+        paths = ["/old/" + n for n in old] + ["/load%d/%s" % (i, n) for i, t in enumerate(load.there) for n in t]
+        for path in random.sample(paths, 100):
+            wait_for(lambda: whole(cluster, 1, path)[0], 60)
+        load.check(cluster.user(5))
+        assert cluster.metrics(5, "cairn_device_objects")[0] > len(paths) / 2
+        for lost in (2, 5):
+            cluster.tool("kill", str(lost))
+            user = cluster.user(3)
+            for name, body in old.items():
+                r = user.request("GET", "/old/" + name)
+                assert (r.status_code, r.content == body) == (200, True), (lost, name, r.status_code)
+            cluster.tool("start", str(lost))
+            cluster.user(lost)
     finally:
         cluster.close()
