@@ -11,13 +11,15 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 
 import pytest
 import requests
 
 from conftest import CAIRN, Cloud, User, free_port, wait_for
-from swift_servers import SwiftServers
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from swift_servers import SwiftServers  # noqa: E402
 
 
 class Api:
@@ -49,7 +51,7 @@ def servers():
 
 @pytest.fixture(scope="module")
 def url(servers):
-    return servers.cairn()
+    return servers.cairn(CAIRN)
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,21 @@
-"""Debian's own Swift as the storage behind our proxy, and as a peer: account, container and object
-servers of several nodes, one device and one worker each, on loopback in a temporary folder; and, if
-asked for, Swift's proxy."""
+"""Debian's own Swift as the storage behind our proxy, and as a peer that is measured: account,
+container and object servers of several nodes on loopback in a temporary folder; and, if asked for,
+Swift's proxy. For tests of the API and for benchmarks."""
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
-
-from conftest import CAIRN, free_port, wait_for
 
 SERVER = """[DEFAULT]
 bind_ip = 127.0.0.1
 bind_port = {port}
-workers = 0
+workers = {workers}
 devices = {dir}/devices{n}
 mount_check = false
 swift_dir = {dir}
@@ -31,11 +31,11 @@ use = egg:swift#{kind}
 PROXY = """[DEFAULT]
 bind_ip = 127.0.0.1
 bind_port = {port}
-workers = 0
+workers = {workers}
 swift_dir = {dir}
 user = {user}
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck cache tempauth copy slo dlo proxy-server
+pipeline = catch_errors gatekeeper healthcheck cache tempauth {filters} proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -80,6 +80,19 @@ v1_auth = yes
 """
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, seconds=180):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "waited %d s" % seconds
+        time.sleep(0.02)
+
+
 def answers(port, path="/healthcheck"):
     try:
         urllib.request.urlopen("http://127.0.0.1:%d%s" % (port, path), timeout=5)
@@ -91,11 +104,12 @@ def answers(port, path="/healthcheck"):
 
 
 class SwiftServers:
+    """`devices` are of each node; without workers (0) each server is one process."""
     KINDS = ("account", "container", "object", "object-1")
 
-    def __init__(self, nodes=4, replicas=3):
+    def __init__(self, nodes=4, devices=1, replicas=3, workers=0, power=6):
         self.dir = tempfile.mkdtemp(prefix="cairn-swift-")
-        self.processes, self.ports = {}, {}
+        self.processes, self.ports, self.workers = {}, {}, workers
         with open(self.dir + "/swift.conf", "w") as f:
             f.write("[swift-hash]\nswift_hash_path_prefix = pre\nswift_hash_path_suffix = suf\n"
                     "[storage-policy:0]\nname = gold\naliases = yellow\ndefault = yes\n"
@@ -103,27 +117,32 @@ class SwiftServers:
         for n in range(nodes):
             for kind in ("account", "container", "object"):
                 self.ports[kind, n] = free_port()
-            os.makedirs("%s/devices%d/d%d" % (self.dir, n, n))
+            for i in range(devices):
+                os.makedirs("%s/devices%d/d%d" % (self.dir, n, n * devices + i))
         for kind in self.KINDS:
             builder = "%s/%s.builder" % (self.dir, kind)
-            self.ring_builder(builder, "create", "6", str(replicas), "1")
+            self.ring_builder(builder, "create", str(power), str(replicas), "1")
             for n in range(nodes):
                 port = self.ports[kind.split("-")[0], n]
-                self.ring_builder(builder, "add", "r1z%d-127.0.0.1:%d/d%d" % (n + 1, port, n), "100")
+                for i in range(devices):
+                    where = "r1z%d-127.0.0.1:%d/d%d" % (n + 1, port, n * devices + i)
+                    self.ring_builder(builder, "add", where, "100")
             self.ring_builder(builder, "rebalance")
+        started = time.monotonic()
         for n in range(nodes):
             for kind in ("account", "container", "object"):
                 self.write("%s%d" % (kind, n), SERVER, port=self.ports[kind, n], n=n, kind=kind)
                 self.start(kind, n)
         for at in self.ports:
-            wait_for(lambda p=self.ports[at]: answers(p), 180)
+            wait_for(lambda p=self.ports[at]: answers(p))
+        self.start_seconds = time.monotonic() - started
 
     def ring_builder(self, *args):
         subprocess.run(("swift-ring-builder",) + args, check=True, stdout=subprocess.DEVNULL)
 
     def write(self, name, text, **values):
         with open("%s/%s.conf" % (self.dir, name), "w") as f:
-            f.write(text.format(dir=self.dir, user=os.environ.get("USER", "root"), **values))
+            f.write(text.format(dir=self.dir, user=os.environ.get("USER", "root"), workers=self.workers, **values))
 
     def spawn(self, name, *args):
         with open(self.dir + "/log", "a") as log:
@@ -149,7 +168,7 @@ class SwiftServers:
 
     def start_again(self, kind, n):
         self.start(kind, n)
-        wait_for(lambda: answers(self.ports[kind, n]), 180)
+        wait_for(lambda: answers(self.ports[kind, n]))
 
     def stop(self, name, how=signal.SIGTERM):
         process = self.processes.pop(name)
@@ -159,24 +178,26 @@ class SwiftServers:
     def kill(self, kind, n):
         self.stop((kind, n), signal.SIGKILL)
 
-    def proxy(self):
+    def proxy(self, filters="copy slo dlo"):
         """Swift's own; returns its URL."""
         port, memcached = free_port(), free_port()
         users = "\n".join("user_%s = %s" % (u.replace(":", "_"), rest) for u, rest in USERS)
-        self.write("proxy", PROXY, port=port, memcached=memcached, users=users)
+        started = time.monotonic()
+        self.write("proxy", PROXY, port=port, memcached=memcached, users=users, filters=filters)
         self.spawn("memcached", "memcached", "-u", "root", "-l", "127.0.0.1", "-p", str(memcached))
         self.spawn("proxy", *self.swift("proxy-server", self.dir + "/proxy.conf"))
-        wait_for(lambda: answers(port), 180)
+        wait_for(lambda: answers(port))
+        self.start_seconds += time.monotonic() - started
         return "http://127.0.0.1:%d" % port
 
-    def cairn(self):
+    def cairn(self, program):
         """Our proxy in front of the same servers; returns its URL."""
         port = free_port()
         users = "\n".join("user = %s %s" % u for u in USERS)
         self.write("cairn", OURS, port=port, users=users,
                    log_level=os.environ.get("CAIRN_LOG", "info"))
-        self.spawn("cairn", CAIRN, "node", "--config", self.dir + "/cairn.conf")
-        wait_for(lambda: answers(port), 180)
+        self.spawn("cairn", program, "node", "--config", self.dir + "/cairn.conf")
+        wait_for(lambda: answers(port))
         return "http://127.0.0.1:%d" % port
 
     def daemon(self, kind, what):
@@ -185,13 +206,26 @@ class SwiftServers:
             conf = "%s/%s%d.conf" % (self.dir, kind, n)
             subprocess.run(self.swift("%s-%s" % (kind, what), conf, "once"), check=True, timeout=120)
 
+    def pids(self):
+        """Its processes and their workers."""
+        out = []
+        for p in self.processes.values():
+            out.append(p.pid)
+            children = "/proc/%d/task/%d/children" % (p.pid, p.pid)
+            if os.path.exists(children):
+                out += [int(c) for c in open(children).read().split()]
+        return out
+
     def log(self):
         with open(self.dir + "/log", errors="replace") as f:
             return f.read()
 
     def close(self):
-        for process in self.processes.values():
-            process.send_signal(signal.SIGTERM)
+        for pid in self.pids():
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
         for process in self.processes.values():
             try:
                 process.wait(20)
