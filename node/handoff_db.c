@@ -17,6 +17,7 @@ struct handoff_db {
 	enum backend_kind kind;
 	uint8_t key[16];
 	uint64_t before_ts, sent;
+	const uint64_t *asked_us; /* borrowed */
 	uint32_t from;
 	struct place place;
 	struct fan state, forget;
@@ -79,8 +80,8 @@ static enum step handoff_bring(struct op *op)
 	for (; h->at < h->place.count; h->at++) {
 		const uint32_t devices[] = {h->from, h->place.devices[h->at]};
 		if (!h->reconcile)
-			h->reconcile = reconcile_start(
-			        h->proxy, op, h->kind, h->key, h->before_ts, devices, false);
+			h->reconcile = reconcile_start(h->proxy, op, h->kind, h->key, h->before_ts,
+			        devices, false, h->asked_us);
 		if (!reconcile_outcome(h->reconcile, &err, &rows))
 			return STEP_WAIT;
 		reconcile_unref(TAKE(h->reconcile));
@@ -125,7 +126,7 @@ static void release(struct op *op)
 }
 
 struct handoff_db *handoff_db_start(struct proxy *proxy, struct op *op, enum backend_kind kind,
-        const uint8_t key[16], uint64_t before_ts, uint32_t from)
+        const uint8_t key[16], uint64_t before_ts, uint32_t from, const uint64_t *asked_us)
 {
 	struct handoff_db *h = mem_zalloc(sizeof(*h));
 
@@ -135,6 +136,7 @@ struct handoff_db *handoff_db_start(struct proxy *proxy, struct op *op, enum bac
 	h->kind = kind;
 	memcpy(h->key, key, 16);
 	h->before_ts = before_ts;
+	h->asked_us = asked_us;
 	h->from = from;
 	place_of_key(proxy_rings(proxy->cluster, kind, 0), key, &h->place);
 	op_child_begin(op);

@@ -7,9 +7,9 @@
 
 struct handoff_db;
 
-/* Runs on its own; `op` is woken when it has ended. */
+/* Runs on its own; `op` is woken when it has ended. asked_us as of reconcile_start. */
 struct handoff_db *handoff_db_start(struct proxy *proxy, struct op *op, enum backend_kind kind,
-        const uint8_t key[16], uint64_t before_ts, uint32_t from);
+        const uint8_t key[16], uint64_t before_ts, uint32_t from, const uint64_t *asked_us);
 
 /* True when it has ended: ERR_OK, it is gone from here; ERR_CONFLICT, it changed meanwhile;
  * *ret_rows: rows that were sent. */

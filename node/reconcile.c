@@ -3,6 +3,7 @@
  * A piece is a range of names. Ours tells where its parts end and their digests, theirs the digests
  * of the same parts; those that differ become pieces, and of small ones the rows are compared. */
 #include "node/reconcile.h"
+#include "node/pace.h"
 
 #include "lib/base/mem.h"
 #include <stdlib.h>
@@ -11,8 +12,8 @@
 #define DEADLINE_MS 60000
 #define PART_MIN    64 /* rows: parts of so few are not split any more */
 #define PART_MAX    4096
-#define PARTS       128  /* the first split aims at so many */
-#define PAGE        1000 /* rows in one message */
+#define PARTS       128 /* the first split aims at so many */
+#define PAGE        256 /* rows in one message: they are applied in one turn of a loop */
 
 enum { STATE, INFO, PIECE, OURS, THEIRS, ROWS, MERGE };
 
@@ -38,6 +39,10 @@ struct reconcile {
 	uint64_t sent;
 	enum err err;
 	bool decided, both;
+	const uint64_t *asked_us; /* borrowed */
+	uint64_t began_us;        /* what is at hand; 0: nothing */
+	struct timer rest;
+	bool rests;
 };
 
 static struct reconcile *reconcile_of(struct op *op)
@@ -116,9 +121,11 @@ static enum step reconcile_state(struct op *op)
 {
 	struct reconcile *r = reconcile_of(op);
 
-	if (!r->state.count)
+	if (!r->state.count) {
+		r->began_us = reactor_now_us(op->reactor);
 		fan_start(&r->state, op, r->proxy, message(r, BACKEND_DB_STATE), r->devices, 2,
 		        DEADLINE_MS);
+	}
 	if (fan_open(&r->state))
 		return STEP_WAIT;
 	const struct backend_reply *a = &r->state.calls[0].reply, *b = &r->state.calls[1].reply;
@@ -162,16 +169,41 @@ static void drop_piece(struct piece *piece)
 	*piece = (struct piece){0};
 }
 
+static void on_rested(struct timer *timer)
+{
+	struct reconcile *r = CONTAINER_OF(timer, struct reconcile, rest);
+
+	r->rests = false;
+	op_wake(&r->op);
+}
+
+/* After a piece, and after what comes before the first. */
+static void rest(struct reconcile *r)
+{
+	uint64_t now = reactor_now_us(r->op.reactor);
+
+	if (r->began_us && pace_is_wanted(*r->asked_us, now)) {
+		r->rests = true;
+		r->rest.fire = on_rested;
+		timer_set(r->op.reactor, &r->rest, pace_rest_us(now - r->began_us));
+	}
+	r->began_us = 0;
+}
+
 static enum step reconcile_piece(struct op *op)
 {
 	struct reconcile *r = reconcile_of(op);
 
+	rest(r);
+	if (r->rests)
+		return STEP_WAIT;
 	drop_piece(&r->piece);
 	fan_done(&r->ours);
 	fan_done(&r->theirs);
 	if (!r->piece_count)
 		return end(r, ERR_OK);
 	r->piece = r->pieces[--r->piece_count];
+	r->began_us = reactor_now_us(op->reactor);
 	return op_go(op, r->piece.limit ? OURS : ROWS);
 }
 
@@ -436,6 +468,7 @@ static void release(struct op *op)
 	struct fan *fans[] = {&r->state, &r->info[0], &r->info[1], &r->ours, &r->theirs,
 	        &r->merge[0], &r->merge[1]};
 
+	timer_cancel(op->reactor, &r->rest);
 	for (unsigned i = 0; i < COUNT_OF(fans); i++)
 		fan_done(fans[i]);
 	while (r->piece_count)
@@ -448,7 +481,8 @@ static void release(struct op *op)
 }
 
 struct reconcile *reconcile_start(struct proxy *proxy, struct op *op, enum backend_kind kind,
-        const uint8_t key[16], uint64_t before_ts, const uint32_t devices[2], bool both)
+        const uint8_t key[16], uint64_t before_ts, const uint32_t devices[2], bool both,
+        const uint64_t *asked_us)
 {
 	struct reconcile *r = mem_zalloc(sizeof(*r));
 
@@ -459,6 +493,7 @@ struct reconcile *reconcile_start(struct proxy *proxy, struct op *op, enum backe
 	memcpy(r->key, key, 16);
 	r->before_ts = before_ts;
 	r->both = both;
+	r->asked_us = asked_us;
 	r->devices[0] = devices[0];
 	r->devices[1] = devices[1];
 	op_child_begin(op);

@@ -8,9 +8,11 @@
 struct reconcile;
 
 /* Runs on its own; `op` is woken when it has ended. Tombstones of rows older than before_ts may be
- * missing. Not both: the second gets what the first has, and not the other way. */
+ * missing. Not both: the second gets what the first has, and not the other way. Between pieces it
+ * rests (pace.h) while clients are at work, who were last at *asked_us; that outlives it. */
 struct reconcile *reconcile_start(struct proxy *proxy, struct op *op, enum backend_kind kind,
-        const uint8_t key[16], uint64_t before_ts, const uint32_t devices[2], bool both);
+        const uint8_t key[16], uint64_t before_ts, const uint32_t devices[2], bool both,
+        const uint64_t *asked_us);
 
 /* True when it has ended: ERR_OK, they were equal or are now; *ret_rows: rows that were sent. */
 bool reconcile_outcome(const struct reconcile *reconcile, enum err *ret_err, uint64_t *ret_rows);

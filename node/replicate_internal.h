@@ -98,8 +98,10 @@ struct replicator {
 	struct reconcile *reconciles[REPLICATE_RECONCILES];
 	struct handoff *handoffs[REPLICATE_PUSHES];
 	struct handoff_db *handoff_dbs[REPLICATE_RECONCILES];
-	double rate; /* pushes a second, lately */
-	uint64_t pushed_before;
+	/* Pushes a second, lately; and with them what is left to others: also dealt with. */
+	double rate, dealt_rate;
+	uint64_t pushed_before, dealt, dealt_before;
+	unsigned busy_seconds; /* since there is something to do */
 	/* While the device is being filled: it has all that these targets' peers have; in this
 	 * one so far; and whom it has not, in the partitions of this chunk. */
 	bool filled[TARGETS], fills;
@@ -111,7 +113,7 @@ struct replicator {
 	bool leaves, stalled[TARGETS];
 	uint64_t left, left_last[TARGETS], left_all;
 	/* While clients are at work too. */
-	struct pace pace;
+	struct pace push_pace, handoff_pace;
 	struct timer turn;                                                /* of the next push */
 	uint64_t push_us[REPLICATE_PUSHES], handoff_us[REPLICATE_PUSHES]; /* when they began */
 };

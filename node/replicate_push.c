@@ -4,13 +4,13 @@
 
 #include "lib/log/log.h"
 
-#define FAILURES_MAX 16      /* pushes to one peer that failed in a row: it has to wait */
-#define BUSY_US      2000000 /* so long after the last of them clients are at work */
+#define FAILURES_MAX 16 /* pushes to one peer that failed in a row: it has to wait */
 
 static void pushed(struct replicator *r, enum err err, uint64_t count)
 {
 	struct node_device *d = r->device;
 
+	r->dealt += count;
 	if (err)
 		replicate_doubt(r);
 	if (!err || err == ERR_CONFLICT) {
@@ -28,15 +28,13 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 
 static bool is_paced(const struct replicator *r)
 {
-	uint64_t asked_us = r->device->asked_us;
-
-	return asked_us && replicate_now_us(r) < asked_us + BUSY_US;
+	return pace_is_wanted(r->device->asked_us, replicate_now_us(r));
 }
 
-static void has_ended(struct replicator *r, uint64_t began_us)
+static void has_ended(struct replicator *r, struct pace *pace, uint64_t began_us)
 {
 	if (is_paced(r))
-		pace_end(&r->pace, replicate_now_us(r), replicate_now_us(r) - began_us);
+		pace_end(pace, replicate_now_us(r), replicate_now_us(r) - began_us);
 }
 
 static unsigned collect_pushed(struct replicator *r)
@@ -52,7 +50,7 @@ static unsigned collect_pushed(struct replicator *r)
 			continue;
 		}
 		repair_unref(TAKE(r->pushes[i]));
-		has_ended(r, r->push_us[i]);
+		has_ended(r, &r->push_pace, r->push_us[i]);
 		pushed(r, err, 1);
 	}
 	return busy;
@@ -90,7 +88,7 @@ static unsigned collect_handoffs(struct replicator *r)
 			continue;
 		}
 		handoff_unref(TAKE(r->handoffs[i]));
-		has_ended(r, r->handoff_us[i]);
+		has_ended(r, &r->handoff_pace, r->handoff_us[i]);
 		pushed(r, err, 1);
 	}
 	return busy;
@@ -102,9 +100,9 @@ static void on_turn(struct timer *timer)
 }
 
 /* One more now? Else it is looked at again when its turn comes. */
-static bool may_push(struct replicator *r, uint64_t *ret_began_us)
+static bool may_push(struct replicator *r, struct pace *pace, uint64_t *ret_began_us)
 {
-	uint64_t now = replicate_now_us(r), next = pace_next_us(&r->pace, now);
+	uint64_t now = replicate_now_us(r), next = pace_next_us(pace, now);
 
 	*ret_began_us = now;
 	if (!is_paced(r))
@@ -114,7 +112,7 @@ static bool may_push(struct replicator *r, uint64_t *ret_began_us)
 		timer_set(r->op.reactor, &r->turn, next - now);
 		return false;
 	}
-	pace_begin(&r->pace, now);
+	pace_begin(pace, now);
 	return true;
 }
 
@@ -122,6 +120,12 @@ static bool may_push(struct replicator *r, uint64_t *ret_began_us)
 static unsigned pushes_at_once(const struct replicator *r)
 {
 	return device_slowed(r->device->device) ? 1 : REPLICATE_PUSHES;
+}
+
+/* They rest in between (reconcile.c). */
+static unsigned databases_at_once(const struct replicator *r)
+{
+	return is_paced(r) ? 1 : REPLICATE_RECONCILES;
 }
 
 static unsigned collect_handoff_dbs(struct replicator *r)
@@ -145,14 +149,14 @@ static unsigned collect_handoff_dbs(struct replicator *r)
 
 static unsigned push_stray_databases(struct replicator *r)
 {
-	unsigned started = 0;
+	unsigned started = 0, most = databases_at_once(r);
 
-	for (unsigned i = 0; i < REPLICATE_RECONCILES && r->change_at < r->change_count; i++) {
+	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->handoff_dbs[i])
 			continue;
 		const struct change *c = &r->changes[r->change_at++];
-		r->handoff_dbs[i] = handoff_db_start(
-		        r->proxy, &r->op, r->kind, c->version.key, r->before_ts, r->device->id);
+		r->handoff_dbs[i] = handoff_db_start(r->proxy, &r->op, r->kind, c->version.key,
+		        r->before_ts, r->device->id, &r->device->asked_us);
 		started++;
 	}
 	return started;
@@ -165,7 +169,7 @@ static unsigned push_strays(struct replicator *r)
 	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->handoffs[i])
 			continue;
-		if (!may_push(r, &r->handoff_us[i]))
+		if (!may_push(r, &r->handoff_pace, &r->handoff_us[i]))
 			break;
 		const struct change *c = &r->changes[r->change_at++];
 		r->handoffs[i] =
@@ -182,7 +186,7 @@ static unsigned push_objects(struct replicator *r)
 	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->pushes[i])
 			continue;
-		if (!may_push(r, &r->push_us[i]))
+		if (!may_push(r, &r->push_pace, &r->push_us[i]))
 			break;
 		const struct change *c = &r->changes[r->change_at++];
 		r->pushes[i] = repair_push(
@@ -195,14 +199,14 @@ static unsigned push_objects(struct replicator *r)
 static unsigned push_databases(struct replicator *r)
 {
 	const uint32_t devices[] = {r->device->id, r->peer};
-	unsigned started = 0;
+	unsigned started = 0, most = databases_at_once(r);
 
-	for (unsigned i = 0; i < REPLICATE_RECONCILES && r->change_at < r->change_count; i++) {
+	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->reconciles[i])
 			continue;
 		const struct change *c = &r->changes[r->change_at++];
-		r->reconciles[i] = reconcile_start(
-		        r->proxy, &r->op, r->kind, c->version.key, r->before_ts, devices, true);
+		r->reconciles[i] = reconcile_start(r->proxy, &r->op, r->kind, c->version.key,
+		        r->before_ts, devices, true, &r->device->asked_us);
 		started++;
 	}
 	return started;

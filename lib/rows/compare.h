@@ -6,7 +6,7 @@
 #include "lib/rows/info.h"
 #include "lib/rows/list.h"
 
-#define COMPARE_ROWS_MAX   65536u /* looked at for one answer */
+#define COMPARE_ROWS_MAX   16384u /* looked at for one answer: some 10 ms of a pool thread */
 #define COMPARE_PIECES_MAX 512u
 
 /* BACKEND_DB_ROW_DIGEST and ROW_RANGE: fill reply.rows and reply.more. Block on the store; any

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE_KEYS 8192
+#define SLICE_KEYS 4096
 #define BATCH_KEYS 1024
+#define RESTS      4 /* times as long as a slice took, after it: nobody waits for this */
 
 /* Removes up to *left keys of that prefix. */
 static enum err clear(struct store *store, char prefix, const uint8_t database[16], unsigned *left)
@@ -118,7 +119,9 @@ static void slice_done(struct job *job)
 	struct rows *rows = job->rows;
 	struct forget *forget = &rows->forget;
 
+	uint64_t now = reactor_now_us(rows->reactor);
 	forget->busy = false;
+	forget->next_us = now + RESTS * (now - forget->began_us);
 	if (forget->err && !rows->closing) {
 		log_warn("rows_forget", "error=%s path=%s", err_name(forget->err),
 		        log_quote(rows->config.path));
@@ -149,11 +152,13 @@ void forget_pump(struct rows *rows)
 		end(rows, ERR_IO);
 		return;
 	}
-	if (rows->broken || rows->drain.busy || rows->flush.busy || rows->sweep.busy ||
-	        rows->frozen.overlay || forget->request->space->touch)
+	if (reactor_now_us(rows->reactor) < forget->next_us || rows->broken || rows->drain.busy ||
+	        rows->flush.busy || rows->sweep.busy || rows->frozen.overlay ||
+	        forget->request->space->touch)
 		return;
 	memcpy(forget->key, forget->request->space->key, sizeof(forget->key));
 	forget->busy = true;
+	forget->began_us = reactor_now_us(rows->reactor);
 	job_start(&forget->job, rows, slice_run, slice_done);
 }
 

@@ -158,7 +158,8 @@ struct merge;
 struct forget {
 	struct job job;
 	bool busy, more, durable;
-	struct request *request; /* NULL: none is under way */
+	uint64_t began_us, next_us; /* the slice at hand, or that comes next */
+	struct request *request;    /* NULL: none is under way */
 	uint8_t key[16];
 	enum err err;
 };
