@@ -148,7 +148,7 @@ static void add_ago(struct buf *out, const char *what, double then)
 /* The oldest of the devices' last rounds counts; what is left, all together. */
 static void look_at_replication(struct report *r)
 {
-	double complete = 0, equal = 0, parts = 0, waiting = 0, rate = 0;
+	double complete = 0, equal = 0, parts = 0, waiting = 0, rate = 0, to_go = 0;
 	AUTO(buf) struct buf lagging = BUF_NONE;
 
 	for (unsigned id = 0; id < r->devices; id++) {
@@ -159,6 +159,8 @@ static void look_at_replication(struct report *r)
 		parts += of_device(r, "replicate_partitions", id);
 		waiting += of_device(r, "replicate_waiting", id);
 		rate += of_device(r, "replicate_push_rate", id);
+		double seconds = of_device(r, "replicate_to_go_seconds", id);
+		to_go = seconds > to_go ? seconds : to_go;
 		if (of_device(r, "replicate_lagging", id) > 0)
 			buf_printf(&lagging, " %u", id);
 	}
@@ -178,8 +180,8 @@ static void look_at_replication(struct report *r)
 		        ";\n            %.0f objects a second are brought, at least %.0f are "
 		        "lacking",
 		        rate, waiting);
-	if (waiting > 0 && rate > 0)
-		buf_printf(&r->tables, ": %.0f s to go", waiting / rate);
+	if (waiting > 0 && to_go > 0)
+		buf_printf(&r->tables, ": %.0f s to go", to_go);
 	buf_char(&r->tables, '\n');
 }
 

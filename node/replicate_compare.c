@@ -186,6 +186,7 @@ static bool is_left(struct replicator *r, const uint8_t key[16])
 	if (i == place.count || place.devices[i] == r->device->id)
 		return false;
 	r->left++;
+	r->dealt++;
 	r->unsure = true;
 	return true;
 }

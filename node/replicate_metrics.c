@@ -1,6 +1,8 @@
 /* What a replicator says of itself. */
 #include "node/replicate_internal.h"
 
+#define MEAN_SECONDS 16
+
 static uint64_t lacking(const struct ranges *ranges)
 {
 	uint64_t sum = 0;
@@ -10,20 +12,34 @@ static uint64_t lacking(const struct ranges *ranges)
 	return sum;
 }
 
+/* A mean of the last quarter of a minute, or since it began. */
+static void slide(double *rate, uint64_t count, unsigned seconds)
+{
+	unsigned n = !seconds || seconds > MEAN_SECONDS ? MEAN_SECONDS : seconds;
+
+	*rate += ((double)count - *rate) / n;
+}
+
 void replicate_snapshot(struct replicator *r)
 {
 	struct node_device *d = r->device;
 	uint64_t pushed = atomic_load(&d->seen.pushed);
 
-	/* A sliding mean of some seconds. */
-	r->rate = (r->rate * 3 + (double)(pushed - r->pushed_before)) / 4;
+	/* What is dealt with by then; the pace goes up and down all the time, so it is a mean. */
+	bool idle = pushed == r->pushed_before && r->dealt == r->dealt_before;
+	r->busy_seconds = idle && r->rate < 1 ? 0 : r->busy_seconds + 1;
+	slide(&r->rate, pushed - r->pushed_before, r->busy_seconds);
+	slide(&r->dealt_rate, r->dealt - r->dealt_before, r->busy_seconds);
 	r->pushed_before = pushed;
+	r->dealt_before = r->dealt;
 	atomic_store(&d->seen.push_rate, (uint64_t)(r->rate + 0.5));
 	uint64_t waiting =
 	        lacking(&r->digests) + lacking(&r->keys) + r->change_count - r->change_at;
 	for (uint32_t i = r->found_at; i < r->found_count; i++)
 		waiting += r->found[i].range.lacks;
 	atomic_store(&d->seen.waiting, waiting);
+	atomic_store(&d->seen.to_go_s,
+	        r->dealt_rate >= 1 ? (uint64_t)((double)waiting / r->dealt_rate) : 0);
 	if (r->parts_differ > atomic_load(&d->seen.parts_differ))
 		atomic_store(&d->seen.parts_differ, r->parts_differ);
 }
@@ -67,6 +83,7 @@ void replicate_metrics(const struct node *node, struct buf *out)
 	metric(node, out, "partitions", "gauge", SEEN(parts_differ), false);
 	metric(node, out, "waiting", "gauge", SEEN(waiting), false);
 	metric(node, out, "push_rate", "gauge", SEEN(push_rate), false);
+	metric(node, out, "to_go_seconds", "gauge", SEEN(to_go_s), false);
 	metric(node, out, "complete_seconds", "gauge", SEEN(round_us), true);
 	metric(node, out, "equal_seconds", "gauge", SEEN(equal_us), true);
 #undef SEEN
