@@ -24,11 +24,11 @@ struct copy {
 	uint64_t size, ts;
 	char ring[RING_BYTES];
 	size_t head, len; /* bytes in the ring, from head on */
-	bool get_paused, put_paused, headed, putting, get_done, put_done, expired;
+	bool get_paused, put_paused, headed, putting, get_done, put_done, expired, older;
 	enum err get_err, put_err;
 };
 
-enum outcome { COPIED, NEWER, GONE, AGAIN, LOGIN_FROM, LOGIN_TO, WHOLE, FAILED };
+enum outcome { COPIED, NEWER, GONE, OLDER, AGAIN, LOGIN_FROM, LOGIN_TO, WHOLE, FAILED };
 
 static bool on_data(struct exchange *x, const void *data, size_t len)
 {
@@ -99,7 +99,9 @@ static void start_get(struct copy *c)
 	        .query = job->large ? NULL : RAW};
 
 	side_url(&c->talk->run->from, &ask, &c->get_url, &c->get_headers, &c->from_logins);
-	kv_add(&c->get_headers, "X-Newest", "true");
+	/* It makes the source ask all replicas. One that has what the listing told of is enough. */
+	if (job->newest)
+		kv_add(&c->get_headers, "X-Newest", "true");
 	c->get = (struct exchange){
 	        .method = "GET",
 	        .url = buf_text(&c->get_url),
@@ -146,6 +148,9 @@ static bool start_put(struct copy *c)
 	if (stamp)
 		ts_parse(stamp, &c->ts);
 	if (!size || !c->ts)
+		return false;
+	c->older = !job->newest && c->ts < job->ts;
+	if (c->older)
 		return false;
 	c->size = strtoull(size, NULL, 10);
 	c->expired = expires && strtoll(expires, NULL, 10) <= (long long)time(NULL);
@@ -205,6 +210,8 @@ static enum outcome judge(const struct copy *c, char *why, size_t size)
 
 	if (c->get_err || (!c->headed && !c->get_done))
 		return snprintf(why, size, "source: %s", err_text(c->get_err)), AGAIN;
+	if (c->older || (c->get.status == 404 && !c->job->newest))
+		return OLDER;
 	if (c->get.status == 404 || c->expired)
 		return GONE;
 	if (c->get.status == 401)
@@ -295,6 +302,8 @@ static void copy(struct talk *talk, const struct job *job)
 		outcome = try_copy(talk, &whole, &size, why, sizeof(why));
 		if (outcome == WHOLE)
 			whole.large = true;
+		else if (outcome == OLDER)
+			whole.newest = true;
 		else if (outcome != AGAIN || !talk_again(talk, tries))
 			break;
 	}

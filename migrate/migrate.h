@@ -152,6 +152,7 @@ struct job {
 	char *container, *object;              /* owned */
 	uint64_t ts, bytes;
 	bool large;
+	bool newest; /* any replica of the source will not do */
 };
 void job_free(struct job *job);
 void job_do(struct talk *talk, const struct job *job);

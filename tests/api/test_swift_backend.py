@@ -520,6 +520,20 @@ def test_what_a_listing_of_the_source_has_forgotten_is_not_deleted(servers, migr
     target("GET", "/c/gone", 404)
 
 
+def test_a_replica_of_the_source_that_lags_is_not_taken_for_it(migration, servers):
+    source, target, names = migration.source, migration.target, ["o%d" % i for i in range(24)]
+    source("PUT", "/c", 201)
+    for name in names[:16]:
+        source("PUT", "/c/" + name, 201, data=b"old")
+    servers.kill("object", 1)
+    for name in names:
+        source("PUT", "/c/" + name, 201, data=b"new")
+    servers.start_again("object", 1)
+    assert "copied: 24 objects" in migration()
+    for name in names:
+        assert target("GET", "/c/" + name, 200).content == b"new"
+
+
 def test_progress_and_eta(migration):
     fill(migration.source, 60)
     process = migration.start()
