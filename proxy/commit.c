@@ -288,12 +288,26 @@ static uint64_t brought(const struct commit *c)
 	return !deletes && (c->fragments || c->set_time || c->proxy->backend->plain) ? 0 : mask;
 }
 
+/* Does a conditional writer's version stand in our way, who has not seen ours? */
+static bool is_late(const struct commit *c)
+{
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_reply *r = &c->record.calls[i].reply;
+		if (c->record.calls[i].answered && r->err && r->promised > c->msg->ts)
+			return true;
+	}
+	return false;
+}
+
 /* Of fragments, a newer version that refuses us is on k + 1, or a tombstone that every reader will
  * complete. When so many took ours that it cannot have been complete before, we came just before
- * it, and are done: somebody may have acted on ours already, and it must not happen twice. */
+ * it, and are done: somebody may have acted on ours already, and it must not happen twice. Not so
+ * when that is a conditional writer's, who made sure that ours was nothing. */
 static bool overtaken(const struct commit *c, uint64_t written, uint64_t newer)
 {
-	return newer && written && c->proxy->cluster->policies[c->msg->policy].ec &&
+	bool late = c->msg->op != BACKEND_OBJECT_DELETE && is_late(c);
+
+	return newer && written && !late && c->proxy->cluster->policies[c->msg->policy].ec &&
 	       !place_met(&c->place, place_all(&c->place) & ~written);
 }
 
@@ -304,17 +318,6 @@ static bool written(struct commit *c, enum err err)
 	if (!MUTANT(rows_before_record))
 		send_rows(c);
 	c->phase = ROWS;
-	return false;
-}
-
-/* Does a conditional writer's version stand in our way, who has not seen ours? */
-static bool is_late(const struct commit *c)
-{
-	for (unsigned i = 0; i < c->record.count; i++) {
-		const struct backend_reply *r = &c->record.calls[i].reply;
-		if (c->record.calls[i].answered && r->err && r->promised > c->msg->ts)
-			return true;
-	}
 	return false;
 }
 
