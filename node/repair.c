@@ -143,7 +143,7 @@ static enum step mend_copy(struct op *op)
 		const char *container = account + strlen(account) + 1;
 		const char *object = container + strlen(container) + 1;
 		m->repair = repair_start(proxy_of(m), op, m->now.policy, account, container, object,
-		        m->newest, false, call->device, &m->device->id, 1, NULL, 0, 0);
+		        m->newest, 0, false, call->device, &m->device->id, 1, NULL, 0, 0);
 		return STEP_WAIT;
 	}
 	return end(m, err);

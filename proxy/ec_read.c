@@ -207,8 +207,8 @@ static bool bury(struct ec_read *r, const struct view *v, uint64_t ts)
 	for (; lagging; lagging &= lagging - 1)
 		to[n++] = f->place.devices[__builtin_ctzll(lagging)];
 	r->repair = repair_start(f->proxy, f->op, f->policy, f->account, f->container, f->object,
-	        ts, true, f->place.devices[__builtin_ctzll(v->tombs)], to, n, &f->place, v->tombs,
-	        r->writer);
+	        ts, 0, true, f->place.devices[__builtin_ctzll(v->tombs)], to, n, &f->place,
+	        v->tombs, r->writer);
 	return enter(r, BURY);
 }
 

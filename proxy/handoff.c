@@ -63,7 +63,7 @@ static struct repair *push(
 
 	if (copy->proxy->backend->plain)
 		return repair_start(copy->proxy, &copy->op, msg->policy, msg->account,
-		        msg->container, msg->object, msg->ts, deleted, from, &to, 1, NULL, 0, 0);
+		        msg->container, msg->object, msg->ts, 0, deleted, from, &to, 1, NULL, 0, 0);
 	memcpy(version.key, msg->key, sizeof(msg->key));
 	return repair_push(copy->proxy, &copy->op, msg->policy, &version, REPAIR_WHOLE, from, to);
 }

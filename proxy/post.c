@@ -191,7 +191,8 @@ static enum step post_commit(struct op *op)
 			return request_fail(request, 404);
 		return request_empty(request, is_post(request) ? 202 : 204);
 	case ERR_NOT_FOUND:
-		return request_fail(request, 404);
+		/* What was there when we read was deleted since, and may have had our metadata. */
+		return is_post(request) ? request_empty(request, 202) : request_fail(request, 404);
 	case ERR_CONFLICT:
 		return is_post(request) ? request_empty(request, 202) : request_fail(request, 409);
 	case ERR_NO_SPACE:

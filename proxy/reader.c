@@ -101,11 +101,12 @@ static bool known(const struct backend_call *call)
 /* What each primary said of its version: from the GET for the first, else from VERSIONs. */
 struct votes {
 	const struct place *place;
-	uint64_t known, holders; /* of the place */
+	uint64_t known, bodies, holders; /* of the place: who has the version; the last POST, too */
 	uint64_t newest, newest_meta;
 	bool deleted;
-	uint32_t holder, lagging[PLACE_MAX];
-	unsigned lagging_count;
+	uint32_t holder, lagging[PLACE_MAX],
+	        unposted[PLACE_MAX]; /* who lacks it, or the POST alone */
+	unsigned lagging_count, unposted_count;
 };
 
 static void vote(struct votes *v, const struct backend_call *call)
@@ -126,14 +127,20 @@ static void vote(struct votes *v, const struct backend_call *call)
 
 static void place_vote(struct votes *v, const struct backend_call *call)
 {
+	uint64_t bit = place_bit(v->place, call->device);
+
 	if (!known(call))
 		return;
-	if (call->reply.ts == v->newest) {
-		if (!v->holders || call->reply.meta_ts == v->newest_meta)
-			v->holder = call->device;
-		v->holders |= place_bit(v->place, call->device);
-	} else {
+	if (call->reply.ts != v->newest) {
 		v->lagging[v->lagging_count++] = call->device;
+		return;
+	}
+	v->bodies |= bit;
+	if (call->reply.meta_ts >= v->newest_meta) {
+		v->holder = call->device;
+		v->holders |= bit;
+	} else {
+		v->unposted[v->unposted_count++] = call->device;
 	}
 }
 
@@ -204,6 +211,21 @@ static bool start_over(struct reader *r)
 	return false;
 }
 
+/* Where the version is on a majority but not its last POST, that alone is brought. */
+static void start_repair(struct reader *r, struct votes *v)
+{
+	bool posted = v->newest_meta && !v->deleted && place_met(&r->place, v->bodies);
+	const uint32_t *to = posted ? v->unposted : v->lagging;
+	unsigned count = posted ? v->unposted_count : v->lagging_count;
+
+	for (unsigned i = 0; !posted && i < v->unposted_count; i++)
+		v->lagging[count++] = v->unposted[i];
+	r->repair = repair_start(r->proxy, r->op, r->policy, r->account, r->container, r->object,
+	        v->newest, posted ? v->newest_meta : 0, v->deleted, v->holder, to, count, &r->place,
+	        v->holders, r->writer);
+	r->phase = REPAIRING;
+}
+
 static bool decide(struct reader *r)
 {
 	struct votes v = count_votes(r);
@@ -212,12 +234,8 @@ static bool decide(struct reader *r)
 	if (!place_met(&r->place, v.known))
 		return finish(r, ERR_UNAVAILABLE);
 	if (!place_met(&r->place, v.holders) && v.newest && !MUTANT(no_read_repair)) {
-		if (!r->repair) {
-			r->repair = repair_start(r->proxy, r->op, r->policy, r->account,
-			        r->container, r->object, v.newest, v.deleted, v.holder, v.lagging,
-			        v.lagging_count, &r->place, v.holders, r->writer);
-			r->phase = REPAIRING;
-		}
+		if (!r->repair)
+			start_repair(r, &v);
 		if (!repair_outcome(r->repair, &err))
 			return false;
 		if (err == ERR_CONFLICT)
@@ -279,7 +297,7 @@ static void mend(struct reader *r)
 
 	if (r->corrupt)
 		repair_unref(repair_start(r->proxy, NULL, r->policy, r->account, r->container,
-		        r->object, g->ts, false, r->device, &r->corrupt_device, 1, NULL, 0, 0));
+		        r->object, g->ts, 0, false, r->device, &r->corrupt_device, 1, NULL, 0, 0));
 }
 
 /* A holder was asked for the body; when it fails, so may the next one not. */

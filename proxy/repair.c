@@ -326,9 +326,9 @@ struct repair *repair_push(struct proxy *proxy, struct op *op, unsigned policy,
 }
 
 struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
-        const char *account, const char *container, const char *object, uint64_t ts, bool deleted,
-        uint32_t from, const uint32_t *to, unsigned to_count, const struct place *place,
-        uint64_t have, uint64_t writer)
+        const char *account, const char *container, const char *object, uint64_t ts,
+        uint64_t meta_ts, bool deleted, uint32_t from, const uint32_t *to, unsigned to_count,
+        const struct place *place, uint64_t have, uint64_t writer)
 {
 	struct repair *r = create(proxy, op, policy, from, to, to_count);
 
@@ -336,6 +336,7 @@ struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
 	r->container = mem_strdup(container);
 	r->object = mem_strdup(object);
 	r->ts = ts;
+	r->meta_ts = meta_ts;
 	r->deleted = deleted;
 	r->have = have;
 	r->writer = writer;

@@ -9,13 +9,14 @@ struct repair;
 
 /* Runs on its own and frees itself; `op` is woken when enough is known: repair_outcome. The
  * texts are copied. It is done when these targets and the devices in `have` (bits of the place)
- * meet the place; without a place, when all targets have it. `writer`: on whose behalf, where that
- * has a lease on the key; else 0. Outcome ERR_CONFLICT: a conditional writer came first, who had
- * not seen this version. */
+ * meet the place; without a place, when all targets have it. meta_ts: the targets have the body,
+ * and get the metadata of the POST of then; else 0. `writer`: on whose behalf, where that has a
+ * lease on the key; else 0. Outcome ERR_CONFLICT: a conditional writer came first, who had not seen
+ * this version. */
 struct repair *repair_start(struct proxy *proxy, struct op *op, unsigned policy,
-        const char *account, const char *container, const char *object, uint64_t ts, bool deleted,
-        uint32_t from, const uint32_t *to, unsigned to_count, const struct place *place,
-        uint64_t have, uint64_t writer);
+        const char *account, const char *container, const char *object, uint64_t ts,
+        uint64_t meta_ts, bool deleted, uint32_t from, const uint32_t *to, unsigned to_count,
+        const struct place *place, uint64_t have, uint64_t writer);
 
 /* Brings what the index of `from` has of a key to another device: a tombstone, a version with its
  * body, or, when the target has the body, the metadata of the last POST alone. Outcome OK: the
