@@ -178,6 +178,22 @@ void sim_image_crash(struct sim_disk_image *image)
 	copy_all(&image->view, &image->stable);
 }
 
+static void blank(struct surface *s)
+{
+	for (size_t i = 0; i * CHUNK < s->size; i++) {
+		if (s->used[i])
+			memset(s->bytes + i * CHUNK, 0, CHUNK);
+		s->used[i] = false;
+	}
+	s->size = 0;
+}
+
+void sim_image_wipe(struct sim_disk_image *image)
+{
+	blank(&image->view);
+	blank(&image->stable);
+}
+
 static void deliver(struct task *task)
 {
 	struct flight *f = CONTAINER_OF(task, struct flight, task);

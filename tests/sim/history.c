@@ -9,7 +9,7 @@
 
 #define RECORDS_MAX 4096
 #define OPS_MAX     64
-#define NOT_READ    (UINT64_MAX - 1) /* a value that no read shows: they are all alike */
+#define NOT_READ    (UINT32_MAX - 1) /* a body, or meta, that no read shows: they are all alike */
 
 static struct sim_record *records[RECORDS_MAX];
 static unsigned count;
@@ -95,6 +95,13 @@ static bool apply(const struct search *s, unsigned op, uint64_t *value)
 			return false;
 		*value = s->values[op];
 		return true;
+	case SIM_POST:
+		if (r->failed)
+			return !*value;
+		if (!*value)
+			return false;
+		*value = sim_value(*value >> 32, s->values[op]);
+		return true;
 	default:
 		return *value == s->values[op];
 	}
@@ -102,7 +109,7 @@ static bool apply(const struct search *s, unsigned op, uint64_t *value)
 
 static bool only_looks(const struct sim_record *r)
 {
-	return r->op == SIM_GET || r->op == SIM_LIST || (r->op == SIM_CREATE && r->failed);
+	return r->op == SIM_GET || r->op == SIM_LIST || r->failed;
 }
 
 /* Those that may be next: of the others none has to be before them. */
@@ -155,49 +162,56 @@ static bool explain(struct search *s, uint64_t done, uint64_t value, bool unseen
 	for (unsigned n = 0; n < 2 * s->count; n++) {
 		unsigned i = n % s->count, same = 0;
 		const struct sim_record *r = s->ops[i];
-		uint64_t then = value, bit = 1ull << i;
+		uint64_t then = value, mark, bit = 1ull << i;
 		bool sure = s->must & bit;
 		if (!(next & bit) || sure != (n < s->count) || !apply(s, i, &then) ||
-		        (unseen && r->op != SIM_CREATE))
+		        (unseen && r->op != SIM_CREATE && r->op != SIM_POST))
 			continue;
+		mark = then * 2 + (r->op == SIM_POST);
 		/* They have no end: of several with the same effect any one will do, now or later.
 		 */
-		while (!sure && same < tried_count && tried[same] != then)
+		while (!sure && same < tried_count && tried[same] != mark)
 			same++;
 		if (!sure && (then == value || same < tried_count))
 			continue;
 		if (!sure)
-			tried[tried_count++] = then;
+			tried[tried_count++] = mark;
 		if (explain(s, done | bit, then, !sure))
 			return true;
 	}
 	return false;
 }
 
-static const char *const names[] = {"put", "create", "delete", "get", "list"};
+static const char *const names[] = {"put", "create", "delete", "get", "list", "post"};
 
 static void tell(const struct search *s, unsigned key)
 {
 	fprintf(stderr, "%s of key %u:\n", s->presence ? "listings" : "reads", key);
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct sim_record *r = s->ops[i];
-		fprintf(stderr, "  %10llu..%-10llu client %u %s %llu%s%s\n",
+		fprintf(stderr, "  %10llu..%-10llu client %u %s %llu/%llu%s%s\n",
 		        (unsigned long long)r->begin,
 		        (unsigned long long)(r->end == UINT64_MAX ? 0 : r->end), r->client,
-		        names[r->op], (unsigned long long)r->value, r->failed ? " failed" : "",
+		        names[r->op], (unsigned long long)r->value >> 32,
+		        (unsigned long long)(uint32_t)r->value, r->failed ? " failed" : "",
 		        r->sure ? "" : " (unknown)");
 	}
 }
 
-static uint64_t as_read(const struct search *s, const struct sim_record *written)
+static uint64_t as_read(const struct search *s, const struct sim_record *r)
 {
-	if (s->presence)
-		return written->value != 0;
+	uint64_t body = NOT_READ, meta = NOT_READ;
+
+	if (s->presence || !r->value || r->op == SIM_GET)
+		return s->presence ? r->value != 0 : r->value;
 	for (unsigned i = 0; i < s->count; i++) {
-		if (s->ops[i]->op == SIM_GET && s->ops[i]->value == written->value)
-			return written->value;
+		uint64_t seen = s->ops[i]->op == SIM_GET ? s->ops[i]->value : 0;
+		if (seen && seen >> 32 == r->value >> 32)
+			body = seen >> 32;
+		if (seen && (uint32_t)seen == (uint32_t)r->value)
+			meta = (uint32_t)seen;
 	}
-	return written->value ? NOT_READ : 0;
+	return r->op == SIM_POST ? meta : sim_value(body, meta);
 }
 
 static void collect(struct search *s, unsigned key, bool presence)
@@ -205,7 +219,8 @@ static void collect(struct search *s, unsigned key, bool presence)
 	*s = (struct search){.presence = presence};
 	for (unsigned i = 0; i < count; i++) {
 		const struct sim_record *r = records[i];
-		bool writes = r->op == SIM_PUT || r->op == SIM_CREATE || r->op == SIM_DELETE;
+		bool writes = r->op == SIM_PUT || r->op == SIM_CREATE || r->op == SIM_DELETE ||
+		              (r->op == SIM_POST && !presence);
 		bool reads = r->op == (presence ? SIM_LIST : SIM_GET);
 		if (r->key != key || !(writes || reads) || (!r->sure && !writes))
 			continue;

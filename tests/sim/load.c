@@ -27,7 +27,9 @@ struct client {
 static struct client clients[CLIENTS];
 static unsigned busy;
 static bool all_done, healing, wrong;
-static bool storm; /* all want to create the same name, at the same time */
+static bool posts, wipes; /* may metadata be posted, disks be replaced? */
+static bool storm;        /* all want to create the same name, at the same time */
+static bool rough; /* and links come and go meanwhile */
 static uint64_t next_value;
 static char token[128];
 static struct sim_event fault;
@@ -60,6 +62,20 @@ static uint64_t read_body(const struct buf *answer)
 		value = value * 10 + (uint64_t)(answer->data[i] - '0');
 	size_t len = make_body(value, wanted);
 	return len == answer->len && memcmp(wanted, answer->data, len) == 0 ? value : UINT64_MAX;
+}
+
+static uint64_t read_meta(const struct sim_request *r)
+{
+	const char *meta = kv_get(r->req.out.data, r->req.out.len, "X-Object-Meta-V");
+
+	return meta ? strtoull(meta, NULL, 10) : 0;
+}
+
+static uint64_t read_value(const struct sim_request *r)
+{
+	uint64_t body = read_body(&r->answer);
+
+	return body == UINT64_MAX ? body : sim_value(body, read_meta(r));
 }
 
 static void think(struct client *c)
@@ -123,11 +139,18 @@ static void take(struct client *c, const struct sim_request *r)
 		break;
 	case SIM_GET:
 		if (s == 200)
-			end(c->record, read_body(&r->answer));
+			end(c->record, read_value(r));
 		else if (s == 404)
 			end(c->record, 0);
 		else
 			fail("get", (unsigned)s);
+		break;
+	case SIM_POST:
+		c->record->failed = s == 404;
+		if (s == 202 || s == 404)
+			end(c->record, c->record->value);
+		else
+			fail("post", (unsigned)s);
 		break;
 	case SIM_LIST:
 		if (s == 200 || s == 204)
@@ -164,21 +187,24 @@ static bool pick_node(unsigned *ret_node)
 
 static void send(struct client *c, unsigned node)
 {
-	static const char *const methods[] = {"PUT", "PUT", "DELETE", "GET", "GET"};
-	const char *headers[] = {"X-Auth-Token", token, "If-None-Match", "*", NULL};
-	char target[64];
+	static const char *const methods[] = {"PUT", "PUT", "DELETE", "GET", "GET", "POST"};
+	const char *headers[] = {
+	        "X-Auth-Token", token, "X-Object-Meta-V", NULL, "If-None-Match", "*", NULL};
+	char target[64], meta[24];
 	size_t len = 0;
 
-	if (c->op != SIM_CREATE)
-		headers[2] = NULL;
+	headers[c->op == SIM_CREATE ? 6 : c->op == SIM_PUT || c->op == SIM_POST ? 4 : 2] = NULL;
 	if (c->op == SIM_LIST) {
 		for (unsigned k = 0; k < SIM_KEYS; k++)
 			c->listed[k] = history_begin(SIM_LIST, c->index, k, 0);
 		snprintf(target, sizeof(target), "/v1/AUTH_test/c");
 	} else {
 		bool writes = c->op == SIM_PUT || c->op == SIM_CREATE;
-		uint64_t value = writes ? ++next_value : 0;
-		c->record = history_begin(c->op, c->index, c->key, value);
+		uint64_t value = writes || c->op == SIM_POST ? ++next_value : 0;
+		c->record = history_begin(
+		        c->op, c->index, c->key, writes ? sim_value(value, value) : value);
+		snprintf(meta, sizeof(meta), "%llu", (unsigned long long)value);
+		headers[3] = meta;
 		if (writes)
 			len = make_body(value, c->body);
 		snprintf(target, sizeof(target), "/v1/AUTH_test/c/k%u", c->key);
@@ -199,6 +225,8 @@ static void on_think(struct sim_event *e)
 		return;
 	}
 	c->op = storm ? rush[sim_draw(COUNT_OF(rush))] : mix[sim_draw(COUNT_OF(mix))];
+	if (posts && sim_chance(20))
+		c->op = SIM_POST;
 	c->key = storm ? 0 : (unsigned)sim_draw(SIM_KEYS);
 	send(c, node);
 }
@@ -237,11 +265,23 @@ static void tell_versions(void)
 	}
 }
 
+/* A second one before the first has all again could be the last that had something. */
+static bool any_filling(void)
+{
+	for (unsigned i = 0; i < world.node_count; i++) {
+		if (world.nodes[i].filling)
+			return true;
+	}
+	return false;
+}
+
 static void on_fault(struct sim_event *e)
 {
 	unsigned a = (unsigned)sim_draw(world.node_count), b = (unsigned)sim_draw(world.node_count);
 	struct sim_node *s = &world.nodes[a];
-	unsigned kind = (unsigned)sim_draw(10);
+	static const unsigned rough_kinds[] = {0, 2, 2, 4, 4, 4, 4, 5, 5, 6, 7, 7, 9};
+	unsigned kind =
+	        rough ? rough_kinds[sim_draw(COUNT_OF(rough_kinds))] : (unsigned)sim_draw(10);
 
 	if (healing)
 		return;
@@ -253,7 +293,10 @@ static void on_fault(struct sim_event *e)
 	switch (kind) {
 	case 0:
 	case 1:
-		sim_crash(a);
+		if (wipes && sim_chance(30) && !any_filling())
+			sim_wipe(a);
+		else
+			sim_crash(a);
 		break;
 	case 2:
 	case 3:
@@ -281,7 +324,7 @@ static void on_fault(struct sim_event *e)
 			world.loss = (unsigned)sim_draw(20);
 		break;
 	}
-	sim_after(e, SIM_MS + sim_draw((world.split_rows ? 1500 : 150) * SIM_MS));
+	sim_after(e, SIM_MS + sim_draw((rough ? 10 : world.split_rows ? 1500 : 150) * SIM_MS));
 }
 
 /* --- a round --- */
@@ -355,6 +398,8 @@ static void heal(void)
 	}
 	/* Uploads nobody ends, updates left behind, a round of replication. */
 	sim_run(120 * SIM_S, NULL);
+	if (any_filling())
+		fail("a disk that was replaced is not filled", 0);
 }
 
 /* Every node reads each name, and lists: the same, even where a row was late. */
@@ -376,7 +421,7 @@ static void read_all(void)
 			if (!r->sure)
 				fail("no answer though all is well", 0);
 			if (k < SIM_KEYS)
-				there[k] = r->value;
+				there[k] = r->value != 0;
 			for (unsigned i = 0; k == SIM_KEYS && i < SIM_KEYS; i++) {
 				if (there[i] != c->listed[i]->value)
 					fail("listed is not what is there, of key", i);
@@ -417,6 +462,9 @@ bool load_round(uint64_t seed)
 	wrong = healing = false;
 	history_reset();
 	storm = seed % 3 == 0;
+	rough = seed % 6 == 0;
+	posts = seed % 7 >= 4;
+	wipes = seed % 7 == 3 || seed % 7 == 5;
 	/* Each name becomes a range of its own, while the clients are at it. */
 	world.split_rows = seed % 4 == 1 && !storm;
 	sim_open(seed, world.ec.k ? world.ec.k + world.ec.m : 4 + (unsigned)(seed % 2), 3);

@@ -40,6 +40,7 @@ struct sim_node {
 	struct node *node; /* of this life; those before are left where they are */
 	struct reactor *reactor;
 	struct sim_disk_image *image; /* survives */
+	bool filling;                 /* its disk was replaced, and has not all again yet */
 	uint64_t slow;                /* times its disk and its answers take longer */
 };
 
@@ -59,6 +60,7 @@ extern struct sim_world world;
 void sim_open(uint64_t seed, unsigned nodes, unsigned replicas);
 void sim_start(unsigned node);
 void sim_crash(unsigned node);
+void sim_wipe(unsigned node); /* it crashes, and finds an empty disk when it starts */
 struct sim_node *sim_node_at(unsigned from, uint32_t handle); /* whose device that is, for from */
 /* Runs until `us` have passed, or *until says true (NULL: never). */
 void sim_run(uint64_t us, const bool *until);
@@ -67,10 +69,13 @@ void sim_run(uint64_t us, const bool *until);
 struct sim_disk_image *sim_image_new(void);
 /* What a crash leaves: stable writes, and of the others a part. */
 void sim_image_crash(struct sim_disk_image *image);
+void sim_image_wipe(struct sim_disk_image *image); /* after a crash */
 struct sim_node *sim_node_of(struct reactor *reactor);
 
 /* --- store.c --- */
-void sim_stores_crash(const char *prefix); /* those whose path begins so */
+/* Those whose path begins so. */
+void sim_stores_crash(const char *prefix);
+void sim_stores_wipe(const char *prefix);
 
 /* --- http.c: a request without a socket --- */
 
@@ -101,15 +106,21 @@ void sim_requests_crash(unsigned node);
 
 /* --- history.c: what clients saw, and whether one order explains it --- */
 
-enum sim_op { SIM_PUT, SIM_CREATE, SIM_DELETE, SIM_GET, SIM_LIST };
+enum sim_op { SIM_PUT, SIM_CREATE, SIM_DELETE, SIM_GET, SIM_LIST, SIM_POST };
+
+/* What a key holds: which PUT the body is of, and which PUT or POST the metadata; 0: absent. */
+static inline uint64_t sim_value(uint64_t body, uint64_t meta)
+{
+	return body << 32 | meta;
+}
 
 struct sim_record {
 	enum sim_op op;
 	unsigned client, key;
-	uint64_t value;      /* written, or read; 0: absent */
+	uint64_t value;      /* written, or read: sim_value; of a POST meta alone */
 	uint64_t begin, end; /* virtual time; end UINT64_MAX: never answered */
 	bool sure;           /* the answer said what happened */
-	bool failed;         /* CREATE: there was something */
+	bool failed;         /* CREATE: there was something; POST: nothing */
 };
 
 void history_reset(void);

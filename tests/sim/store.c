@@ -82,11 +82,25 @@ enum err store_open(const char *path, size_t write_buffer, struct store **ret_st
 	return ERR_OK;
 }
 
+static bool is_below(const struct store *s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(s->path, prefix, n) == 0 && s->path[n] == '/';
+}
+
+void sim_stores_wipe(const char *prefix)
+{
+	for (struct store *s = stores; s; s = s->next) {
+		if (is_below(s, prefix))
+			s->now.count = s->flushed.count = 0;
+	}
+}
+
 void sim_stores_crash(const char *prefix)
 {
 	for (struct store *s = stores; s; s = s->next) {
-		size_t n = strlen(prefix);
-		if (strncmp(s->path, prefix, n) != 0 || s->path[n] != '/')
+		if (!is_below(s, prefix))
 			continue;
 		if (sim_chance(50))
 			copy(&s->flushed, &s->now);

@@ -145,8 +145,9 @@ struct sim_call {
 	unsigned from_life, to_life;
 	struct sim_event way, deadline;
 	struct task task;
-	bool replied, held; /* held: inner is with a role */
-	enum err early;     /* what the sender hears without an answer */
+	bool held;      /* inner is with a role */
+	bool filling;   /* its device was, when that began */
+	enum err early; /* what the sender hears without an answer */
 };
 
 static void maybe_free(struct sim_call *c)
@@ -227,6 +228,8 @@ static void on_done(struct backend_call *inner)
 {
 	struct sim_call *c = CONTAINER_OF(inner, struct sim_call, inner);
 
+	if (c->filling)
+		node_filling_answer(inner->msg, &inner->reply);
 	trace(c, "<");
 	c->held = false;
 	c->way.fire = on_reply;
@@ -243,12 +246,15 @@ static void handle(struct task *task)
 	struct node_device *d = &node->devices[0];
 
 	trace(c, ">");
+	c->filling = atomic_load(&d->filling);
 	if (!d->ready)
 		backend_finish(&c->inner, ERR_UNAVAILABLE);
 	else if (node_ring_stale(node, c->inner.msg))
 		backend_finish(&c->inner, ERR_STALE_RING);
 	else if (!hlc_see(&node->hlc, c->inner.msg->ts))
 		backend_finish(&c->inner, ERR_CLOCK);
+	else if (c->filling && node_filling_refuses(c->inner.msg))
+		backend_finish(&c->inner, ERR_UNAVAILABLE);
 	else if (c->inner.msg->kind == BACKEND_OBJECT)
 		objectd_handle(d->objectd, &c->inner);
 	else if (c->inner.msg->kind == BACKEND_CONTAINER)
@@ -326,6 +332,20 @@ static void sim_send(struct backend *backend, struct backend_call *outer)
 }
 
 /* --- nodes --- */
+
+/* In place of node/filling.c: what that would note in files. */
+void node_filling_look(struct node_device *d)
+{
+	d->filling_ts = hlc_now(&d->node->hlc) + 60 * TS_PER_SECOND;
+	atomic_store(&d->filling, sim_node_of(d->node->reactors[0].reactor)->filling);
+	node_device_known(d, ERR_OK);
+}
+
+void node_filling_end(struct node_device *d)
+{
+	atomic_store(&d->filling, false);
+	sim_node_of(d->node->reactors[0].reactor)->filling = false;
+}
 
 void node_began(struct node *node)
 {
@@ -455,6 +475,18 @@ void sim_crash(unsigned index)
 	sim_requests_crash(index);
 	sim_image_crash(s->image);
 	sim_stores_crash(s->node->devices[0].path);
+}
+
+void sim_wipe(unsigned index)
+{
+	struct sim_node *s = &world.nodes[index];
+	char path[32];
+
+	sim_crash(index);
+	snprintf(path, sizeof(path), "sim%u", index);
+	sim_image_wipe(s->image);
+	sim_stores_wipe(path);
+	s->filling = true;
 }
 
 void sim_open(uint64_t seed, unsigned nodes, unsigned replicas)

@@ -16,7 +16,8 @@ uint64_t sim_now(void)
 static struct sim_record *did(enum sim_op op, uint64_t value, uint64_t begin, uint64_t end)
 {
 	now = begin;
-	struct sim_record *r = history_begin(op, 0, 0, value);
+	bool body = value < 1ull << 32 && op != SIM_LIST && op != SIM_POST;
+	struct sim_record *r = history_begin(op, 0, 0, body ? sim_value(value, value) : value);
 
 	r->sure = end != 0;
 	if (end)
