@@ -29,7 +29,7 @@ static unsigned busy;
 static bool all_done, healing, wrong;
 static bool posts, wipes; /* may metadata be posted, disks be replaced? */
 static bool storm;        /* all want to create the same name, at the same time */
-static bool rough; /* and links come and go meanwhile */
+static bool rough;        /* and links come and go meanwhile */
 static uint64_t next_value;
 static char token[128];
 static struct sim_event fault;
