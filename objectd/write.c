@@ -327,12 +327,49 @@ static void run_post(struct write *w, const struct device_version *version)
 		post_with(w);
 }
 
-static void run_delete(struct write *w)
+static void run_delete(struct write *w, uint64_t replaced_ts)
 {
 	w->write.ts = w->call->msg->ts;
+	w->write.size = replaced_ts;
 	w->write.deleted = true;
 	w->write.urgency = DEVICE_SMALL;
 	append_named(w);
+}
+
+/* --- what comes too late --- */
+
+static void refuse_deleted(struct write *w)
+{
+	struct device_record record;
+
+	device_record(&w->read, &record);
+	w->call->reply.size = record.size;
+	finish(w, ERR_CONFLICT);
+}
+
+static void on_tombstone_read(struct device_read *read, enum err err)
+{
+	struct write *w = CONTAINER_OF(read, struct write, read);
+
+	if (err)
+		finish(w, err);
+	else
+		refuse_deleted(w);
+}
+
+/* A body is told what the tombstone that is there has replaced. */
+static void refuse(struct write *w, const struct device_version *version)
+{
+	const struct backend_msg *msg = w->call->msg;
+
+	objectd_reply_version(w->call, version);
+	if (msg->op != BACKEND_OBJECT_PUT || !version->deleted) {
+		finish(w, ERR_CONFLICT);
+		return;
+	}
+	w->read.done = on_tombstone_read;
+	if (device_read_version(w->objectd->device, msg->policy, msg->key, version, &w->read))
+		refuse_deleted(w);
 }
 
 /* --- drafts: see docs/formats/ec.md --- */
@@ -357,8 +394,7 @@ static void run_draft(struct write *w, const struct device_version *version, boo
 	const struct backend_msg *msg = w->call->msg;
 
 	if (known && msg->ts <= version->ts) {
-		objectd_reply_version(w->call, version);
-		finish(w, ERR_CONFLICT);
+		refuse(w, version);
 		return;
 	}
 	if (msg->handle && is_draft(w)) { /* another writer's: times are not its own alone */
@@ -431,7 +467,7 @@ static void run_decision(struct write *w, const struct device_version *version, 
 		                                          : ERR_OK);
 	} else if (msg->op == BACKEND_OBJECT_DROP) {
 		w->space = spaces[i];
-		run_delete(w);
+		run_delete(w, drafts[i].ts);
 	} else {
 		w->read.done = on_draft_read;
 		if (device_read_version(
@@ -515,8 +551,7 @@ static void run(struct write *w)
 	        version.corrupt && msg->op == (live ? BACKEND_OBJECT_PUT : BACKEND_OBJECT_DELETE);
 	bool missed = live && msg->op == BACKEND_OBJECT_PUT && msg->ts > version.ts;
 	if (kept && loses(msg, &version) && !(again && (same || missed))) {
-		objectd_reply_version(call, &version);
-		finish(w, ERR_CONFLICT);
+		refuse(w, &version);
 		return;
 	}
 	if (msg->ts < call->reply.promised) {
@@ -532,7 +567,7 @@ static void run(struct write *w)
 		if (known)
 			objectd_reply_version(call, &version);
 		objectd_reply_drafts(w->objectd, call);
-		run_delete(w);
+		run_delete(w, version.ts);
 	} else if (!live) {
 		if (known)
 			objectd_reply_version(call, &version);

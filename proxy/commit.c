@@ -269,18 +269,21 @@ static void send_decision(struct commit *c)
 	        &c->decision, c->op, c->proxy, msg, c->place.devices, c->place.count, DEADLINE_MS);
 }
 
-/* Who had it before our message came: a reader that saw it elsewhere has brought it there. */
+/* Who had it before our message came: a reader that saw it elsewhere has brought it there; it may
+ * have been deleted since. */
 static uint64_t brought(const struct commit *c)
 {
 	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE,
-	     posts = c->msg->op == BACKEND_OBJECT_POST;
+	     posts = c->msg->op == BACKEND_OBJECT_POST, puts = !deletes && !posts;
 	uint64_t mask = 0;
 
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
 		const struct backend_reply *r = &call->reply;
-		if (call->answered && r->err == ERR_CONFLICT && r->deleted == deletes &&
-		        (posts ? r->meta_ts : r->ts) == c->msg->ts)
+		if (!call->answered || r->err != ERR_CONFLICT)
+			continue;
+		if ((r->deleted == deletes && (posts ? r->meta_ts : r->ts) == c->msg->ts) ||
+		        (puts && r->deleted && r->size == c->msg->ts))
 			mask |= place_bit(&c->place, call->device);
 	}
 	/* Of fragments there is more to bring than one; and equal times that were not ours to
@@ -299,15 +302,30 @@ static bool is_late(const struct commit *c)
 	return false;
 }
 
+/* Of a body: tombstones in its way; `first`: only where it cannot have been before them. */
+static uint64_t tombstones(const struct commit *c, bool first)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		const struct backend_reply *r = &call->reply;
+		if (call->answered && r->err == ERR_CONFLICT && r->deleted &&
+		        !(first && r->size >= c->msg->ts))
+			mask |= place_bit(&c->place, call->device);
+	}
+	return c->msg->op == BACKEND_OBJECT_PUT && !MUTANT(deleted_unseen) ? mask : 0;
+}
+
 /* Of fragments, a newer version that refuses us is on k + 1, or a tombstone that every reader will
  * complete. When so many took ours that it cannot have been complete before, we came just before
- * it, and are done: somebody may have acted on ours already, and it must not happen twice. Not so
- * when that is a conditional writer's, who made sure that ours was nothing. */
+ * it, and are done: somebody may have acted on ours already, and it must not happen twice. But it
+ * may not know of ours: a conditional writer's, or of a delete that found nothing. */
 static bool overtaken(const struct commit *c, uint64_t written, uint64_t newer)
 {
-	bool late = c->msg->op != BACKEND_OBJECT_DELETE && is_late(c);
+	bool unaware = c->msg->op != BACKEND_OBJECT_DELETE && (is_late(c) || tombstones(c, false));
 
-	return newer && written && !late && c->proxy->cluster->policies[c->msg->policy].ec &&
+	return newer && written && !unaware && c->proxy->cluster->policies[c->msg->policy].ec &&
 	       !place_met(&c->place, place_all(&c->place) & ~written);
 }
 
@@ -365,8 +383,9 @@ static bool is_posted(const struct commit *c)
 /* Somebody wrote at a later time, and began before we had ended: then we were there just before,
  * and done. Not so when that was a conditional writer who had not seen ours (to delete what it
  * found gone is no harm): where its version is on a majority ours can never have been seen, nor
- * will be, and goes behind it. Of fragments a newer version may come to nothing: it counts when it
- * is whole; and drafts of ours, where they are, might become a version twice. */
+ * will be, and goes behind it. So it is when a delete was first, which may have said that nothing
+ * was there. Of fragments a newer version may come to nothing: it counts when it is whole; and
+ * drafts of ours, where they are, might become a version twice. */
 static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 {
 	bool lasting = place_met(&c->place, newer),
@@ -376,7 +395,10 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 		return finish(c, ERR_CONFLICT);
 	if (c->only_if_absent)
 		return finish(c, ERR_UNAVAILABLE);
-	if (c->fragments && taken)
+	uint64_t missed = tombstones(c, true);
+	if (missed && !place_met(&c->place, place_all(&c->place) & ~missed))
+		return again(c);
+	if ((c->fragments && taken) || tombstones(c, false))
 		return finish(c, ERR_UNAVAILABLE);
 	if (c->fragments && (late || !is_one(c, newer)))
 		return again(c);

@@ -86,6 +86,8 @@ static bool apply(const struct search *s, unsigned op, uint64_t *value)
 		*value = s->values[op];
 		return true;
 	case SIM_DELETE:
+		if (r->failed && *value && !s->presence)
+			return false;
 		*value = 0;
 		return true;
 	case SIM_CREATE:
@@ -107,9 +109,11 @@ static bool apply(const struct search *s, unsigned op, uint64_t *value)
 	}
 }
 
-static bool only_looks(const struct sim_record *r)
+/* What was refused saw only; but in listings a delete of nothing may end what a lost write has
+ * shown. */
+static bool only_looks(const struct search *s, const struct sim_record *r)
 {
-	return r->op == SIM_GET || r->op == SIM_LIST || r->failed;
+	return r->op == SIM_GET || r->op == SIM_LIST || (r->failed && !s->presence);
 }
 
 /* Those that may be next: of the others none has to be before them. */
@@ -135,7 +139,7 @@ static uint64_t looks_that_fit(const struct search *s, uint64_t next, uint64_t v
 	uint64_t mask = 0;
 
 	for (unsigned i = 0; i < s->count; i++) {
-		if ((next >> i & 1) && only_looks(s->ops[i]) && apply(s, i, &value))
+		if ((next >> i & 1) && only_looks(s, s->ops[i]) && apply(s, i, &value))
 			mask |= 1ull << i;
 	}
 	return mask;
@@ -224,7 +228,7 @@ static void collect(struct search *s, unsigned key, bool presence)
 		bool reads = r->op == (presence ? SIM_LIST : SIM_GET);
 		if (r->key != key || !(writes || reads) || (!r->sure && !writes))
 			continue;
-		if (r->failed && presence)
+		if (r->failed && presence && r->op != SIM_DELETE)
 			continue;
 		if (s->count == OPS_MAX)
 			abort();

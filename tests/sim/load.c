@@ -132,6 +132,7 @@ static void take(struct client *c, const struct sim_request *r)
 		}
 		break;
 	case SIM_DELETE:
+		c->record->failed = s == 404;
 		if (s == 204 || s == 404)
 			end(c->record, 0);
 		else if (s != 409)

@@ -522,7 +522,7 @@ class Storm:
                 state = (value, int(headers.get("X-Object-Meta-Posted", "0"))) if status == 200 else None
                 if status not in (200, 404) or state not in values or (value is not None and body != body_of(value)):
                     self.wrong("%s is %s %s at the end, not one of %s" % (group.path(name), status, state, values))
-                    self.tell_name(group, name, now())
+                    self.tell_name(group, name, max(op.begin for op in group.ops[name]))
                 there.setdefault(group.container, {})[name] = value
                 count += 1
         for container, names in there.items():

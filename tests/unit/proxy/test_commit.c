@@ -17,6 +17,7 @@ static struct backend backend;
 static uint64_t newest[DEVICES]; /* what each device knows of the key */
 static bool down[DEVICES], is_tombstone[DEVICES];
 static uint64_t drafts[DEVICES];  /* for a delete */
+static bool had_it[DEVICES];      /* what a tombstone has replaced is just what comes */
 static uint64_t promised, posted; /* posted: of the POST to what each has */
 static unsigned records;
 
@@ -37,9 +38,12 @@ static void device_send(struct backend *b, struct backend_call *call)
 			call->reply.ts = *known;
 			call->reply.meta_ts = posted;
 			call->reply.promised = promised;
+			call->reply.deleted = is_tombstone[call->device];
+			call->reply.size = had_it[call->device] ? msg->ts : 0;
 			err = ERR_CONFLICT;
 		} else {
 			*known = msg->ts;
+			is_tombstone[call->device] = false;
 		}
 	} else if (msg->op == BACKEND_OBJECT_DELETE) {
 		call->reply.ts = *known;
@@ -84,6 +88,7 @@ static int setup(void **state)
 	memset(down, 0, sizeof(down));
 	memset(is_tombstone, 0, sizeof(is_tombstone));
 	memset(drafts, 0, sizeof(drafts));
+	memset(had_it, 0, sizeof(had_it));
 	records = 0;
 	promised = posted = 0;
 	env_fake_init(&env, 1);
@@ -233,6 +238,28 @@ static void test_overtaken_by_a_post(void **state)
 	assert_true(newest[0] > posted && newest[1] > posted);
 }
 
+/* Nor by a delete that came before it to a majority: that found nothing, and may have said so. */
+static void test_a_delete_came_first(void **state)
+{
+	(void)state;
+	cluster.one_clock = true;
+	for (unsigned deleted = 1; deleted <= DEVICES; deleted++) {
+		uint64_t ahead = hlc_now(&hlc) + TS_PER_SECOND;
+		bool brought = deleted == 3, enough = deleted != 1;
+		for (unsigned d = 0; d < DEVICES; d++) {
+			is_tombstone[d] = d < deleted;
+			newest[d] = d < deleted ? ahead : 0;
+			had_it[d] = brought && d < 2;
+		}
+		down[2] = deleted == 1;
+		records = 0;
+		put(false);
+		assert_int_equal(outcome, enough ? ERR_OK : ERR_UNAVAILABLE);
+		assert_int_equal(records, deleted == 1 ? 2 : deleted == 2 ? 6 : 3);
+		assert_int_equal(newest[0] > ahead, deleted == 2);
+	}
+}
+
 /* Where that is not on a majority, nobody knows which of the two will be seen. */
 static void test_between_a_conditional_write_and_nothing(void **state)
 {
@@ -316,6 +343,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(
 	                test_overtaken_by_a_conditional_write, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_overtaken_by_a_post, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_a_delete_came_first, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                test_between_a_conditional_write_and_nothing, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
