@@ -127,6 +127,9 @@ void objectd_handle(struct objectd *o, struct backend_call *call)
 	case BACKEND_OBJECT_SETTLED:
 		settled(o, call);
 		break;
+	case BACKEND_OBJECT_UPDATES:
+		updates_get(o, call);
+		break;
 	case BACKEND_OBJECT_DIGEST:
 	case BACKEND_OBJECT_KEYS:
 		compare_start(o, call);
@@ -135,64 +138,4 @@ void objectd_handle(struct objectd *o, struct backend_call *call)
 		backend_finish(call, ERR_UNSUPPORTED);
 		break;
 	}
-}
-
-/* --- open updates --- */
-
-static void load_updates(struct objectd_unsettled *u)
-{
-	struct device_record record;
-	size_t at = 0;
-
-	device_record(&u->read, &record);
-	u->update_count = 0;
-	while (u->update_count < COUNT_OF(u->updates) &&
-	        device_record_update(&record, &at, &u->updates[u->update_count]))
-		u->update_count++;
-}
-
-static void on_unsettled_read(struct device_read *read, enum err err)
-{
-	struct objectd_unsettled *u = CONTAINER_OF(read, struct objectd_unsettled, read);
-
-	u->update_count = 0;
-	if (!err)
-		load_updates(u);
-	u->done(u, err);
-}
-
-static void on_unsettled_task(struct task *task)
-{
-	struct device_read *read = CONTAINER_OF(task, struct device_read, task);
-
-	on_unsettled_read(read, ERR_OK);
-}
-
-bool objectd_next_unsettled(struct objectd *o, struct objectd_unsettled *u)
-{
-	struct device_unsettled next;
-
-	if (!device_next_unsettled(o->device, u->lsn, &next))
-		return false;
-	u->lsn = next.lsn;
-	u->policy = next.policy;
-	u->ts = next.ts;
-	memcpy(u->key, next.key, 16);
-	u->read = (struct device_read){.done = on_unsettled_read};
-	if (device_read_version(o->device, u->policy, u->key, &next.version, &u->read)) {
-		u->read.task.run = on_unsettled_task;
-		reactor_post(o->reactor, &u->read.task);
-	}
-	return true;
-}
-
-void objectd_unsettled_done(struct objectd_unsettled *u)
-{
-	device_read_done(&u->read);
-	u->update_count = 0;
-}
-
-uint64_t objectd_unsettled_count(const struct objectd *o)
-{
-	return device_unsettled_count(o->device);
 }

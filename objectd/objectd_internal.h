@@ -83,6 +83,9 @@ struct upload *stage_find(struct objectd *objectd, uint64_t stage);
 void stage_free(struct upload *upload); /* releases its space; waits for what is in flight */
 void stage_sweep(struct objectd *objectd, bool all);
 
+/* updates.c */
+void updates_get(struct objectd *objectd, struct backend_call *call);
+
 /* compare.c */
 void compare_start(struct objectd *objectd, struct backend_call *call);
 

@@ -1,5 +1,10 @@
-/* get -> (read -> stage)* -> put -> wait        a tombstone: put -> wait; metadata: get -> put ->
- * wait; a version in fragments: get -> rebuild */
+/* updates -> get -> (read -> stage)* -> put -> wait
+ * a tombstone: updates -> put -> wait; metadata: updates -> get -> put -> wait; a version in
+ * fragments: get -> rebuild
+ *
+ * A write that came to few may have its listing update open on one device alone: the copies of
+ * primaries carry it too, and send it as any (node/jobs.c). Those that stand in for primaries do
+ * not: they are to be forgotten soon. */
 #include "proxy/repair.h"
 #include "proxy/ec_rebuild.h"
 
@@ -21,14 +26,15 @@ struct repair {
 	uint64_t have, writer;
 	bool all;                            /* targets must take it: the place does not matter */
 	uint64_t ts, meta_ts, offset, stage; /* meta_ts: of a POST that alone is brought, or 0 */
+	uint64_t known_meta_ts;              /* of the version; 0: not known yet */
 	uint32_t from, to[PLACE_MAX];
 	bool deleted, decided, quiet; /* quiet: who asked tells what failed */
 	enum err err;
-	struct fan get, read, staged, put, close;
+	struct fan updates, get, read, staged, put, close;
 	struct ec_rebuild *rebuild;
 };
 
-enum { GET, READ, STAGE, PUT, WAIT, REBUILD };
+enum { UPDATES, GET, READ, STAGE, PUT, WAIT, REBUILD };
 
 static struct repair *repair_of(struct op *op)
 {
@@ -92,6 +98,30 @@ static bool take_names(struct repair *r, const struct buf *path)
 static bool in_fragments(const struct repair *r)
 {
 	return r->proxy->cluster->policies[r->policy].ec;
+}
+
+static bool to_primaries(const struct repair *r)
+{
+	for (unsigned i = 0; i < r->to_count; i++) {
+		if (!place_bit(&r->place, r->to[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Without an answer, as by a device of before, there are none to bring. */
+static enum step repair_updates(struct op *op)
+{
+	struct repair *r = repair_of(op);
+
+	if (in_fragments(r) || r->proxy->backend->plain || !to_primaries(r))
+		return op_go(op, GET);
+	if (!r->updates.count) {
+		struct backend_msg *msg = message(r, BACKEND_OBJECT_UPDATES);
+		msg->meta_ts = r->known_meta_ts;
+		fan_start(&r->updates, op, r->proxy, msg, &r->from, 1, DEADLINE_MS);
+	}
+	return fan_open(&r->updates) ? STEP_WAIT : op_go(op, GET);
 }
 
 static enum step repair_get(struct op *op)
@@ -178,6 +208,8 @@ static enum step repair_put(struct op *op)
 	                                                  : BACKEND_OBJECT_PUT);
 
 	msg->handle = r->writer;
+	if (r->updates.count && !r->updates.calls[0].reply.err)
+		backend_msg_updates(msg, &r->updates.calls[0].reply.rows);
 	if (r->meta_ts) {
 		backend_msg_headers(msg, &r->get.calls[0].reply.headers);
 		msg->ts = r->meta_ts;
@@ -251,6 +283,7 @@ static enum step repair_rebuild(struct op *op)
 }
 
 static const struct op_state states[] = {
+        [UPDATES] = {"updates", repair_updates, TO(GET), 0},
         [GET] = {"get", repair_get, TO(READ) | TO(PUT) | TO(REBUILD), 0},
         [READ] = {"read", repair_read, TO(STAGE) | TO(PUT), 0},
         [STAGE] = {"stage", repair_stage, TO(READ), 0},
@@ -273,6 +306,7 @@ static void release(struct op *op)
 {
 	struct repair *r = repair_of(op);
 
+	fan_done(&r->updates);
 	fan_done(&r->get);
 	fan_done(&r->read);
 	fan_done(&r->staged);
@@ -312,6 +346,7 @@ struct repair *repair_push(struct proxy *proxy, struct op *op, unsigned policy,
 	struct repair *r = create(proxy, op, policy, from, &to, 1);
 
 	r->ts = version->ts;
+	r->known_meta_ts = version->meta_ts;
 	r->meta_ts = part == REPAIR_METADATA ? version->meta_ts : 0;
 	r->deleted = version->deleted;
 	r->all = r->quiet = true;

@@ -167,3 +167,37 @@ bool backend_rows_next(const struct buf *rows, size_t *at, struct backend_row *r
 	*at += sizeof(head) + head.name_len + head.type_len + head.etag_len + 3;
 	return true;
 }
+
+void backend_updates_add(struct buf *rows, const struct backend_update *update)
+{
+	const struct backend_row where = {
+	        .name = update->account, .content_type = update->container};
+
+	backend_rows_add(rows, &where);
+	backend_rows_add(rows, &update->row);
+}
+
+void backend_msg_updates(struct backend_msg *msg, const struct buf *rows)
+{
+	struct backend_update *updates;
+	struct backend_row where, row;
+	unsigned n = 0;
+
+	for (size_t at = 0; backend_rows_next(rows, &at, &where);)
+		n++;
+	updates = backend_msg_alloc(msg, (n / 2 + 1) * sizeof(*updates));
+	n = 0;
+	for (size_t at = 0;
+	        backend_rows_next(rows, &at, &where) && backend_rows_next(rows, &at, &row);) {
+		row.name = backend_msg_strdup(msg, row.name);
+		row.content_type = backend_msg_strdup(msg, row.content_type);
+		row.etag = backend_msg_strdup(msg, row.etag);
+		updates[n++] = (struct backend_update){
+		        .account = backend_msg_strdup(msg, where.name),
+		        .container = backend_msg_strdup(msg, where.content_type),
+		        .row = row,
+		};
+	}
+	msg->updates = updates;
+	msg->update_count = n;
+}

@@ -133,6 +133,13 @@ enum backend_op {
 	 * msg->rows the ids of all points there are, else it is ERR_CONFLICT. Replies tell the
 	 * points. */
 	BACKEND_DB_SPLIT,
+
+	/* The listing updates that are still open of the version ts (and meta_ts, if not 0), a
+	 * tombstone too: reply.rows, of each a row whose name and content_type are its account and
+	 * container, and its row behind it; none: they are settled. ERR_NOT_FOUND: it is not the
+	 * version here. For who brings it to other primaries: they must not depend on this device
+	 * alone. */
+	BACKEND_OBJECT_UPDATES,
 };
 
 enum backend_kind { BACKEND_ACCOUNT, BACKEND_CONTAINER, BACKEND_OBJECT };
@@ -328,5 +335,9 @@ void backend_call_done(struct backend_call *call);
 /* Rows in a reply: encoded back to back; names and texts NUL-terminated inside the block. */
 void backend_rows_add(struct buf *rows, const struct backend_row *row);
 bool backend_rows_next(const struct buf *rows, size_t *at, struct backend_row *ret_row);
+
+/* Updates in a reply, as OBJECT_UPDATES has them; taken into a message that was not sent yet. */
+void backend_updates_add(struct buf *rows, const struct backend_update *update);
+void backend_msg_updates(struct backend_msg *msg, const struct buf *rows);
 
 #endif

@@ -362,6 +362,13 @@ bool device_next_unsettled(
 	return false;
 }
 
+bool device_is_unsettled(struct device *device, uint8_t policy, const uint8_t key[16],
+        const struct device_version *version)
+{
+	return object_is_open(
+	        device, policy, key, format_newest(version->ts, version->meta_ts), version->at);
+}
+
 uint64_t device_unsettled_count(const struct device *device)
 {
 	return device->unsettled.count;

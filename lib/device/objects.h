@@ -235,6 +235,9 @@ struct device_unsettled {
 bool device_next_unsettled(
         struct device *device, uint64_t after, struct device_unsettled *ret_unsettled);
 uint64_t device_unsettled_count(const struct device *device);
+/* Are there updates that this version carries, and that are open? */
+bool device_is_unsettled(struct device *device, uint8_t policy, const uint8_t key[16],
+        const struct device_version *version);
 
 /* Rides in a later batch; harmless when not open. */
 void device_settled(struct device *device, uint8_t policy, const uint8_t key[16], uint64_t ts);
