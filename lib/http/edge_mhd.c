@@ -17,12 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define POOL_BYTES       (32u << 10)
 #define STREAM_BLOCK     (256u << 10)
 #define DRAIN_SECONDS_US 2000000u
+#define HANGUPS          64 /* looked at in one go */
 
 struct edge {
 	struct reactor *reactor;     /* borrowed */
@@ -32,6 +34,10 @@ struct edge {
 	struct io poll;
 	struct timer timer;
 	int epoll_fd;
+	/* Clients that will send no more. */
+	int hangup_fd; /* an epoll of its own; owned */
+	struct io hangup_poll;
+	bool hangup_polling;
 	bool dirty; /* something was resumed or became ready: MHD_run is due */
 	bool polling;
 	unsigned connections;
@@ -72,8 +78,10 @@ static struct exchange *exchange_of(struct http_req *req)
 /* Closed, and nothing that is under way refers to it any more. */
 static void maybe_free_edge(struct edge *edge)
 {
-	if (!edge->daemon && !edge->polling && !edge->live)
-		free(edge);
+	if (edge->daemon || edge->polling || edge->hangup_polling || edge->live)
+		return;
+	close(edge->hangup_fd);
+	free(edge);
 }
 
 static void exchange_free(struct exchange *x)
@@ -580,14 +588,44 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	maybe_free(x);
 }
 
+/* Its own epoll is edge-triggered: when the last bytes of a client and its end arrive together, and
+ * are fewer than it asked for, it waits for more in vain, until the idle timeout. */
+static void watch_for_end(struct edge *edge, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = connection};
+
+	/* It leaves with its socket. Without it, the timeout is there. */
+	if (info)
+		epoll_ctl(edge->hangup_fd, EPOLL_CTL_ADD, info->connect_fd, &event);
+}
+
+/* After a resume it looks at the socket anew. */
+static void look_again(struct edge *edge, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED);
+
+	if (!info || info->suspended)
+		return;
+	MHD_suspend_connection(connection);
+	MHD_resume_connection(connection);
+	edge->dirty = true;
+}
+
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
         enum MHD_ConnectionNotificationCode code)
 {
 	struct edge *edge = cls;
 
-	(void)connection;
 	(void)socket_context;
-	edge->connections += code == MHD_CONNECTION_NOTIFY_STARTED ? 1u : -1u;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		edge->connections++;
+		watch_for_end(edge, connection);
+	} else {
+		edge->connections--;
+	}
 }
 
 static size_t no_unescape(void *cls, struct MHD_Connection *connection, char *text)
@@ -605,6 +643,30 @@ static void watch(struct edge *edge)
 		edge->polling = true;
 		io_poll(edge->reactor, &edge->poll, edge->epoll_fd, POLLIN);
 	}
+}
+
+static void watch_hangups(struct edge *edge)
+{
+	edge->hangup_polling = true;
+	io_poll(edge->reactor, &edge->hangup_poll, edge->hangup_fd, POLLIN);
+}
+
+static void on_hangups(struct io *io, int result)
+{
+	struct edge *edge = CONTAINER_OF(io, struct edge, hangup_poll);
+	struct epoll_event events[HANGUPS];
+	int n = HANGUPS;
+
+	(void)result;
+	edge->hangup_polling = false;
+	while (edge->daemon && n == HANGUPS) {
+		n = epoll_wait(edge->hangup_fd, events, HANGUPS, 0);
+		for (int i = 0; i < n; i++)
+			look_again(edge, events[i].data.ptr);
+	}
+	if (edge->daemon)
+		watch_hangups(edge);
+	maybe_free_edge(edge);
 }
 
 static void on_ready(struct io *io, int result)
@@ -710,6 +772,7 @@ enum err edge_open(struct reactor *reactor, const struct edge_options *options, 
 	edge->reactor = reactor;
 	edge->options = *options;
 	list_init(&edge->exchanges);
+	edge->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
 	edge->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO |
 	                                        (secure ? MHD_USE_TLS : 0),
 	        0, NULL, NULL, on_request, edge, MHD_OPTION_LISTEN_SOCKET, fd,
@@ -719,8 +782,13 @@ enum err edge_open(struct reactor *reactor, const struct edge_options *options, 
 	        MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
 	        on_completed, edge, MHD_OPTION_NOTIFY_CONNECTION, on_connection, edge,
 	        MHD_OPTION_ARRAY, secure ? tls : none, MHD_OPTION_END);
-	if (!edge->daemon) {
-		close(fd);
+	if (!edge->daemon || edge->hangup_fd < 0) {
+		if (edge->daemon)
+			MHD_stop_daemon(edge->daemon);
+		else
+			close(fd);
+		if (edge->hangup_fd >= 0)
+			close(edge->hangup_fd);
 		free(edge);
 		return secure ? ERR_CONFIG : ERR_NO_MEMORY;
 	}
@@ -728,8 +796,10 @@ enum err edge_open(struct reactor *reactor, const struct edge_options *options, 
 	edge->hook.run = run_edge;
 	edge->poll.done = on_ready;
 	edge->timer.fire = on_timer;
+	edge->hangup_poll.done = on_hangups;
 	edge->dirty = true;
 	reactor_add_hook(reactor, &edge->hook);
+	watch_hangups(edge);
 	*ret_edge = edge;
 	return ERR_OK;
 }
@@ -776,5 +846,7 @@ void edge_close(struct edge *edge)
 	MHD_stop_daemon(TAKE(edge->daemon));
 	if (edge->polling)
 		io_cancel(edge->reactor, &edge->poll);
+	if (edge->hangup_polling)
+		io_cancel(edge->reactor, &edge->hangup_poll);
 	maybe_free_edge(edge);
 }

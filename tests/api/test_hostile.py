@@ -162,6 +162,42 @@ def test_many_connections(cloud, tester, container):
     assert listed.text == ""
 
 
+@pytest.mark.parametrize("when", ["in the body", "in the headers", "between requests"])
+def test_a_client_that_leaves_is_let_go_at_once(cloud, tester, container, when):
+    """Its last bytes and its end arrive together, as on a busy machine: the node is halted meanwhile."""
+    path = tester.storage[len(cloud.url):] + "/%s/half" % container
+    put = ("PUT %s HTTP/1.1\r\nHost: x\r\nX-Auth-Token: %s\r\nContent-Length: 100000\r\n\r\n" %
+           (path, tester.token)).encode()
+    first, last = {"in the body": (put + b"x" * 1000, b"y" * 5000),
+                   "in the headers": (put[:50], put[50:80]),
+                   "between requests": (b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n", b"GET")}[when]
+    folder = "/proc/%d/fd" % cloud.node_pid()
+
+    def sockets():
+        found = 0
+        for fd in os.listdir(folder):
+            try:
+                found += os.readlink(folder + "/" + fd).startswith("socket:")
+            except FileNotFoundError:
+                pass
+        return found
+    open_ones = [socket.create_connection(("127.0.0.1", cloud.port), timeout=20) for _ in range(20)]
+    for s in open_ones:
+        s.sendall(first)
+        if when == "between requests":
+            assert s.recv(4096).startswith(b"HTTP/1.1 200")
+    wait_for(lambda: sockets() >= 20)
+    before = sockets() - 20
+    os.kill(cloud.node_pid(), signal.SIGSTOP)
+    try:
+        for s in open_ones:
+            s.sendall(last)
+            s.close()
+    finally:
+        os.kill(cloud.node_pid(), signal.SIGCONT)
+    wait_for(lambda: sockets() <= before + 2, 10)
+
+
 def test_readers_that_stop(cloud, tester, container):
     """Clients that ask for a large object and go away, or read nothing."""
     body = os.urandom(1 << 20) * 8
