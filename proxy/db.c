@@ -354,7 +354,7 @@ static void gather_points(struct db_read *read, const struct fan *fan, uint64_t 
 
 bool db_read_of(struct db_read *read, const struct backend_list *list)
 {
-	const struct fan *fans[] = {&read->list, &read->heads, &read->all};
+	const struct fan *fans[] = {&read->list, &read->heads, &read->all, &read->names};
 	uint64_t delete_ts = 0;
 
 	if (read->done)
