@@ -84,10 +84,14 @@ static enum err look(struct node_device *d)
 	if ((err = holds(path, uuid, &marked, &none)) && err != ERR_NOT_FOUND)
 		return err;
 	bool lost = !is_new && (!same || !marked);
-	/* First that it is to be filled: the marker alone would say that nothing is missing. */
-	if ((is_new || lost) && (err = save(d, lost)))
+	/* One that lost something: first that it is to be filled, for the marker alone would say
+	 * that nothing is missing. A new one: first the marker, for without it the note alone would
+	 * say that something is. */
+	if (lost && (err = save(d, true)))
 		return err;
 	if (!marked && (err = save_marker(d)))
+		return err;
+	if (is_new && (err = save(d, false)))
 		return err;
 	atomic_store(&d->filling, lost || filling);
 	return ERR_OK;

@@ -121,3 +121,23 @@ def test_two_empty_disks_do_not_vouch_for_each_other(cloud):
     cloud.up()
     wait_for(lambda: filling(cloud) == [0, 0, 0])
     assert login(cloud).request("GET", "/c/o").content == b"x"
+
+
+def test_a_first_start_that_dies_half_way_is_no_loss():
+    """All devices are new, and the start ends when only the first of the two notes about them could be written."""
+    cloud = Cloud(devices=3, conf={"devices": ["replicate_pause = 0"]})
+    obstacles = [folder(cloud, d) + "/uuid.new" for d in range(3)]
+    try:
+        for path in obstacles:
+            os.makedirs(path)
+        assert cloud.cairn("up", "--state", cloud.state, "--port", str(cloud.port), "--devices", "3", check=False).returncode
+        cloud.down()
+        for path in obstacles:
+            os.rmdir(path)
+        cloud.up()
+        user = login(cloud)
+        assert user.request("PUT", "/c").status_code == 201
+        assert user.request("GET", "/c").status_code == 204
+        assert filling(cloud) == [0, 0, 0]
+    finally:
+        cloud.close()
