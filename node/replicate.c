@@ -72,6 +72,7 @@ static enum step replicate_wait(struct op *op)
 	if (replicate_now_us(r) < r->next_us || !may_begin(r) || MUTANT(no_replication))
 		return op_go(op, WAIT);
 	r->began_wall_us = env->wall_us(env);
+	r->began_round_us = replicate_now_us(r);
 	r->differences = r->parts_differ = 0;
 	r->lagging = false;
 	r->left_all = 0;
@@ -89,6 +90,7 @@ static enum step end_round(struct replicator *r)
 	struct node_device *d = r->device;
 
 	atomic_fetch_add(&d->seen.rounds, 1);
+	atomic_store(&d->seen.round_took_us, replicate_now_us(r) - r->began_round_us);
 	atomic_store(&d->seen.differences, r->differences);
 	atomic_store(&d->seen.round_lags, r->lagging);
 	atomic_store(&d->seen.parts_differ, r->parts_differ);

@@ -63,7 +63,7 @@ struct replicator {
 	struct proxy *proxy;
 	uint64_t next_us; /* when a round begins */
 	/* the round */
-	uint64_t began_wall_us, differences, parts_differ;
+	uint64_t began_wall_us, began_round_us, differences, parts_differ;
 	bool lagging; /* something could not be compared or brought */
 	unsigned target;
 	enum backend_kind kind;

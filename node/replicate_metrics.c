@@ -86,5 +86,6 @@ void replicate_metrics(const struct node *node, struct buf *out)
 	metric(node, out, "to_go_seconds", "gauge", SEEN(to_go_s), false);
 	metric(node, out, "complete_seconds", "gauge", SEEN(round_us), true);
 	metric(node, out, "equal_seconds", "gauge", SEEN(equal_us), true);
+	metric(node, out, "took_seconds", "gauge", SEEN(round_took_us), true);
 #undef SEEN
 }
