@@ -314,7 +314,7 @@ static uint64_t tombstones(const struct commit *c, bool first)
 		        !(first && r->size >= c->msg->ts))
 			mask |= place_bit(&c->place, call->device);
 	}
-	return c->msg->op == BACKEND_OBJECT_PUT && !MUTANT(deleted_unseen) ? mask : 0;
+	return c->msg->op == BACKEND_OBJECT_PUT && !MUTANT(ec_deleted_unseen) ? mask : 0;
 }
 
 /* Of fragments, a newer version that refuses us is on k + 1, or a tombstone that every reader will
