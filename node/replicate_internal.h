@@ -113,6 +113,7 @@ struct replicator {
 	bool leaves, stalled[TARGETS];
 	uint64_t left, left_last[TARGETS], left_all;
 	/* While clients are at work too. */
+	uint64_t asked_us; /* when they last were, or may have been */
 	struct pace push_pace, handoff_pace;
 	struct timer turn;                                                /* of the next push */
 	uint64_t push_us[REPLICATE_PUSHES], handoff_us[REPLICATE_PUSHES]; /* when they began */
@@ -138,6 +139,9 @@ void replicate_look_closer(struct replicator *r, const struct range *range);
 
 /* --- replicate_push.c --- */
 enum step replicate_push(struct op *op);
+/* Are clients at work with the device? While rings move they may be at work with those it gets its
+ * partitions from. */
+void replicate_see_clients(struct replicator *r);
 
 /* --- replicate_filling.c --- */
 bool replicate_is_filling(const struct replicator *r);

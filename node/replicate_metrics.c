@@ -25,6 +25,7 @@ void replicate_snapshot(struct replicator *r)
 	struct node_device *d = r->device;
 	uint64_t pushed = atomic_load(&d->seen.pushed);
 
+	replicate_see_clients(r);
 	/* What is dealt with by then; the pace goes up and down all the time, so it is a mean. */
 	bool idle = pushed == r->pushed_before && r->dealt == r->dealt_before;
 	r->busy_seconds = idle && r->rate < 1 ? 0 : r->busy_seconds + 1;

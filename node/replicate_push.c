@@ -26,9 +26,29 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 	atomic_fetch_add(&d->seen.push_errors, 1);
 }
 
-static bool is_paced(const struct replicator *r)
+static bool rings_move(const struct node *node)
 {
-	return pace_is_wanted(r->device->asked_us, replicate_now_us(r));
+	bool any = false;
+
+	for (unsigned i = 0; i < node->ring_count; i++) {
+		const struct node_ring *ring = &node->rings[i];
+		any |= atomic_load(&ring->oldest) != atomic_load(&ring->newest);
+	}
+	return any;
+}
+
+void replicate_see_clients(struct replicator *r)
+{
+	if (rings_move(r->device->node))
+		r->asked_us = replicate_now_us(r);
+	else if (r->device->asked_us > r->asked_us)
+		r->asked_us = r->device->asked_us;
+}
+
+static bool is_paced(struct replicator *r)
+{
+	replicate_see_clients(r);
+	return pace_is_wanted(r->asked_us, replicate_now_us(r));
 }
 
 static void has_ended(struct replicator *r, struct pace *pace, uint64_t began_us)
@@ -123,7 +143,7 @@ static unsigned pushes_at_once(const struct replicator *r)
 }
 
 /* They rest in between (reconcile.c). */
-static unsigned databases_at_once(const struct replicator *r)
+static unsigned databases_at_once(struct replicator *r)
 {
 	return is_paced(r) ? 1 : REPLICATE_RECONCILES;
 }
@@ -156,7 +176,7 @@ static unsigned push_stray_databases(struct replicator *r)
 			continue;
 		const struct change *c = &r->changes[r->change_at++];
 		r->handoff_dbs[i] = handoff_db_start(r->proxy, &r->op, r->kind, c->version.key,
-		        r->before_ts, r->device->id, &r->device->asked_us);
+		        r->before_ts, r->device->id, &r->asked_us);
 		started++;
 	}
 	return started;
@@ -206,7 +226,7 @@ static unsigned push_databases(struct replicator *r)
 			continue;
 		const struct change *c = &r->changes[r->change_at++];
 		r->reconciles[i] = reconcile_start(r->proxy, &r->op, r->kind, c->version.key,
-		        r->before_ts, devices, true, &r->device->asked_us);
+		        r->before_ts, devices, true, &r->asked_us);
 		started++;
 	}
 	return started;
