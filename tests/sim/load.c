@@ -29,7 +29,7 @@ static unsigned busy;
 static bool all_done, healing, wrong;
 static bool posts, wipes; /* may metadata be posted, disks be replaced? */
 static bool storm;        /* all want to create the same name, at the same time */
-static bool rough;        /* and links come and go meanwhile */
+static bool rough, lossy; /* and links come and go meanwhile; or much is lost */
 static uint64_t next_value;
 static char token[128];
 static struct sim_event fault;
@@ -276,13 +276,21 @@ static bool any_filling(void)
 	return false;
 }
 
+static unsigned draw_fault(void)
+{
+	static const unsigned when_rough[] = {0, 2, 2, 4, 4, 4, 4, 5, 5, 6, 7, 7, 9},
+	                      when_lossy[] = {0, 2, 2, 7, 9, 9, 9, 9};
+
+	return rough   ? when_rough[sim_draw(COUNT_OF(when_rough))]
+	       : lossy ? when_lossy[sim_draw(COUNT_OF(when_lossy))]
+	               : (unsigned)sim_draw(10);
+}
+
 static void on_fault(struct sim_event *e)
 {
 	unsigned a = (unsigned)sim_draw(world.node_count), b = (unsigned)sim_draw(world.node_count);
 	struct sim_node *s = &world.nodes[a];
-	static const unsigned rough_kinds[] = {0, 2, 2, 4, 4, 4, 4, 5, 5, 6, 7, 7, 9};
-	unsigned kind =
-	        rough ? rough_kinds[sim_draw(COUNT_OF(rough_kinds))] : (unsigned)sim_draw(10);
+	unsigned kind = draw_fault();
 
 	if (healing)
 		return;
@@ -319,10 +327,10 @@ static void on_fault(struct sim_event *e)
 		s->slow = s->slow ? 0 : 1 + sim_draw(200);
 		break;
 	default:
-		if (sim_chance(50))
+		if (!lossy && sim_chance(50))
 			s->env.skew_us = (int64_t)sim_draw(8 * SIM_S) - (int64_t)(4 * SIM_S);
 		else
-			world.loss = (unsigned)sim_draw(20);
+			world.loss = (unsigned)sim_draw(lossy ? 60 : 20);
 		break;
 	}
 	sim_after(e, SIM_MS + sim_draw((rough ? 10 : world.split_rows ? 1500 : 150) * SIM_MS));
@@ -463,7 +471,8 @@ bool load_round(uint64_t seed)
 	wrong = healing = false;
 	history_reset();
 	storm = seed % 3 == 0;
-	rough = seed % 6 == 0;
+	lossy = seed % 24 == 0;
+	rough = seed % 12 == 6;
 	posts = seed % 7 >= 4;
 	wipes = seed % 7 == 3 || seed % 7 == 5;
 	/* Each name becomes a range of its own, while the clients are at it. */

@@ -1,5 +1,5 @@
-/* cairn-sim [--seed N] [--rounds N] [--verbose] [--trace] [--log] [--mutant NAME] [--ec K+M]:
- * rounds of the simulation, each in a process of its own, which is left as it is at its end:
+/* cairn-sim [--seed N] [--rounds N] [--step N] [--verbose] [--trace] [--log] [--mutant NAME] [--ec
+ * K+M]: rounds of the simulation, each in a process of its own, which is left as it is at its end:
  * crashes leave operations that nobody ends. */
 #include "tests/sim/sim.h"
 
@@ -27,10 +27,10 @@ static bool run(uint64_t seed)
 }
 
 /* Of a rule that is disabled: the first round that notices. */
-static int hunt(uint64_t seed, uint64_t rounds)
+static int hunt(uint64_t seed, uint64_t step, uint64_t rounds)
 {
 	for (uint64_t i = 0; i < rounds; i++) {
-		if (!run(seed + i)) {
+		if (!run(seed + i * step)) {
 			printf("%s: noticed in round %llu\n", mutant_on, (unsigned long long)i + 1);
 			return 0;
 		}
@@ -42,9 +42,9 @@ static int hunt(uint64_t seed, uint64_t rounds)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"seed", 1, 0, 's'}, {"rounds", 1, 0, 'r'},
-	        {"verbose", 0, 0, 'v'}, {"trace", 0, 0, 't'}, {"log", 0, 0, 'l'},
-	        {"mutant", 1, 0, 'm'}, {"ec", 1, 0, 'e'}, {0, 0, 0, 0}};
-	uint64_t seed = 1, rounds = 1, failed = 0;
+	        {"verbose", 0, 0, 'v'}, {"trace", 0, 0, 't'}, {"step", 1, 0, 'n'},
+	        {"log", 0, 0, 'l'}, {"mutant", 1, 0, 'm'}, {"ec", 1, 0, 'e'}, {0, 0, 0, 0}};
+	uint64_t seed = 1, rounds = 1, step = 1, failed = 0;
 	unsigned k, m;
 	int c;
 
@@ -56,6 +56,9 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			rounds = strtoull(optarg, NULL, 10);
+			break;
+		case 'n': /* seeds of the same kind: see load_round */
+			step = strtoull(optarg, NULL, 10);
 			break;
 		case 'v':
 			world.verbose = true;
@@ -79,11 +82,11 @@ int main(int argc, char **argv)
 		}
 	}
 	if (mutant_on)
-		return hunt(seed, rounds);
+		return hunt(seed, step, rounds);
 	for (uint64_t i = 0; i < rounds; i++) {
-		if (run(seed + i))
+		if (run(seed + i * step))
 			continue;
-		fprintf(stderr, "FAIL seed %llu\n", (unsigned long long)(seed + i));
+		fprintf(stderr, "FAIL seed %llu\n", (unsigned long long)(seed + i * step));
 		failed++;
 	}
 	printf("%llu passed, %llu failed\n", (unsigned long long)(rounds - failed),
