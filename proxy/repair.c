@@ -233,10 +233,12 @@ static enum step repair_put(struct op *op)
 	return op_go(op, WAIT);
 }
 
-/* Overtaken by one that would not have been, had it seen this. */
+/* Overtaken. A reader must not tell what was: of a conditional writer's version, who had not seen
+ * this, it would be wrong. */
 static bool is_late(const struct repair *r, const struct backend_call *call)
 {
-	return call->answered && call->reply.err == ERR_CONFLICT && call->reply.promised > r->ts;
+	return call->answered && call->reply.err == ERR_CONFLICT &&
+	       (call->reply.promised > r->ts || (!r->all && call->reply.ts > r->ts));
 }
 
 static enum step repair_wait(struct op *op)
