@@ -47,8 +47,19 @@ static void ask_ranges(struct drop *d, enum backend_op op, bool still)
 	}
 }
 
+static void ask_root(struct drop *d, bool still)
+{
+	struct backend_msg *msg = backend_msg_new(BACKEND_DB_SPLIT, BACKEND_CONTAINER);
+
+	msg->stage = SPLIT_STILL;
+	msg->len = still;
+	ask(d, &d->read.root, msg, &d->still);
+}
+
 static bool end(struct drop *d, enum err err)
 {
+	if (err && d->still.count)
+		ask_root(d, false);
 	if (err && d->ranges)
 		ask_ranges(d, BACKEND_DB_SPLIT, false);
 	d->err = err;
@@ -73,20 +84,23 @@ static bool empty(struct drop *d)
 		objects += d->read.count[p];
 	if (d->read.err || objects)
 		return end(d, d->read.err ? d->read.err : ERR_CONFLICT);
-	if (d->read.head_count) {
-		d->phase = STILL;
-		ask_ranges(d, BACKEND_DB_SPLIT, true);
-	} else {
+	/* Other systems' devices promise nothing. */
+	if (d->read.root.proxy->backend->plain) {
 		write_root(d);
+		return false;
 	}
+	d->phase = STILL;
+	ask_root(d, true);
+	if (d->read.head_count)
+		ask_ranges(d, BACKEND_DB_SPLIT, true);
 	return false;
 }
 
 /* A range that is not there has no rows. */
 static bool still(struct drop *d)
 {
-	for (unsigned i = 0; i < d->read.head_count; i++) {
-		const struct fan *fan = &d->ranges[i];
+	for (unsigned i = 0; i <= d->read.head_count; i++) {
+		const struct fan *fan = i ? &d->ranges[i - 1] : &d->still;
 		if (fan_knows(fan))
 			continue;
 		if (fan_open(fan))
@@ -141,6 +155,7 @@ void drop_done(struct drop *d)
 	for (unsigned i = 0; d->ranges && i < d->read.head_count; i++)
 		fan_done(&d->ranges[i]);
 	free(d->ranges);
+	fan_done(&d->still);
 	fan_done(&d->write);
 	ranged_done(&d->read);
 	*d = (struct drop){0};

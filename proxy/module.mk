@@ -3,5 +3,5 @@ SRC += proxy/acl.c proxy/audit.c proxy/account.c proxy/body.c proxy/bulk.c proxy
 	proxy/info.c proxy/listing.c proxy/mime.c proxy/pages.c proxy/place.c proxy/post.c proxy/proxy.c proxy/put.c proxy/quota.c \
 	proxy/quick.c proxy/reader.c proxy/repair.c proxy/handoff.c proxy/request.c proxy/ranged.c proxy/ranges.c proxy/rows.c proxy/settle.c proxy/tempauth.c
 UNIT += tests/unit/proxy/test_hedge.c tests/unit/proxy/test_credit.c
-UNIT += tests/unit/proxy/test_commit.c tests/unit/proxy/test_listing.c tests/unit/proxy/test_place.c tests/unit/proxy/test_ranges.c
+UNIT += tests/unit/proxy/test_commit.c tests/unit/proxy/test_drop.c tests/unit/proxy/test_listing.c tests/unit/proxy/test_place.c tests/unit/proxy/test_ranges.c
 UNIT += tests/unit/proxy/test_ec.c tests/unit/proxy/test_commit_rows.c

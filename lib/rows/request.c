@@ -516,7 +516,7 @@ static bool knows_points(const struct request *request)
 
 static void run_delete(struct request *request)
 {
-	const struct space *space = request->space;
+	struct space *space = request->space;
 	struct totals totals;
 
 	if (!info_is_put(&space->info)) {
@@ -536,10 +536,12 @@ static void run_delete(struct request *request)
 			return;
 		}
 	}
-	if (request->call->msg->ts <= space->info.put_ts)
+	if (request->call->msg->ts <= space->info.put_ts) {
 		request_finish(request, ERR_CONFLICT);
-	else
-		change(request, ERR_OK);
+		return;
+	}
+	space->still_us = 0; /* one that is made anew takes rows */
+	change(request, ERR_OK);
 }
 
 static bool is_point(const struct request *request)

@@ -265,6 +265,17 @@ static void who_is_to_stay_empty_takes_no_row(void **state)
 	assert_int_equal(rig_do(&rig, msg), ERR_CONFLICT);
 }
 
+static void what_is_made_anew_takes_rows(void **state)
+{
+	(void)state;
+	struct backend_msg *msg = split_msg(SPLIT_STILL, "", "", 1000);
+	msg->len = 1;
+	assert_int_equal(rig_do(&rig, msg), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "c", 1000), ERR_OK);
+	assert_int_equal(rig_put(&rig, "c", 1001), ERR_OK);
+	assert_int_equal(rig_row(&rig, "c", "n", 1002, 1), ERR_OK);
+}
+
 static void points_come_with_what_a_replica_knows(void **state)
 {
 	(void)state;
@@ -326,6 +337,7 @@ int main(void)
 	        SPLIT_TEST(of_two_who_split_one_gives_up),
 	        SPLIT_TEST(a_delete_must_know_all_points),
 	        SPLIT_TEST(who_is_to_stay_empty_takes_no_row),
+	        SPLIT_TEST(what_is_made_anew_takes_rows),
 	        SPLIT_TEST(points_come_with_what_a_replica_knows),
 	        SPLIT_TEST(a_list_under_way_when_names_move_is_done_again),
 	};
