@@ -15,25 +15,23 @@
 enum { EXIT_DIFFERS = 1, EXIT_STOPPED = 3 };
 
 #define AT(field) offsetof(struct migrate_conf, field)
+#define SIDE(side, auth_help, user_help, url_help)                                                 \
+	{#side, "auth", CONF_TEXT, AT(side.auth), "", 0, 0, CONF_RESTART, auth_help},              \
+	        {#side, "user", CONF_TEXT, AT(side.user), "", 0, 0, CONF_RESTART, user_help},      \
+	        {#side, "key", CONF_TEXT, AT(side.key), "", 0, 0, CONF_RESTART,                    \
+	                "The user's secret."},                                                     \
+	        {#side, "token", CONF_TEXT, AT(side.token), "", 0, 0, CONF_RESTART,                \
+	                "A token instead of auth, user and key; then url is wanted."},             \
+	{                                                                                          \
+#side, "url", CONF_TEXT, AT(side.url), "", 0, 0, CONF_RESTART, url_help            \
+	}
 static const struct conf_option options[] = {
-        {"from", "auth", CONF_TEXT, AT(from.auth), "", 0, 0, CONF_RESTART,
-                "The source: where it gives tokens for user and key (v1 auth)."},
-        {"from", "user", CONF_TEXT, AT(from.user), "", 0, 0, CONF_RESTART,
-                "Who may read all of the accounts."},
-        {"from", "key", CONF_TEXT, AT(from.key), "", 0, 0, CONF_RESTART, "The user's secret."},
-        {"from", "token", CONF_TEXT, AT(from.token), "", 0, 0, CONF_RESTART,
-                "A token instead of auth, user and key; then url is wanted."},
-        {"from", "url", CONF_TEXT, AT(from.url), "", 0, 0, CONF_RESTART,
-                "URL in front of account names (http://swift:8080/v1); as auth tells it."},
-        {"to", "auth", CONF_TEXT, AT(to.auth), "", 0, 0, CONF_RESTART,
-                "The destination: the same of a Cairn cluster."},
-        {"to", "user", CONF_TEXT, AT(to.user), "", 0, 0, CONF_RESTART,
-                "A reseller administrator: only one may keep the objects' times."},
-        {"to", "key", CONF_TEXT, AT(to.key), "", 0, 0, CONF_RESTART, "The user's secret."},
-        {"to", "token", CONF_TEXT, AT(to.token), "", 0, 0, CONF_RESTART,
-                "A token instead of auth, user and key; then url is wanted."},
-        {"to", "url", CONF_TEXT, AT(to.url), "", 0, 0, CONF_RESTART,
-                "URL in front of account names; as auth tells it."},
+        SIDE(from, "The source: where it gives tokens for user and key (v1 auth).",
+                "Who may read all of the accounts.",
+                "URL in front of account names (http://swift:8080/v1); as auth tells it."),
+        SIDE(to, "The destination: the same of a Cairn cluster.",
+                "A reseller administrator: only one may keep the objects' times.",
+                "URL in front of account names; as auth tells it."),
         {"migrate", "account", CONF_LIST, AT(accounts), NULL, 0, 0, CONF_RESTART,
                 "An account as URLs name it (AUTH_test), and its name at the destination if that "
                 "is another."},

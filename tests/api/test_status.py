@@ -8,6 +8,7 @@ import pytest
 from conftest import CAIRN, wait_for
 from test_cluster import Cluster
 from test_rings import ring
+from test_rings_live import reload
 
 # Preloaded into a node: its clock is two seconds ahead.
 AHEAD = r"""
@@ -115,10 +116,6 @@ def other_ring(cluster, i, weight):
     ring(path, "rebalance", "--force")
     os.replace(cluster.dir + "/%d.ring.gz" % i,
                "%s/cluster/node%d/ring/object.ring.gz" % (cluster.dir, i))
-
-
-def reload(cluster, i):
-    os.kill(int(open("%s/cluster/node%d/run/node.pid" % (cluster.dir, i)).read()), 1)
 
 
 def test_two_rings_of_one_version(cluster):

@@ -1,9 +1,7 @@
 /* What nodes tell each other of their rings. */
-#include "tests/lib/test.h"
+#include "tests/lib/rings_rig.h"
 
-#include "lib/base/mem.h"
 #include "node/gossip.h"
-#include "ring/builder.h"
 
 static void test_what_goes_in_comes_out(void **state)
 {
@@ -64,28 +62,6 @@ static void test_every_cut_and_every_wrong_count_is_refused(void **state)
 	assert_int_equal(gossip_decode(bytes.data, bytes.len, &out), ERR_FORMAT);
 }
 
-static struct ring *make_ring(unsigned devices)
-{
-	char ip[] = "127.0.0.1", none[] = "", names[8][4];
-	struct ring_dev devs[8];
-	struct ring *ring;
-
-	for (unsigned i = 0; i < devices; i++) {
-		names[i][0] = (char)('a' + i);
-		names[i][1] = 0;
-		devs[i] = (struct ring_dev){.region = 1,
-		        .zone = i,
-		        .ip = ip,
-		        .port = 6200,
-		        .replication_ip = none,
-		        .device = names[i],
-		        .meta = none,
-		        .weight = 100};
-	}
-	assert_int_equal(ring_build(5, 3, devs, devices, &ring), ERR_OK);
-	return ring;
-}
-
 static bool among(void *owner, uint32_t device)
 {
 	return *(const unsigned *)owner >> device & 1;
@@ -94,7 +70,7 @@ static bool among(void *owner, uint32_t device)
 static void test_settled_wants_a_majority_of_every_older_partition(void **state)
 {
 	(void)state;
-	struct ring *rings[] = {make_ring(4), make_ring(5)};
+	struct ring *rings[] = {rig_ring(5, 3, 4), rig_ring(5, 3, 5)};
 	uint32_t *handles[] = {mem_zalloc(4 * sizeof(uint32_t)), mem_zalloc(5 * sizeof(uint32_t))};
 	for (uint32_t i = 0; i < 5; i++) {
 		if (i < 4)

@@ -1,19 +1,9 @@
 /* The end of a write, with devices that answer as a table says. */
-#include "tests/lib/test.h"
+#include "tests/lib/proxy_rig.h"
 
-#include "lib/base/mem.h"
 #include "proxy/commit.h"
-#include "ring/builder.h"
 #include <stdlib.h>
 
-#define DEVICES 3
-
-static struct env_fake env;
-static struct hlc hlc;
-static struct cluster cluster;
-static struct reactor *reactor;
-static struct proxy proxy;
-static struct backend backend;
 static uint64_t newest[DEVICES]; /* what each device knows of the key */
 static bool down[DEVICES], is_tombstone[DEVICES];
 static uint64_t drafts[DEVICES];  /* for a delete */
@@ -59,28 +49,6 @@ static void device_send(struct backend *b, struct backend_call *call)
 	backend_finish(call, err);
 }
 
-static struct ring_set *rings(void)
-{
-	char ip[] = "127.0.0.1", none[] = "", names[DEVICES][4] = {"a", "b", "c"};
-	struct ring_dev devs[DEVICES];
-	uint32_t *handles = mem_zalloc(DEVICES * sizeof(*handles));
-	struct ring *ring;
-
-	for (unsigned i = 0; i < DEVICES; i++) {
-		handles[i] = i;
-		devs[i] = (struct ring_dev){.region = 1,
-		        .zone = i,
-		        .ip = ip,
-		        .port = 6200,
-		        .replication_ip = none,
-		        .device = names[i],
-		        .meta = none,
-		        .weight = 100};
-	}
-	assert_int_equal(ring_build(4, 3, devs, DEVICES, &ring), ERR_OK);
-	return ring_set_new(&ring, &handles, 1);
-}
-
 static int setup(void **state)
 {
 	(void)state;
@@ -91,28 +59,7 @@ static int setup(void **state)
 	memset(had_it, 0, sizeof(had_it));
 	records = 0;
 	promised = posted = 0;
-	env_fake_init(&env, 1);
-	env.wall_us = 1700000000000000;
-	hlc_init(&hlc, &env.env);
-	cluster = (struct cluster){.env = &env.env, .hlc = &hlc};
-	cluster.account_rings = rings();
-	cluster.container_rings = rings();
-	cluster.policies[0] = (struct policy){.name = "p", .rings = rings()};
-	backend.send = device_send;
-	assert_int_equal(reactor_new(&env.env, 64, &reactor), ERR_OK);
-	reactor_turn(reactor, false);
-	assert_int_equal(proxy_init(&proxy, &cluster, reactor, &backend, 0, 1 << 20), ERR_OK);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	proxy_done(&proxy);
-	ring_set_free(cluster.account_rings);
-	ring_set_free(cluster.container_rings);
-	ring_set_free(cluster.policies[0].rings);
-	reactor_free(reactor);
+	rig_init(device_send);
 	return 0;
 }
 
@@ -148,11 +95,7 @@ static void run_one(enum backend_op what, bool only_if_absent)
 	commit_message(&commit, what, &op, &proxy, 0, "a", "c", "o");
 	commit_start(&commit);
 	op_start(&op);
-	for (unsigned turns = 0; !ended && turns < 1000; turns++) {
-		env.mono_us += 1000;
-		reactor_turn(reactor, false);
-	}
-	assert_true(ended);
+	rig_wait(&ended);
 }
 
 static void put(bool only_if_absent)
@@ -332,24 +275,24 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(
-	                test_a_write_comes_after_those_of_a_clock_ahead, setup, teardown),
+	                test_a_write_comes_after_those_of_a_clock_ahead, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
-	                test_one_lagging_replica_needs_no_second_try, setup, teardown),
+	                test_one_lagging_replica_needs_no_second_try, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
-	                test_a_time_that_no_clock_may_have_is_given_up, setup, teardown),
+	                test_a_time_that_no_clock_may_have_is_given_up, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
-	                test_if_absent_asks_again_and_finds_it, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_overtaken_while_under_way, setup, teardown),
+	                test_if_absent_asks_again_and_finds_it, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(test_overtaken_while_under_way, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
-	                test_overtaken_by_a_conditional_write, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_overtaken_by_a_post, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_a_delete_came_first, setup, teardown),
+	                test_overtaken_by_a_conditional_write, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(test_overtaken_by_a_post, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(test_a_delete_came_first, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
-	                test_between_a_conditional_write_and_nothing, setup, teardown),
+	                test_between_a_conditional_write_and_nothing, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
-	                test_a_delete_where_replicas_differ, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_a_delete_of_drafts, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_no_majority, setup, teardown),
+	                test_a_delete_where_replicas_differ, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(test_a_delete_of_drafts, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(test_no_majority, setup, rig_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,20 +1,10 @@
 /* A container is deleted, with devices that a row reached, or not, after it was found empty. */
-#include "tests/lib/test.h"
+#include "tests/lib/proxy_rig.h"
 
 #include "lib/backend/points.h"
-#include "lib/base/mem.h"
 #include "proxy/drop.h"
-#include "ring/builder.h"
 #include <stdlib.h>
 
-#define DEVICES 3
-
-static struct env_fake env;
-static struct hlc hlc;
-static struct cluster cluster;
-static struct reactor *reactor;
-static struct proxy proxy;
-static struct backend backend;
 static bool has_row[DEVICES], down[DEVICES]; /* has_row: since it was found empty */
 static bool is_still[DEVICES], is_deleted[DEVICES];
 
@@ -45,28 +35,6 @@ static void device_send(struct backend *b, struct backend_call *call)
 	backend_finish(call, err);
 }
 
-static struct ring_set *rings(void)
-{
-	char ip[] = "127.0.0.1", none[] = "", names[DEVICES][4] = {"a", "b", "c"};
-	struct ring_dev devs[DEVICES];
-	uint32_t *handles = mem_zalloc(DEVICES * sizeof(*handles));
-	struct ring *ring;
-
-	for (unsigned i = 0; i < DEVICES; i++) {
-		handles[i] = i;
-		devs[i] = (struct ring_dev){.region = 1,
-		        .zone = i,
-		        .ip = ip,
-		        .port = 6200,
-		        .replication_ip = none,
-		        .device = names[i],
-		        .meta = none,
-		        .weight = 100};
-	}
-	assert_int_equal(ring_build(4, 3, devs, DEVICES, &ring), ERR_OK);
-	return ring_set_new(&ring, &handles, 1);
-}
-
 static int setup(void **state)
 {
 	(void)state;
@@ -74,26 +42,7 @@ static int setup(void **state)
 	memset(down, 0, sizeof(down));
 	memset(is_still, 0, sizeof(is_still));
 	memset(is_deleted, 0, sizeof(is_deleted));
-	env_fake_init(&env, 1);
-	env.wall_us = 1700000000000000;
-	hlc_init(&hlc, &env.env);
-	cluster = (struct cluster){.env = &env.env, .hlc = &hlc};
-	cluster.account_rings = rings();
-	cluster.container_rings = rings();
-	backend.send = device_send;
-	assert_int_equal(reactor_new(&env.env, 64, &reactor), ERR_OK);
-	reactor_turn(reactor, false);
-	assert_int_equal(proxy_init(&proxy, &cluster, reactor, &backend, 0, 1 << 20), ERR_OK);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	proxy_done(&proxy);
-	ring_set_free(cluster.account_rings);
-	ring_set_free(cluster.container_rings);
-	reactor_free(reactor);
+	rig_init(device_send);
 	return 0;
 }
 
@@ -129,11 +78,7 @@ static enum err delete_it(void)
 	ended = false;
 	op_init(&op, reactor, states, release);
 	op_start(&op);
-	for (unsigned turns = 0; !ended && turns < 1000; turns++) {
-		env.mono_us += 1000;
-		reactor_turn(reactor, false);
-	}
-	assert_true(ended);
+	rig_wait(&ended);
 	return outcome;
 }
 
@@ -190,7 +135,7 @@ static void test_no_majority_nothing_written(void **state)
 	assert_int_equal(count(is_deleted), 0);
 }
 
-#define DROP_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define DROP_TEST(test) cmocka_unit_test_setup_teardown(test, setup, rig_done)
 
 int main(void)
 {

@@ -9,8 +9,8 @@
 #include "proxy/ec_read.h"
 #include "proxy/ec_rebuild.h"
 #include "proxy/reader.h"
-#include "ring/builder.h"
 #include "tests/lib/objects_rig.c"
+#include "tests/lib/rings_rig.h"
 
 #define DEVICES 6
 
@@ -61,29 +61,6 @@ static void device_send(struct backend *b, struct backend_call *call)
 		objectd_handle(rigs[call->device].objectd, call);
 }
 
-static struct ring_set *rings(unsigned replicas)
-{
-	char ip[] = "127.0.0.1", none[] = "", names[DEVICES][4];
-	struct ring_dev devs[DEVICES];
-	uint32_t *handles = mem_zalloc(DEVICES * sizeof(*handles));
-	struct ring *ring;
-
-	for (unsigned i = 0; i < DEVICES; i++) {
-		snprintf(names[i], sizeof(names[i]), "d%u", i);
-		handles[i] = i;
-		devs[i] = (struct ring_dev){.region = 1,
-		        .zone = i,
-		        .ip = ip,
-		        .port = 6200,
-		        .replication_ip = none,
-		        .device = names[i],
-		        .meta = none,
-		        .weight = 100};
-	}
-	assert_int_equal(ring_build(4, replicas, devs, DEVICES, &ring), ERR_OK);
-	return ring_set_new(&ring, &handles, 1);
-}
-
 static void open_device(unsigned i)
 {
 	if (i > 0) {
@@ -121,9 +98,9 @@ static int setup(void **state)
 	assert_true(ec_init(&code, 4, 2));
 	cluster = (struct cluster){.env = &rigs[0].env.env, .hlc = &hlc};
 	atomic_init(&cluster.next_stage, 1000);
-	cluster.account_rings = rings(3);
-	cluster.container_rings = rings(3);
-	struct ring_set *set = rings(6);
+	cluster.account_rings = rig_rings(4, 3, DEVICES);
+	cluster.container_rings = rig_rings(4, 3, DEVICES);
+	struct ring_set *set = rig_rings(4, 6, DEVICES);
 	set->need = 5;
 	cluster.policies[0] = (struct policy){.name = "p", .rings = set, .ec = &code};
 	backend.send = device_send;

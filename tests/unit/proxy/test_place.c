@@ -1,36 +1,8 @@
 /* Which devices decide, while one ring or several hold. */
-#include "tests/lib/test.h"
+#include "tests/lib/rings_rig.h"
 
-#include "lib/base/mem.h"
-#include "proxy/place.h"
-#include "ring/builder.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define DEVICES 8
-
-static struct ring *make_ring(unsigned devices, unsigned replicas)
-{
-	char ip[] = "127.0.0.1", none[] = "", names[DEVICES][4];
-	struct ring_dev devs[DEVICES];
-	struct ring *ring;
-
-	for (unsigned i = 0; i < devices; i++) {
-		names[i][0] = 'd';
-		names[i][1] = (char)('0' + i);
-		names[i][2] = 0;
-		devs[i] = (struct ring_dev){.region = 1,
-		        .zone = i,
-		        .ip = ip,
-		        .port = 6200,
-		        .replication_ip = none,
-		        .device = names[i],
-		        .meta = none,
-		        .weight = 100};
-	}
-	assert_int_equal(ring_build(6, replicas, devs, devices, &ring), ERR_OK);
-	return ring;
-}
 
 /* Handles are ids plus `shift`: two rings with different shifts share no device. */
 static struct ring_set *make_set(
@@ -40,7 +12,7 @@ static struct ring_set *make_set(
 	uint32_t *handles[RINGS_MAX];
 
 	for (unsigned i = 0; i < count; i++) {
-		rings[i] = make_ring(devices[i], replicas);
+		rings[i] = rig_ring(6, replicas, devices[i]);
 		handles[i] = mem_zalloc(devices[i] * sizeof(uint32_t));
 		for (uint32_t d = 0; d < devices[i]; d++)
 			handles[i][d] = d + shifts[i];
