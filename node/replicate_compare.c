@@ -126,6 +126,15 @@ static bool is_theirs_alone(struct replicator *r, const struct backend_digest *o
 	return true;
 }
 
+/* Where they have more objects than we, that is for them to bring. */
+static uint32_t brings(const struct replicator *r, const struct backend_digest *ours,
+        const struct backend_digest *theirs)
+{
+	if (ours->count >= theirs->count)
+		return at_least_one(ours->count - theirs->count);
+	return r->kind == BACKEND_OBJECT ? 0 : at_least_one(theirs->count - ours->count);
+}
+
 /* theirs NULL: nobody has anything. */
 static bool take_digests(struct replicator *r, const struct buf *ours, const struct buf *theirs)
 {
@@ -148,11 +157,10 @@ static bool take_digests(struct replicator *r, const struct buf *ours, const str
 		if (is_theirs_alone(r, &a, &b))
 			continue;
 		uint64_t most = a.count > b.count ? a.count : b.count;
-		uint64_t lacks = most - (a.count < b.count ? a.count : b.count);
 		const struct range range = {.prefix = prefix,
 		        .bits = (uint8_t)bits,
 		        .count = at_least_one(most),
-		        .lacks = at_least_one(lacks)};
+		        .lacks = brings(r, &a, &b)};
 		r->parts_differ += bits == r->bits;
 		if (r->surveys)
 			add_found(r, &range);

@@ -38,7 +38,7 @@ struct pair {
 struct range {
 	uint64_t prefix;
 	uint32_t count; /* entries of who has more */
-	uint32_t lacks; /* of those, at least so many that one side does not have */
+	uint32_t lacks; /* of those, at least so many that are to be brought by us */
 	uint8_t bits;
 };
 
