@@ -357,13 +357,15 @@ static void on_tombstone_read(struct device_read *read, enum err err)
 		refuse_deleted(w);
 }
 
-/* A body is told what the tombstone that is there has replaced. */
+/* A body is told what the tombstone that is there has replaced; so is who brings it again. */
 static void refuse(struct write *w, const struct device_version *version)
 {
 	const struct backend_msg *msg = w->call->msg;
 
 	objectd_reply_version(w->call, version);
-	if (msg->op != BACKEND_OBJECT_PUT || !version->deleted) {
+	bool tells = msg->op == BACKEND_OBJECT_PUT ||
+	             (msg->op == BACKEND_OBJECT_DELETE && version->ts == msg->ts);
+	if (!tells || !version->deleted) {
 		finish(w, ERR_CONFLICT);
 		return;
 	}
@@ -567,7 +569,7 @@ static void run(struct write *w)
 		if (known)
 			objectd_reply_version(call, &version);
 		objectd_reply_drafts(w->objectd, call);
-		run_delete(w, version.ts);
+		run_delete(w, live ? version.ts : 0);
 	} else if (!live) {
 		if (known)
 			objectd_reply_version(call, &version);

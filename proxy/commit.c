@@ -434,15 +434,18 @@ static uint64_t newest_draft(const struct commit *c, uint64_t *ret_holders)
 static bool was_there(const struct commit *c, uint64_t own)
 {
 	uint64_t newest = 0, holders, draft = newest_draft(c, &holders);
-	bool there = own;
+	bool there = c->fragments && own;
 
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
 		const struct backend_reply *r = &call->reply;
-		if (!call->answered || (r->err && r->err != ERR_NOT_FOUND) || r->ts < newest)
+		bool ours = place_bit(&c->place, call->device) & own;
+		uint64_t ts = ours ? r->size : r->ts; /* of what the tombstone has replaced */
+		if (!call->answered || (r->err && r->err != ERR_NOT_FOUND && !ours) || ts < newest)
 			continue;
-		there = r->err == ERR_OK || (there && r->ts == newest);
-		newest = r->ts;
+		bool live = ours ? ts > 0 : r->err == ERR_OK;
+		there = live || (there && ts == newest);
+		newest = ts;
 	}
 	return there || (draft > newest && place_met(&c->place, holders));
 }
