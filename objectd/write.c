@@ -357,15 +357,14 @@ static void on_tombstone_read(struct device_read *read, enum err err)
 		refuse_deleted(w);
 }
 
-/* A body is told what the tombstone that is there has replaced; so is who brings it again. */
+/* Bodies, and copies of the tombstone that is there, are told what that has replaced. */
 static void refuse(struct write *w, const struct device_version *version)
 {
 	const struct backend_msg *msg = w->call->msg;
 
 	objectd_reply_version(w->call, version);
-	bool tells = msg->op == BACKEND_OBJECT_PUT ||
-	             (msg->op == BACKEND_OBJECT_DELETE && version->ts == msg->ts);
-	if (!tells || !version->deleted) {
+	bool told = msg->op == BACKEND_OBJECT_PUT || msg->ts == version->ts;
+	if (!version->deleted || !told) {
 		finish(w, ERR_CONFLICT);
 		return;
 	}
@@ -569,7 +568,7 @@ static void run(struct write *w)
 		if (known)
 			objectd_reply_version(call, &version);
 		objectd_reply_drafts(w->objectd, call);
-		run_delete(w, live ? version.ts : 0);
+		run_delete(w, version.ts);
 	} else if (!live) {
 		if (known)
 			objectd_reply_version(call, &version);

@@ -431,21 +431,28 @@ static uint64_t newest_draft(const struct commit *c, uint64_t *ret_holders)
 
 /* Was it there for a read, by the newest of what those had who took the delete? One that missed a
  * delete before still had a body; drafts on enough of them were an object. */
-static bool was_there(const struct commit *c, uint64_t own)
+static bool was_there(const struct commit *c)
 {
 	uint64_t newest = 0, holders, draft = newest_draft(c, &holders);
-	bool there = c->fragments && own;
+	bool there = false;
 
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
 		const struct backend_reply *r = &call->reply;
-		bool ours = place_bit(&c->place, call->device) & own;
-		uint64_t ts = ours ? r->size : r->ts; /* of what the tombstone has replaced */
-		if (!call->answered || (r->err && r->err != ERR_NOT_FOUND && !ours) || ts < newest)
+		if (!call->answered || (r->err && r->err != ERR_NOT_FOUND) || r->ts < newest)
 			continue;
-		bool live = ours ? ts > 0 : r->err == ERR_OK;
-		there = live || (there && ts == newest);
-		newest = ts;
+		there = r->err == ERR_OK || (there && r->ts == newest);
+		newest = r->ts;
+	}
+	/* Where a reader has brought our tombstone only the time of what that replaced is known. */
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		const struct backend_reply *r = &call->reply;
+		if (call->answered && r->err == ERR_CONFLICT && r->deleted && r->ts == c->msg->ts &&
+		        r->size > newest) {
+			there = true;
+			newest = r->size;
+		}
 	}
 	return there || (draft > newest && place_met(&c->place, holders));
 }
@@ -466,7 +473,7 @@ static bool record(struct commit *c)
 			return false;
 		if (c->fragments)
 			send_decision(c);
-		return written(c, deletes && !was_there(c, own) ? ERR_NOT_FOUND : ERR_OK);
+		return written(c, deletes && !was_there(c) ? ERR_NOT_FOUND : ERR_OK);
 	}
 	if (place_met(place, newer) && !(c->fragments && fan_open(&c->record)))
 		return superseded(c, taken, newer);
