@@ -357,14 +357,13 @@ static void on_tombstone_read(struct device_read *read, enum err err)
 		refuse_deleted(w);
 }
 
-/* Bodies, and copies of the tombstone that is there, are told what that has replaced. */
+/* Where a tombstone is it is told what that has replaced. */
 static void refuse(struct write *w, const struct device_version *version)
 {
 	const struct backend_msg *msg = w->call->msg;
 
 	objectd_reply_version(w->call, version);
-	bool told = msg->op == BACKEND_OBJECT_PUT || msg->ts == version->ts;
-	if (!version->deleted || !told) {
+	if (!version->deleted) {
 		finish(w, ERR_CONFLICT);
 		return;
 	}

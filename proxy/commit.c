@@ -444,15 +444,12 @@ static bool was_there(const struct commit *c)
 		there = r->err == ERR_OK || (there && r->ts == newest);
 		newest = r->ts;
 	}
-	/* Where a reader has brought our tombstone only the time of what that replaced is known. */
+	/* Who has something newer, or has the tombstone from a reader, may have had it. */
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
 		const struct backend_reply *r = &call->reply;
-		if (call->answered && r->err == ERR_CONFLICT && r->deleted && r->ts == c->msg->ts &&
-		        r->size > newest) {
-			there = true;
-			newest = r->size;
-		}
+		if (call->answered && r->err == ERR_CONFLICT)
+			there |= !r->deleted || r->size > newest;
 	}
 	return there || (draft > newest && place_met(&c->place, holders));
 }

@@ -251,8 +251,7 @@ struct backend_reply {
 	uint64_t meta_ts;   /* of the last POST, or ts; databases: last PUT or header set */
 	struct buf headers; /* kv block, owned */
 	struct buf path;    /* account, container and object, each with a NUL; owned */
-	uint64_t size; /* of a tombstone in the way of a PUT, or of its copy: the ts it replaced, or
-	                  0 */
+	uint64_t size;      /* of a tombstone in the way: the ts of what it replaced, or 0 */
 	uint8_t etag[16];
 	struct bytes *body;   /* owned reference */
 	uint64_t body_offset; /* offset inside body->data where the answer's bytes begin */
