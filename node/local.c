@@ -14,6 +14,8 @@ struct local_call {
 	struct backend_call inner;
 	struct backend_call *outer; /* NULL once it has its answer */
 	struct list link;           /* of the reactor's, while outer is there */
+	struct list open;
+	uint64_t fences; /* that had been set when it was sent */
 	struct node_reactor *from;
 	struct node_device *device;
 	bool filling; /* the device was, when it began */
@@ -92,6 +94,7 @@ static void on_done(struct backend_call *inner)
 	struct local_call *call = CONTAINER_OF(inner, struct local_call, inner);
 
 	call->from->call_counts[call->device->id]--;
+	list_remove(&call->open);
 	if (call->outer) {
 		if (call->filling)
 			node_filling_answer(inner->msg, &inner->reply);
@@ -128,7 +131,9 @@ void node_local_send(struct node *node, struct backend_call *outer)
 	call->outer = outer;
 	call->from = from;
 	call->device = device;
+	call->fences = atomic_load(&node->fences);
 	list_append(&from->calls, &call->link);
+	list_append(&from->open, &call->open);
 	reactor_post(node->reactors[device->reactor].reactor, &call->inner.task);
 }
 
@@ -140,6 +145,23 @@ static void send_call(struct backend *backend, struct backend_call *call)
 		node_local_send(node, call);
 	else
 		node_wire_send(here(node), call);
+}
+
+static void tell_open(struct node_reactor *r)
+{
+	struct list *first = list_first(&r->open);
+
+	atomic_store(&r->open_since, first ? LIST_ENTRY(first, struct local_call, open)->fences
+	                                   : atomic_load(&r->node->fences));
+}
+
+bool node_local_drained(const struct node *node, uint64_t fence)
+{
+	for (unsigned i = 0; i < node->reactor_count; i++) {
+		if (atomic_load(&node->reactors[i].open_since) < fence)
+			return false;
+	}
+	return true;
 }
 
 void node_backend_tick(struct node_reactor *r)
@@ -160,6 +182,7 @@ void node_backend_tick(struct node_reactor *r)
 	/* Who is told may send again, and so change the reactor's list. */
 	while ((node = list_first(&late)))
 		answer(LIST_ENTRY(node, struct local_call, link));
+	tell_open(r);
 }
 
 void node_name_device(struct proxy *proxy, uint32_t device, struct buf *out)

@@ -116,7 +116,9 @@ struct node_ring {
 	atomic_uint_least64_t moved;
 	/* Version of one in the folder for which there is no room yet; 0: none. */
 	atomic_uint_least64_t waiting;
-	uint64_t fenced_us; /* when the fence was set, 0: before our start; reactor 0 */
+	/* Of reactor 0. The fence's number, while calls that passed it may be open; when it was
+	 * set, and when they had ended: UINT64_MAX: not yet, 0: before our start. */
+	uint64_t fence, fenced_us, drained_us;
 	uint8_t digest[16]; /* of the newest's bytes; under node->words_lock */
 };
 
@@ -139,6 +141,9 @@ struct node_reactor {
 	uint64_t requests_seen;
 	unsigned quiet;    /* seconds without a request */
 	struct list calls; /* local.c: sent to devices and not answered */
+	struct list open;  /* and those that devices have not ended, in their order */
+	/* How many fences had been set when the first of these was sent; told once a second. */
+	atomic_uint_least64_t open_since;
 	unsigned call_counts[NODE_DEVICES_MAX];
 	struct wire_loop *wire_loop;
 	struct wire_server *wire_server; /* NULL: nobody reaches it */
@@ -166,10 +171,11 @@ struct node {
 	atomic_uint member_count;
 	struct node_ring rings[NODE_RINGS_MAX];
 	unsigned ring_count;
-	pthread_mutex_t rings_lock;  /* held by who changes them, also while that blocks */
-	pthread_mutex_t words_lock;  /* never for long; inside rings_lock */
-	struct peers *peers;         /* owned; reactor 0 */
-	atomic_uint devices_pending; /* and reactors that have not begun */
+	pthread_mutex_t rings_lock;   /* held by who changes them, also while that blocks */
+	pthread_mutex_t words_lock;   /* never for long; inside rings_lock */
+	struct peers *peers;          /* owned; reactor 0 */
+	atomic_uint_least64_t fences; /* set since our start */
+	atomic_uint devices_pending;  /* and reactors that have not begun */
 	atomic_bool serving;
 	/* All rings that live are known: before, nothing may count a majority. */
 	atomic_bool joined;
@@ -263,6 +269,8 @@ void node_backend_init(struct node *node);
 void node_local_send(struct node *node, struct backend_call *call);
 /* Once a second, on the reactor: answers for devices that are late. */
 void node_backend_tick(struct node_reactor *reactor);
+/* All calls to our devices that were sent before fence number `fence` have ended. Any thread. */
+bool node_local_drained(const struct node *node, uint64_t fence);
 void node_name_device(struct proxy *proxy, uint32_t device, struct buf *out);
 bool node_is_local(struct proxy *proxy, uint32_t device);
 

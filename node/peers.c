@@ -21,7 +21,7 @@
 #define RING_PIECE    (256u << 10)
 #define RING_FILE_TOP (256u << 20)
 #define JOIN_TICKS    10       /* a new node waits so long for those it has not heard */
-#define DRAIN_US      30000000 /* no write of a client waits longer: what passed a fence has ended */
+#define DRAIN_US      30000000 /* no client waits longer for a call, be its disk hung */
 
 enum { CONTROL_GOSSIP = 1, CONTROL_RING };
 
@@ -388,14 +388,25 @@ static bool adopted(struct node *node, const struct node_ring *r)
 	return true;
 }
 
+/* What had passed the fence ends, or is given up by who sent it. When that is found its time is
+ * that of a turn later: the clock stands still during one, and what ended may have ended in this
+ * one. */
+static void mind_drain(struct node *node, struct node_ring *r)
+{
+	uint64_t now = now_us(node);
+
+	if (!r->fence && r->drained_us == UINT64_MAX)
+		r->drained_us = now;
+	else if (r->fence && (node_local_drained(node, r->fence) || now > r->fenced_us + DRAIN_US))
+		r->fence = 0;
+}
+
 /* All that our devices held when they still took what older rings alone had placed is where the
  * newest wants it. */
 static bool moved(struct node *node, const struct node_ring *r)
 {
-	uint64_t since = r->fenced_us ? r->fenced_us + DRAIN_US : 0;
-
 	for (unsigned i = 0; i < node->device_count; i++) {
-		if (replicate_agreed_us(&node->devices[i], r->kind, r->policy) <= since ||
+		if (replicate_agreed_us(&node->devices[i], r->kind, r->policy) <= r->drained_us ||
 		        atomic_load(&node->devices[i].filling))
 			return false;
 	}
@@ -423,8 +434,11 @@ static void on_chore(struct work *work)
 {
 	struct chore *c = CONTAINER_OF(work, struct chore, work);
 
-	if (c->version)
+	if (c->version) {
+		c->ring->fence = atomic_fetch_add(&c->node->fences, 1) + 1;
 		c->ring->fenced_us = now_us(c->node);
+		c->ring->drained_us = UINT64_MAX;
+	}
 	free(c->moved);
 	c->moved = NULL;
 	c->busy = false;
@@ -472,6 +486,7 @@ static void go_on(struct node *node, struct node_ring *r)
 			start_chore(node, r, newest);
 		return;
 	}
+	mind_drain(node, r);
 	if (atomic_load(&r->moved) < newest && moved(node, r)) {
 		atomic_store(&r->moved, newest);
 		log_info("ring-moved", "name=%s version=%llu", r->name, (unsigned long long)newest);

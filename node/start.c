@@ -150,6 +150,7 @@ static enum err make_reactors(struct node *node, struct backend *backend, struct
 		r->node = node;
 		r->index = i;
 		list_init(&r->calls);
+		list_init(&r->open);
 		node->reactor_count++;
 		err = proxy_init(&r->proxy, &node->cluster, r->reactor, backend,
 		        node->conf.page_bytes / count, node->conf.body_bytes / count);

@@ -434,6 +434,7 @@ static struct node *make_node(struct sim_node *s)
 	r->node = node;
 	r->reactor = s->reactor;
 	list_init(&r->calls);
+	list_init(&r->open);
 	if (proxy_init(&r->proxy, c, s->reactor, &node->backend, 1 << 20, 64 << 20))
 		abort();
 	r->proxy.node = r;

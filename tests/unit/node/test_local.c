@@ -53,6 +53,8 @@ static int setup(void **state)
 	hlc_init(&node.hlc, &env.env);
 	node.devices[0].ready = true;
 	list_init(&node.reactors[0].calls);
+	list_init(&node.reactors[0].open);
+	node.reactors[0].node = &node;
 	assert_int_equal(reactor_new(&env.env, 64, &node.reactors[0].reactor), ERR_OK);
 	run();
 	return 0;
@@ -174,6 +176,36 @@ static void a_device_that_hangs_is_not_waited_for(void **state)
 	backend_call_done(&after);
 }
 
+static void a_fence_is_drained_when_all_before_it_ended(void **state)
+{
+	struct backend_call before, late, after;
+
+	(void)state;
+	ask_for(&before, BACKEND_OBJECT, 1000);
+	ask_for(&late, BACKEND_OBJECT, 1);
+	atomic_store(&node.fences, 1);
+	assert_false(node_local_drained(&node, 1)); /* before anybody looked */
+	ask_for(&after, BACKEND_OBJECT, 1000);
+	sleep_s(2);
+	assert_false(node_local_drained(&node, 1));
+	backend_finish(taken[0], ERR_OK);
+	sleep_s(1);
+	assert_int_equal(answered, 2);
+	assert_false(node_local_drained(&node, 1)); /* the device may still write it */
+	backend_finish(taken[1], ERR_OK);
+	sleep_s(1);
+	assert_true(node_local_drained(&node, 1));
+	atomic_store(&node.fences, 2);
+	sleep_s(1);
+	assert_false(node_local_drained(&node, 2));
+	backend_finish(taken[2], ERR_OK);
+	sleep_s(1);
+	assert_true(node_local_drained(&node, 2));
+	backend_call_done(&before);
+	backend_call_done(&late);
+	backend_call_done(&after);
+}
+
 static void a_device_that_is_filled_says_nothing_of_what_it_lacks(void **state)
 {
 	static const struct {
@@ -238,6 +270,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(an_answer_is_handed_over, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                a_fence_is_drained_when_all_before_it_ended, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                a_device_that_is_filled_says_nothing_of_what_it_lacks, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
