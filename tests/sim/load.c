@@ -29,10 +29,12 @@ static unsigned busy;
 static bool all_done, healing, wrong;
 static bool posts, wipes; /* may metadata be posted, disks be replaced? */
 static bool storm;        /* all want to create the same name, at the same time */
+static bool lags;         /* one is cut off, that will lag behind in a split */
+static unsigned laggard;
 static bool rough, lossy; /* and links come and go meanwhile; or much is lost */
 static uint64_t next_value;
 static char token[128];
-static struct sim_event fault;
+static struct sim_event fault, split;
 
 static void fail(const char *what, unsigned status)
 {
@@ -86,6 +88,7 @@ static void think(struct client *c)
 	}
 	c->ops_left--;
 	sim_after(&c->think, sim_draw(storm              ? SIM_MS / 2
+	                              : lags             ? 100 * SIM_MS
 	                              : world.split_rows ? 800 * SIM_MS
 	                                                 : 30 * SIM_MS));
 }
@@ -180,7 +183,7 @@ static bool pick_node(unsigned *ret_node)
 
 	for (unsigned i = 0; i < world.node_count; i++) {
 		*ret_node = (first + i) % world.node_count;
-		if (world.nodes[*ret_node].up)
+		if (world.nodes[*ret_node].up && !(lags && *ret_node == laggard))
 			return true;
 	}
 	return false;
@@ -226,7 +229,9 @@ static void on_think(struct sim_event *e)
 		return;
 	}
 	c->op = storm ? rush[sim_draw(COUNT_OF(rush))] : mix[sim_draw(COUNT_OF(mix))];
-	if (posts && sim_chance(20))
+	if (lags) /* what is listed changes */
+		c->op = sim_chance(50) ? SIM_PUT : SIM_DELETE;
+	else if (posts && sim_chance(20))
 		c->op = SIM_POST;
 	c->key = storm ? 0 : (unsigned)sim_draw(SIM_KEYS);
 	send(c, node);
@@ -336,6 +341,43 @@ static void on_fault(struct sim_event *e)
 	sim_after(e, SIM_MS + sim_draw((rough ? 10 : world.split_rows ? 1500 : 150) * SIM_MS));
 }
 
+static void catch_up(void)
+{
+	lags = false;
+	heal_links();
+	sim_after(&fault, sim_draw(2 * SIM_S));
+}
+
+static void on_splits(unsigned node)
+{
+	if (lags && node == laggard && !healing)
+		catch_up();
+}
+
+/* One who keeps the container's rows misses some, and is back just when it splits the container:
+ * those that it lacks must not be missing in the range. */
+static void on_split(struct sim_event *e)
+{
+	struct place place;
+
+	if (lags && world.held) {
+		sim_release();
+		sim_after(e, SIM_S);
+	} else if (lags) {
+		catch_up();
+	}
+	if (lags || !world.held || healing)
+		return;
+	lags = true;
+	proxy_place(&world.nodes[0].node->cluster, 0, "AUTH_test", "c", NULL, &place);
+	/* Most often who comes first when it is split. */
+	unsigned i = sim_chance(70) ? 0 : (unsigned)sim_draw(place.count);
+	laggard = sim_node_at(0, place.devices[i])->index;
+	for (i = 0; i < world.node_count; i++)
+		world.cut[laggard][i] = world.cut[i][laggard] = i != laggard;
+	sim_after(e, (100 + sim_draw(400)) * SIM_MS);
+}
+
 /* --- a round --- */
 
 struct simple {
@@ -400,6 +442,9 @@ static void heal(void)
 {
 	healing = true;
 	sim_cancel(&fault);
+	sim_cancel(&split);
+	lags = false;
+	sim_release();
 	heal_links();
 	for (unsigned i = 0; i < world.node_count; i++) {
 		world.nodes[i].slow = 0;
@@ -468,7 +513,7 @@ static void compare_replicas(void)
 
 bool load_round(uint64_t seed)
 {
-	wrong = healing = false;
+	wrong = healing = lags = false;
 	history_reset();
 	storm = seed % 3 == 0;
 	lossy = seed % 24 == 0;
@@ -477,11 +522,17 @@ bool load_round(uint64_t seed)
 	wipes = seed % 7 == 3 || seed % 7 == 5;
 	/* Each name becomes a range of its own, while the clients are at it. */
 	world.split_rows = seed % 4 == 1 && !storm;
+	world.held = world.split_rows && seed % 8 == 5;
 	sim_open(seed, world.ec.k ? world.ec.k + world.ec.m : 4 + (unsigned)(seed % 2), 3);
 	log_in();
 	make_container();
 	fault.fire = on_fault;
-	sim_after(&fault, sim_draw(100 * SIM_MS));
+	split.fire = on_split;
+	world.splits = on_splits;
+	if (world.held)
+		sim_after(&split, (300 + sim_draw(2000)) * SIM_MS);
+	else
+		sim_after(&fault, sim_draw(100 * SIM_MS));
 	run_clients(OPS);
 	heal();
 	read_all();

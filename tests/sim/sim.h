@@ -54,6 +54,8 @@ struct sim_world {
 	uint64_t seed;
 	bool verbose, trace; /* trace: each message about an object, too */
 	uint64_t split_rows; /* containers with more are split; 0: none */
+	bool held;           /* nothing is split, compared or left behind yet: sim_release */
+	void (*splits)(unsigned node); /* told when one begins to, or goes on */
 };
 extern struct sim_world world;
 
@@ -61,6 +63,7 @@ void sim_open(uint64_t seed, unsigned nodes, unsigned replicas);
 void sim_start(unsigned node);
 void sim_crash(unsigned node);
 void sim_wipe(unsigned node); /* it crashes, and finds an empty disk when it starts */
+void sim_release(void);
 struct sim_node *sim_node_at(unsigned from, uint32_t handle); /* whose device that is, for from */
 /* Runs until `us` have passed, or *until says true (NULL: never). */
 void sim_run(uint64_t us, const bool *until);

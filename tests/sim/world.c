@@ -309,6 +309,8 @@ static void sim_send(struct backend *backend, struct backend_call *outer)
 	struct sim_node *to = sim_node_at(from->index, outer->device);
 
 	outer->origin = from->reactor;
+	if (outer->msg->kind == BACKEND_CONTAINER && outer->msg->op == BACKEND_DB_SPLIT)
+		world.splits(from->index);
 	if (!to) {
 		backend_finish(outer, ERR_UNAVAILABLE);
 		return;
@@ -387,6 +389,7 @@ static struct ring_set *make_rings(unsigned from, unsigned replicas)
 
 static struct node *make_node(struct sim_node *s)
 {
+	static atomic_bool serves = true;
 	static struct user users[] = {{"test:tester", "testing", ".admin"}, {NULL, NULL, NULL}};
 	struct node *node = mem_zalloc(sizeof(*node));
 	struct cluster *c = &node->cluster;
@@ -407,8 +410,8 @@ static struct node *make_node(struct sim_node *s)
 	c->env = &s->env.env;
 	c->hlc = &node->hlc;
 	c->serves = true;
-	c->joined = &node->joined;
-	atomic_store(&node->joined, true);
+	c->joined = &serves;
+	atomic_store(&node->joined, !world.held);
 	c->users = users;
 	c->token_life_s = 86400;
 	c->hash_suffix = (struct ring_name){"sim", 3};
@@ -462,6 +465,13 @@ void sim_start(unsigned index)
 	s->up = true;
 	reactor_turn(s->reactor, false);
 	node_device_open(&s->node->devices[0]);
+}
+
+void sim_release(void)
+{
+	world.held = false;
+	for (unsigned i = 0; i < world.node_count; i++)
+		atomic_store(&world.nodes[i].node->joined, true);
 }
 
 void sim_crash(unsigned index)
