@@ -141,7 +141,7 @@ static enum step repair_get(struct op *op)
 	const struct backend_reply *g = &r->get.calls[0].reply;
 	if (g->err)
 		return give_up(r, in_fragments(r) && g->ts > r->ts ? ERR_CONFLICT : g->err);
-	if (g->ts != r->ts || (r->meta_ts && g->meta_ts != r->meta_ts))
+	if (r->meta_ts ? g->ts > r->ts || g->meta_ts != r->meta_ts : g->ts != r->ts)
 		return give_up(
 		        r, ERR_CONFLICT); /* moved on: whoever asked will see the newer one */
 	if (!r->object && !take_names(r, &g->path))
@@ -234,11 +234,12 @@ static enum step repair_put(struct op *op)
 }
 
 /* Overtaken. A reader must not tell what was: of a conditional writer's version, who had not seen
- * this, it would be wrong. */
+ * this, it would be wrong. Nor does the later POST to an older body stand for this one. */
 static bool is_late(const struct repair *r, const struct backend_call *call)
 {
 	return call->answered && call->reply.err == ERR_CONFLICT &&
-	       (call->reply.promised > r->ts || (!r->all && call->reply.ts > r->ts));
+	       (call->reply.promised > r->ts ||
+	               (!r->all && call->reply.ts && call->reply.ts != r->ts));
 }
 
 static enum step repair_wait(struct op *op)
