@@ -4,6 +4,7 @@
 #include "proxy/ec_rebuild.h"
 #include "proxy/repair.h"
 
+#include "lib/base/auto.h"
 #include "lib/base/mem.h"
 #include "lib/base/mutant.h"
 #include <stdlib.h>
@@ -311,12 +312,30 @@ static bool asking(struct ec_read *r)
 	return finish(r, ERR_NOT_FOUND);
 }
 
+#define RESTARTS_MAX 4
+
+/* The tombstone was overtaken, and was nobody's answer. */
+static bool start_over(struct ec_read *r)
+{
+	if (++r->restarts > RESTARTS_MAX)
+		return finish(r, ERR_UNAVAILABLE);
+	let_go(r);
+	repair_unref(TAKE(r->repair));
+	fan_done(&r->asked);
+	r->reply = (struct backend_reply){0};
+	r->phase = ASK;
+	ask(r);
+	return false;
+}
+
 static bool burying(struct ec_read *r)
 {
 	enum err err;
 
 	if (!repair_outcome(r->repair, &err))
 		return false;
+	if (err == ERR_CONFLICT)
+		return start_over(r);
 	return finish(r, err ? ERR_UNAVAILABLE : ERR_NOT_FOUND);
 }
 
@@ -410,11 +429,11 @@ static void add_sources(struct ec_read *r)
 
 static bool go_on(struct ec_read *r, struct backend_call *head)
 {
-	bool lags = r->newest_meta > r->fetch.ts &&
-	            !is_lasting(&r->fetch.place, posted(r, r->newest_meta));
-
 	take_head(r, &head->reply);
 	add_sources(r);
+	/* It may be newer than what was known when all were asked. */
+	bool lags = r->reply.meta_ts > r->fetch.ts &&
+	            !is_lasting(&r->fetch.place, posted(r, r->reply.meta_ts));
 	return enter(r, lags ? POST : FETCH);
 }
 

@@ -27,6 +27,7 @@ struct ec_read {
 	struct repair *repair;
 	uint64_t newest_meta, writer; /* writer: see reader_as */
 	uint64_t holders;             /* of the place: known to have a fragment of the version */
+	unsigned restarts;
 	bool committed, mended;
 	uint8_t phase;
 	/* When ready: */
