@@ -109,12 +109,13 @@ static bool to_primaries(const struct repair *r)
 	return true;
 }
 
-/* Without an answer, as by a device of before, there are none to bring. */
+/* Without an answer, as by a device of before, there are none to bring. A fragment's stay with
+ * those it is made of. */
 static enum step repair_updates(struct op *op)
 {
 	struct repair *r = repair_of(op);
 
-	if (in_fragments(r) || r->proxy->backend->plain || !to_primaries(r))
+	if ((in_fragments(r) && !r->deleted) || r->proxy->backend->plain || !to_primaries(r))
 		return op_go(op, GET);
 	if (!r->updates.count) {
 		struct backend_msg *msg = message(r, BACKEND_OBJECT_UPDATES);
