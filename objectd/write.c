@@ -295,7 +295,7 @@ static void post_with(struct write *w)
 		finish(w, err);
 		return;
 	}
-	w->write.ts = record.ts;
+	w->call->reply.ts = w->write.ts = record.ts;
 	w->write.meta_ts = msg->ts;
 	set_headers(w, &fragment);
 	w->write.size = record.size;

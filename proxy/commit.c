@@ -292,6 +292,27 @@ static uint64_t brought(const struct commit *c)
 	return !deletes && (c->fragments || c->set_time || c->proxy->backend->plain) ? 0 : mask;
 }
 
+uint64_t commit_astray(const struct fan *posted, const struct place *place, uint64_t ts)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < posted->count; i++) {
+		const struct backend_call *call = &posted->calls[i];
+		if (call->answered && call->reply.ts && call->reply.ts < ts)
+			mask |= place_bit(place, call->device);
+	}
+	return mask;
+}
+
+static uint64_t astray(const struct commit *c)
+{
+	const struct backend_msg *msg = c->msg;
+
+	if (msg->op != BACKEND_OBJECT_POST || !c->proxy->cluster->policies[msg->policy].ec)
+		return 0;
+	return commit_astray(&c->record, &c->place, msg->updates[0].row.ts);
+}
+
 /* Does a conditional writer's version stand in our way, who has not seen ours? */
 static bool is_late(const struct commit *c)
 {
@@ -457,7 +478,8 @@ static bool was_there(const struct commit *c)
 static bool record(struct commit *c)
 {
 	const struct place *place = &c->place;
-	uint64_t own = brought(c), ok = fan_mask(&c->record, place, ERR_OK) | own;
+	uint64_t own = brought(c);
+	uint64_t ok = (fan_mask(&c->record, place, ERR_OK) | own) & ~astray(c);
 	uint64_t none = fan_mask(&c->record, place, ERR_NOT_FOUND);
 	uint64_t newer = fan_mask(&c->record, place, ERR_CONFLICT) & ~own;
 	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE;

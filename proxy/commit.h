@@ -71,4 +71,8 @@ void commit_done(struct commit *commit);
 #define EXPIRY_ACCOUNT   ".cairn"
 #define EXPIRY_CONTAINER "expiry"
 
+/* Whose answer to a POST says that it went to a version older than `ts`: bits of the place. Of
+ * fragments it is lost there when the draft of `ts` becomes the version. */
+uint64_t commit_astray(const struct fan *posted, const struct place *place, uint64_t ts);
+
 #endif

@@ -1,5 +1,6 @@
 /* ask -> [bury | rebuild -> commit] -> [again] -> [post] -> fetch -> ready */
 #include "proxy/ec_read.h"
+#include "proxy/commit.h"
 #include "proxy/ec_put.h"
 #include "proxy/ec_rebuild.h"
 #include "proxy/repair.h"
@@ -481,8 +482,9 @@ static bool posting(struct ec_read *r)
 		        DEADLINE_MS);
 	}
 	/* Refused is what has it, or something newer, already. */
-	uint64_t have =
-	        fan_mask(&r->post, &f->place, ERR_OK) | fan_mask(&r->post, &f->place, ERR_CONFLICT);
+	uint64_t have = (fan_mask(&r->post, &f->place, ERR_OK) |
+	                        fan_mask(&r->post, &f->place, ERR_CONFLICT)) &
+	                ~commit_astray(&r->post, &f->place, f->ts);
 	bool open = fan_open(&r->post) && !r->patience.over;
 	if (place_met(&f->place, have) || (!open && is_lasting(&f->place, have)))
 		return enter(r, FETCH);

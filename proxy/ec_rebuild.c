@@ -231,10 +231,10 @@ static enum step rebuild_put(struct op *op)
 	return op_go(op, WAIT);
 }
 
-/* There already, or something newer: as good. */
-static bool took(const struct backend_reply *reply)
+/* There already, or something newer: as good. An older version with a later POST is not. */
+static bool took(const struct ec_rebuild *r, const struct backend_reply *reply)
 {
-	return !reply->err || reply->err == ERR_CONFLICT;
+	return !reply->err || (reply->err == ERR_CONFLICT && reply->ts >= r->fetch.ts);
 }
 
 static enum step rebuild_wait(struct op *op)
@@ -244,7 +244,7 @@ static enum step rebuild_wait(struct op *op)
 	if (fan_open(&r->put))
 		return STEP_WAIT;
 	for (unsigned i = 0; i < r->to_count; i++) {
-		if (took(&r->put.calls[i].reply))
+		if (took(r, &r->put.calls[i].reply))
 			r->written |= place_bit(&r->fetch.place, r->to[i]);
 	}
 	bool all = true;

@@ -28,8 +28,8 @@ enum backend_op {
 	 * meta_ts too, when headers are those of a later POST; the newer of both counts, and the
 	 * same one again is taken from a device that cannot read its own. */
 	BACKEND_OBJECT_PUT,
-	/* Replaces the metadata of the newest version by headers; ts is that of the POST.
-	 * ERR_NOT_FOUND, ERR_CONFLICT as above. Carries updates. */
+	/* Replaces the metadata of the newest version by headers; ts is that of the POST, reply.ts
+	 * that of the version. ERR_NOT_FOUND, ERR_CONFLICT as above. Carries updates. */
 	BACKEND_OBJECT_POST,
 	/* Writes a tombstone. OK when a live version was there, ERR_NOT_FOUND when none was (the
 	 * tombstone is durable in both cases), reply.ts, deleted and drafts telling what was;
