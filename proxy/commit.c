@@ -308,7 +308,8 @@ static uint64_t astray(const struct commit *c)
 {
 	const struct backend_msg *msg = c->msg;
 
-	if (msg->op != BACKEND_OBJECT_POST || !c->proxy->cluster->policies[msg->policy].ec)
+	if (msg->op != BACKEND_OBJECT_POST || !msg->updates[0].row.meta_ts ||
+	        !c->proxy->cluster->policies[msg->policy].ec)
 		return 0;
 	return commit_astray(&c->record, &c->place, msg->updates[0].row.ts);
 }
