@@ -1,21 +1,30 @@
-/* state -> (info) -> piece -> (ours -> theirs | rows -> (merge))* -> piece ... -> done
+/* state -> (vote -> (undo -> state)) -> (info) -> piece -> (ours -> theirs | rows -> (merge))* ->
+ * piece ... -> done
  *
  * A piece is a range of names. Ours tells where its parts end and their digests, theirs the digests
- * of the same parts; those that differ become pieces, and of small ones the rows are compared. */
+ * of the same parts; those that differ become pieces, and of small ones the rows are compared.
+ *
+ * vote: one of them has a deletion that would take the container from the other: all primaries are
+ * asked whether it counts (proxy/gone.h). One that does not, and never will, is undone: that
+ * database is forgotten, and gets all that the other has. */
 #include "node/reconcile.h"
 #include "node/pace.h"
+#include "proxy/gone.h"
 
 #include "lib/base/mem.h"
+#include "lib/base/ts.h"
+#include "lib/log/log.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define DEADLINE_MS 60000
 #define PART_MIN    64 /* rows: parts of so few are not split any more */
 #define PART_MAX    4096
-#define PARTS       128 /* the first split aims at so many */
+#define PARTS       128                   /* the first split aims at so many */
+#define UNDO_TICKS  (120 * TS_PER_SECOND) /* who deletes has given up long before */
 #define PAGE        256 /* rows in one message: they are applied in one turn of a loop */
 
-enum { STATE, INFO, PIECE, OURS, THEIRS, ROWS, MERGE };
+enum { STATE, VOTE, UNDO, INFO, PIECE, OURS, THEIRS, ROWS, MERGE };
 
 struct piece {
 	char *from, *to; /* owned; "" and NULL: without an end */
@@ -32,13 +41,15 @@ struct reconcile {
 	uint64_t before_ts, delete_ts;
 	uint32_t devices[2];       /* we, they */
 	char *account, *container; /* owned */
+	struct place place;        /* who votes */
+	struct fan vote, undo;
 	struct fan state, info[2], ours, theirs, merge[2];
 	struct piece *pieces; /* owned; a stack */
 	unsigned piece_count, piece_cap;
 	struct piece piece; /* owned: the one at hand */
 	uint64_t sent;
 	enum err err;
-	bool decided, both;
+	bool decided, both, undone, told;
 	const uint64_t *asked_us; /* borrowed */
 	uint64_t began_us;        /* what is at hand; 0: nothing */
 	struct timer rest;
@@ -117,6 +128,19 @@ static void add_all(struct reconcile *r, uint64_t rows)
 	add_piece(r, "", NULL, limit < PART_MAX ? (uint32_t)limit : PART_MAX);
 }
 
+/* Which of them has a deletion that would take the container from the other; 2: none. */
+static unsigned deleted_one(const struct reconcile *r)
+{
+	for (unsigned i = 0; i < 2 && r->kind == BACKEND_CONTAINER; i++) {
+		const struct backend_reply *gone = &r->state.calls[i].reply;
+		const struct backend_reply *live = &r->state.calls[!i].reply;
+		if (!gone->err && !live->err && gone->delete_ts > gone->put_ts &&
+		        live->put_ts > live->delete_ts && gone->delete_ts > live->put_ts)
+			return i;
+	}
+	return 2;
+}
+
 static enum step reconcile_state(struct op *op)
 {
 	struct reconcile *r = reconcile_of(op);
@@ -135,6 +159,64 @@ static enum step reconcile_state(struct op *op)
 		return end(r, ERR_OK);
 	if (!take_names(r, a->err ? &b->path : &a->path))
 		return end(r, ERR_CORRUPT);
+	return op_go(op, deleted_one(r) < 2 ? VOTE : INFO);
+}
+
+/* --- a deletion that one of them took --- */
+
+static enum step reconcile_vote(struct op *op)
+{
+	struct reconcile *r = reconcile_of(op);
+	const struct env *env = r->proxy->cluster->env;
+
+	if (!r->vote.count) {
+		place_of_key(proxy_rings(r->proxy->cluster, r->kind, 0), r->key, &r->place);
+		fan_start(&r->vote, op, r->proxy, message(r, BACKEND_DB_HEAD), r->place.devices,
+		        r->place.count, DEADLINE_MS);
+	}
+	if (fan_open(&r->vote))
+		return STEP_WAIT;
+	uint64_t delete_ts = r->state.calls[deleted_one(r)].reply.delete_ts;
+	enum gone gone = gone_by(&r->vote, &r->place);
+	if (gone == GONE_NO_QUESTION || gone == GONE_COUNTS)
+		return op_go(op, INFO);
+	bool late = env->wall_us(env) / 10 > delete_ts + UNDO_TICKS;
+	return gone == GONE_NOT && late && !r->undone ? op_go(op, UNDO) : end(r, ERR_BUSY);
+}
+
+static enum step reconcile_undo(struct op *op)
+{
+	struct reconcile *r = reconcile_of(op);
+	unsigned at = deleted_one(r);
+	const struct backend_reply *state = &r->state.calls[at].reply;
+
+	if (!r->undo.count) {
+		struct backend_msg *msg = message(r, BACKEND_DB_FORGET);
+		msg->ts = state->put_ts;
+		msg->meta_ts = state->delete_ts;
+		memcpy(msg->etag, state->hash, sizeof(msg->etag));
+		fan_start(&r->undo, op, r->proxy, msg, &r->devices[at], 1, DEADLINE_MS);
+	}
+	if (fan_open(&r->undo))
+		return STEP_WAIT;
+	if (r->undo.calls[0].reply.err)
+		return end(r, r->undo.calls[0].reply.err);
+	log_info("undeleted", "device=%u account=%s container=%s", r->devices[at],
+	        log_quote(r->account), log_quote(r->container));
+	r->undone = true;
+	fan_done(&r->state);
+	free(TAKE(r->account));
+	free(TAKE(r->container));
+	return op_go(op, STATE);
+}
+
+/* --- what each knows of itself, to the other --- */
+
+static void start_info(struct reconcile *r)
+{
+	const struct backend_reply *a = &r->state.calls[0].reply, *b = &r->state.calls[1].reply;
+
+	r->told = true;
 	r->delete_ts = a->delete_ts > b->delete_ts ? a->delete_ts : b->delete_ts;
 	bool same = a->items.len == b->items.len &&
 	            memcmp(a->items.data, b->items.data, a->items.len) == 0;
@@ -144,13 +226,14 @@ static enum step reconcile_state(struct op *op)
 	}
 	if (a->err || b->err || memcmp(a->etag, b->etag, 16) != 0)
 		add_all(r, a->size > b->size ? a->size : b->size);
-	return op_go(op, INFO);
 }
 
 static enum step reconcile_info(struct op *op)
 {
 	struct reconcile *r = reconcile_of(op);
 
+	if (!r->told)
+		start_info(r);
 	for (unsigned i = 0; i < 2; i++) {
 		if (fan_open(&r->info[i]))
 			return STEP_WAIT;
@@ -446,7 +529,9 @@ static enum step reconcile_merge(struct op *op)
 }
 
 static const struct op_state states[] = {
-        [STATE] = {"state", reconcile_state, TO(INFO), 0},
+        [STATE] = {"state", reconcile_state, TO(VOTE) | TO(INFO), 0},
+        [VOTE] = {"vote", reconcile_vote, TO(INFO) | TO(UNDO), 0},
+        [UNDO] = {"undo", reconcile_undo, TO(STATE), 0},
         [INFO] = {"info", reconcile_info, TO(PIECE), 0},
         [PIECE] = {"piece", reconcile_piece, TO(OURS) | TO(ROWS), 0},
         [OURS] = {"ours", reconcile_ours, TO(THEIRS), 0},
@@ -465,8 +550,8 @@ void reconcile_unref(struct reconcile *r)
 static void release(struct op *op)
 {
 	struct reconcile *r = reconcile_of(op);
-	struct fan *fans[] = {&r->state, &r->info[0], &r->info[1], &r->ours, &r->theirs,
-	        &r->merge[0], &r->merge[1]};
+	struct fan *fans[] = {&r->vote, &r->undo, &r->state, &r->info[0], &r->info[1], &r->ours,
+	        &r->theirs, &r->merge[0], &r->merge[1]};
 
 	timer_cancel(op->reactor, &r->rest);
 	for (unsigned i = 0; i < COUNT_OF(fans); i++)

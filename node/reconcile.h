@@ -14,7 +14,8 @@ struct reconcile *reconcile_start(struct proxy *proxy, struct op *op, enum backe
         const uint8_t key[16], uint64_t before_ts, const uint32_t devices[2], bool both,
         const uint64_t *asked_us);
 
-/* True when it has ended: ERR_OK, they were equal or are now; *ret_rows: rows that were sent. */
+/* True when it has ended: ERR_OK, they were equal or are now; ERR_BUSY: whether one was deleted
+ * cannot be said yet; *ret_rows: rows that were sent. */
 bool reconcile_outcome(const struct reconcile *reconcile, enum err *ret_err, uint64_t *ret_rows);
 void reconcile_unref(struct reconcile *reconcile); /* NULL is fine */
 

@@ -18,11 +18,13 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 		atomic_fetch_add(&d->seen.pushed, count);
 		return;
 	}
+	r->lagging = true;
+	r->unsure |= r->peer != REPLICATE_NOBODY;
+	if (err == ERR_BUSY) /* that one alone has to wait */
+		return;
 	if (!r->failures++)
 		log_debug("replicate", "device=%u peer=%d kind=%d err=%s", d->id, (int)r->peer,
 		        r->kind, err_name(err));
-	r->lagging = true;
-	r->unsure |= r->peer != REPLICATE_NOBODY;
 	atomic_fetch_add(&d->seen.push_errors, 1);
 }
 

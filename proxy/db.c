@@ -3,6 +3,7 @@
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
 #include "lib/base/mutant.h"
+#include "proxy/gone.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -146,6 +147,7 @@ static bool collect(struct db_read *read)
 {
 	const struct fan *all = &read->all;
 	const struct backend_reply *best = NULL, *gone = NULL;
+	enum gone verdict = gone_by(all, &read->place);
 
 	for (unsigned i = 0; i < all->count; i++) {
 		const struct backend_reply *r = &all->calls[i].reply;
@@ -160,9 +162,9 @@ static bool collect(struct db_read *read)
 		if (!best || r->put_ts > best->put_ts)
 			best = r;
 	}
-	if (!fan_knows(all)) {
+	if (!fan_knows(all) || verdict == GONE_OPEN) {
 		fail(read, ERR_UNAVAILABLE);
-	} else if (gone && (!best || gone->delete_ts > best->put_ts)) {
+	} else if (gone && (!best || (gone->delete_ts > best->put_ts && verdict != GONE_NOT))) {
 		settle(read, gone);
 	} else {
 		read->reply = best;
@@ -332,7 +334,8 @@ static bool ready(struct db_read *read, const struct backend_list *list)
 		return true;
 	}
 	if (!read->collected && fan_open(&read->all) &&
-	        (!read->patience.over || !fan_knows(&read->all)))
+	        (!read->patience.over || !fan_knows(&read->all) ||
+	                gone_by(&read->all, &read->place) == GONE_OPEN))
 		return false;
 	return merged(read, list);
 }
@@ -352,6 +355,12 @@ static void gather_points(struct db_read *read, const struct fan *fan, uint64_t 
 	}
 }
 
+/* A deletion that did not make it to a majority counts for nothing. */
+static bool counts(const struct db_read *read, const struct backend_reply *reply)
+{
+	return read->err || !read->container || reply->delete_ts <= read->reply->put_ts;
+}
+
 bool db_read_of(struct db_read *read, const struct backend_list *list)
 {
 	const struct fan *fans[] = {&read->list, &read->heads, &read->all, &read->names};
@@ -364,7 +373,8 @@ bool db_read_of(struct db_read *read, const struct backend_list *list)
 	for (unsigned f = 0; f < COUNT_OF(fans); f++) {
 		for (unsigned i = 0; i < fans[f]->count; i++) {
 			const struct backend_call *call = &fans[f]->calls[i];
-			if (known(call) && call->reply.delete_ts > delete_ts)
+			if (known(call) && counts(read, &call->reply) &&
+			        call->reply.delete_ts > delete_ts)
 				delete_ts = call->reply.delete_ts;
 		}
 	}

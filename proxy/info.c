@@ -1,4 +1,4 @@
-#include "proxy/proxy.h"
+#include "proxy/gone.h"
 #include "proxy/quota.h"
 
 #include "lib/backend/points.h"
@@ -93,15 +93,17 @@ static void keep(struct proxy *proxy, struct info *info)
 	info->refs++;
 }
 
-/* The newest of the answers; accounts and containers merge header by header on their devices. */
-static const struct backend_reply *newest(const struct fan *fan)
+/* The newest of the answers, `live`: of those that have it; accounts and containers merge header by
+ * header on their devices. */
+static const struct backend_reply *newest(const struct fan *fan, bool live)
 {
 	const struct backend_reply *best = NULL;
 	uint64_t latest = 0;
 
 	for (unsigned i = 0; i < fan->count; i++) {
 		const struct backend_reply *r = &fan->calls[i].reply;
-		if (!fan->calls[i].answered || (r->err != ERR_OK && r->err != ERR_NOT_FOUND))
+		if (!fan->calls[i].answered ||
+		        (r->err != ERR_OK && (live || r->err != ERR_NOT_FOUND)))
 			continue;
 		uint64_t changed = r->put_ts > r->delete_ts ? r->put_ts : r->delete_ts;
 		if (!best || changed > latest) {
@@ -173,12 +175,13 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
 		start(fetch, op, proxy, account, container);
 		return false;
 	}
-	if (!fan_knows(&fetch->fan)) {
+	enum gone gone = gone_by(&fetch->fan, fetch->fan.place);
+	if (!fan_knows(&fetch->fan) || gone == GONE_OPEN) {
 		if (fan_open(&fetch->fan))
 			return false;
 		fetch->err = ERR_UNAVAILABLE;
 	} else {
-		fetch->info = make(newest(&fetch->fan), path, fetch->generation);
+		fetch->info = make(newest(&fetch->fan, gone == GONE_NOT), path, fetch->generation);
 		fetch->info->fetched_us = now;
 		if (fetch->info->exists)
 			keep(proxy, fetch->info);

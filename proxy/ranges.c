@@ -141,11 +141,17 @@ void ranges_learn(struct proxy *proxy, const char *account, const char *containe
 {
 	AUTO(buf) struct buf all = BUF_NONE;
 	struct backend_row point;
-	uint64_t delete_ts = 0;
+	uint64_t put_ts = 0, delete_ts = 0;
 
 	for (unsigned i = 0; i < fan->count; i++) {
-		if (fan->calls[i].answered && fan->calls[i].reply.delete_ts > delete_ts)
-			delete_ts = fan->calls[i].reply.delete_ts;
+		if (fan->calls[i].answered && fan->calls[i].reply.put_ts > put_ts)
+			put_ts = fan->calls[i].reply.put_ts;
+	}
+	/* One that is later may not count; and if it does, nothing is placed by these any more. */
+	for (unsigned i = 0; i < fan->count; i++) {
+		uint64_t ts = fan->calls[i].reply.delete_ts;
+		if (fan->calls[i].answered && ts > delete_ts && ts <= put_ts)
+			delete_ts = ts;
 	}
 	for (unsigned i = 0; i < fan->count; i++) {
 		const struct backend_reply *reply = &fan->calls[i].reply;

@@ -121,8 +121,9 @@ enum backend_op {
 
 	/* An account or container goes from here, durably and with all its rows, if it is still
 	 * what STATE told: ts its put_ts, meta_ts its delete_ts, etag its hash. For devices that
-	 * are no primary of it, once all primaries have all of it. ERR_NOT_FOUND: nothing is known;
-	 * ERR_CONFLICT: it changed; ERR_BUSY: another one goes. */
+	 * are no primary of it, once all primaries have all of it; and where it is deleted by what
+	 * does not count (proxy/gone.h). ERR_NOT_FOUND: nothing is known; ERR_CONFLICT: it changed;
+	 * ERR_BUSY: another one goes. */
 	BACKEND_DB_FORGET,
 
 	/* Containers in ranges (lib/backend/points.h): takes a point, by msg->stage. meta_ts is the

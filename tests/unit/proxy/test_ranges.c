@@ -123,8 +123,13 @@ static void points_of_before_a_delete_do_not_count(void **state)
 	tells(1, "m", "1", 5, false);
 	calls[2].answered = true;
 	calls[2].reply.delete_ts = 6;
+	calls[2].reply.put_ts = 7;
 	ranges_learn(&proxy, "a", "c", "", &fan);
 	assert_string_equal(known(), "");
+	/* One that no put has followed may be of one device alone. */
+	calls[2].reply.put_ts = 4;
+	ranges_learn(&proxy, "a", "c", "", &fan);
+	assert_string_equal(known(), "1 ");
 }
 
 static void the_name_of_a_range_says_whose_it_is(void **state)

@@ -1,0 +1,208 @@
+/* A deletion of a container that one device took, or a majority: where replication brings it. */
+#include "tests/lib/proxy_rig.h"
+
+#include "lib/backend/points.h"
+#include "lib/base/ts.h"
+#include "node/reconcile.h"
+
+enum { NEVER, LIVE, GONE, DOWN, ANEW }; /* ANEW: put again after the deletion */
+
+#define NOW       (1700000000ull * TS_PER_SECOND)
+#define DELETE_TS (NOW - 1000 * TS_PER_SECOND)
+#define PUT_TS    (DELETE_TS - TS_PER_SECOND)
+#define ANEW_TS   (DELETE_TS + TS_PER_SECOND)
+
+static int devices[DEVICES];
+static uint64_t delete_ts;
+static const char *account;
+static bool forgot[DEVICES], merged[DEVICES];
+static int told_by[DEVICES]; /* what the device that told it was */
+
+static uint64_t put_ts_of(int what)
+{
+	return what == ANEW ? ANEW_TS : what == LIVE || what == GONE ? PUT_TS : 0;
+}
+
+static void tell(struct backend_call *call, int what)
+{
+	struct backend_reply *reply = &call->reply;
+
+	reply->put_ts = put_ts_of(what);
+	reply->delete_ts = what == GONE ? delete_ts : 0;
+	reply->hash[0] = (uint8_t)what;
+}
+
+static enum err state_of(struct backend_call *call, int what)
+{
+	tell(call, what);
+	if (what == NEVER)
+		return ERR_NOT_FOUND;
+	buf_printf(&call->reply.items, "%d", what);
+	buf_add(&call->reply.path, account, strlen(account) + 1);
+	buf_add(&call->reply.path, "c\0", 3);
+	return ERR_OK;
+}
+
+static enum err forget(const struct backend_msg *msg, int *device)
+{
+	assert_int_equal(msg->ts, put_ts_of(*device));
+	assert_int_equal(msg->meta_ts, delete_ts);
+	assert_int_equal(msg->etag[0], *device);
+	*device = NEVER;
+	return ERR_OK;
+}
+
+static void device_send(struct backend *b, struct backend_call *call)
+{
+	const struct backend_msg *msg = call->msg;
+	int *device = &devices[call->device];
+	enum err err = ERR_OK;
+
+	(void)b;
+	call->origin = reactor;
+	if (*device == DOWN) {
+		err = ERR_UNAVAILABLE;
+	} else if (msg->op == BACKEND_DB_STATE) {
+		err = state_of(call, *device);
+	} else if (msg->op == BACKEND_DB_HEAD) {
+		tell(call, *device);
+		err = *device == LIVE || *device == ANEW ? ERR_OK : ERR_NOT_FOUND;
+	} else if (msg->op == BACKEND_DB_FORGET) {
+		forgot[call->device] = true;
+		err = forget(msg, device);
+	} else if (msg->op == BACKEND_DB_MERGE) {
+		merged[call->device] = true;
+		told_by[call->device] = *(const char *)msg->headers - '0';
+	}
+	backend_finish(call, err);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	delete_ts = DELETE_TS;
+	account = "a";
+	rig_init(device_send);
+	return 0;
+}
+
+static struct reconcile *reconcile;
+static bool ended, both;
+static enum err outcome;
+static uint64_t asked_us;
+
+static enum step run(struct op *op)
+{
+	static const uint32_t pair[] = {0, 1};
+	uint64_t rows;
+
+	if (!reconcile)
+		reconcile = reconcile_start(&proxy, op, BACKEND_CONTAINER, (const uint8_t[16]){1},
+		        0, pair, both, &asked_us);
+	if (!reconcile_outcome(reconcile, &outcome, &rows))
+		return STEP_WAIT;
+	reconcile_unref(TAKE(reconcile));
+	return STEP_DONE;
+}
+
+static const struct op_state states[] = {{"run", run, 0, 0}};
+
+static void release(struct op *op)
+{
+	(void)op;
+	ended = true;
+}
+
+static enum err reconcile_them(int first, int second, int third)
+{
+	struct op op;
+
+	devices[0] = first;
+	devices[1] = second;
+	devices[2] = third;
+	memset(forgot, 0, sizeof(forgot));
+	memset(merged, 0, sizeof(merged));
+	ended = false;
+	op_init(&op, reactor, states, release);
+	op_start(&op);
+	rig_wait(&ended);
+	return outcome;
+}
+
+static void test_what_counts_is_brought(void **state)
+{
+	static const int cases[][DEVICES] = {{GONE, LIVE, GONE}, {LIVE, GONE, GONE},
+	        {GONE, LIVE, NEVER}, {GONE, NEVER, LIVE}, {GONE, LIVE, ANEW}};
+
+	(void)state;
+	both = true;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		unsigned gone = cases[i][0] == GONE ? 0 : 1;
+		assert_int_equal(reconcile_them(cases[i][0], cases[i][1], cases[i][2]), ERR_OK);
+		assert_true(merged[!gone]);
+		assert_int_equal(told_by[!gone], GONE);
+		assert_false(forgot[gone]);
+	}
+}
+
+static void test_what_does_not_count_is_undone(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned gone = i % 2;
+		both = i < 2;
+		assert_int_equal(
+		        reconcile_them(gone ? LIVE : GONE, gone ? GONE : LIVE, LIVE), ERR_OK);
+		assert_true(forgot[gone]);
+		assert_false(merged[!gone]);
+		assert_int_equal(merged[gone], both || gone == 1);
+		if (merged[gone])
+			assert_int_equal(told_by[gone], LIVE);
+	}
+}
+
+/* Who deletes may be at it. */
+static void test_one_that_is_young_waits(void **state)
+{
+	(void)state;
+	both = true;
+	delete_ts = NOW - 60 * TS_PER_SECOND;
+	assert_int_equal(reconcile_them(GONE, LIVE, LIVE), ERR_BUSY);
+	assert_false(forgot[0]);
+	assert_false(merged[0] || merged[1]);
+}
+
+static void test_one_that_nobody_can_tell_waits(void **state)
+{
+	(void)state;
+	both = true;
+	assert_int_equal(reconcile_them(GONE, LIVE, DOWN), ERR_BUSY);
+	assert_int_equal(reconcile_them(LIVE, GONE, DOWN), ERR_BUSY);
+	assert_false(forgot[0] || forgot[1]);
+	assert_false(merged[0] || merged[1]);
+}
+
+static void test_ranges_follow_their_container(void **state)
+{
+	(void)state;
+	both = true;
+	account = RANGES_ACCOUNT;
+	assert_int_equal(reconcile_them(GONE, LIVE, LIVE), ERR_OK);
+	assert_true(merged[1]);
+	assert_false(forgot[0]);
+}
+
+#define RECONCILE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, rig_done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        RECONCILE_TEST(test_what_counts_is_brought),
+	        RECONCILE_TEST(test_what_does_not_count_is_undone),
+	        RECONCILE_TEST(test_one_that_is_young_waits),
+	        RECONCILE_TEST(test_one_that_nobody_can_tell_waits),
+	        RECONCILE_TEST(test_ranges_follow_their_container),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
