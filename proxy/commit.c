@@ -177,6 +177,18 @@ static bool look(struct commit *c)
 	return false;
 }
 
+static uint64_t promised(const struct fan *fan)
+{
+	uint64_t newest = 0;
+
+	for (unsigned i = 0; i < fan->count; i++) {
+		const struct backend_call *call = &fan->calls[i];
+		if (call->answered && call->reply.promised > newest)
+			newest = call->reply.promised;
+	}
+	return newest;
+}
+
 static bool granted(struct commit *c)
 {
 	if (!grants_ready(&c->grants, c->msg))
@@ -196,7 +208,8 @@ static bool granted(struct commit *c)
 		return finish(c, ERR_PRECONDITION);
 	/* What we saw is before us: a delete that made room for us must not end up as the later
 	 * one. */
-	if (k.newest >= c->msg->ts)
+	if (k.newest >= c->msg->ts || promised(&c->grants.first) > c->msg->ts ||
+	        promised(&c->grants.rest) > c->msg->ts)
 		return grant_again(c);
 	c->known = k.newest;
 	send_record(c);
@@ -220,12 +233,9 @@ static bool versions(struct commit *c)
 		return fan_open(&c->versions) ? false : finish(c, ERR_UNAVAILABLE);
 	struct grants_known k = {0};
 	grants_take(&c->versions, &c->place, &k);
-	uint64_t newest = k.newest;
-	for (unsigned i = 0; i < c->versions.count; i++) {
-		const struct backend_call *call = &c->versions.calls[i];
-		if (call->answered && call->reply.promised > newest)
-			newest = call->reply.promised;
-	}
+	uint64_t newest = promised(&c->versions);
+	if (k.newest > newest)
+		newest = k.newest;
 	if (newest >= c->msg->ts)
 		restamp(c);
 	if (newest >= c->msg->ts)
