@@ -543,6 +543,10 @@ static void run(struct write *w)
 		run_draft(w, &version, known);
 		return;
 	}
+	if (msg->op == BACKEND_OBJECT_POST && msg->known && live && version.ts > msg->known) {
+		refuse(w, &version);
+		return;
+	}
 	bool again = known && msg->ts >= version.ts &&
 	             newest(msg->ts, msg->meta_ts) == newest(version.ts, version.meta_ts);
 	/* A copy of what cannot be read here comes with the same timestamp; so does one of a body

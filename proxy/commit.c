@@ -395,7 +395,7 @@ static bool is_one(const struct commit *c, uint64_t newer)
 		uint64_t its = r->meta_ts > r->ts ? r->meta_ts : r->ts;
 		if (!(place_bit(&c->place, call->device) & newer))
 			continue;
-		if (its <= c->msg->ts || (ts && its != ts))
+		if ((its <= c->msg->ts && c->msg->op == BACKEND_OBJECT_PUT) || (ts && its != ts))
 			return false;
 		ts = its;
 	}
@@ -456,7 +456,8 @@ static uint64_t newest_draft(const struct commit *c, uint64_t *ret_holders)
 	*ret_holders = 0;
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
-		if (!call->answered || call->reply.drafts[0] == draft)
+		if (!call->answered || call->reply.err == ERR_CONFLICT ||
+		        call->reply.drafts[0] == draft)
 			*ret_holders |= place_bit(&c->place, call->device);
 	}
 	return draft;

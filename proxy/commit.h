@@ -27,7 +27,8 @@ struct commit {
 	bool set_time;            /* its ts is not ours to change: a later version wins */
 	struct grants grants;
 	struct fan versions, record;
-	uint64_t known; /* the newest version that was there when the key was granted */
+	uint64_t known; /* POST: the version it is for; else the newest there when the key was
+	                   granted */
 	unsigned tries; /* times that it had to begin again */
 	struct row_put rows[COMMIT_ROWS];
 	unsigned row_count, rows_done;

@@ -477,6 +477,7 @@ static bool posting(struct ec_read *r)
 	if (!r->post.count) {
 		struct backend_msg *msg = message(r, BACKEND_OBJECT_POST);
 		msg->ts = r->reply.meta_ts;
+		msg->known = f->ts;
 		backend_msg_headers(msg, &r->reply.headers);
 		fan_start(&r->post, f->op, f->proxy, msg, f->place.devices, f->place.count,
 		        DEADLINE_MS);

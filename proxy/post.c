@@ -89,6 +89,7 @@ static void start_commit(struct request *request, struct post *post)
 	request->ts = msg->ts;
 	struct backend_row row = {.deleted = !is_post(request), .etag = etag};
 	if (is_post(request)) {
+		post->commit.known = r->ts;
 		row.content_type = new_headers(request, post, &headers);
 		row.ts = r->ts;
 		row.bytes = r->size;

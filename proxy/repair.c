@@ -214,6 +214,7 @@ static enum step repair_put(struct op *op)
 	if (r->meta_ts) {
 		backend_msg_headers(msg, &r->get.calls[0].reply.headers);
 		msg->ts = r->meta_ts;
+		msg->known = r->ts;
 	} else if (!r->deleted) {
 		const struct backend_reply *g = &r->get.calls[0].reply;
 		backend_msg_headers(msg, &g->headers);

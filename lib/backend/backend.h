@@ -238,7 +238,8 @@ struct backend_msg {
 	struct fragment fragment;    /* OBJECT_PUT; k 0: a whole object */
 	bool draft;
 	bool under_lease; /* OBJECT_PUT: ERR_BUSY when handle holds none */
-	uint64_t known;   /* under_lease: the newest version its writer has seen */
+	uint64_t known;   /* under_lease: the newest version its writer has seen; OBJECT_POST: the
+	                   * version it is for, or 0: it has no place at a later one, ERR_CONFLICT */
 	bool if_absent;   /* OBJECT_PUT and its STAGEs, of a plain backend: ERR_PRECONDITION when a
 	                     version is there, as far as the device knows; else unused */
 	struct arena *arena;        /* private: what the pointers above live in */
