@@ -58,7 +58,6 @@ void policy_free(struct policy *p)
 
 struct reader {
 	struct policy *policy;
-	unsigned defaults; /* rules that were there before */
 	const char *path;
 	yaml_document_t document;
 	struct buf *error;
@@ -144,8 +143,7 @@ static enum err take_document(struct reader *r)
 
 static enum err read_file(struct policy *policy, const char *path, struct buf *error)
 {
-	struct reader r = {
-	        .policy = policy, .defaults = policy->count, .path = path, .error = error};
+	struct reader r = {.policy = policy, .path = path, .error = error};
 	yaml_parser_t parser;
 	FILE *file = fopen(path, "re");
 	enum err err = ERR_OK;

@@ -1,4 +1,5 @@
 #include "lib/json/jout.h"
+#include "lib/json/jread.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -66,4 +67,87 @@ void jout_f64(struct buf *buf, double number)
 	buf_str(buf, text);
 	if (!strpbrk(text, ".e"))
 		buf_str(buf, ".0");
+}
+
+/* --- the writer --- */
+
+static void begin(struct jout *j, const char *name)
+{
+	if (j->more)
+		buf_str(j->out, ", ");
+	j->more = true;
+	if (!name)
+		return;
+	jout_ascii(j->out, name);
+	buf_str(j->out, ": ");
+}
+
+static void open(struct jout *j, const char *name, char c)
+{
+	begin(j, name);
+	buf_char(j->out, c);
+	j->more = false;
+}
+
+static void end(struct jout *j, char c)
+{
+	buf_char(j->out, c);
+	j->more = true;
+}
+
+void jout_object(struct jout *j, const char *name)
+{
+	open(j, name, '{');
+}
+
+void jout_array(struct jout *j, const char *name)
+{
+	open(j, name, '[');
+}
+
+void jout_end_object(struct jout *j)
+{
+	end(j, '}');
+}
+
+void jout_end_array(struct jout *j)
+{
+	end(j, ']');
+}
+
+void jout_raw(struct jout *j, const char *name, const char *json)
+{
+	begin(j, name);
+	buf_str(j->out, json);
+}
+
+void jout_null(struct jout *j, const char *name)
+{
+	jout_raw(j, name, "null");
+}
+
+void jout_text(struct jout *j, const char *name, const char *text)
+{
+	begin(j, name);
+	if (text)
+		jout_ascii(j->out, text);
+	else
+		buf_str(j->out, "null");
+}
+
+void jout_int(struct jout *j, const char *name, int64_t number)
+{
+	begin(j, name);
+	buf_printf(j->out, "%lld", (long long)number);
+}
+
+void jout_bool(struct jout *j, const char *name, bool value)
+{
+	jout_raw(j, name, value ? "true" : "false");
+}
+
+void jout_value(struct jout *j, const char *name, const struct jval *value)
+{
+	begin(j, name);
+	jread_print(value, j->out);
 }

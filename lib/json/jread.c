@@ -107,3 +107,31 @@ const char *jread_name(const struct jval *object, size_t n)
 		at = json_object_iter_next(members, at);
 	return at ? json_object_iter_key(at) : NULL;
 }
+
+bool jread_bool(const struct jval *value, bool *ret_value)
+{
+	if (!json_is_boolean(json(value)))
+		return false;
+	*ret_value = json_is_true(json(value));
+	return true;
+}
+
+static int add_text(const char *text, size_t len, void *out)
+{
+	buf_add(out, text, len);
+	return 0;
+}
+
+void jread_print(const struct jval *value, struct buf *out)
+{
+	json_dump_callback(json(value), add_text, out,
+	        JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_PRESERVE_ORDER);
+}
+
+bool jread_int(const struct jval *value, int64_t *ret_number)
+{
+	if (!json_is_integer(json(value)))
+		return false;
+	*ret_number = json_integer_value(json(value));
+	return true;
+}

@@ -4,7 +4,7 @@
 #ifndef LIB_JSON_JREAD_H
 #define LIB_JSON_JREAD_H
 
-#include "lib/base/auto.h"
+#include "lib/base/buf.h"
 #include "lib/err/err.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +38,13 @@ bool jread_is_null(const struct jval *value);
 
 /* Whole numbers from 0 to max. A real number without a fraction is taken as well. */
 bool jread_u64(const struct jval *value, uint64_t max, uint64_t *ret_number);
+bool jread_int(const struct jval *value, int64_t *ret_number); /* no real, no bounds */
 bool jread_f64(const struct jval *value, double *ret_number);
+
+bool jread_bool(const struct jval *value, bool *ret_value);
+
+/* JSON text of it, compact, in the order in which it came. */
+void jread_print(const struct jval *value, struct buf *out);
 
 /* UTF-8 without NUL inside, borrowed. */
 bool jread_str(const struct jval *value, const char **ret_text);

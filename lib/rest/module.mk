@@ -1,0 +1,2 @@
+SRC += lib/rest/fields.c
+UNIT += tests/unit/lib/rest/test_fields.c
