@@ -1,2 +1,3 @@
 SRC += lib/rest/fields.c
 UNIT += tests/unit/lib/rest/test_fields.c
+SRC += lib/rest/rest.c
