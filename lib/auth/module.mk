@@ -1,2 +1,2 @@
-SRC += lib/auth/check.c lib/auth/policy.c
-UNIT += tests/unit/lib/auth/test_policy.c
+SRC += lib/auth/check.c lib/auth/policy.c lib/auth/token.c
+UNIT += tests/unit/lib/auth/test_policy.c tests/unit/lib/auth/test_token.c
