@@ -61,6 +61,7 @@ struct rest_service {
 	const struct policy *policy;
 	struct work_pool *pool;
 	size_t body_max;
+	const char *public_url; /* of links, without a path; NULL: as the client reached us */
 	/* Fills req->caller from the headers; on the loop if it can be, ERR_BUSY asks for a thread.
 	 * ERR_UNAUTHORIZED: there is a token, and it is not valid. */
 	enum err (*authenticate)(struct rest_req *req);
