@@ -192,6 +192,7 @@ static void answer(struct rest_req *req)
 	buf_done(&req->out);
 	buf_done(&req->headers);
 	buf_done(&req->error);
+	atomic_fetch_sub(&req->service->open, 1);
 	http_done(http);
 }
 
@@ -355,6 +356,7 @@ static void begin(struct http_req *http)
 	const char *question = strchr(http->target, '?');
 
 	http->op = req;
+	atomic_fetch_add(&((struct rest_service *)http->owner)->open, 1);
 	req->service = http->owner;
 	req->http = http;
 	req->arena = &http->arena;

@@ -14,6 +14,7 @@
 #include "lib/json/jout.h"
 #include "lib/json/jread.h"
 #include "lib/work/work.h"
+#include <stdatomic.h>
 
 #define REST_PARAMS_MAX 8
 
@@ -66,8 +67,8 @@ struct rest_service {
 	 * ERR_UNAUTHORIZED: there is a token, and it is not valid. */
 	enum err (*authenticate)(struct rest_req *req);
 	void *owner;
-	/* Set by rest_prepare: */
-	struct rest_node *tree;
+	atomic_uint open;       /* requests under way */
+	struct rest_node *tree; /* of rest_prepare */
 };
 
 struct rest_req {
