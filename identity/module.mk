@@ -1,0 +1,1 @@
+SRC += identity/tables.c

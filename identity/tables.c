@@ -1,0 +1,146 @@
+#include "identity/tables.h"
+
+#include <stddef.h>
+
+#define BOTH (FIELD_CREATE | FIELD_UPDATE)
+#define TEXT(type, name, flags, min, max)                                                          \
+	{                                                                                          \
+#name, FIELD_TEXT, offsetof(struct type, name), (flags), (min), (max), NULL        \
+	}
+#define BOOL(type, name, flags)                                                                    \
+	{                                                                                          \
+#name, FIELD_BOOL, offsetof(struct type, name), (flags), 0, 0, NULL                \
+	}
+#define INT(type, name, flags)                                                                     \
+	{                                                                                          \
+#name, FIELD_INT, offsetof(struct type, name), (flags), 0, 0, NULL                 \
+	}
+#define JSON(type, name, flags)                                                                    \
+	{                                                                                          \
+#name, FIELD_JSON, offsetof(struct type, name), (flags), 0, 0, NULL                \
+	}
+#define TABLE(var, one, many, in, ...)                                                             \
+	static const struct field var##_items[] = {__VA_ARGS__};                                   \
+	const struct fields var##_fields = {.name = one,                                           \
+	        .plural = many,                                                                    \
+	        .table = in,                                                                       \
+	        .items = var##_items,                                                              \
+	        .count = COUNT_OF(var##_items),                                                    \
+	        .extra = true}
+
+TABLE(project, "project", "projects", "project", [PROJECT_ID] = TEXT(project, id, 0, 0, 0),
+        [PROJECT_NAME] = TEXT(project, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
+        [PROJECT_DOMAIN] = TEXT(
+                project, domain_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
+        [PROJECT_PARENT] = TEXT(
+                project, parent_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
+        [PROJECT_DESCRIPTION] = TEXT(project, description, BOTH | FIELD_NULL, 0, 0),
+        [PROJECT_OPTIONS] = JSON(project, options, BOTH),
+        [PROJECT_ENABLED] = BOOL(project, enabled, BOTH | FIELD_FILTER),
+        [PROJECT_IS_DOMAIN] = BOOL(project, is_domain, FIELD_CREATE | FIELD_FILTER));
+
+/* The same table. */
+TABLE(domain, "domain", "domains", "project", [PROJECT_ID] = TEXT(project, id, 0, 0, 0),
+        [PROJECT_NAME] = TEXT(project, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
+        [PROJECT_DOMAIN] = TEXT(project, domain_id, FIELD_HIDDEN, 0, 0),
+        [PROJECT_PARENT] = TEXT(project, parent_id, FIELD_HIDDEN, 0, 0),
+        [PROJECT_DESCRIPTION] = TEXT(project, description, BOTH | FIELD_NULL, 0, 0),
+        [PROJECT_OPTIONS] = JSON(project, options, BOTH),
+        [PROJECT_ENABLED] = BOOL(project, enabled, BOTH | FIELD_FILTER),
+        [PROJECT_IS_DOMAIN] = BOOL(project, is_domain, FIELD_HIDDEN));
+
+TABLE(user, "user", "users", "user", [USER_ID] = TEXT(user, id, 0, 0, 0),
+        [USER_NAME] = TEXT(user, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
+        [USER_DOMAIN] = TEXT(user, domain_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
+        [USER_DEFAULT_PROJECT] = TEXT(user, default_project_id, BOTH | FIELD_NULL, 0, 64),
+        [USER_DESCRIPTION] = TEXT(user, description, BOTH | FIELD_NULL, 0, 0),
+        [USER_EMAIL] = TEXT(user, email, BOTH | FIELD_NULL, 0, 0),
+        [USER_OPTIONS] = JSON(user, options, BOTH),
+        [USER_PASSWORD] = TEXT(
+                user, password, BOTH | FIELD_NULL | FIELD_HIDDEN | FIELD_UNSTORED, 0, 0),
+        [USER_ENABLED] = BOOL(user, enabled, BOTH | FIELD_FILTER),
+        INT(user, created_us, FIELD_HIDDEN), INT(user, last_active_day, FIELD_HIDDEN),
+        INT(user, failures, FIELD_HIDDEN), INT(user, failed_us, FIELD_HIDDEN));
+
+TABLE(group, "group", "groups", "user_group", [GROUP_ID] = TEXT(group, id, 0, 0, 0),
+        [GROUP_NAME] = TEXT(group, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
+        [GROUP_DOMAIN] = TEXT(group, domain_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
+        [GROUP_DESCRIPTION] = TEXT(group, description, BOTH | FIELD_NULL, 0, 0));
+
+TABLE(role, "role", "roles", "role", [ROLE_ID] = TEXT(role, id, 0, 0, 0),
+        [ROLE_NAME] = TEXT(role, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
+        [ROLE_DOMAIN] = TEXT(role, domain_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
+        [ROLE_DESCRIPTION] = TEXT(role, description, BOTH | FIELD_NULL, 0, 0),
+        [ROLE_OPTIONS] = JSON(role, options, BOTH));
+
+TABLE(region, "region", "regions", "region", TEXT(region, id, FIELD_CREATE | FIELD_NULL, 0, 255),
+        TEXT(region, parent_region_id, BOTH | FIELD_NULL | FIELD_FILTER, 0, 255),
+        TEXT(region, description, BOTH | FIELD_NULL, 0, 0));
+
+TABLE(service, "service", "services", "service", TEXT(service, id, 0, 0, 0),
+        TEXT(service, type, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
+        TEXT(service, name, BOTH | FIELD_NULL | FIELD_FILTER, 0, 255),
+        TEXT(service, description, BOTH | FIELD_NULL, 0, 0), BOOL(service, enabled, BOTH));
+
+static const char *const interfaces[] = {"public", "internal", "admin", NULL};
+TABLE(endpoint, "endpoint", "endpoints", "endpoint", TEXT(endpoint, id, 0, 0, 0),
+        TEXT(endpoint, service_id, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
+        TEXT(endpoint, region_id, BOTH | FIELD_NULL | FIELD_FILTER, 0, 255),
+        {"interface", FIELD_TEXT, offsetof(struct endpoint, interface),
+                BOTH | FIELD_REQUIRED | FIELD_FILTER, 0, 0, interfaces},
+        TEXT(endpoint, url, BOTH | FIELD_REQUIRED, 1, 8192), BOOL(endpoint, enabled, BOTH));
+
+/* --- steps --- */
+
+static const char *const steps[] = {
+        /* Who, and what they have. */
+        "CREATE TABLE project (id VARCHAR(64) PRIMARY KEY, name VARCHAR(64) NOT NULL, domain_id "
+        "VARCHAR(64) NOT NULL, parent_id VARCHAR(64), description TEXT, options TEXT, enabled "
+        "BIGINT NOT NULL, is_domain BIGINT NOT NULL, extra TEXT, UNIQUE (domain_id, name), FOREIGN "
+        "KEY (domain_id) REFERENCES project (id), FOREIGN KEY (parent_id) REFERENCES project "
+        "(id));"
+        "CREATE TABLE project_tag (project_id VARCHAR(64) NOT NULL, name VARCHAR(255) NOT NULL, "
+        "PRIMARY KEY (project_id, name), FOREIGN KEY (project_id) REFERENCES project (id) ON "
+        "DELETE CASCADE);"
+        "CREATE TABLE user (id VARCHAR(64) PRIMARY KEY, name VARCHAR(255) NOT NULL, domain_id "
+        "VARCHAR(64) NOT NULL, default_project_id VARCHAR(64), description TEXT, email TEXT, "
+        "options TEXT, enabled BIGINT NOT NULL, created_us BIGINT NOT NULL, last_active_day BIGINT "
+        "NOT NULL, failures BIGINT NOT NULL, failed_us BIGINT NOT NULL, extra TEXT, UNIQUE "
+        "(domain_id, name), FOREIGN KEY (domain_id) REFERENCES project (id));"
+        "CREATE TABLE password (user_id VARCHAR(64) NOT NULL, created_us BIGINT NOT NULL, "
+        "expires_us BIGINT, self_service BIGINT NOT NULL, hash VARCHAR(255) NOT NULL, PRIMARY KEY "
+        "(user_id, created_us), FOREIGN KEY (user_id) REFERENCES user (id) ON DELETE CASCADE);"
+        "CREATE TABLE user_group (id VARCHAR(64) PRIMARY KEY, name VARCHAR(64) NOT NULL, domain_id "
+        "VARCHAR(64) NOT NULL, description TEXT, extra TEXT, UNIQUE (domain_id, name), FOREIGN KEY "
+        "(domain_id) REFERENCES project (id));"
+        "CREATE TABLE membership (user_id VARCHAR(64) NOT NULL, group_id VARCHAR(64) NOT NULL, "
+        "PRIMARY KEY (user_id, group_id), FOREIGN KEY (group_id) REFERENCES user_group (id) ON "
+        "DELETE CASCADE);"
+        "CREATE TABLE role (id VARCHAR(64) PRIMARY KEY, name VARCHAR(255) NOT NULL, domain_id "
+        "VARCHAR(64) NOT NULL, description TEXT, options TEXT, extra TEXT, UNIQUE (domain_id, "
+        "name));"
+        "CREATE TABLE implied_role (prior_id VARCHAR(64) NOT NULL, implied_id VARCHAR(64) NOT "
+        "NULL, PRIMARY KEY (prior_id, implied_id), FOREIGN KEY (prior_id) REFERENCES role (id) ON "
+        "DELETE CASCADE, FOREIGN KEY (implied_id) REFERENCES role (id) ON DELETE CASCADE);"
+        /* kind: of target_id, 'project', 'domain' or 'system'; actor_kind: 'user' or 'group'. */
+        "CREATE TABLE assignment (actor_kind VARCHAR(8) NOT NULL, actor_id VARCHAR(64) NOT NULL, "
+        "kind VARCHAR(8) NOT NULL, target_id VARCHAR(64) NOT NULL, role_id VARCHAR(64) NOT NULL, "
+        "inherited BIGINT NOT NULL, PRIMARY KEY (actor_id, actor_kind, kind, target_id, role_id, "
+        "inherited), FOREIGN KEY (role_id) REFERENCES role (id) ON DELETE CASCADE);"
+        "CREATE INDEX assignment_of_target ON assignment (target_id);"
+        "CREATE TABLE region (id VARCHAR(255) PRIMARY KEY, parent_region_id VARCHAR(255), "
+        "description TEXT, extra TEXT, FOREIGN KEY (parent_region_id) REFERENCES region (id));"
+        "CREATE TABLE service (id VARCHAR(64) PRIMARY KEY, type VARCHAR(255) NOT NULL, name "
+        "VARCHAR(255), description TEXT, enabled BIGINT NOT NULL, extra TEXT);"
+        "CREATE TABLE endpoint (id VARCHAR(64) PRIMARY KEY, service_id VARCHAR(64) NOT NULL, "
+        "region_id VARCHAR(255), interface VARCHAR(8) NOT NULL, url TEXT NOT NULL, enabled BIGINT "
+        "NOT NULL, extra TEXT, FOREIGN KEY (service_id) REFERENCES service (id) ON DELETE CASCADE, "
+        "FOREIGN KEY (region_id) REFERENCES region (id));"
+        /* What makes tokens invalid before their time, in the order of its number. */
+        "CREATE TABLE revocation (number BIGINT PRIMARY KEY, at_us BIGINT NOT NULL, expires_us "
+        "BIGINT NOT NULL, audit VARCHAR(32), chain VARCHAR(32), user_id VARCHAR(64), project_id "
+        "VARCHAR(64), domain_id VARCHAR(64), role_id VARCHAR(64), trust_id VARCHAR(64), "
+        "application_id VARCHAR(64));"
+        "CREATE INDEX revocation_at ON revocation (expires_us)",
+};
+const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

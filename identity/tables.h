@@ -1,0 +1,82 @@
+/* tables: what the identity service keeps, one struct and one table of fields for each resource.
+ * Ids are 32 hexadecimal digits, but that of the domain "default". */
+#ifndef IDENTITY_TABLES_H
+#define IDENTITY_TABLES_H
+
+#include "lib/db/db.h"
+#include "lib/rest/fields.h"
+
+/* A domain is a project of its own kind: is_domain, and ROOT_DOMAIN for its domain. */
+#define ROOT_DOMAIN    "<<root>>"
+#define DEFAULT_DOMAIN "default"
+
+struct project {
+	struct record record;
+	const char *id, *name, *domain_id, *parent_id, *description, *options;
+	bool enabled, is_domain;
+};
+enum {
+	PROJECT_ID,
+	PROJECT_NAME,
+	PROJECT_DOMAIN,
+	PROJECT_PARENT,
+	PROJECT_DESCRIPTION,
+	PROJECT_OPTIONS,
+	PROJECT_ENABLED,
+	PROJECT_IS_DOMAIN
+};
+
+struct user {
+	struct record record;
+	const char *id, *name, *domain_id, *default_project_id, *description, *email, *options;
+	const char *password; /* as it was given; its hash is in the table password */
+	bool enabled;
+	int64_t created_us, last_active_day, failures, failed_us;
+};
+enum {
+	USER_ID,
+	USER_NAME,
+	USER_DOMAIN,
+	USER_DEFAULT_PROJECT,
+	USER_DESCRIPTION,
+	USER_EMAIL,
+	USER_OPTIONS,
+	USER_PASSWORD,
+	USER_ENABLED
+};
+
+struct group {
+	struct record record;
+	const char *id, *name, *domain_id, *description;
+};
+enum { GROUP_ID, GROUP_NAME, GROUP_DOMAIN, GROUP_DESCRIPTION };
+
+struct role {
+	struct record record;
+	const char *id, *name, *domain_id, *description,
+	        *options; /* domain_id "": of all domains */
+};
+enum { ROLE_ID, ROLE_NAME, ROLE_DOMAIN, ROLE_DESCRIPTION, ROLE_OPTIONS };
+
+struct region {
+	struct record record;
+	const char *id, *parent_region_id, *description;
+};
+
+struct service {
+	struct record record;
+	const char *id, *type, *name, *description;
+	bool enabled;
+};
+
+struct endpoint {
+	struct record record;
+	const char *id, *service_id, *region_id, *interface, *url;
+	bool enabled;
+};
+
+extern const struct fields project_fields, domain_fields, user_fields, group_fields, role_fields,
+        region_fields, service_fields, endpoint_fields;
+extern const struct db_schema identity_schema;
+
+#endif
