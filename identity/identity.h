@@ -1,0 +1,115 @@
+/* identity: Keystone's API v3 (https://docs.openstack.org/api-ref/identity/v3/). */
+#ifndef IDENTITY_IDENTITY_H
+#define IDENTITY_IDENTITY_H
+
+#include "identity/tables.h"
+#include "lib/auth/token.h"
+#include "lib/conf/conf.h"
+#include "lib/rest/resource.h"
+#include <pthread.h>
+
+struct identity_conf {
+	const char *state_dir, *bind_ip, *database, *public_url, *policy_file, *log_level;
+	uint64_t port, loops, threads, queue;
+	uint64_t token_seconds, password_rounds;
+};
+extern const struct conf_option identity_options[];
+extern const unsigned identity_option_count;
+
+#define KEYS_MAX 16
+
+struct identity {
+	struct identity_conf conf;
+	struct conf *conf_texts;
+	struct db *db;
+	struct policy *policy;
+	struct work_pool *hashes; /* passwords: a flood of logins waits there, and nothing else does */
+	pthread_rwlock_t keys_lock;
+	struct token_key *keys[KEYS_MAX]; /* the one that signs first */
+	unsigned key_count;
+	struct rest_service service;
+};
+
+static inline struct identity *identity_of(const struct rest_req *req)
+{
+	return req->service->owner;
+}
+
+/* --- keys.c --- */
+
+/* Reads state_dir/keys, and makes the first one. */
+enum err keys_load(struct identity *identity, struct buf *error);
+/* A new one signs from now on; those before it check for as long as tokens live. */
+enum err keys_rotate(const char *state_dir, uint64_t token_seconds, struct buf *error);
+void keys_done(struct identity *identity);
+enum err keys_sign(struct identity *identity, const struct token *token, struct buf *ret_text);
+/* ERR_UNAUTHORIZED: of none of them, or expired. */
+enum err keys_check(
+        struct identity *identity, const char *text, struct arena *arena, struct token *ret_token);
+
+/* --- password.c --- */
+
+#define PASSWORD_HASH 128
+/* bcrypt. ERR_BAD_REQUEST: longer than the 72 bytes of which bcrypt looks at. */
+enum err password_hash(
+        const struct identity *identity, const char *password, char ret_hash[PASSWORD_HASH]);
+/* Any scheme of crypt(5). With hash NULL as slow as with one, and false. */
+bool password_matches(const struct identity *identity, const char *password, const char *hash);
+
+/* --- grants.c: roles that somebody has --- */
+
+struct scope {
+	enum token_scope kind;
+	const char *id; /* of the project or domain */
+};
+
+struct roles {
+	struct token_role *items; /* of the arena */
+	unsigned count;
+};
+
+/* All that count for the user there: its own and its groups', inherited and implied ones. */
+enum err grants_effective(struct db_tx *tx, const char *user_id, const struct scope *scope,
+        struct arena *arena, struct roles *ret_roles);
+
+/* --- auth.c, the tokens --- */
+
+/* The caller of a request, by X-Auth-Token. */
+enum err auth_caller(struct rest_req *req);
+enum err on_token_issue(struct rest_req *req);
+enum err on_token_show(struct rest_req *req);
+enum err on_token_revoke(struct rest_req *req);
+
+/* --- show.c: what a token says, and the catalog --- */
+
+enum err show_token(struct rest_req *req, struct db_tx *tx, const struct token *token,
+        const struct roles *roles, bool catalog, struct jout *out);
+enum err show_catalog(struct rest_req *req, struct db_tx *tx, const char *project_id,
+        const char *name, struct jout *out);
+
+/* "2026-11-21T18:22:54.000000Z" */
+#define TIME_TEXT 28
+void time_format(uint64_t us, char ret_text[TIME_TEXT]);
+
+/* --- versions.c --- */
+
+enum err on_versions(struct rest_req *req);
+enum err on_version(struct rest_req *req);
+
+/* --- bootstrap.c --- */
+
+struct bootstrap {
+	const char *user, *password, *project, *region, *public_url;
+};
+/* What every cloud begins with; what is there stays, but for the password. */
+enum err bootstrap(struct identity *identity, const struct bootstrap *bootstrap);
+
+extern const struct rest_route identity_routes[];
+extern const unsigned identity_route_count;
+extern const struct policy_rule identity_rules[];
+extern const unsigned identity_rule_count;
+extern const struct rest_dialect identity_dialect;
+
+int identity_main(int argc, char **argv);
+
+#endif
