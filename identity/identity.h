@@ -23,7 +23,8 @@ struct identity {
 	struct conf *conf_texts;
 	struct db *db;
 	struct policy *policy;
-	struct work_pool *hashes; /* passwords: a flood of logins waits there, and nothing else does */
+	struct work_pool
+	        *hashes; /* passwords: a flood of logins waits there, and nothing else does */
 	pthread_rwlock_t keys_lock;
 	struct token_key *keys[KEYS_MAX]; /* the one that signs first */
 	unsigned key_count;

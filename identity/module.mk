@@ -1,1 +1,1 @@
-SRC += identity/tables.c
+SRC += identity/keys.c identity/password.c identity/tables.c

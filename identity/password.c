@@ -17,11 +17,15 @@ enum err password_hash(
 
 	if (strlen(password) > BCRYPT_MAX)
 		err = ERR_BAD_REQUEST;
-	else if (data && crypt_gensalt_rn("$2b$", identity->conf.password_rounds, NULL, 0, setting,
-	                         sizeof(setting)) &&
+	else if (data &&
+	         crypt_gensalt_rn("$2b$", identity->conf.password_rounds, NULL, 0, setting,
+	                 sizeof(setting)) &&
 	         crypt_r(password, setting, data) && *data->output != '*') {
-		snprintf(ret_hash, PASSWORD_HASH, "%s", data->output);
-		err = ERR_OK;
+		size_t len = strlen(data->output);
+		if (len < PASSWORD_HASH) {
+			memcpy(ret_hash, data->output, len + 1);
+			err = ERR_OK;
+		}
 	}
 	OPENSSL_cleanse(data, data ? sizeof(*data) : 0);
 	free(data);
