@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "identity/main.h"
 #include "lib/base/auto.h"
 #include "migrate/migrate.h"
 #include "node/node.h"
@@ -19,6 +20,7 @@ static const struct {
         {"node", node_main, "the daemon: proxy and storage roles of this machine"},
         {"ring", ring_main, "build and inspect rings"},
         {"migrate", migrate_main, "bring accounts of a Swift cluster into this one"},
+        {"identity", identity_main, "the identity service: Keystone's API v3"},
         {"version", version_main, "print the version"},
 };
 

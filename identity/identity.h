@@ -79,7 +79,6 @@ enum err grants_effective(struct db_tx *tx, const char *user_id, const struct sc
 enum err auth_caller(struct rest_req *req);
 enum err on_token_issue(struct rest_req *req);
 enum err on_token_show(struct rest_req *req);
-enum err on_token_revoke(struct rest_req *req);
 
 /* --- show.c: what a token says, and the catalog --- */
 
@@ -91,11 +90,6 @@ enum err show_catalog(struct rest_req *req, struct db_tx *tx, const char *projec
 /* "2026-11-21T18:22:54.000000Z" */
 #define TIME_TEXT 28
 void time_format(uint64_t us, char ret_text[TIME_TEXT]);
-
-/* --- versions.c --- */
-
-enum err on_versions(struct rest_req *req);
-enum err on_version(struct rest_req *req);
 
 /* --- bootstrap.c --- */
 
@@ -110,7 +104,5 @@ extern const unsigned identity_route_count;
 extern const struct policy_rule identity_rules[];
 extern const unsigned identity_rule_count;
 extern const struct rest_dialect identity_dialect;
-
-int identity_main(int argc, char **argv);
 
 #endif

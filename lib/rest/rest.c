@@ -274,9 +274,35 @@ static void on_run(struct work *work)
 	run(CONTAINER_OF(work, struct rest_req, work));
 }
 
+static void on_then(struct work *work)
+{
+	struct rest_req *req = CONTAINER_OF(work, struct rest_req, work);
+	enum err (*then)(struct rest_req *) = TAKE(req->then);
+
+	req->err = then(req);
+}
+
 static void on_done(struct work *work)
 {
-	answer(CONTAINER_OF(work, struct rest_req, work));
+	struct rest_req *req = CONTAINER_OF(work, struct rest_req, work);
+
+	if (req->err || !req->then) {
+		answer(req);
+		return;
+	}
+	work->run = on_then;
+	if (work_submit(req->then_pool, work)) {
+		req->err = rest_fail(req, ERR_BUSY, "The service is busy. Try again.");
+		answer(req);
+	}
+}
+
+enum err rest_move(
+        struct rest_req *req, struct work_pool *pool, enum err (*then)(struct rest_req *req))
+{
+	req->then = then;
+	req->then_pool = pool;
+	return ERR_OK;
 }
 
 static void start(struct rest_req *req)

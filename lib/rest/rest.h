@@ -90,6 +90,10 @@ struct rest_req {
 	struct buf error; /* what is wrong, for people */
 	bool asked;       /* the route's rule */
 
+	void *own;                              /* the handler's */
+	enum err (*then)(struct rest_req *req); /* of rest_move */
+	struct work_pool *then_pool;
+
 	/* private */
 	struct jroot root;
 	struct buf raw;
@@ -114,6 +118,11 @@ void rest_header(struct rest_req *req, const char *name, const char *value);
 /* Does the policy allow the route, given what is asked for? ERR_FORBIDDEN, or without any token
  * ERR_UNAUTHORIZED, with a text. */
 enum err rest_allow(struct rest_req *req, const struct policy_fact *target, unsigned count);
+
+/* A handler ends with it: goes on in `then`, on a thread of another pool: for what takes long and
+ * must keep nobody else waiting. A full pool is 503. */
+enum err rest_move(
+        struct rest_req *req, struct work_pool *pool, enum err (*then)(struct rest_req *req));
 
 /* `err` with a text for people. */
 enum err rest_fail(struct rest_req *req, enum err err, const char *format, ...)

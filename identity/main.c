@@ -1,0 +1,252 @@
+#include "identity/main.h"
+#include "identity/identity.h"
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/rest/serve.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct identity_conf, field)
+const struct conf_option identity_options[] = {
+        {"identity", "state_dir", CONF_TEXT, AT(state_dir), "/var/lib/cairn/identity", 0, 0,
+                CONF_RESTART, "Where keys are kept, and the database unless `database` says."},
+        {"identity", "bind_ip", CONF_TEXT, AT(bind_ip), "127.0.0.1", 0, 0, CONF_RESTART,
+                "Address to listen on."},
+        {"identity", "port", CONF_U64, AT(port), "5000", 1, 65535, CONF_RESTART,
+                "Port to listen on."},
+        {"identity", "database", CONF_TEXT, AT(database), "", 0, 0, CONF_RESTART,
+                "sqlite:///path or mysql://user:password@host/database; empty: a file in "
+                "state_dir."},
+        {"identity", "public_url", CONF_TEXT, AT(public_url), "", 0, 0, CONF_RESTART,
+                "URL in links, without /v3; empty: as the client reached us."},
+        {"identity", "policy_file", CONF_TEXT, AT(policy_file), "", 0, 0, CONF_RESTART,
+                "Rules instead of the defaults (cairn identity --print-policy)."},
+        {"identity", "loops", CONF_U64, AT(loops), "0", 0, 64, CONF_RESTART,
+                "Loops that listen; 0: one a core."},
+        {"identity", "threads", CONF_U64, AT(threads), "8", 1, 256, CONF_RESTART,
+                "Requests worked on at once."},
+        {"identity", "queue", CONF_U64, AT(queue), "1024", 1, 65536, CONF_RESTART,
+                "Requests that wait for a thread; more get 503."},
+        {"identity", "log_level", CONF_TEXT, AT(log_level), "info", 0, 0, CONF_RELOAD,
+                "debug, info, warn or error."},
+        {"token", "expiration", CONF_U64, AT(token_seconds), "3600", 60, 2592000, CONF_RESTART,
+                "Seconds for which a token is valid."},
+        {"identity", "password_hash_rounds", CONF_U64, AT(password_rounds), "12", 4, 31,
+                CONF_RESTART, "Cost of bcrypt: each one more takes twice as long."},
+};
+const unsigned identity_option_count = COUNT_OF(identity_options);
+
+static int usage(FILE *out, int code)
+{
+	fprintf(out,
+	        "Usage: cairn identity [--config FILE] [COMMAND]\n\n"
+	        "The identity service: Keystone's API v3.\n\n"
+	        "  --config FILE     configuration (/etc/cairn/identity.conf)\n"
+	        "  --check           say whether the configuration is good, then end\n"
+	        "  --print-config    print a commented configuration with all options\n"
+	        "  --print-policy    print the rules, as a policy file\n"
+	        "  --print-api       print the routes as JSON\n\n"
+	        "  db upgrade        bring the tables up to date (a start does so, too)\n"
+	        "  db version        print how far they are\n"
+	        "  rotate-keys       sign tokens with a new key; those given out stay valid\n"
+	        "  bootstrap         make the first domain, project, roles, user and endpoint:\n"
+	        "                    OS_USERNAME (admin), OS_PASSWORD, OS_PROJECT_NAME (admin),\n"
+	        "                    OS_REGION_NAME (RegionOne), OS_AUTH_URL in the environment\n");
+	return code;
+}
+
+static enum err open_all(struct identity *it, const char *path, struct buf *error)
+{
+	AUTO(buf) struct buf url = BUF_NONE;
+	enum log_level level;
+	enum err err = conf_load(
+	        path, identity_options, identity_option_count, &it->conf, error, &it->conf_texts);
+
+	if (err)
+		return err;
+	if (!log_level_parse(it->conf.log_level, &level)) {
+		buf_printf(
+		        error, "%s: [identity] log_level cannot be %s", path, it->conf.log_level);
+		return ERR_CONFIG;
+	}
+	log_set_level(level);
+	pthread_rwlock_init(&it->keys_lock, NULL);
+	if (*it->conf.database)
+		buf_str(&url, it->conf.database);
+	else
+		buf_printf(&url, "sqlite://%s/identity.db", it->conf.state_dir);
+	if ((err = db_new(buf_text(&url), &it->db, error)))
+		return err;
+	return policy_new(identity_rules, identity_rule_count,
+	        *it->conf.policy_file ? it->conf.policy_file : NULL, &it->policy, error);
+}
+
+static enum err prepare(struct identity *it, struct buf *error)
+{
+	enum err err = db_upgrade(it->db, &identity_schema, error);
+
+	return err ? err : keys_load(it, error);
+}
+
+static enum err start_hashes(struct rest_service *service, struct reactor *first)
+{
+	struct identity *it = service->owner;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	(void)first;
+	return work_pool_new(
+	        cores > 1 ? (unsigned)cores - 1 : 1, (unsigned)it->conf.queue, &it->hashes);
+}
+
+static void stop_hashes(struct rest_service *service)
+{
+	struct identity *it = service->owner;
+
+	work_pool_free(it->hashes);
+}
+
+static int run(struct identity *it)
+{
+	it->service = (struct rest_service){
+	        .name = "identity",
+	        .routes = identity_routes,
+	        .route_count = identity_route_count,
+	        .dialect = &identity_dialect,
+	        .policy = it->policy,
+	        .body_max = 114688, /* as Keystone's max_request_body_size */
+	        .public_url = *it->conf.public_url ? it->conf.public_url : NULL,
+	        .authenticate = auth_caller,
+	        .owner = it,
+	};
+	struct serve_options options = {
+	        .bind_ip = it->conf.bind_ip,
+	        .port = (uint16_t)it->conf.port,
+	        .loops = (unsigned)it->conf.loops,
+	        .threads = (unsigned)it->conf.threads,
+	        .queue = (unsigned)it->conf.queue,
+	        .start = start_hashes,
+	        .stop = stop_hashes,
+	};
+	return serve(&it->service, &options);
+}
+
+static const char *from_environment(const char *name, const char *fallback)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : fallback;
+}
+
+static enum err run_bootstrap(struct identity *it, struct buf *error)
+{
+	struct bootstrap b = {
+	        .user = from_environment("OS_USERNAME", "admin"),
+	        .password = from_environment("OS_PASSWORD", NULL),
+	        .project = from_environment("OS_PROJECT_NAME", "admin"),
+	        .region = from_environment("OS_REGION_NAME", "RegionOne"),
+	        .public_url = from_environment("OS_AUTH_URL", NULL),
+	};
+
+	if (!b.password || !b.public_url) {
+		buf_str(error, "bootstrap wants OS_PASSWORD and OS_AUTH_URL in the environment");
+		return ERR_CONFIG;
+	}
+	enum err err = bootstrap(it, &b);
+	if (err)
+		buf_str(error, err_text(err));
+	return err;
+}
+
+static enum err run_command(struct identity *it, int argc, char **argv, struct buf *error)
+{
+	unsigned version;
+	enum err err;
+
+	if (strcmp(argv[0], "rotate-keys") == 0)
+		return keys_rotate(it->conf.state_dir, it->conf.token_seconds, error);
+	if (strcmp(argv[0], "bootstrap") == 0) {
+		err = prepare(it, error);
+		return err ? err : run_bootstrap(it, error);
+	}
+	if (strcmp(argv[0], "db") == 0 && argc == 2 && strcmp(argv[1], "upgrade") == 0)
+		return db_upgrade(it->db, &identity_schema, error);
+	if (strcmp(argv[0], "db") == 0 && argc == 2 && strcmp(argv[1], "version") == 0) {
+		err = db_version(it->db, &identity_schema, &version);
+		if (!err)
+			printf("%u of %u\n", version, identity_schema.count);
+		return err;
+	}
+	return ERR_BAD_METHOD;
+}
+
+static int done(enum err err, const struct buf *error)
+{
+	if (err == ERR_BAD_METHOD)
+		return usage(stderr, 2);
+	if (err)
+		fprintf(stderr, "cairn identity: %s\n",
+		        error->len ? buf_text(error) : err_text(err));
+	return err == ERR_CONFIG ? 2 : err != ERR_OK;
+}
+
+static int print(char what)
+{
+	AUTO(buf) struct buf text = BUF_NONE;
+	const struct rest_service service = {
+	        .routes = identity_routes, .route_count = identity_route_count};
+
+	if (what == 'p')
+		conf_print(&text, identity_options, identity_option_count);
+	else if (what == 'P')
+		policy_print(&text, identity_rules, identity_rule_count);
+	else
+		rest_print_api(&service, &text);
+	fputs(buf_text(&text), stdout);
+	return 0;
+}
+
+int identity_main(int argc, char **argv)
+{
+	static const struct option longs[] = {{"config", 1, 0, 'c'}, {"check", 0, 0, 'k'},
+	        {"print-config", 0, 0, 'p'}, {"print-policy", 0, 0, 'P'}, {"print-api", 0, 0, 'a'},
+	        {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+	static struct identity it;
+	const char *path = "/etc/cairn/identity.conf";
+	AUTO(buf) struct buf error = BUF_NONE;
+	bool check = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'k':
+			check = true;
+			break;
+		case 'p':
+		case 'P':
+		case 'a':
+			return print((char)c);
+		default:
+			return usage(c == 'h' ? stdout : stderr, c == 'h' ? 0 : 2);
+		}
+	}
+	enum err err = open_all(&it, path, &error);
+	if (err || check)
+		return done(err, &error);
+	if (optind < argc)
+		return done(run_command(&it, argc - optind, argv + optind, &error), &error);
+	if ((err = prepare(&it, &error)))
+		return done(err, &error);
+	int code = run(&it);
+	keys_done(&it);
+	policy_free(it.policy);
+	db_free(it.db);
+	conf_free(it.conf_texts);
+	return code;
+}

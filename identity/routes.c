@@ -1,0 +1,158 @@
+#include "identity/identity.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- versions --- */
+
+static void show_version(struct rest_req *req, const char *name, struct jout *out)
+{
+	AUTO(buf) struct buf self = BUF_NONE;
+
+	buf_printf(&self, "%s/v3/", resource_base(req));
+	jout_object(out, name);
+	jout_text(out, "id", "v3.14");
+	jout_text(out, "status", "stable");
+	jout_text(out, "updated", "2020-04-07T00:00:00Z");
+	jout_array(out, "links");
+	jout_object(out, NULL);
+	jout_text(out, "rel", "self");
+	jout_text(out, "href", buf_text(&self));
+	jout_end_object(out);
+	jout_end_array(out);
+	jout_array(out, "media-types");
+	jout_object(out, NULL);
+	jout_text(out, "base", "application/json");
+	jout_text(out, "type", "application/vnd.openstack.identity-v3+json");
+	jout_end_object(out);
+	jout_end_array(out);
+	jout_end_object(out);
+}
+
+static enum err on_versions(struct rest_req *req)
+{
+	struct jout *out = &req->json;
+
+	jout_object(out, NULL);
+	jout_object(out, "versions");
+	jout_array(out, "values");
+	show_version(req, NULL, out);
+	jout_end_array(out);
+	jout_end_object(out);
+	jout_end_object(out);
+	return ERR_OK;
+}
+
+static enum err on_version(struct rest_req *req)
+{
+	jout_object(&req->json, NULL);
+	show_version(req, "version", &req->json);
+	jout_end_object(&req->json);
+	return ERR_OK;
+}
+
+static enum err on_health(struct rest_req *req)
+{
+	buf_str(&req->out, "OK");
+	return ERR_OK;
+}
+
+/* --- the catalog of who asks --- */
+
+static enum err run_catalog(struct db_tx *tx, void *arg)
+{
+	struct rest_req *req = arg;
+
+	buf_reset(&req->out);
+	req->json = (struct jout){.out = &req->out};
+	jout_object(&req->json, NULL);
+	enum err err = show_catalog(req, tx, req->caller.project_id, "catalog", &req->json);
+	jout_object(&req->json, "links");
+	jout_text(&req->json, "self",
+	        arena_printf(req->arena, "%s/v3/auth/catalog", resource_base(req)));
+	jout_end_object(&req->json);
+	jout_end_object(&req->json);
+	return err;
+}
+
+static enum err on_catalog(struct rest_req *req)
+{
+	return db_run(identity_of(req)->db, DB_READ, run_catalog, req);
+}
+
+const struct rest_route identity_routes[] = {
+        {REST_GET, "/", on_versions, NULL, REST_OPEN | REST_LOOP, 300},
+        {REST_GET, "/v3", on_version, NULL, REST_OPEN | REST_LOOP, 200},
+        {REST_GET, "/healthcheck", on_health, NULL, REST_OPEN | REST_LOOP, 200},
+        {REST_POST, "/v3/auth/tokens", on_token_issue, NULL, REST_OPEN | REST_BODY, 201},
+        {REST_GET, "/v3/auth/tokens", on_token_show, "identity:validate_token", REST_LATER, 200},
+        {REST_GET, "/v3/auth/catalog", on_catalog, "identity:get_auth_catalog", 0, 200},
+};
+const unsigned identity_route_count = COUNT_OF(identity_routes);
+
+/* --- rules: keystone/common/policies --- */
+
+const struct policy_rule identity_rules[] = {
+        {"admin_required", "role:admin or is_admin:1", NULL, NULL},
+        {"service_role", "role:service", NULL, NULL},
+        {"service_or_admin", "rule:admin_required or rule:service_role", NULL, NULL},
+        {"owner", "user_id:%(user_id)s", NULL, NULL},
+        {"token_subject", "user_id:%(target.token.user_id)s", NULL, NULL},
+        {"service_admin_or_token_subject", "rule:service_or_admin or rule:token_subject", NULL,
+                NULL},
+        {"identity:validate_token",
+                "(role:reader and system_scope:all) or rule:service_admin_or_token_subject",
+                "Validate a token.", "GET /v3/auth/tokens"},
+        {"identity:get_auth_catalog", "", "Get the catalog of the token's scope.",
+                "GET /v3/auth/catalog"},
+};
+const unsigned identity_rule_count = COUNT_OF(identity_rules);
+
+/* --- errors --- */
+
+static const char *title(int status)
+{
+	switch (status) {
+	case 400:
+		return "Bad Request";
+	case 401:
+		return "Unauthorized";
+	case 403:
+		return "Forbidden";
+	case 404:
+		return "Not Found";
+	case 405:
+		return "Method Not Allowed";
+	case 409:
+		return "Conflict";
+	case 413:
+		return "Request Entity Too Large";
+	case 415:
+		return "Unsupported Media Type";
+	case 503:
+		return "Service Unavailable";
+	default:
+		return "Internal Server Error";
+	}
+}
+
+static void error_body(int status, const char *text, struct buf *out)
+{
+	struct jout json = {.out = out};
+
+	jout_object(&json, NULL);
+	jout_object(&json, "error");
+	jout_int(&json, "code", status);
+	jout_text(&json, "message", text);
+	jout_text(&json, "title", title(status));
+	jout_end_object(&json);
+	jout_end_object(&json);
+}
+
+/* A device's trouble is nothing that an API's client should hear of. */
+static int error_status(enum err err)
+{
+	return err_status(err) == 507 ? 500 : 0;
+}
+
+const struct rest_dialect identity_dialect = {error_status, error_body};
