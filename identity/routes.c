@@ -90,24 +90,6 @@ const struct rest_route identity_routes[] = {
 };
 const unsigned identity_route_count = COUNT_OF(identity_routes);
 
-/* --- rules: keystone/common/policies --- */
-
-const struct policy_rule identity_rules[] = {
-        {"admin_required", "role:admin or is_admin:1", NULL, NULL},
-        {"service_role", "role:service", NULL, NULL},
-        {"service_or_admin", "rule:admin_required or rule:service_role", NULL, NULL},
-        {"owner", "user_id:%(user_id)s", NULL, NULL},
-        {"token_subject", "user_id:%(target.token.user_id)s", NULL, NULL},
-        {"service_admin_or_token_subject", "rule:service_or_admin or rule:token_subject", NULL,
-                NULL},
-        {"identity:validate_token",
-                "(role:reader and system_scope:all) or rule:service_admin_or_token_subject",
-                "Validate a token.", "GET /v3/auth/tokens"},
-        {"identity:get_auth_catalog", "", "Get the catalog of the token's scope.",
-                "GET /v3/auth/catalog"},
-};
-const unsigned identity_rule_count = COUNT_OF(identity_rules);
-
 /* --- errors --- */
 
 static const char *title(int status)
