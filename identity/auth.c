@@ -439,7 +439,7 @@ enum err auth_caller(struct rest_req *req)
 	if (keys_check(identity_of(req), text, req->arena, token))
 		return ERR_UNAUTHORIZED;
 	struct policy_fact *facts =
-	        arena_zalloc(req->arena, (TOKEN_ROLES_MAX + 8) * sizeof(*facts));
+	        arena_zalloc(req->arena, (TOKEN_ROLES_MAX + 12) * sizeof(*facts));
 	c->known = true;
 	c->token = token;
 	c->user_id = token->user_id;
@@ -451,6 +451,7 @@ enum err auth_caller(struct rest_req *req)
 	add_fact(facts, &n, "user_domain_id", c->user_domain_id);
 	add_fact(facts, &n, "project_id", c->project_id);
 	add_fact(facts, &n, "domain_id", c->domain_id);
+	add_fact(facts, &n, "token.domain.id", c->domain_id);
 	add_fact(facts, &n, "system_scope", c->system ? "all" : NULL);
 	for (unsigned i = 0; i < token->role_count; i++)
 		add_fact(facts, &n, "role", token->roles[i].name);

@@ -1,4 +1,5 @@
 #include "identity/identity.h"
+#include "identity/manage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,13 +81,37 @@ static enum err on_catalog(struct rest_req *req)
 	return db_run(identity_of(req)->db, DB_READ, run_catalog, req);
 }
 
+/* The five routes of a kind; `one` is its rule's noun, `many` that of lists. */
+#define KIND(kind, base, param, one, many)                                                         \
+	{REST_POST, base, on_managed_create, "identity:create_" one, REST_BODY | REST_LATER, 201,  \
+	        &managed_##kind},                                                                  \
+	        {REST_GET, base, on_managed_list, "identity:list_" many, REST_LATER, 200,          \
+	                &managed_##kind},                                                          \
+	        {REST_GET, base "/{" param "}", on_managed_show, "identity:get_" one, REST_LATER,  \
+	                200, &managed_##kind},                                                     \
+	        {REST_PATCH, base "/{" param "}", on_managed_update, "identity:update_" one,       \
+	                REST_BODY | REST_LATER, 200, &managed_##kind},                             \
+	{                                                                                          \
+		REST_DELETE, base "/{" param "}", on_managed_delete, "identity:delete_" one,       \
+		        REST_LATER, 204, &managed_##kind                                           \
+	}
+
 const struct rest_route identity_routes[] = {
-        {REST_GET, "/", on_versions, NULL, REST_OPEN | REST_LOOP, 300},
-        {REST_GET, "/v3", on_version, NULL, REST_OPEN | REST_LOOP, 200},
-        {REST_GET, "/healthcheck", on_health, NULL, REST_OPEN | REST_LOOP, 200},
-        {REST_POST, "/v3/auth/tokens", on_token_issue, NULL, REST_OPEN | REST_BODY, 201},
-        {REST_GET, "/v3/auth/tokens", on_token_show, "identity:validate_token", REST_LATER, 200},
-        {REST_GET, "/v3/auth/catalog", on_catalog, "identity:get_auth_catalog", 0, 200},
+        {REST_GET, "/", on_versions, NULL, REST_OPEN | REST_LOOP, 300, NULL},
+        {REST_GET, "/v3", on_version, NULL, REST_OPEN | REST_LOOP, 200, NULL},
+        {REST_GET, "/healthcheck", on_health, NULL, REST_OPEN | REST_LOOP, 200, NULL},
+        {REST_POST, "/v3/auth/tokens", on_token_issue, NULL, REST_OPEN | REST_BODY, 201, NULL},
+        {REST_GET, "/v3/auth/tokens", on_token_show, "identity:validate_token", REST_LATER, 200,
+                NULL},
+        {REST_GET, "/v3/auth/catalog", on_catalog, "identity:get_auth_catalog", 0, 200, NULL},
+        KIND(domain, "/v3/domains", "domain_id", "domain", "domains"),
+        KIND(project, "/v3/projects", "project_id", "project", "projects"),
+        KIND(user, "/v3/users", "user_id", "user", "users"),
+        KIND(group, "/v3/groups", "group_id", "group", "groups"),
+        KIND(role, "/v3/roles", "role_id", "role", "roles"),
+        KIND(region, "/v3/regions", "region_id", "region", "regions"),
+        KIND(service, "/v3/services", "service_id", "service", "services"),
+        KIND(endpoint, "/v3/endpoints", "endpoint_id", "endpoint", "endpoints"),
 };
 const unsigned identity_route_count = COUNT_OF(identity_routes);
 

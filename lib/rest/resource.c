@@ -251,6 +251,8 @@ enum err resource_list(struct rest_req *req, struct db_tx *tx, const struct reso
 		}
 		memset(record, 0, r->size);
 		fields_load(r->fields, &q, req->arena, record);
+		if (r->loaded)
+			r->loaded(record);
 		last = *(const char **)(void *)((char *)record + id->offset);
 		show(req, r, record, NULL, out);
 	}

@@ -13,8 +13,9 @@
 
 struct resource {
 	const struct fields *fields;
-	size_t size;      /* of the struct */
-	const char *path; /* "/v3/users" */
+	size_t size;                  /* of the struct */
+	const char *path;             /* "/v3/users" */
+	void (*loaded)(void *record); /* makes of what a row says what is shown; NULL: it is that */
 	/* Members of the answer that are not fields; NULL: none. */
 	void (*show)(struct rest_req *req, const void *record, struct jout *out);
 };

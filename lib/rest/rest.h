@@ -36,6 +36,7 @@ struct rest_route {
 	const char *rule; /* of the policy; NULL: none is asked for */
 	unsigned flags;
 	int success;
+	const void *own; /* the service's */
 };
 
 /* How an API tells of errors. */

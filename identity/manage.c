@@ -1,0 +1,355 @@
+#include "identity/manage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct managed *managed(const struct rest_req *req)
+{
+	return req->route->own;
+}
+
+static const struct fields *fields_of(const struct managed *m)
+{
+	return m->resource.fields;
+}
+
+static void answer_anew(struct rest_req *req)
+{
+	buf_reset(&req->out);
+	req->json = (struct jout){.out = &req->out};
+}
+
+static const char *text_at(const void *record, size_t offset)
+{
+	return *(const char *const *)(const void *)((const char *)record + offset);
+}
+
+/* --- the policy --- */
+
+/* What rules may ask of it: target.user.id, target.user.domain_id, target.user.name. */
+static enum err allow(struct rest_req *req, const struct managed *m, const void *record)
+{
+	const struct field *id = &fields_of(m)->items[0];
+	struct policy_fact facts[4];
+	char names[3][64];
+	unsigned n = 0;
+
+	if (!record)
+		return rest_allow(req, NULL, 0);
+	snprintf(names[0], sizeof(names[0]), "target.%s.id", m->noun);
+	facts[n++] = (struct policy_fact){names[0], text_at(record, id->offset)};
+	if (m->domain_offset) {
+		snprintf(names[1], sizeof(names[1]), "target.%s.domain_id", m->noun);
+		facts[n++] = (struct policy_fact){names[1], text_at(record, m->domain_offset)};
+	}
+	if (strcmp(fields_of(m)->items[1].name, "name") == 0) {
+		snprintf(names[2], sizeof(names[2]), "target.%s.name", m->noun);
+		facts[n++] = (struct policy_fact){
+		        names[2], text_at(record, fields_of(m)->items[1].offset)};
+	}
+	return rest_allow(req, facts, n);
+}
+
+/* --- one --- */
+
+static enum err not_found(struct rest_req *req, const struct managed *m, const char *id)
+{
+	return rest_fail(req, ERR_NOT_FOUND, "Could not find %s: %s.", m->noun, id);
+}
+
+/* Finds it and asks whether that is allowed; who may not see it is not told that it is not there.
+ */
+static enum err find(struct rest_req *req, struct db_tx *tx, const struct managed *m, void *record)
+{
+	const char *id = rest_param(req, m->param);
+	enum err err = fields_find(fields_of(m), tx, id, req->arena, record);
+	bool domain = m == &managed_domain;
+
+	if (!err && domain && !((const struct project *)record)->is_domain)
+		err = ERR_NOT_FOUND;
+	if (err && err != ERR_NOT_FOUND)
+		return err;
+	if (!err && m->resource.loaded)
+		m->resource.loaded(record);
+	enum err allowed = allow(req, m, err ? NULL : record);
+	return allowed ? allowed : err ? not_found(req, m, id) : ERR_OK;
+}
+
+static enum err run_show(struct db_tx *tx, void *arg)
+{
+	struct rest_req *req = arg;
+	const struct managed *m = managed(req);
+	void *record = arena_zalloc(req->arena, m->resource.size);
+	enum err err = find(req, tx, m, record);
+
+	answer_anew(req);
+	if (!err)
+		resource_show(req, &m->resource, record);
+	return err;
+}
+
+enum err on_managed_show(struct rest_req *req)
+{
+	return db_run(identity_of(req)->db, DB_READ, run_show, req);
+}
+
+/* --- lists --- */
+
+static enum err run_list(struct db_tx *tx, void *arg)
+{
+	struct rest_req *req = arg;
+	const struct managed *m = managed(req);
+	AUTO(resource_where) struct resource_where where = {.count = 0};
+
+	answer_anew(req);
+	if (m->list_where)
+		resource_where(&where, m->list_where, NULL, 1);
+	if (m == &managed_project && !query_get(&req->query, "is_domain"))
+		resource_where(&where, "t.is_domain = ?", NULL, 0);
+	/* Who has a domain's scope sees what is of that domain. */
+	if (req->caller.domain_id && m->domain_offset && m != &managed_role)
+		resource_where(&where, m == &managed_domain ? "t.id = ?" : "t.domain_id = ?",
+		        req->caller.domain_id, 0);
+	if (m == &managed_role && !query_get(&req->query, "domain_id"))
+		resource_where(&where, "t.domain_id = ?", "", 0);
+	return resource_list(req, tx, &m->resource, NULL, &where);
+}
+
+enum err on_managed_list(struct rest_req *req)
+{
+	struct policy_fact target = {"target.domain_id", req->caller.domain_id};
+	enum err err = rest_allow(req, &target, req->caller.domain_id != NULL);
+
+	return err ? err : db_run(identity_of(req)->db, DB_READ, run_list, req);
+}
+
+/* --- changes --- */
+
+static enum err taken(const struct change *c)
+{
+	const struct fields *f = fields_of(c->what);
+	const char *name = text_at(c->record, f->items[1].offset);
+
+	if (c->what->domain_offset)
+		return rest_fail(c->req, ERR_EXISTS,
+		        "Conflict occurred attempting to store %s - Duplicate entry found with "
+		        "name "
+		        "%s at domain ID %s.",
+		        c->what->noun, name, text_at(c->record, c->what->domain_offset));
+	return rest_fail(c->req, ERR_EXISTS,
+	        "Conflict occurred attempting to store %s - Duplicate entry.", c->what->noun);
+}
+
+static enum err store(struct change *c)
+{
+	const struct managed *m = c->what;
+	enum err err = m->check ? m->check(c) : ERR_OK;
+
+	if (!err)
+		err = c->old ? fields_update(fields_of(m), c->tx, c->record)
+		             : fields_insert(fields_of(m), c->tx, c->record);
+	if (err == ERR_EXISTS && !c->req->error.len)
+		return taken(c);
+	if (err == ERR_CONFLICT && !c->req->error.len)
+		return rest_fail(c->req, ERR_BAD_REQUEST, "It names something that is not there.");
+	if (!err && m->after)
+		err = m->after(c);
+	if (err)
+		return err;
+	if (m->resource.loaded)
+		m->resource.loaded(c->record);
+	answer_anew(c->req);
+	resource_show(c->req, &m->resource, c->record);
+	return ERR_OK;
+}
+
+static enum err run_store(struct db_tx *tx, void *arg)
+{
+	struct change *c = arg;
+
+	buf_reset(&c->req->error);
+	c->tx = tx;
+	return store(c);
+}
+
+static enum err insert(struct rest_req *req)
+{
+	return db_run(identity_of(req)->db, DB_WRITE, run_store, req->own);
+}
+
+/* The password is hashed where that keeps nobody waiting. */
+static enum err hash_first(struct rest_req *req)
+{
+	struct change *c = req->own;
+	char *hash = arena_zalloc(req->arena, PASSWORD_HASH);
+	const struct user *user = c->record;
+	enum err err = password_hash(identity_of(req), user->password, hash);
+
+	if (err == ERR_BAD_REQUEST)
+		return rest_fail(
+		        req, err, "Invalid input for field 'password': wants at most 72 bytes.");
+	c->password_hash = hash;
+	return err ? err : insert(req);
+}
+
+static bool has_password(const struct change *c)
+{
+	return c->what == &managed_user && field_given(c->record, USER_PASSWORD) &&
+	       ((const struct user *)c->record)->password;
+}
+
+enum err on_managed_create(struct rest_req *req)
+{
+	const struct managed *m = managed(req);
+	struct change *c = arena_zalloc(req->arena, sizeof(*c));
+	enum err err;
+
+	*c = (struct change){
+	        .req = req, .what = m, .record = arena_zalloc(req->arena, m->resource.size)};
+	req->own = c;
+	if (m->defaults)
+		m->defaults(req, c->record);
+	if ((err = resource_read(req, &m->resource, FOR_CREATE, c->record)))
+		return err;
+	const char **id =
+	        (const char **)(void *)((char *)c->record + fields_of(m)->items[0].offset);
+	if (!*id || !**id)
+		*id = resource_new_id(req->arena);
+	if (m->complete)
+		m->complete(req, c->record);
+	if ((err = allow(req, m, c->record)))
+		return err;
+	return has_password(c) ? rest_move(req, identity_of(req)->hashes, hash_first) : insert(req);
+}
+
+/* "immutable" among the options: nothing else may be changed, nor it be deleted, before that is. */
+static bool is_immutable(const char *options)
+{
+	AUTO(jroot) struct jroot root = JROOT_NONE;
+	bool value = false;
+
+	return options && !jread_parse(options, strlen(options), &root) &&
+	       jread_bool(jread_get(root.value, "immutable"), &value) && value;
+}
+
+static const char *options_of(const struct managed *m, const void *record)
+{
+	const struct fields *f = fields_of(m);
+
+	for (unsigned i = 0; i < f->count; i++) {
+		if (strcmp(f->items[i].name, "options") == 0)
+			return text_at(record, f->items[i].offset);
+	}
+	return NULL;
+}
+
+static enum err keep_immutable(struct change *c, const void *old, bool deletes)
+{
+	const char *was = options_of(c->what, old);
+
+	if (!is_immutable(was) || (!deletes && !is_immutable(options_of(c->what, c->record))))
+		return ERR_OK;
+	return rest_fail(c->req, ERR_FORBIDDEN,
+	        "Cannot %s immutable %s: set the option \"immutable\" to false first.",
+	        deletes ? "delete" : "change", c->what->noun);
+}
+
+/* Reads what is there and what it shall be; nothing is written yet. */
+static enum err run_read(struct db_tx *tx, void *arg)
+{
+	struct change *c = arg;
+	const struct managed *m = c->what;
+	void *old = arena_zalloc(c->req->arena, m->resource.size);
+	enum err err = find(c->req, tx, m, old);
+
+	if (err)
+		return err;
+	memcpy(c->record, old, m->resource.size);
+	c->old = old;
+	return ERR_OK;
+}
+
+static enum err run_update(struct db_tx *tx, void *arg)
+{
+	struct change *c = arg;
+	enum err err = run_read(tx, arg);
+
+	c->tx = tx;
+	buf_reset(&c->req->error);
+	if (!err)
+		err = resource_read(c->req, &c->what->resource, FOR_UPDATE, c->record);
+	if (!err)
+		err = keep_immutable(c, c->old, false);
+	return err ? err : store(c);
+}
+
+static enum err update(struct rest_req *req)
+{
+	return db_run(identity_of(req)->db, DB_WRITE, run_update, req->own);
+}
+
+static enum err hash_then_update(struct rest_req *req)
+{
+	struct change *c = req->own;
+	char *hash = arena_zalloc(req->arena, PASSWORD_HASH);
+	enum err err =
+	        password_hash(identity_of(req), ((const struct user *)c->record)->password, hash);
+
+	if (err == ERR_BAD_REQUEST)
+		return rest_fail(
+		        req, err, "Invalid input for field 'password': wants at most 72 bytes.");
+	c->password_hash = hash;
+	return err ? err : update(req);
+}
+
+enum err on_managed_update(struct rest_req *req)
+{
+	const struct managed *m = managed(req);
+	struct change *c = arena_zalloc(req->arena, sizeof(*c));
+	const char *id = NULL;
+
+	*c = (struct change){
+	        .req = req, .what = m, .record = arena_zalloc(req->arena, m->resource.size)};
+	req->own = c;
+	/* Its own id may be said again. */
+	const struct jval *member = jread_get(req->body, fields_of(m)->name);
+	if (jread_str(jread_get(member, "id"), &id) && strcmp(id, rest_param(req, m->param)) != 0)
+		return rest_fail(req, ERR_BAD_REQUEST, "Cannot change ID.");
+	if (m != &managed_user || !jread_get(member, "password"))
+		return update(req);
+	enum err err = db_run(identity_of(req)->db, DB_READ, run_read, c);
+	if (!err)
+		err = resource_read(req, &m->resource, FOR_UPDATE, c->record);
+	if (err)
+		return err;
+	return has_password(c) ? rest_move(req, identity_of(req)->hashes, hash_then_update)
+	                       : update(req);
+}
+
+static enum err run_delete(struct db_tx *tx, void *arg)
+{
+	struct change *c = arg;
+	const struct managed *m = c->what;
+	enum err err = run_read(tx, arg);
+
+	c->tx = tx;
+	buf_reset(&c->req->error);
+	if (!err)
+		err = keep_immutable(c, c->old, true);
+	if (!err && m->before_delete)
+		err = m->before_delete(c);
+	if (!err)
+		err = fields_delete(fields_of(m), tx, rest_param(c->req, m->param));
+	if (err == ERR_CONFLICT && !c->req->error.len)
+		return rest_fail(c->req, ERR_FORBIDDEN, "The %s is in use.", m->noun);
+	return err;
+}
+
+enum err on_managed_delete(struct rest_req *req)
+{
+	const struct managed *m = managed(req);
+	struct change c = {
+	        .req = req, .what = m, .record = arena_zalloc(req->arena, m->resource.size)};
+
+	return db_run(identity_of(req)->db, DB_WRITE, run_delete, &c);
+}
