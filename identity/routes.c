@@ -1,3 +1,4 @@
+#include "identity/assign.h"
 #include "identity/identity.h"
 #include "identity/manage.h"
 
@@ -96,6 +97,24 @@ static enum err on_catalog(struct rest_req *req)
 		        REST_LATER, 204, &managed_##kind                                           \
 	}
 
+#define PLACE(kind, actor, inherited)                                                              \
+	&(const struct grant_place)                                                                \
+	{                                                                                          \
+		kind, actor, inherited                                                             \
+	}
+/* The four routes of grants; `rules` is what their names end with. */
+#define GRANTS(base, tail, place, rule, rules)                                                     \
+	{REST_GET, base "/roles" tail, on_grant_list, "identity:list_" rules, REST_LATER, 200,     \
+	        place},                                                                            \
+	        {REST_PUT, base "/roles/{role_id}" tail, on_grant_create, "identity:create_" rule, \
+	                REST_LATER, 204, place},                                                   \
+	        {REST_GET, base "/roles/{role_id}" tail, on_grant_check, "identity:check_" rule,   \
+	                REST_LATER, 204, place},                                                   \
+	{                                                                                          \
+		REST_DELETE, base "/roles/{role_id}" tail, on_grant_revoke,                        \
+		        "identity:revoke_" rule, REST_LATER, 204, place                            \
+	}
+
 const struct rest_route identity_routes[] = {
         {REST_GET, "/", on_versions, NULL, REST_OPEN | REST_LOOP, 300, NULL},
         {REST_GET, "/v3", on_version, NULL, REST_OPEN | REST_LOOP, 200, NULL},
@@ -112,6 +131,36 @@ const struct rest_route identity_routes[] = {
         KIND(region, "/v3/regions", "region_id", "region", "regions"),
         KIND(service, "/v3/services", "service_id", "service", "services"),
         KIND(endpoint, "/v3/endpoints", "endpoint_id", "endpoint", "endpoints"),
+        GRANTS("/v3/projects/{project_id}/users/{user_id}", "", PLACE("project", "user", false),
+                "grant", "grants"),
+        GRANTS("/v3/projects/{project_id}/groups/{group_id}", "", PLACE("project", "group", false),
+                "grant", "grants"),
+        GRANTS("/v3/domains/{domain_id}/users/{user_id}", "", PLACE("domain", "user", false),
+                "grant", "grants"),
+        GRANTS("/v3/domains/{domain_id}/groups/{group_id}", "", PLACE("domain", "group", false),
+                "grant", "grants"),
+        GRANTS("/v3/OS-INHERIT/projects/{project_id}/users/{user_id}", "/inherited_to_projects",
+                PLACE("project", "user", true), "grant", "grants"),
+        GRANTS("/v3/OS-INHERIT/projects/{project_id}/groups/{group_id}", "/inherited_to_projects",
+                PLACE("project", "group", true), "grant", "grants"),
+        GRANTS("/v3/OS-INHERIT/domains/{domain_id}/users/{user_id}", "/inherited_to_projects",
+                PLACE("domain", "user", true), "grant", "grants"),
+        GRANTS("/v3/OS-INHERIT/domains/{domain_id}/groups/{group_id}", "/inherited_to_projects",
+                PLACE("domain", "group", true), "grant", "grants"),
+        GRANTS("/v3/system/users/{user_id}", "", PLACE("system", "user", false),
+                "system_grant_for_user", "system_grants_for_user"),
+        GRANTS("/v3/system/groups/{group_id}", "", PLACE("system", "group", false),
+                "system_grant_for_group", "system_grants_for_group"),
+        {REST_PUT, "/v3/groups/{group_id}/users/{user_id}", on_member_add,
+                "identity:add_user_to_group", REST_LATER, 204, NULL},
+        {REST_GET, "/v3/groups/{group_id}/users/{user_id}", on_member_check,
+                "identity:check_user_in_group", REST_LATER, 204, NULL},
+        {REST_DELETE, "/v3/groups/{group_id}/users/{user_id}", on_member_remove,
+                "identity:remove_user_from_group", REST_LATER, 204, NULL},
+        {REST_GET, "/v3/groups/{group_id}/users", on_members, "identity:list_users_in_group",
+                REST_LATER, 200, NULL},
+        {REST_GET, "/v3/users/{user_id}/groups", on_members, "identity:list_groups_for_user",
+                REST_LATER, 200, NULL},
 };
 const unsigned identity_route_count = COUNT_OF(identity_routes);
 
