@@ -21,6 +21,7 @@ extern const unsigned identity_option_count;
 struct identity {
 	struct identity_conf conf;
 	struct conf *conf_texts;
+	const char *conf_path;
 	struct db *db;
 	struct policy *policy;
 	struct work_pool

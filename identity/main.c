@@ -4,10 +4,12 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/rest/serve.h"
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define AT(field) offsetof(struct identity_conf, field)
@@ -33,10 +35,10 @@ const struct conf_option identity_options[] = {
                 "Requests that wait for a thread; more get 503."},
         {"identity", "log_level", CONF_TEXT, AT(log_level), "info", 0, 0, CONF_RELOAD,
                 "debug, info, warn or error."},
-        {"token", "expiration", CONF_U64, AT(token_seconds), "3600", 60, 2592000, CONF_RESTART,
-                "Seconds for which a token is valid."},
         {"identity", "password_hash_rounds", CONF_U64, AT(password_rounds), "12", 4, 31,
                 CONF_RESTART, "Cost of bcrypt: each one more takes twice as long."},
+        {"token", "expiration", CONF_U64, AT(token_seconds), "3600", 60, 2592000, CONF_RESTART,
+                "Seconds for which a token is valid."},
 };
 const unsigned identity_option_count = COUNT_OF(identity_options);
 
@@ -87,6 +89,10 @@ static enum err open_all(struct identity *it, const char *path, struct buf *erro
 
 static enum err prepare(struct identity *it, struct buf *error)
 {
+	if (mkdir(it->conf.state_dir, 0700) && errno != EEXIST) {
+		buf_printf(error, "%s: %s", it->conf.state_dir, strerror(errno));
+		return ERR_CONFIG;
+	}
 	enum err err = db_upgrade(it->db, &identity_schema, error);
 
 	return err ? err : keys_load(it, error);
@@ -107,6 +113,28 @@ static void stop_hashes(struct rest_service *service)
 	struct identity *it = service->owner;
 
 	work_pool_free(it->hashes);
+}
+
+/* What may change meanwhile: the log level, and keys. */
+static void reload(struct rest_service *service)
+{
+	struct identity *it = service->owner;
+	struct identity_conf conf = {0};
+	struct conf *texts = NULL;
+	AUTO(buf) struct buf error = BUF_NONE;
+	enum log_level level;
+
+	enum err err = conf_load(
+	        it->conf_path, identity_options, identity_option_count, &conf, &error, &texts);
+	if (!err && log_level_parse(conf.log_level, &level))
+		log_set_level(level);
+	conf_free(texts);
+	if (!err)
+		err = keys_load(it, &error);
+	if (err)
+		log_error("reload", "refused=%s", log_quote(buf_text(&error)));
+	else
+		log_info("reload", "keys=%u", it->key_count);
 }
 
 static int run(struct identity *it)
@@ -130,6 +158,7 @@ static int run(struct identity *it)
 	        .queue = (unsigned)it->conf.queue,
 	        .start = start_hashes,
 	        .stop = stop_hashes,
+	        .reload = reload,
 	};
 	return serve(&it->service, &options);
 }
@@ -236,6 +265,7 @@ int identity_main(int argc, char **argv)
 			return usage(c == 'h' ? stdout : stderr, c == 'h' ? 0 : 2);
 		}
 	}
+	it.conf_path = path;
 	enum err err = open_all(&it, path, &error);
 	if (err || check)
 		return done(err, &error);

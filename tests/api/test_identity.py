@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -216,6 +217,9 @@ def test_tokens(identity, admin):
         assert r.status_code == 404
     # With a new key those of before stay valid.
     i.command("rotate-keys")
+    i.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: i.token(scope=ADMIN)[:8] != admin[:8], 20)
+    assert requests.get(i.url + "/auth/tokens", headers=head).status_code == 200
     i.stop()
     i.start()
     assert requests.get(i.url + "/auth/tokens", headers=head).status_code == 200
