@@ -183,8 +183,6 @@ static const char *title(int status)
 		return "Conflict";
 	case 413:
 		return "Request Entity Too Large";
-	case 415:
-		return "Unsupported Media Type";
 	case 503:
 		return "Service Unavailable";
 	default:

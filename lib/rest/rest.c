@@ -218,8 +218,7 @@ static enum err take_body(struct rest_req *req)
 	if (!(req->route->flags & REST_BODY))
 		return ERR_OK;
 	if (type && *type && strncasecmp(type, "application/json", 16) != 0)
-		return rest_fail(
-		        req, ERR_UNSUPPORTED_MEDIA, "Content-Type wants application/json.");
+		return rest_fail(req, ERR_BAD_REQUEST, "Content-Type wants application/json.");
 	if (jread_parse(req->raw.data, req->raw.len, &req->root) ||
 	        !jread_is_object(req->root.value))
 		return rest_fail(req, ERR_BAD_REQUEST, "The body wants a JSON object.");
