@@ -115,6 +115,8 @@ static enum err project_check(struct change *c)
 	struct project *p = c->record;
 	int64_t children = 0;
 
+	if (p->is_domain)
+		p->domain_id = ROOT_DOMAIN;
 	if (p->is_domain && p->parent_id)
 		return rest_fail(c->req, ERR_BAD_REQUEST, "A domain has no parent.");
 	if (!c->old)

@@ -272,10 +272,10 @@ static enum err run_read(struct db_tx *tx, void *arg)
 static enum err run_update(struct db_tx *tx, void *arg)
 {
 	struct change *c = arg;
-	enum err err = run_read(tx, arg);
 
 	c->tx = tx;
 	buf_reset(&c->req->error);
+	enum err err = run_read(tx, arg);
 	if (!err)
 		err = resource_read(c->req, &c->what->resource, FOR_UPDATE, c->record);
 	if (!err)
@@ -330,10 +330,10 @@ static enum err run_delete(struct db_tx *tx, void *arg)
 {
 	struct change *c = arg;
 	const struct managed *m = c->what;
-	enum err err = run_read(tx, arg);
 
 	c->tx = tx;
 	buf_reset(&c->req->error);
+	enum err err = run_read(tx, arg);
 	if (!err)
 		err = keep_immutable(c, c->old, true);
 	if (!err && m->before_delete)

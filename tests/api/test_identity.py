@@ -252,6 +252,12 @@ def test_bad_input_changes_nothing(identity, admin):
     i.ask(admin, "POST", "/users", 400, json={"users": {"name": "x"}})
     i.ask(admin, "POST", "/users", 413, data=b" " * 200000, )
     i.ask(admin, "PUT", "/users", 405)
+    for method in "PATCH", "DELETE", "GET":
+        said = i.ask(admin, method, "/users/none", 404, json={"user": {"name": "x"}})["error"]["message"]
+        assert said == "Could not find user: none."
+    said = i.ask(admin, "PATCH", "/projects/default", json={"project": {"description": "by its other name"}})
+    assert said["project"]["is_domain"] and said["project"]["domain_id"] is None
+    assert i.ask(admin, "GET", "/domains/default")["domain"]["description"] == "by its other name"
     i.ask(admin, "GET", "/none", 404)
     i.ask(admin, "GET", "/users?limit=x", 400)
     i.ask(admin, "GET", "/users/%00", 404)
