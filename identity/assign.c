@@ -13,6 +13,7 @@ struct grant {
 	struct policy_fact facts[FACTS_MAX];
 	unsigned fact_count;
 	const char *actor_id, *target_id, *role_id; /* role_id NULL: all of them */
+	const char *role_domain, *project_domain;   /* NULL: it has none, it is none */
 };
 
 static void know(struct grant *g, const char *name, const char *value)
@@ -63,6 +64,7 @@ static enum err find_target(struct grant *g, struct db_tx *tx)
 	} else if (!err) {
 		know(g, "target.project.id", p.id);
 		know(g, "target.project.domain_id", p.domain_id);
+		g->project_domain = p.domain_id;
 	}
 	return err;
 }
@@ -77,7 +79,8 @@ static enum err find_role(struct grant *g, struct db_tx *tx)
 	enum err err = fields_find(&role_fields, tx, g->role_id, g->req->arena, &role);
 	if (!err) {
 		know(g, "target.role.name", role.name);
-		know(g, "target.role.domain_id", *role.domain_id ? role.domain_id : NULL);
+		g->role_domain = *role.domain_id ? role.domain_id : NULL;
+		know(g, "target.role.domain_id", g->role_domain);
 	}
 	return err;
 }
@@ -129,6 +132,10 @@ static enum err run_create(struct db_tx *tx, void *arg)
 
 	if (err)
 		return err;
+	if (g.role_domain && g.project_domain && strcmp(g.role_domain, g.project_domain) != 0)
+		return rest_fail(g.req, ERR_FORBIDDEN,
+		        "Project %s must be in the same domain as the role %s being assigned.",
+		        g.target_id, g.role_id);
 	struct db_query q =
 	        db_query(tx, "REPLACE INTO assignment (actor_kind, actor_id, kind, "
 	                     "target_id, inherited, role_id) VALUES (?, ?, ?, ?, ?, ?)");

@@ -24,8 +24,10 @@ static void add(struct roles *roles, struct arena *arena, const char *id, const 
 		        (struct token_role){arena_strdup(arena, id), arena_strdup(arena, name)};
 }
 
+/* A role of a domain has no name here: it only leads to others, and no token has it. */
+#define ROLE "r.id, CASE WHEN r.domain_id = '' THEN r.name ELSE '' END"
 #define ROLES_OF                                                                                   \
-	"SELECT r.id, r.name FROM assignment a JOIN role r ON r.id = a.role_id WHERE "             \
+	"SELECT " ROLE " FROM assignment a JOIN role r ON r.id = a.role_id WHERE "                 \
 	"((a.actor_kind = "                                                                        \
 	"'user' AND a.actor_id = ?) OR (a.actor_kind = 'group' AND a.actor_id IN (SELECT "         \
 	"m.group_id "                                                                              \
@@ -73,15 +75,26 @@ static enum err add_implied(struct db_tx *tx, struct arena *arena, struct roles 
 	enum err err = ERR_OK;
 
 	for (unsigned i = 0; !err && i < roles->count; i++) {
-		struct db_query q = db_query(tx,
-		        "SELECT r.id, r.name FROM implied_role i JOIN role r ON r.id = "
-		        "i.implied_id WHERE i.prior_id = ? ORDER BY r.id");
+		struct db_query q =
+		        db_query(tx, "SELECT " ROLE " FROM implied_role i JOIN role r ON r.id = "
+		                     "i.implied_id WHERE i.prior_id = ? ORDER BY r.id");
 		db_bind_text(&q, roles->items[i].id);
 		while (db_step(&q))
 			add(roles, arena, db_text(&q, 0), db_text(&q, 1));
 		err = db_end(&q);
 	}
 	return err;
+}
+
+static void drop_nameless(struct roles *roles)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < roles->count; i++) {
+		if (*roles->items[i].name)
+			roles->items[kept++] = roles->items[i];
+	}
+	roles->count = kept;
 }
 
 enum err grants_effective(struct db_tx *tx, const char *user_id, const struct scope *scope,
@@ -95,5 +108,8 @@ enum err grants_effective(struct db_tx *tx, const char *user_id, const struct sc
 	enum err err = add_direct(tx, user_id, kinds[scope->kind], id, false, arena, ret_roles);
 	if (!err && scope->kind == TOKEN_PROJECT)
 		err = add_inherited(tx, user_id, id, arena, ret_roles);
-	return err ? err : add_implied(tx, arena, ret_roles);
+	if (!err)
+		err = add_implied(tx, arena, ret_roles);
+	drop_nameless(ret_roles);
+	return err;
 }

@@ -26,6 +26,16 @@ static const char *text_at(const void *record, size_t offset)
 
 /* --- the policy --- */
 
+/* Roles of a domain have rules of their own: identity:get_domain_role for identity:get_role. */
+static const char *rule_of(struct rest_req *req, const struct managed *m, bool of_domain)
+{
+	const char *rule = req->route->rule, *noun = strstr(rule, "_role");
+
+	if (m != &managed_role || !of_domain)
+		return rule;
+	return arena_printf(req->arena, "%.*s_domain%s", (int)(noun - rule), rule, noun);
+}
+
 /* What rules may ask of it: target.user.id, target.user.domain_id, target.user.name. */
 static enum err allow(struct rest_req *req, const struct managed *m, const void *record)
 {
@@ -47,7 +57,8 @@ static enum err allow(struct rest_req *req, const struct managed *m, const void 
 		facts[n++] = (struct policy_fact){
 		        names[2], text_at(record, fields_of(m)->items[1].offset)};
 	}
-	return rest_allow(req, facts, n);
+	const char *domain = m->domain_offset ? text_at(record, m->domain_offset) : NULL;
+	return rest_allow_as(req, rule_of(req, m, domain && *domain), facts, n);
 }
 
 /* --- one --- */
@@ -118,7 +129,8 @@ static enum err run_list(struct db_tx *tx, void *arg)
 enum err on_managed_list(struct rest_req *req)
 {
 	struct policy_fact target = {"target.domain_id", req->caller.domain_id};
-	enum err err = rest_allow(req, &target, req->caller.domain_id != NULL);
+	const char *rule = rule_of(req, managed(req), query_get(&req->query, "domain_id") != NULL);
+	enum err err = rest_allow_as(req, rule, &target, req->caller.domain_id != NULL);
 
 	return err ? err : db_run(identity_of(req)->db, DB_READ, run_list, req);
 }

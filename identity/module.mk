@@ -1,1 +1,1 @@
-SRC += identity/assign.c identity/auth.c identity/bootstrap.c identity/grants.c identity/keys.c identity/kinds.c identity/main.c identity/manage.c identity/password.c identity/routes.c identity/rules.c identity/show.c identity/tables.c
+SRC += identity/assign.c identity/assignments.c identity/auth.c identity/bootstrap.c identity/grants.c identity/implied.c identity/keys.c identity/kinds.c identity/main.c identity/manage.c identity/mine.c identity/password.c identity/routes.c identity/rules.c identity/show.c identity/sql.c identity/tables.c

@@ -115,6 +115,8 @@ static enum err on_catalog(struct rest_req *req)
 		        "identity:revoke_" rule, REST_LATER, 204, place                            \
 	}
 
+#define IMPLIED "/v3/roles/{prior_role_id}/implies/{implied_role_id}"
+
 const struct rest_route identity_routes[] = {
         {REST_GET, "/", on_versions, NULL, REST_OPEN | REST_LOOP, 300, NULL},
         {REST_GET, "/v3", on_version, NULL, REST_OPEN | REST_LOOP, 200, NULL},
@@ -160,6 +162,26 @@ const struct rest_route identity_routes[] = {
         {REST_GET, "/v3/groups/{group_id}/users", on_members, "identity:list_users_in_group",
                 REST_LATER, 200, NULL},
         {REST_GET, "/v3/users/{user_id}/groups", on_members, "identity:list_groups_for_user",
+                REST_LATER, 200, NULL},
+        {REST_GET, "/v3/role_assignments", on_assignments, "identity:list_role_assignments",
+                REST_LATER, 200, NULL},
+        {REST_GET, "/v3/roles/{prior_role_id}/implies", on_implied_list,
+                "identity:list_implied_roles", REST_LATER, 200, NULL},
+        {REST_GET, IMPLIED, on_implied_show, "identity:get_implied_role", REST_LATER, 200, NULL},
+        {REST_PUT, IMPLIED, on_implied_create, "identity:create_implied_role", REST_LATER, 201,
+                NULL},
+        {REST_DELETE, IMPLIED, on_implied_delete, "identity:delete_implied_role", REST_LATER, 204,
+                NULL},
+        {REST_GET, "/v3/role_inferences", on_inferences, "identity:list_role_inference_rules", 0,
+                200, NULL},
+        {REST_GET, "/v3/auth/projects", on_my_projects, "identity:get_auth_projects", 0, 200, NULL},
+        {REST_GET, "/v3/auth/domains", on_my_domains, "identity:get_auth_domains", 0, 200, NULL},
+        {REST_GET, "/v3/auth/system", on_my_system, "identity:get_auth_system", 0, 200, NULL},
+        {REST_GET, "/v3/OS-FEDERATION/projects", on_my_projects, "identity:get_auth_projects", 0,
+                200, NULL},
+        {REST_GET, "/v3/OS-FEDERATION/domains", on_my_domains, "identity:get_auth_domains", 0, 200,
+                NULL},
+        {REST_GET, "/v3/users/{user_id}/projects", on_users_projects, "identity:list_user_projects",
                 REST_LATER, 200, NULL},
 };
 const unsigned identity_route_count = COUNT_OF(identity_routes);

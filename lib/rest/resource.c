@@ -49,6 +49,13 @@ static bool is_true(const char *value)
 	return strcmp(value, "0") != 0 && strcasecmp(value, "false") != 0;
 }
 
+bool resource_flag(const struct rest_req *req, const char *name)
+{
+	const char *value = query_get(&req->query, name);
+
+	return value && is_true(value);
+}
+
 static size_t characters(const char *text)
 {
 	size_t n = 0;

@@ -46,6 +46,9 @@ void resource_show(struct rest_req *req, const struct resource *resource, const 
 enum err resource_list(struct rest_req *req, struct db_tx *tx, const struct resource *resource,
         const char *from, struct resource_where *where);
 
+/* "?name", "?name=1": not there, "0" and "false" are false. */
+bool resource_flag(const struct rest_req *req, const char *name);
+
 /* The member in the body under the resource's name, read into the record. */
 enum err resource_read(
         struct rest_req *req, const struct resource *resource, enum fields_for what, void *record);

@@ -198,17 +198,23 @@ static void answer(struct rest_req *req)
 
 /* --- one request --- */
 
-enum err rest_allow(struct rest_req *req, const struct policy_fact *target, unsigned count)
+enum err rest_allow_as(
+        struct rest_req *req, const char *rule, const struct policy_fact *target, unsigned count)
 {
 	req->asked = true;
-	if (!req->route->rule || policy_allows(req->service->policy, req->route->rule,
-	                                 req->caller.facts, (struct policy_facts){target, count}))
+	if (!rule || policy_allows(req->service->policy, rule, req->caller.facts,
+	                     (struct policy_facts){target, count}))
 		return ERR_OK;
 	if (!req->caller.known)
 		return rest_fail(req, ERR_UNAUTHORIZED,
 		        "The request you have made requires authentication.");
 	return rest_fail(req, ERR_FORBIDDEN,
-	        "You are not authorized to perform the requested action: %s.", req->route->rule);
+	        "You are not authorized to perform the requested action: %s.", rule);
+}
+
+enum err rest_allow(struct rest_req *req, const struct policy_fact *target, unsigned count)
+{
+	return rest_allow_as(req, req->route->rule, target, count);
 }
 
 static enum err take_body(struct rest_req *req)

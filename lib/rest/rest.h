@@ -90,6 +90,7 @@ struct rest_req {
 	struct jout json; /* writes to out */
 	struct buf error; /* what is wrong, for people */
 	bool asked;       /* the route's rule */
+	bool head;        /* HEAD: the answer is GET's, without its body */
 
 	void *own;                              /* the handler's */
 	enum err (*then)(struct rest_req *req); /* of rest_move */
@@ -100,7 +101,6 @@ struct rest_req {
 	struct buf raw;
 	struct work work;
 	enum err err;
-	bool head;
 };
 
 /* Checks the table (a programmer's mistakes abort) and builds what finds a route. */
@@ -119,6 +119,10 @@ void rest_header(struct rest_req *req, const char *name, const char *value);
 /* Does the policy allow the route, given what is asked for? ERR_FORBIDDEN, or without any token
  * ERR_UNAUTHORIZED, with a text. */
 enum err rest_allow(struct rest_req *req, const struct policy_fact *target, unsigned count);
+
+/* As above, by another rule than the route's. */
+enum err rest_allow_as(
+        struct rest_req *req, const char *rule, const struct policy_fact *target, unsigned count);
 
 /* A handler ends with it: goes on in `then`, on a thread of another pool: for what takes long and
  * must keep nobody else waiting. A full pool is 503. */

@@ -298,7 +298,8 @@ def test_what_users_are_there_is_not_told(identity):
 
 def test_configuration(identity, tmp_path):
     assert "upgrade" in subprocess.run([CAIRN, "identity", "--help"], stdout=subprocess.PIPE, text=True).stdout
-    assert identity.command("db", "version").strip() == "1 of 1"
+    version, steps = identity.command("db", "version").strip().split(" of ")
+    assert version == steps
     for text, words in (("[identity]\nport = x\n", ":2:"), ("[identity]\ndatabase = oracle:x\n", "sqlite:///"),
                         ("[identity]\npolicy_file = %s/p.yaml\n" % tmp_path, "p.yaml:1:")):
         path = tmp_path / "conf"
