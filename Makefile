@@ -70,6 +70,8 @@ PORT     = $(shell echo $$((8080 + $(PORT_BASE))))
 PORT_BASE= 0
 WIRE     = 0
 WIRE_PORT= $(shell echo $$((6200 + $(PORT_BASE))))
+IDENTITY = 1
+IDENTITY_PORT = $(shell echo $$((5000 + $(PORT_BASE))))
 DEVICES  = 4
 REPLICAS = 3
 EC       =
@@ -80,7 +82,8 @@ deps-build:
 up: deps-build
 	@$(MAKE) --no-print-directory all
 	@$(B)/cairn up --state "$(VAR)" --port $(PORT) --devices $(DEVICES) --replicas $(REPLICAS) \
-		$(if $(filter-out 0,$(WIRE)),--wire $(WIRE_PORT)) $(if $(EC),--ec $(EC))
+		$(if $(filter-out 0,$(WIRE)),--wire $(WIRE_PORT)) $(if $(EC),--ec $(EC)) \
+		$(if $(filter-out 0,$(IDENTITY)),--identity $(IDENTITY_PORT))
 
 down:
 	@$(B)/cairn down --state "$(VAR)"
@@ -185,7 +188,8 @@ clean:
 
 help:
 	@echo "make up | down        a cloud on this machine, with its state in ./var"
-	@echo "                      VAR=DIR PORT_BASE=N DEVICES=N REPLICAS=N EC=K+M WIRE=1 (at the first start)"
+	@echo "                      VAR=DIR PORT_BASE=N DEVICES=N REPLICAS=N EC=K+M WIRE=1 (at the first start); IDENTITY=0: without"
+	@echo "                      an identity service; ADMIN_PASSWORD in the environment: of its first user"
 	@echo "make all              build $(B)/cairn; B=DIR moves it, Q= shows commands whole"
 	@echo "make unit             the fast tests"
 	@echo "make cluster          N=5 nodes in network namespaces of this machine; make cluster-down"

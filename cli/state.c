@@ -1,4 +1,5 @@
 #include "cli/state.h"
+#include "cli/identity.h"
 
 #include "lib/env/env.h"
 #include "node/node.h"
@@ -33,7 +34,7 @@ static enum err fail(struct buf *error, const char *what, const char *path)
 	return err_from_errno(e);
 }
 
-static void path_in(const struct state *state, const char *name, char ret_path[PATH_MAX])
+void state_path(const struct state *state, const char *name, char ret_path[PATH_MAX])
 {
 	snprintf(ret_path, PATH_MAX, "%s/%s", state->dir, name);
 }
@@ -42,19 +43,19 @@ static enum err make_dir(const struct state *state, const char *name, struct buf
 {
 	char path[PATH_MAX];
 
-	path_in(state, name, path);
+	state_path(state, name, path);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return fail(error, "cannot make", path);
 	return ERR_OK;
 }
 
 /* Written whole beside its place, synced, then renamed. */
-static enum err write_file(
+enum err state_write_file(
         const struct state *state, const char *name, const struct buf *text, struct buf *error)
 {
 	char path[PATH_MAX], draft[PATH_MAX];
 
-	path_in(state, name, path);
+	state_path(state, name, path);
 	snprintf(draft, sizeof(draft), "%.*s.new", PATH_MAX - 8, path);
 	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -66,7 +67,7 @@ static enum err write_file(
 	return ERR_OK;
 }
 
-static void random_hex(char *ret_text, unsigned bytes)
+void state_random_hex(char *ret_text, unsigned bytes)
 {
 	uint8_t raw[32];
 
@@ -79,7 +80,7 @@ static void conf_text(const struct state *state, const char *dir, struct buf *ou
 {
 	char suffix[33];
 
-	random_hex(suffix, 16);
+	state_random_hex(suffix, 16);
 	buf_printf(out,
 	        "# Written at first start. `cairn node --print-config` lists every option.\n"
 	        "[node]\nstate_dir = %s\nport = %d\n\n"
@@ -93,7 +94,7 @@ static void conf_text(const struct state *state, const char *dir, struct buf *ou
 		buf_printf(out, "device = d%d\n", i);
 	if (state->wire) {
 		char secret[65];
-		random_hex(secret, 32);
+		state_random_hex(secret, 32);
 		buf_printf(out,
 		        "\n# The proxies ask the devices by the protocol between nodes.\n"
 		        "[wire]\nport = %d\nkey = k1 %s\nloopback = yes\n",
@@ -105,19 +106,21 @@ static void conf_text(const struct state *state, const char *dir, struct buf *ou
 	        users);
 }
 
-static enum err write_openrc(const struct state *state, struct buf *error)
+void state_url(const struct state *state, struct buf *out)
 {
-	AUTO(buf) struct buf rc = BUF_NONE;
 	bool v6 = strchr(state->address, ':');
 
-	if (!*state->user)
-		return ERR_OK;
-	buf_printf(&rc,
-	        "export ST_AUTH=http%s://%s%s%s:%d/auth/v1.0\nexport ST_USER=%s\nexport "
-	        "ST_KEY=%s\n",
-	        state->tls ? "s" : "", v6 ? "[" : "", state->address, v6 ? "]" : "", state->port,
-	        state->user, state->key);
-	return write_file(state, "openrc", &rc, error);
+	buf_printf(out, "http%s://%s%s%s:%d", state->tls ? "s" : "", v6 ? "[" : "", state->address,
+	        v6 ? "]" : "", state->port);
+}
+
+void state_reach(const char *bind_ip, char ret_address[64])
+{
+	const char *ip = strcmp(bind_ip, "0.0.0.0") == 0 ? "127.0.0.1"
+	                 : strcmp(bind_ip, "::") == 0    ? "::1"
+	                                                 : bind_ip;
+
+	snprintf(ret_address, 64, "%s", ip);
 }
 
 enum err state_read_conf(struct state *state, struct buf *error)
@@ -126,24 +129,23 @@ enum err state_read_conf(struct state *state, struct buf *error)
 	struct node_conf conf = {0};
 	struct conf *texts = NULL;
 
-	path_in(state, "cairn.conf", path);
+	state_path(state, "cairn.conf", path);
 	enum err err = conf_load(path, node_options, node_option_count, &conf, error, &texts);
 	if (err)
 		return err;
 	struct stat here, there;
-	state->elsewhere = stat(state->dir, &here) < 0 || stat(conf.state_dir, &there) < 0 ||
-	                   here.st_dev != there.st_dev || here.st_ino != there.st_ino;
+	bool same = stat(state->dir, &here) == 0 && stat(conf.state_dir, &there) == 0 &&
+	            here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+	state->elsewhere = same ? NULL : "cairn.conf";
 	state->port = (int)conf.port;
 	state->tls = *conf.tls_cert && *conf.tls_key;
-	const char *ip = strcmp(conf.bind_ip, "0.0.0.0") == 0 ? "127.0.0.1"
-	                 : strcmp(conf.bind_ip, "::") == 0    ? "::1"
-	                                                      : conf.bind_ip;
-	snprintf(state->address, sizeof(state->address), "%s", ip);
+	state_reach(conf.bind_ip, state->address);
+	snprintf(state->bind_ip, sizeof(state->bind_ip), "%s", conf.bind_ip);
 	if (conf.v1_auth && conf.users.count &&
 	        sscanf(conf.users.items[0], "%63s %63s", state->user, state->key) != 2)
 		*state->user = 0;
 	conf_free(texts);
-	return ERR_OK;
+	return identity_read_conf(state, error);
 }
 
 enum err state_create(struct state *state, struct buf *error)
@@ -158,23 +160,24 @@ enum err state_create(struct state *state, struct buf *error)
 	}
 	if (!realpath(state->dir, dir))
 		return fail(error, "cannot resolve", state->dir);
-	path_in(state, "cairn.conf", path);
+	state_path(state, "cairn.conf", path);
 	if (access(path, F_OK) < 0) {
 		AUTO(buf) struct buf conf = BUF_NONE;
 		conf_text(state, dir, &conf);
-		if ((err = write_file(state, "cairn.conf", &conf, error)))
+		if ((err = state_write_file(state, "cairn.conf", &conf, error)))
 			return err;
 	}
 	if ((err = state_read_conf(state, error)))
 		return err;
 	if (state->elsewhere) {
 		buf_printf(error,
-		        "%s was moved or copied: its cairn.conf names another state_dir, and that "
-		        "one's data would be served; make it `state_dir = %s`",
-		        state->dir, dir);
+		        "%s was moved or copied: its %s names another state_dir, and that one's "
+		        "data would be served; make it `state_dir = %s%s`",
+		        state->dir, state->elsewhere, dir,
+		        strcmp(state->elsewhere, "cairn.conf") == 0 ? "" : "/identity");
 		return ERR_CONFIG;
 	}
-	return write_openrc(state, error);
+	return ERR_OK;
 }
 
 static void pid_path(const struct state *state, const char *name, char ret_path[PATH_MAX])
@@ -228,7 +231,7 @@ pid_t state_read_pid(const struct state *state, const char *name)
 }
 
 /* -1 when nobody listens. */
-static int connected(const struct state *state)
+static int connected(const char *address, int to_port)
 {
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
 	                        .ai_socktype = SOCK_STREAM},
@@ -236,8 +239,8 @@ static int connected(const struct state *state)
 	struct timeval wait = {2, 0};
 	char port[8];
 
-	snprintf(port, sizeof(port), "%d", state->port);
-	if (getaddrinfo(state->address, port, &hints, &to) != 0)
+	snprintf(port, sizeof(port), "%d", to_port);
+	if (getaddrinfo(address, port, &hints, &to) != 0)
 		return -1;
 	int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
@@ -251,13 +254,14 @@ static int connected(const struct state *state)
 	return fd;
 }
 
-bool state_get(const struct state *state, const char *path, const char *headers, struct buf *body)
+static bool get(
+        const char *address, int port, const char *path, const char *headers, struct buf *body)
 {
 	AUTO(buf) struct buf request = BUF_NONE;
 	char data[8192];
 	ssize_t n;
 
-	int fd = connected(state);
+	int fd = connected(address, port);
 	if (fd < 0)
 		return false;
 	buf_printf(&request, "GET %s HTTP/1.0\r\nHost: localhost\r\n%s\r\n", path, headers);
@@ -269,13 +273,25 @@ bool state_get(const struct state *state, const char *path, const char *headers,
 	return body->len > 12 && memcmp(body->data + 8, " 200", 4) == 0;
 }
 
+bool state_get(const struct state *state, const char *path, const char *headers, struct buf *body)
+{
+	return get(state->address, state->port, path, headers, body);
+}
+
+bool state_identity_healthy(const struct state *state)
+{
+	AUTO(buf) struct buf body = BUF_NONE;
+
+	return get(state->identity_address, state->identity_port, "/healthcheck", "", &body);
+}
+
 bool state_healthy(const struct state *state)
 {
 	AUTO(buf) struct buf body = BUF_NONE;
 
 	if (!state->tls)
 		return state_get(state, "/healthcheck", "", &body);
-	int fd = connected(state);
+	int fd = connected(state->address, state->port);
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
@@ -291,7 +307,7 @@ int state_print_audit(const struct state *state, const char *name)
 		fprintf(stderr, "cairn: the API speaks TLS, which this command does not\n");
 		return 1;
 	}
-	path_in(state, "token.key", file);
+	state_path(state, "token.key", file);
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? read(fd, secret, sizeof(secret)) : -1;
 	if (fd >= 0)
@@ -314,11 +330,11 @@ int state_print_audit(const struct state *state, const char *name)
 	return answered ? 0 : 1;
 }
 
-void state_print_log_tail(const struct state *state, FILE *out)
+void state_print_log_tail(const struct state *state, const char *name, FILE *out)
 {
 	char path[PATH_MAX], data[2000];
 
-	snprintf(path, sizeof(path), "%s/log/node.log", state->dir);
+	snprintf(path, sizeof(path), "%s/log/%s.log", state->dir, name);
 	FILE *file = fopen(path, "re");
 	if (!file)
 		return;

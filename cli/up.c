@@ -1,13 +1,13 @@
-/* `cairn up`, `down`, `status`: a whole cloud on one machine. A small supervisor process starts
- * the node again when it dies. */
+/* `cairn up`, `down`, `status`: a whole cloud on one machine. */
 #include "cli/cli.h"
+#include "cli/identity.h"
 #include "cli/state.h"
 #include "cli/status.h"
+#include "cli/supervise.h"
 
 #include "lib/base/auto.h"
 #include "lib/base/buf.h"
 #include "lib/err/err.h"
-#include "lib/log/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,10 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,7 +30,7 @@ static int usage(FILE *out, const char *command, int code)
 	if (strcmp(command, "up") == 0)
 		fprintf(out,
 		        "Usage: cairn up [--state DIR] [--port N] [--devices N] [--replicas N]\n"
-		        "                [--wire N] [--ec K+M]\n\n"
+		        "                [--wire N] [--ec K+M] [--identity N]\n\n"
 		        "Starts a one-machine cloud in the background and waits until it "
 		        "serves.\n\n"
 		        "  --state DIR    where everything is kept (./var)\n"
@@ -43,7 +41,9 @@ static int usage(FILE *out, const char *command, int code)
 		        "port; "
 		        "first start only\n"
 		        "  --ec K+M       a policy `ec` that cuts objects into K fragments "
-		        "and M of parity; first start only\n");
+		        "and M of parity; first start only\n"
+		        "  --identity N   an identity service (Keystone's API v3) at that port, "
+		        "unless there is one\n");
 	else
 		fprintf(out, "Usage: cairn %s [--state DIR]\n", command);
 	return code;
@@ -71,7 +71,7 @@ static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 {
 	static const struct option longs[] = {{"state", 1, 0, 's'}, {"port", 1, 0, 'p'},
 	        {"devices", 1, 0, 'd'}, {"replicas", 1, 0, 'r'}, {"wire", 1, 0, 'w'},
-	        {"ec", 1, 0, 'e'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+	        {"ec", 1, 0, 'e'}, {"identity", 1, 0, 'i'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
 	bool coded = true;
 	int c;
 
@@ -94,6 +94,9 @@ static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 		case 'w':
 			state->wire = number(optarg);
 			break;
+		case 'i':
+			state->identity = number(optarg);
+			break;
 		case 'e':
 			coded = code(optarg, state);
 			break;
@@ -103,11 +106,13 @@ static bool parse(int argc, char **argv, struct state *state, int *ret_code)
 		}
 	}
 	if (optind < argc || !coded || state->port < 1 || state->port > 65535 || state->wire < 0 ||
-	        state->wire > 65535 || state->devices < 1 || state->devices > 64 ||
-	        state->replicas < 1 || state->replicas > 16) {
+	        state->wire > 65535 || state->identity < 0 || state->identity > 65535 ||
+	        state->devices < 1 || state->devices > 64 || state->replicas < 1 ||
+	        state->replicas > 16) {
 		fprintf(stderr, "cairn: %s\n\n",
 		        optind < argc ? "there is a word too many"
-		                      : "--port and --wire are 1 to 65535, --devices 1 to 64, "
+		                      : "--port, --wire and --identity are 1 to 65535, --devices 1 "
+		                        "to 64, "
 		                        "--replicas 1 to 16, --ec K+M with M at most 8 and "
 		                        "16 together");
 		*ret_code = usage(stderr, argv[0], 2);
@@ -135,95 +140,6 @@ static void sleep_ms(long ms)
 	nanosleep(&t, NULL);
 }
 
-/* --- the supervisor --- */
-
-/* A signal of the set, or -1 when none comes in time (ms < 0: no limit). */
-static int wait_signal(const sigset_t *signals, long ms)
-{
-	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-
-	return sigtimedwait(signals, NULL, ms < 0 ? NULL : &t);
-}
-
-static bool stops(int signal)
-{
-	return signal == SIGTERM || signal == SIGINT;
-}
-
-/* Until the node has ended; *ret_stopping: because it was told to. */
-static int wait_node(pid_t pid, const sigset_t *signals, bool *ret_stopping)
-{
-	int status = 0;
-
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (stops(wait_signal(signals, -1))) {
-			*ret_stopping = true;
-			kill(pid, SIGTERM);
-		}
-	}
-	return status;
-}
-
-static pid_t start_node(const struct state *state, const char *program)
-{
-	char conf[PATH_MAX];
-	pid_t parent = getpid(), pid = fork();
-	sigset_t none;
-
-	if (pid != 0)
-		return pid;
-	/* Not without its supervisor: nobody would stop it. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(1);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(conf, sizeof(conf), "%s/cairn.conf", state->dir);
-	execl(program, "cairn", "node", "--config", conf, (char *)NULL);
-	_exit(127);
-}
-
-static int supervise(const struct state *state, const char *program)
-{
-	int lock = -1, node_lock = -1;
-	unsigned fast = 0;
-	bool stopping = false;
-	sigset_t stop, signals;
-
-	/* Blocked and waited for: a signal between a look and a wait is not lost. */
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGTERM);
-	sigaddset(&stop, SIGINT);
-	signals = stop;
-	sigaddset(&signals, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	state_write_pid(state, "supervisor", getpid(), &lock);
-	while (!stopping) {
-		time_t started = time(NULL);
-		pid_t pid = start_node(state, program);
-		if (pid < 0) {
-			log_error("no-process", "errno=%d", errno);
-			stopping = stops(wait_signal(&stop, 1000));
-			continue;
-		}
-		state_write_pid(state, "node", pid, &node_lock);
-		int status = wait_node(pid, &signals, &stopping);
-		if (stopping)
-			break;
-		log_error("node-died", "pid=%d signal=%d exit=%d", (int)pid,
-		        WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-		        WIFEXITED(status) ? WEXITSTATUS(status) : 0);
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
-			break; /* its configuration is refused: again would be the same */
-		fast = time(NULL) - started < 5 ? fast + 1 : 0;
-		if (fast)
-			stopping = stops(wait_signal(&stop, fast > 5 ? 5000 : fast * 200));
-	}
-	state_remove_pid(state, "node");
-	state_remove_pid(state, "supervisor");
-	return 0;
-}
-
 static bool go_to_background(const struct state *state, const char *program)
 {
 	char path[PATH_MAX];
@@ -248,21 +164,25 @@ static bool go_to_background(const struct state *state, const char *program)
 
 static void print_use(const struct state *state, const char *program)
 {
-	bool v6 = strchr(state->address, ':');
+	AUTO(buf) struct buf url = BUF_NONE;
 
-	printf("Cairn serves at http%s://%s%s%s:%d (state in %s).\n", state->tls ? "s" : "",
-	        v6 ? "[" : "", state->address, v6 ? "]" : "", state->port, state->dir);
-	if (!*state->user)
+	state_url(state, &url);
+	printf("Cairn serves at %s (state in %s).\n", buf_text(&url), state->dir);
+	if (!*state->user && !state->identity_port)
 		return;
-	printf("\n"
-	       "  . %s/openrc\n"
-	       "  swift upload docs README.md      # store a file (apt-get install "
-	       "python3-swiftclient)\n"
-	       "  swift list docs                  # see it\n"
-	       "  swift download docs README.md -o copy\n\n"
-	       "Stop it, losing nothing:  %s down --state %s   (or make down)\n"
+	printf("\n  . %s/openrc\n", state->dir);
+	if (*state->user)
+		printf("  swift upload docs README.md      # store a file (apt-get install "
+		       "python3-swiftclient)\n"
+		       "  swift list docs                  # see it\n"
+		       "  swift download docs README.md -o copy\n");
+	if (state->identity_port)
+		printf("  openstack project create demo    # as an OpenStack cloud (apt-get "
+		       "install "
+		       "python3-openstackclient)\n");
+	printf("\nStop it, losing nothing:  %s down --state %s   (or make down)\n"
 	       "See how it is:            %s status --state %s\n",
-	        state->dir, program, state->dir, program, state->dir);
+	        program, state->dir, program, state->dir);
 }
 
 /* Has the file a process runs been replaced since? */
@@ -290,6 +210,58 @@ static bool port_taken(const struct state *state)
 	return true;
 }
 
+/* A service of nobody's: one of another cloud, whose users would be made here. */
+static bool identity_port_taken(const struct state *state)
+{
+	for (int waited = 0; state->identity_port && waited < 2000; waited += 20) {
+		if (!state_identity_healthy(state))
+			return false;
+		sleep_ms(20);
+	}
+	return state->identity_port;
+}
+
+static int complain(const struct buf *error)
+{
+	fprintf(stderr, "cairn: %s\n", buf_text(error));
+	return 1;
+}
+
+/* What must be there before the first start. ERR_BUSY: *error says who is in the way. */
+static enum err prepare(struct state *state, const char *program, struct buf *error)
+{
+	static const char taken[] = "another cloud answers at the port of %s/%s; stop it, or "
+	                            "choose another port (make up PORT_BASE=N, or there)";
+
+	if (port_taken(state)) {
+		buf_printf(error, taken, state->dir, "cairn.conf");
+		return ERR_BUSY;
+	}
+	enum err err = identity_create(state, error);
+	if (!err && identity_port_taken(state)) {
+		buf_printf(error, taken, state->dir, "identity.conf");
+		return ERR_BUSY;
+	}
+	return err ? err : identity_bootstrap(state, program, error);
+}
+
+/* NULL once all serve, or who does not. */
+static const char *wait_serving(const struct state *state)
+{
+	const char *who = "node";
+
+	for (int waited = 0; waited < READY_MS; waited += 20) {
+		who = !state_healthy(state)                                    ? "node"
+		      : state->identity_port && !state_identity_healthy(state) ? "identity"
+		                                                               : NULL;
+		if (!who || (waited > 500 && !state_read_pid(state, "supervisor")) ||
+		        (waited > 2000 && !state_read_pid(state, who)))
+			break;
+		sleep_ms(20);
+	}
+	return who;
+}
+
 int up_main(int argc, char **argv)
 {
 	struct state state;
@@ -303,10 +275,8 @@ int up_main(int argc, char **argv)
 		return 1;
 	program[n] = 0;
 	AUTO(buf) struct buf error = BUF_NONE;
-	if (state_create(&state, &error)) {
-		fprintf(stderr, "cairn: %s\n", buf_text(&error));
-		return 1;
-	}
+	if (state_create(&state, &error))
+		return complain(&error);
 	if (!realpath(state.dir, real))
 		return 1;
 	state.dir = real;
@@ -317,27 +287,23 @@ int up_main(int argc, char **argv)
 			printf("It is the program of before the last build: down, then up, starts "
 			       "the "
 			       "new one.\n");
-	} else if (port_taken(&state)) {
-		fprintf(stderr,
-		        "cairn: another cloud answers at the port of %s/cairn.conf; stop it, or "
-		        "choose another port (make up PORT_BASE=N, or there)\n",
-		        state.dir);
-		return 1;
-	} else if (!go_to_background(&state, program)) {
+	} else if (prepare(&state, program, &error)) {
+		return complain(&error);
+	}
+	if (identity_write_openrc(&state, &error))
+		return complain(&error);
+	if (!running && !go_to_background(&state, program)) {
 		fprintf(stderr, "cairn: cannot start a process: %s\n", strerror(errno));
 		return 1;
 	}
-	for (int waited = 0; waited < READY_MS; waited += 20) {
-		if (state_healthy(&state)) {
-			print_use(&state, program);
-			return 0;
-		}
-		if (waited > 500 && !state_read_pid(&state, "supervisor"))
-			break;
-		sleep_ms(20);
+	const char *who = wait_serving(&state);
+	if (!who) {
+		print_use(&state, program);
+		return 0;
 	}
-	fprintf(stderr, "cairn: the node does not answer; its log says:\n");
-	state_print_log_tail(&state, stderr);
+	fprintf(stderr, "cairn: %s does not answer; its log says:\n",
+	        strcmp(who, "node") == 0 ? "the node" : "the identity service");
+	state_print_log_tail(&state, who, stderr);
 	return 1;
 }
 
@@ -400,6 +366,10 @@ int status_main(int argc, char **argv)
 	printf("version     %s\n", CAIRN_VERSION);
 	printf("state       %s\n", state.dir);
 	printf("supervisor  %s\n", supervisor ? "running" : "down");
+	if (state.identity_port)
+		printf("identity    %s\n", !state_read_pid(&state, "identity") ? "down"
+		                           : state_identity_healthy(&state)    ? "serving"
+		                                                               : "starting");
 	printf("node        %s\n", !node ? "down" : state_healthy(&state) ? "serving" : "starting");
 	if (node)
 		return status_print(&state) ? 0 : 1;

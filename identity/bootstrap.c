@@ -171,26 +171,37 @@ static enum err make_endpoint(struct db_tx *tx, struct work_of *w, const char *s
 	          : fields_insert(&endpoint_fields, tx, &endpoint);
 }
 
-static enum err make_catalog(struct db_tx *tx, struct work_of *w)
+static enum err make_service(
+        struct db_tx *tx, struct work_of *w, const char *type, const char *name, const char *url)
 {
 	static const char *const interfaces[] = {"public", "internal", "admin"};
-	struct region region = {.id = w->b->region}, there = {.id = NULL};
 	const char *id;
+	enum err err = find(tx, "SELECT id FROM service WHERE type = ? AND name = ?", type, name,
+	        &w->arena, &id);
+
+	if (!err && !id) {
+		id = resource_new_id(&w->arena);
+		const struct service service = {
+		        .id = id, .type = type, .name = name, .enabled = true};
+		err = fields_insert(&service_fields, tx, &service);
+	}
+	for (unsigned i = 0; i < COUNT_OF(interfaces) && !err; i++)
+		err = make_endpoint(tx, w, id, interfaces[i], url);
+	return err;
+}
+
+static enum err make_catalog(struct db_tx *tx, struct work_of *w)
+{
+	struct region region = {.id = w->b->region}, there = {.id = NULL};
+	char *const *others = w->b->services;
 	enum err err = fields_find(&region_fields, tx, w->b->region, &w->arena, &there);
 
 	if (err == ERR_NOT_FOUND)
 		err = fields_insert(&region_fields, tx, &region);
 	if (!err)
-		err = find(tx, "SELECT id FROM service WHERE type = ? AND name = ?", "identity",
-		        "keystone", &w->arena, &id);
-	if (!err && !id) {
-		id = resource_new_id(&w->arena);
-		const struct service service = {
-		        .id = id, .type = "identity", .name = "keystone", .enabled = true};
-		err = fields_insert(&service_fields, tx, &service);
-	}
-	for (unsigned i = 0; i < COUNT_OF(interfaces) && !err; i++)
-		err = make_endpoint(tx, w, id, interfaces[i], w->b->public_url);
+		err = make_service(tx, w, "identity", "keystone", w->b->public_url);
+	for (unsigned i = 0; i < w->b->service_count && !err; i++, others += 3)
+		err = make_service(tx, w, others[0], others[1], others[2]);
 	return err;
 }
 

@@ -96,6 +96,8 @@ void time_format(uint64_t us, char ret_text[TIME_TEXT]);
 
 struct bootstrap {
 	const char *user, *password, *project, *region, *public_url;
+	char *const *services; /* of others: type, name and URL of each */
+	unsigned service_count;
 };
 /* What every cloud begins with; what is there stays, but for the password. */
 enum err bootstrap(struct identity *identity, const struct bootstrap *bootstrap);

@@ -55,9 +55,11 @@ static int usage(FILE *out, int code)
 	        "  db upgrade        bring the tables up to date (a start does so, too)\n"
 	        "  db version        print how far they are\n"
 	        "  rotate-keys       sign tokens with a new key; those given out stay valid\n"
-	        "  bootstrap         make the first domain, project, roles, user and endpoint:\n"
+	        "  bootstrap [TYPE NAME URL]...\n"
+	        "                    make the first domain, project, roles, user and endpoint:\n"
 	        "                    OS_USERNAME (admin), OS_PASSWORD, OS_PROJECT_NAME (admin),\n"
-	        "                    OS_REGION_NAME (RegionOne), OS_AUTH_URL in the environment\n");
+	        "                    OS_REGION_NAME (RegionOne), OS_AUTH_URL in the environment;\n"
+	        "                    and the endpoints of other services\n");
 	return code;
 }
 
@@ -170,7 +172,7 @@ static const char *from_environment(const char *name, const char *fallback)
 	return value && *value ? value : fallback;
 }
 
-static enum err run_bootstrap(struct identity *it, struct buf *error)
+static enum err run_bootstrap(struct identity *it, int argc, char **argv, struct buf *error)
 {
 	struct bootstrap b = {
 	        .user = from_environment("OS_USERNAME", "admin"),
@@ -178,6 +180,8 @@ static enum err run_bootstrap(struct identity *it, struct buf *error)
 	        .project = from_environment("OS_PROJECT_NAME", "admin"),
 	        .region = from_environment("OS_REGION_NAME", "RegionOne"),
 	        .public_url = from_environment("OS_AUTH_URL", NULL),
+	        .services = argv,
+	        .service_count = (unsigned)argc / 3,
 	};
 
 	if (!b.password || !b.public_url) {
@@ -197,9 +201,9 @@ static enum err run_command(struct identity *it, int argc, char **argv, struct b
 
 	if (strcmp(argv[0], "rotate-keys") == 0)
 		return keys_rotate(it->conf.state_dir, it->conf.token_seconds, error);
-	if (strcmp(argv[0], "bootstrap") == 0) {
+	if (strcmp(argv[0], "bootstrap") == 0 && (argc - 1) % 3 == 0) {
 		err = prepare(it, error);
-		return err ? err : run_bootstrap(it, error);
+		return err ? err : run_bootstrap(it, argc - 1, argv + 1, error);
 	}
 	if (strcmp(argv[0], "db") == 0 && argc == 2 && strcmp(argv[1], "upgrade") == 0)
 		return db_upgrade(it->db, &identity_schema, error);

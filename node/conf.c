@@ -96,6 +96,9 @@ const struct conf_option node_options[] = {
                 "Accounts of this file at /auth/v1.0: for development."},
         {"auth", "user", CONF_LIST, AT(users), NULL, 0, 0, CONF_RESTART,
                 "account:user, key and groups (test:tester testing .admin)."},
+        {"auth", "identity_url", CONF_TEXT, AT(identity_url), "", 0, 0, CONF_RESTART,
+                "URL of the identity service (http://192.0.2.10:5000/v3), whose tokens are good "
+                "here; empty: none."},
         {"auth", "token_life", CONF_U64, AT(token_life), "86400", 1, 31536000, CONF_RESTART,
                 "Seconds a token is good for."},
 };

@@ -36,12 +36,13 @@ def by_wire(name):
 class Cloud:
     """A one-machine cloud in a folder of its own."""
 
-    def __init__(self, devices=4, replicas=3, conf=None, wire=None):
+    def __init__(self, devices=4, replicas=3, conf=None, wire=None, identity=False):
         test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
         self.wire = by_wire(test.split("/")[-1]) if wire is None else wire
         self.dir = tempfile.mkdtemp(prefix="cairn-api-")
         self.state = os.path.join(self.dir, "var")
         self.port, self.wire_port = free_port(), free_port()
+        self.identity_port = free_port() if identity else 0
         self.devices, self.replicas, self.conf = devices, replicas, conf or {}
         self.url = "http://127.0.0.1:%d" % self.port
 
@@ -53,6 +54,7 @@ class Cloud:
         out = self.cairn("up", "--state", self.state, "--port", str(self.port),
                          "--devices", str(self.devices), "--replicas", str(self.replicas),
                          *(["--wire", str(self.wire_port)] if self.wire else []),
+                         *(["--identity", str(self.identity_port)] if self.identity_port else []),
                          check=False)
         assert out.returncode == 0, out.stdout
         if self.conf and not os.path.exists(self.state + "/conf-set"):
@@ -77,9 +79,19 @@ class Cloud:
     def down(self):
         self.cairn("down", "--state", self.state)
 
-    def node_pid(self):
-        with open(self.state + "/run/node.pid") as f:
+    def pid(self, daemon):
+        with open(self.state + "/run/%s.pid" % daemon) as f:
             return int(f.read())
+
+    def node_pid(self):
+        return self.pid("node")
+
+    def openrc(self):
+        """The environment after `. openrc`, and nothing of the caller's cloud in it."""
+        env = {k: v for k, v in os.environ.items() if k[:3] not in ("OS_", "ST_")}
+        out = subprocess.run(["/bin/sh", "-c", '. "$0"; env -0', self.state + "/openrc"], env=env, check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+        return dict(line.split("=", 1) for line in out.split("\0") if line)
 
     def kill_node(self):
         """kill -9; the supervisor starts it again."""
@@ -106,7 +118,8 @@ class Cloud:
 
     def close(self):
         self.cairn("down", "--state", self.state, check=False)
-        log = self.log() if os.path.exists(self.state + "/log/node.log") else ""
+        log = "".join(open(self.state + "/log/" + name, errors="replace").read()
+                      for name in ("node.log", "identity.log") if os.path.exists(self.state + "/log/" + name))
         shutil.rmtree(self.dir, ignore_errors=True)
         # Of a binary built with SAN=: whatever its sanitizers found while it ran or stopped.
         found = re.search(r"ERROR: \w+Sanitizer|runtime error:|Assertion .* failed", log)
