@@ -11,7 +11,7 @@
 struct identity_conf {
 	const char *state_dir, *bind_ip, *database, *public_url, *policy_file, *log_level;
 	uint64_t port, loops, threads, queue;
-	uint64_t token_seconds, password_rounds;
+	uint64_t token_seconds, password_rounds, tree_depth;
 };
 extern const struct conf_option identity_options[];
 extern const unsigned identity_option_count;

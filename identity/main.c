@@ -37,6 +37,8 @@ const struct conf_option identity_options[] = {
                 "debug, info, warn or error."},
         {"identity", "password_hash_rounds", CONF_U64, AT(password_rounds), "12", 4, 31,
                 CONF_RESTART, "Cost of bcrypt: each one more takes twice as long."},
+        {"identity", "max_project_tree_depth", CONF_U64, AT(tree_depth), "5", 1, 60, CONF_RESTART,
+                "How many projects may be below each other."},
         {"token", "expiration", CONF_U64, AT(token_seconds), "3600", 60, 2592000, CONF_RESTART,
                 "Seconds for which a token is valid."},
 };

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static const struct managed *managed(const struct rest_req *req)
 {
@@ -61,6 +62,49 @@ static enum err allow(struct rest_req *req, const struct managed *m, const void 
 	return rest_allow_as(req, rule_of(req, m, domain && *domain), facts, n);
 }
 
+/* --- for kinds --- */
+
+uint64_t manage_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+const char *manage_own_domain(const struct rest_req *req)
+{
+	return req->caller.domain_id ? req->caller.domain_id : DEFAULT_DOMAIN;
+}
+
+enum err manage_need_domain(struct change *c, const char *id)
+{
+	struct project domain = {.id = NULL};
+	enum err err = fields_find(&domain_fields, c->tx, id, c->req->arena, &domain);
+
+	if (err == ERR_NOT_FOUND || (!err && !domain.is_domain))
+		return rest_fail(c->req, ERR_BAD_REQUEST, "Could not find domain: %s.", id);
+	return err;
+}
+
+const char *manage_trim(struct arena *arena, const char *text)
+{
+	text += strspn(text, " \t\r\n");
+	size_t len = strlen(text);
+
+	while (len && strchr(" \t\r\n", text[len - 1]))
+		len--;
+	return arena_strndup(arena, text, len);
+}
+
+enum err manage_name(struct rest_req *req, const char **name)
+{
+	*name = manage_trim(req->arena, *name);
+	return **name ? ERR_OK
+	              : rest_fail(req, ERR_BAD_REQUEST,
+	                        "Invalid input for field 'name': wants more than blanks.");
+}
+
 /* --- one --- */
 
 static enum err not_found(struct rest_req *req, const struct managed *m, const char *id)
@@ -70,7 +114,7 @@ static enum err not_found(struct rest_req *req, const struct managed *m, const c
 
 /* Finds it and asks whether that is allowed; who may not see it is not told that it is not there.
  */
-static enum err find(struct rest_req *req, struct db_tx *tx, const struct managed *m, void *record)
+enum err managed_find(struct rest_req *req, struct db_tx *tx, const struct managed *m, void *record)
 {
 	const char *id = rest_param(req, m->param);
 	enum err err = fields_find(fields_of(m), tx, id, req->arena, record);
@@ -82,6 +126,8 @@ static enum err find(struct rest_req *req, struct db_tx *tx, const struct manage
 		return err;
 	if (!err && m->resource.loaded)
 		m->resource.loaded(record);
+	if (!err && m->resource.load && (err = m->resource.load(req, tx, record)))
+		return err;
 	enum err allowed = allow(req, m, err ? NULL : record);
 	return allowed ? allowed : err ? not_found(req, m, id) : ERR_OK;
 }
@@ -91,7 +137,7 @@ static enum err run_show(struct db_tx *tx, void *arg)
 	struct rest_req *req = arg;
 	const struct managed *m = managed(req);
 	void *record = arena_zalloc(req->arena, m->resource.size);
-	enum err err = find(req, tx, m, record);
+	enum err err = managed_find(req, tx, m, record);
 
 	answer_anew(req);
 	if (!err)
@@ -113,16 +159,10 @@ static enum err run_list(struct db_tx *tx, void *arg)
 	AUTO(resource_where) struct resource_where where = {.count = 0};
 
 	answer_anew(req);
-	if (m->list_where)
-		resource_where(&where, m->list_where, NULL, 1);
-	if (m == &managed_project && !query_get(&req->query, "is_domain"))
-		resource_where(&where, "t.is_domain = ?", NULL, 0);
-	/* Who has a domain's scope sees what is of that domain. */
-	if (req->caller.domain_id && m->domain_offset && m != &managed_role)
-		resource_where(&where, m == &managed_domain ? "t.id = ?" : "t.domain_id = ?",
-		        req->caller.domain_id, 0);
-	if (m == &managed_role && !query_get(&req->query, "domain_id"))
-		resource_where(&where, "t.domain_id = ?", "", 0);
+	if (m->where)
+		m->where(req, &where);
+	else if (req->caller.domain_id && m->domain_offset)
+		resource_where(&where, "t.domain_id = ?", req->caller.domain_id, 0);
 	return resource_list(req, tx, &m->resource, NULL, &where);
 }
 
@@ -133,6 +173,61 @@ enum err on_managed_list(struct rest_req *req)
 	enum err err = rest_allow_as(req, rule, &target, req->caller.domain_id != NULL);
 
 	return err ? err : db_run(identity_of(req)->db, DB_READ, run_list, req);
+}
+
+/* --- options --- */
+
+/* The member "options"; NULL: such have none. */
+static const char **options_of(const struct managed *m, const void *record)
+{
+	const struct fields *f = fields_of(m);
+
+	for (unsigned i = 0; i < f->count && m->options; i++) {
+		if (strcmp(f->items[i].name, "options") == 0)
+			return (const char **)(uintptr_t)((const char *)record +
+			                                  f->items[i].offset);
+	}
+	return NULL;
+}
+
+/* What the body says comes to what is there. */
+static enum err merge_options(struct change *c)
+{
+	const char **options = options_of(c->what, c->record);
+	const char *const *old = c->old ? (const char *const *)options_of(c->what, c->old) : NULL;
+
+	return options ? options_merge(
+	                         c->req, c->what->options, old ? *old : NULL, *options, options)
+	               : ERR_OK;
+}
+
+/* Does the body say anything but that it may be changed again? */
+static bool changes_more(const struct change *c)
+{
+	const struct jval *object = jread_get(c->req->body, fields_of(c->what)->name);
+	const char *name;
+
+	for (size_t i = 0; (name = jread_name(object, i)); i++) {
+		if (strcmp(name, "options") != 0 && strcmp(name, "id") != 0)
+			return true;
+	}
+	return false;
+}
+
+/* With the option "immutable" nothing may be changed, nor it be deleted, before that is. */
+static enum err keep_immutable(struct change *c, const void *old, bool deletes)
+{
+	const char *const *was = (const char *const *)options_of(c->what, old);
+
+	if (!was || !option_is_set(*was, "immutable"))
+		return ERR_OK;
+	if (!deletes && !changes_more(c) &&
+	        !option_is_set(*options_of(c->what, c->record), "immutable"))
+		return ERR_OK;
+	return rest_fail(c->req, ERR_FORBIDDEN,
+	        "Cannot %s immutable %s %s: set the option \"immutable\" to false first.",
+	        deletes ? "delete" : "update", c->what->noun,
+	        text_at(old, fields_of(c->what)->items[0].offset));
 }
 
 /* --- changes --- */
@@ -223,47 +318,15 @@ enum err on_managed_create(struct rest_req *req)
 		m->defaults(req, c->record);
 	if ((err = resource_read(req, &m->resource, FOR_CREATE, c->record)))
 		return err;
+	if (m->complete)
+		m->complete(req, c->record);
 	const char **id =
 	        (const char **)(void *)((char *)c->record + fields_of(m)->items[0].offset);
 	if (!*id || !**id)
 		*id = resource_new_id(req->arena);
-	if (m->complete)
-		m->complete(req, c->record);
-	if ((err = allow(req, m, c->record)))
+	if ((err = allow(req, m, c->record)) || (err = merge_options(c)))
 		return err;
 	return has_password(c) ? rest_move(req, identity_of(req)->hashes, hash_first) : insert(req);
-}
-
-/* "immutable" among the options: nothing else may be changed, nor it be deleted, before that is. */
-static bool is_immutable(const char *options)
-{
-	AUTO(jroot) struct jroot root = JROOT_NONE;
-	bool value = false;
-
-	return options && !jread_parse(options, strlen(options), &root) &&
-	       jread_bool(jread_get(root.value, "immutable"), &value) && value;
-}
-
-static const char *options_of(const struct managed *m, const void *record)
-{
-	const struct fields *f = fields_of(m);
-
-	for (unsigned i = 0; i < f->count; i++) {
-		if (strcmp(f->items[i].name, "options") == 0)
-			return text_at(record, f->items[i].offset);
-	}
-	return NULL;
-}
-
-static enum err keep_immutable(struct change *c, const void *old, bool deletes)
-{
-	const char *was = options_of(c->what, old);
-
-	if (!is_immutable(was) || (!deletes && !is_immutable(options_of(c->what, c->record))))
-		return ERR_OK;
-	return rest_fail(c->req, ERR_FORBIDDEN,
-	        "Cannot %s immutable %s: set the option \"immutable\" to false first.",
-	        deletes ? "delete" : "change", c->what->noun);
 }
 
 /* Reads what is there and what it shall be; nothing is written yet. */
@@ -272,7 +335,7 @@ static enum err run_read(struct db_tx *tx, void *arg)
 	struct change *c = arg;
 	const struct managed *m = c->what;
 	void *old = arena_zalloc(c->req->arena, m->resource.size);
-	enum err err = find(c->req, tx, m, old);
+	enum err err = managed_find(c->req, tx, m, old);
 
 	if (err)
 		return err;
@@ -290,6 +353,8 @@ static enum err run_update(struct db_tx *tx, void *arg)
 	enum err err = run_read(tx, arg);
 	if (!err)
 		err = resource_read(c->req, &c->what->resource, FOR_UPDATE, c->record);
+	if (!err)
+		err = merge_options(c);
 	if (!err)
 		err = keep_immutable(c, c->old, false);
 	return err ? err : store(c);

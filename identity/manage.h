@@ -3,6 +3,7 @@
 #define IDENTITY_MANAGE_H
 
 #include "identity/identity.h"
+#include "identity/options.h"
 
 /* A change under way, in its transaction. */
 struct change {
@@ -17,10 +18,12 @@ struct change {
 /* A kind of resource. Hooks may be NULL; they return errors with a text for the client. */
 struct managed {
 	struct resource resource;
-	const char *noun;       /* "user": in errors, and of the policy's target */
-	const char *param;      /* "user_id": in paths */
-	size_t domain_offset;   /* of its domain_id, in the struct; 0: it has none */
-	const char *list_where; /* a condition that holds for all of them; NULL: none */
+	const char *noun;             /* "user": in errors, and of the policy's target */
+	const char *param;            /* "user_id": in paths */
+	size_t domain_offset;         /* of its domain_id, in the struct; 0: it has none */
+	const struct option *options; /* that its member "options" may have; NULL: it has none */
+	/* Conditions of lists; NULL: of the caller's domain, if it has the scope of one. */
+	void (*where)(struct rest_req *req, struct resource_where *where);
 	void (*defaults)(struct rest_req *req, void *record); /* of a new one, before the body */
 	void (*complete)(struct rest_req *req, void *record); /* what the body left open */
 	enum err (*check)(struct change *change);             /* before it is written */
@@ -37,5 +40,23 @@ enum err on_managed_list(struct rest_req *req);
 enum err on_managed_create(struct rest_req *req);
 enum err on_managed_update(struct rest_req *req);
 enum err on_managed_delete(struct rest_req *req);
+
+enum err on_region_put(struct rest_req *req); /* catalog.c */
+
+/* --- for the rules of kinds --- */
+
+/* The one that the route names, if that is allowed: a text tells who may see it that it is not
+ * there. */
+enum err managed_find(
+        struct rest_req *req, struct db_tx *tx, const struct managed *what, void *record);
+/* Where somebody who names no domain means to be. */
+const char *manage_own_domain(const struct rest_req *req);
+/* ERR_BAD_REQUEST with a text: there is no such domain. */
+enum err manage_need_domain(struct change *change, const char *id);
+/* Without the blanks around it. */
+const char *manage_trim(struct arena *arena, const char *text);
+/* Trims a name; ERR_BAD_REQUEST with a text: nothing is left of it. */
+enum err manage_name(struct rest_req *req, const char **name);
+uint64_t manage_now_us(void); /* of the wall clock */
 
 #endif

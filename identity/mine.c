@@ -1,6 +1,6 @@
 /* Where somebody has roles: the scopes that a token could have, and a user's projects. */
 #include "identity/assign.h"
-#include "identity/manage.h"
+#include "identity/projects.h"
 #include "identity/sql.h"
 
 /* What was granted to a user (the `?`), its groups' grants with it. */
@@ -22,6 +22,17 @@ static const char *const projects_of =
 static const char *const domains_of =
         "t.id IN (" GRANTED " SELECT id FROM granted WHERE kind = 'domain' AND "
         "inherited = 0)";
+
+enum err mine_is(struct db_tx *tx, const char *user_id, const char *project_id, bool *ret_mine)
+{
+	AUTO(buf) struct buf sql = BUF_NONE;
+	int64_t count;
+
+	buf_printf(&sql, "SELECT COUNT(*) FROM project t WHERE %s AND t.id = ?", projects_of);
+	enum err err = sql_int(tx, buf_text(&sql), &count, TEXTS(user_id, project_id));
+	*ret_mine = count > 0;
+	return err;
+}
 
 static enum err list(struct rest_req *req, struct db_tx *tx, const struct managed *what,
         const char *condition, const char *user_id)

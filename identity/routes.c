@@ -1,6 +1,7 @@
 #include "identity/assign.h"
 #include "identity/identity.h"
 #include "identity/manage.h"
+#include "identity/projects.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -82,14 +83,14 @@ static enum err on_catalog(struct rest_req *req)
 	return db_run(identity_of(req)->db, DB_READ, run_catalog, req);
 }
 
-/* The five routes of a kind; `one` is its rule's noun, `many` that of lists. */
-#define KIND(kind, base, param, one, many)                                                         \
+/* The five routes of a kind; `show`: how one is shown. */
+#define KIND_SHOWN(kind, base, param, one, many, show)                                             \
 	{REST_POST, base, on_managed_create, "identity:create_" one, REST_BODY | REST_LATER, 201,  \
 	        &managed_##kind},                                                                  \
 	        {REST_GET, base, on_managed_list, "identity:list_" many, REST_LATER, 200,          \
 	                &managed_##kind},                                                          \
-	        {REST_GET, base "/{" param "}", on_managed_show, "identity:get_" one, REST_LATER,  \
-	                200, &managed_##kind},                                                     \
+	        {REST_GET, base "/{" param "}", show, "identity:get_" one, REST_LATER, 200,        \
+	                &managed_##kind},                                                          \
 	        {REST_PATCH, base "/{" param "}", on_managed_update, "identity:update_" one,       \
 	                REST_BODY | REST_LATER, 200, &managed_##kind},                             \
 	{                                                                                          \
@@ -97,6 +98,8 @@ static enum err on_catalog(struct rest_req *req)
 		        REST_LATER, 204, &managed_##kind                                           \
 	}
 
+/* The five routes of a kind; `one` is its rule's noun, `many` that of lists. */
+#define KIND(kind, base, param, one, many) KIND_SHOWN(kind, base, param, one, many, on_managed_show)
 #define PLACE(kind, actor, inherited)                                                              \
 	&(const struct grant_place)                                                                \
 	{                                                                                          \
@@ -115,6 +118,7 @@ static enum err on_catalog(struct rest_req *req)
 		        "identity:revoke_" rule, REST_LATER, 204, place                            \
 	}
 
+#define TAGS    "/v3/projects/{project_id}/tags"
 #define IMPLIED "/v3/roles/{prior_role_id}/implies/{implied_role_id}"
 
 const struct rest_route identity_routes[] = {
@@ -126,11 +130,22 @@ const struct rest_route identity_routes[] = {
                 NULL},
         {REST_GET, "/v3/auth/catalog", on_catalog, "identity:get_auth_catalog", 0, 200, NULL},
         KIND(domain, "/v3/domains", "domain_id", "domain", "domains"),
-        KIND(project, "/v3/projects", "project_id", "project", "projects"),
+        KIND_SHOWN(project, "/v3/projects", "project_id", "project", "projects", on_project_show),
+        {REST_GET, TAGS, on_tags, "identity:list_project_tags", REST_LATER, 200, NULL},
+        {REST_PUT, TAGS, on_tags_set, "identity:update_project_tags", REST_BODY | REST_LATER, 200,
+                NULL},
+        {REST_DELETE, TAGS, on_tags_clear, "identity:delete_project_tags", REST_LATER, 204, NULL},
+        {REST_GET, TAGS "/{value}", on_tag, "identity:get_project_tag", REST_LATER, 204, NULL},
+        {REST_PUT, TAGS "/{value}", on_tag_add, "identity:create_project_tag", REST_LATER, 201,
+                NULL},
+        {REST_DELETE, TAGS "/{value}", on_tag_drop, "identity:delete_project_tag", REST_LATER, 204,
+                NULL},
         KIND(user, "/v3/users", "user_id", "user", "users"),
         KIND(group, "/v3/groups", "group_id", "group", "groups"),
         KIND(role, "/v3/roles", "role_id", "role", "roles"),
         KIND(region, "/v3/regions", "region_id", "region", "regions"),
+        {REST_PUT, "/v3/regions/{region_id}", on_region_put, "identity:create_region",
+                REST_BODY | REST_LATER, 201, &managed_region},
         KIND(service, "/v3/services", "service_id", "service", "services"),
         KIND(endpoint, "/v3/endpoints", "endpoint_id", "endpoint", "endpoints"),
         GRANTS("/v3/projects/{project_id}/users/{user_id}", "", PLACE("project", "user", false),

@@ -28,30 +28,37 @@
 	        .count = COUNT_OF(var##_items),                                                    \
 	        .extra = true}
 
-TABLE(project, "project", "projects", "project", [PROJECT_ID] = TEXT(project, id, 0, 0, 0),
+#define TAGS                                                                                       \
+	{                                                                                          \
+		"tags", FIELD_JSON, offsetof(struct project, tags),                                \
+		        BOTH | FIELD_ANY | FIELD_UNSTORED, 0, 0, NULL                              \
+	}
+
+TABLE(project, "project", "projects", "project", [PROJECT_ID] = TEXT(project, id, FIELD_SAME, 0, 0),
         [PROJECT_NAME] = TEXT(project, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
         [PROJECT_DOMAIN] = TEXT(
-                project, domain_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
-        [PROJECT_PARENT] = TEXT(
-                project, parent_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
+                project, domain_id, FIELD_CREATE | FIELD_SAME | FIELD_FILTER | FIELD_NULL, 1, 64),
+        [PROJECT_PARENT] = TEXT(project, parent_id, BOTH | FIELD_FILTER | FIELD_NULL, 1, 64),
         [PROJECT_DESCRIPTION] = TEXT(project, description, BOTH | FIELD_NULL, 0, 0),
         [PROJECT_OPTIONS] = JSON(project, options, BOTH),
         [PROJECT_ENABLED] = BOOL(project, enabled, BOTH | FIELD_FILTER),
-        [PROJECT_IS_DOMAIN] = BOOL(project, is_domain, FIELD_CREATE | FIELD_FILTER));
+        [PROJECT_IS_DOMAIN] = BOOL(project, is_domain, FIELD_CREATE | FIELD_SAME | FIELD_FILTER),
+        [PROJECT_TAGS] = TAGS);
 
 /* The same table. */
-TABLE(domain, "domain", "domains", "project", [PROJECT_ID] = TEXT(project, id, 0, 0, 0),
+TABLE(domain, "domain", "domains", "project", [PROJECT_ID] = TEXT(project, id, FIELD_SAME, 0, 0),
         [PROJECT_NAME] = TEXT(project, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
         [PROJECT_DOMAIN] = TEXT(project, domain_id, FIELD_HIDDEN, 0, 0),
         [PROJECT_PARENT] = TEXT(project, parent_id, FIELD_HIDDEN, 0, 0),
         [PROJECT_DESCRIPTION] = TEXT(project, description, BOTH | FIELD_NULL, 0, 0),
         [PROJECT_OPTIONS] = JSON(project, options, BOTH),
         [PROJECT_ENABLED] = BOOL(project, enabled, BOTH | FIELD_FILTER),
-        [PROJECT_IS_DOMAIN] = BOOL(project, is_domain, FIELD_HIDDEN));
+        [PROJECT_IS_DOMAIN] = BOOL(project, is_domain, FIELD_HIDDEN), [PROJECT_TAGS] = TAGS);
 
-TABLE(user, "user", "users", "user", [USER_ID] = TEXT(user, id, 0, 0, 0),
+TABLE(user, "user", "users", "user", [USER_ID] = TEXT(user, id, FIELD_SAME, 0, 0),
         [USER_NAME] = TEXT(user, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
-        [USER_DOMAIN] = TEXT(user, domain_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
+        [USER_DOMAIN] = TEXT(
+                user, domain_id, FIELD_CREATE | FIELD_SAME | FIELD_FILTER | FIELD_NULL, 1, 64),
         [USER_DEFAULT_PROJECT] = TEXT(user, default_project_id, BOTH | FIELD_NULL, 0, 64),
         [USER_DESCRIPTION] = TEXT(user, description, BOTH | FIELD_NULL, 0, 0),
         [USER_EMAIL] = TEXT(user, email, BOTH | FIELD_NULL, 0, 0),
@@ -62,33 +69,41 @@ TABLE(user, "user", "users", "user", [USER_ID] = TEXT(user, id, 0, 0, 0),
         INT(user, created_us, FIELD_HIDDEN), INT(user, last_active_day, FIELD_HIDDEN),
         INT(user, failures, FIELD_HIDDEN), INT(user, failed_us, FIELD_HIDDEN));
 
-TABLE(group, "group", "groups", "user_group", [GROUP_ID] = TEXT(group, id, 0, 0, 0),
+TABLE(group, "group", "groups", "user_group", [GROUP_ID] = TEXT(group, id, FIELD_SAME, 0, 0),
         [GROUP_NAME] = TEXT(group, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
-        [GROUP_DOMAIN] = TEXT(group, domain_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
+        [GROUP_DOMAIN] = TEXT(
+                group, domain_id, FIELD_CREATE | FIELD_SAME | FIELD_FILTER | FIELD_NULL, 1, 64),
         [GROUP_DESCRIPTION] = TEXT(group, description, BOTH | FIELD_NULL, 0, 0));
 
-TABLE(role, "role", "roles", "role", [ROLE_ID] = TEXT(role, id, 0, 0, 0),
+TABLE(role, "role", "roles", "role", [ROLE_ID] = TEXT(role, id, FIELD_SAME, 0, 0),
         [ROLE_NAME] = TEXT(role, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
-        [ROLE_DOMAIN] = TEXT(role, domain_id, FIELD_CREATE | FIELD_FILTER | FIELD_NULL, 1, 64),
+        [ROLE_DOMAIN] = TEXT(
+                role, domain_id, FIELD_CREATE | FIELD_SAME | FIELD_FILTER | FIELD_NULL, 1, 64),
         [ROLE_DESCRIPTION] = TEXT(role, description, BOTH | FIELD_NULL, 0, 0),
         [ROLE_OPTIONS] = JSON(role, options, BOTH));
 
-TABLE(region, "region", "regions", "region", TEXT(region, id, FIELD_CREATE | FIELD_NULL, 0, 255),
+TABLE(region, "region", "regions", "region",
+        TEXT(region, id, FIELD_CREATE | FIELD_SAME | FIELD_NULL, 0, 255),
         TEXT(region, parent_region_id, BOTH | FIELD_NULL | FIELD_FILTER, 0, 255),
         TEXT(region, description, BOTH | FIELD_NULL, 0, 0));
 
-TABLE(service, "service", "services", "service", TEXT(service, id, 0, 0, 0),
+TABLE(service, "service", "services", "service", TEXT(service, id, FIELD_SAME, 0, 0),
         TEXT(service, type, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
         TEXT(service, name, BOTH | FIELD_NULL | FIELD_FILTER, 0, 255),
         TEXT(service, description, BOTH | FIELD_NULL, 0, 0), BOOL(service, enabled, BOTH));
 
 static const char *const interfaces[] = {"public", "internal", "admin", NULL};
-TABLE(endpoint, "endpoint", "endpoints", "endpoint", TEXT(endpoint, id, 0, 0, 0),
-        TEXT(endpoint, service_id, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
-        TEXT(endpoint, region_id, BOTH | FIELD_NULL | FIELD_FILTER, 0, 255),
-        {"interface", FIELD_TEXT, offsetof(struct endpoint, interface),
+TABLE(endpoint, "endpoint", "endpoints",
+        "endpoint", [ENDPOINT_ID] = TEXT(endpoint, id, FIELD_SAME, 0, 0),
+        [ENDPOINT_SERVICE] = TEXT(
+                endpoint, service_id, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
+        [ENDPOINT_REGION_ID] = TEXT(endpoint, region_id, BOTH | FIELD_NULL | FIELD_FILTER, 0, 255),
+        [ENDPOINT_INTERFACE] = {"interface", FIELD_TEXT, offsetof(struct endpoint, interface),
                 BOTH | FIELD_REQUIRED | FIELD_FILTER, 0, 0, interfaces},
-        TEXT(endpoint, url, BOTH | FIELD_REQUIRED, 1, 8192), BOOL(endpoint, enabled, BOTH));
+        [ENDPOINT_URL] = TEXT(endpoint, url, BOTH | FIELD_REQUIRED, 1, 225),
+        [ENDPOINT_ENABLED] = BOOL(endpoint, enabled, BOTH),
+        [ENDPOINT_REGION] = TEXT(
+                endpoint, region, BOTH | FIELD_NULL | FIELD_HIDDEN | FIELD_UNSTORED, 0, 255));
 
 /* --- steps --- */
 

@@ -14,6 +14,8 @@ struct project {
 	struct record record;
 	const char *id, *name, *domain_id, *parent_id, *description, *options;
 	bool enabled, is_domain;
+	const char *tags;              /* JSON: an array of texts, in their order */
+	const char *parents, *subtree; /* JSON, when they are asked for; NULL: they are not */
 };
 enum {
 	PROJECT_ID,
@@ -23,7 +25,8 @@ enum {
 	PROJECT_DESCRIPTION,
 	PROJECT_OPTIONS,
 	PROJECT_ENABLED,
-	PROJECT_IS_DOMAIN
+	PROJECT_IS_DOMAIN,
+	PROJECT_TAGS
 };
 
 struct user {
@@ -73,6 +76,16 @@ struct endpoint {
 	struct record record;
 	const char *id, *service_id, *region_id, *interface, *url;
 	bool enabled;
+	const char *region; /* what region_id was called before */
+};
+enum {
+	ENDPOINT_ID,
+	ENDPOINT_SERVICE,
+	ENDPOINT_REGION_ID,
+	ENDPOINT_INTERFACE,
+	ENDPOINT_URL,
+	ENDPOINT_ENABLED,
+	ENDPOINT_REGION
 };
 
 extern const struct fields project_fields, domain_fields, user_fields, group_fields, role_fields,

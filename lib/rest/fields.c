@@ -158,6 +158,19 @@ static void read_extra(const struct fields *fields, const struct jval *object, s
 	r->extra = json.len > 2 ? arena_strdup(arena, buf_text(&json)) : NULL;
 }
 
+/* Is the value what the record has? */
+static bool is_same(const struct field *f, const struct jval *value, const void *record)
+{
+	const char *text;
+	bool flag;
+
+	if (f->type == FIELD_BOOL)
+		return jread_bool(value, &flag) && flag == *bool_at(f, record);
+	if (!*text_at(f, record))
+		return jread_is_null(value);
+	return jread_str(value, &text) && strcmp(text, *text_at(f, record)) == 0;
+}
+
 enum err fields_read(const struct fields *fields, const struct jval *object, enum fields_for what,
         struct arena *arena, void *record, struct buf *error)
 {
@@ -174,6 +187,9 @@ enum err fields_read(const struct fields *fields, const struct jval *object, enu
 	for (size_t i = 0; (name = jread_name(object, i)); i++) {
 		const struct field *f = find(fields, name, &index);
 		if (!f && fields->extra)
+			continue;
+		if (f && what == FOR_UPDATE && f->flags & FIELD_SAME &&
+		        is_same(f, jread_get(object, name), record))
 			continue;
 		if (!f || !(f->flags & may)) {
 			buf_printf(error, "Invalid input for field '%s': it cannot be %s.", name,

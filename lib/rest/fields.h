@@ -28,6 +28,7 @@ enum {
 	FIELD_UNSTORED = 32, /* has no column */
 	FIELD_FILTER = 64,   /* lists may be asked for those of a value, or of a part of it */
 	FIELD_ANY = 128,     /* JSON of any type */
+	FIELD_SAME = 256,    /* may be given as it is when the rest is changed; texts and bools */
 };
 
 struct field {

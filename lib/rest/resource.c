@@ -25,6 +25,18 @@ void resource_where(
 	w->numbers[w->count++] = number;
 }
 
+void resource_where_texts(
+        struct resource_where *w, const char *condition, unsigned count, const char *const *texts)
+{
+	if (count > RESOURCE_WHERE_MAX - w->count) {
+		w->sql.err = ERR_TOO_LARGE;
+		return;
+	}
+	buf_printf(&w->sql, "%s(%s)", w->count ? " AND " : "", condition);
+	for (unsigned i = 0; i < count; i++)
+		w->texts[w->count++] = texts[i];
+}
+
 /* A LIKE pattern: '!' escapes. */
 static const char *pattern(struct arena *arena, const char *value, bool open, bool close)
 {
@@ -260,6 +272,8 @@ enum err resource_list(struct rest_req *req, struct db_tx *tx, const struct reso
 		fields_load(r->fields, &q, req->arena, record);
 		if (r->loaded)
 			r->loaded(record);
+		if (r->load && (err = r->load(req, tx, record)))
+			break;
 		last = *(const char **)(void *)((char *)record + id->offset);
 		show(req, r, record, NULL, out);
 	}
@@ -272,7 +286,8 @@ enum err resource_list(struct rest_req *req, struct db_tx *tx, const struct reso
 	if (next)
 		jout_bool(out, "truncated", true);
 	jout_end_object(out);
-	return db_end(&q);
+	enum err ended = db_end(&q);
+	return err ? err : ended;
 }
 
 enum err resource_read(

@@ -16,11 +16,13 @@ struct resource {
 	size_t size;                  /* of the struct */
 	const char *path;             /* "/v3/users" */
 	void (*loaded)(void *record); /* makes of what a row says what is shown; NULL: it is that */
+	/* Reads what is kept in other tables; NULL: nothing. */
+	enum err (*load)(struct rest_req *req, struct db_tx *tx, void *record);
 	/* Members of the answer that are not fields; NULL: none. */
 	void (*show)(struct rest_req *req, const void *record, struct jout *out);
 };
 
-#define RESOURCE_WHERE_MAX 24
+#define RESOURCE_WHERE_MAX 96
 #define RESOURCE_PAGE_MAX  1000
 
 /* Conditions of a list. */
@@ -36,6 +38,9 @@ AUTO_DEFINE(resource_where, resource_where_done);
 /* `condition` has one `?`, for the text (borrowed), or for the number when the text is NULL. */
 void resource_where(
         struct resource_where *where, const char *condition, const char *text, int64_t number);
+/* One that has as many `?` as there are texts. */
+void resource_where_texts(struct resource_where *where, const char *condition, unsigned count,
+        const char *const *texts);
 
 /* {"user": {...}} */
 void resource_show(struct rest_req *req, const struct resource *resource, const void *record);
