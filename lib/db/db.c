@@ -27,6 +27,8 @@ struct db_tx {
 	uint64_t clock;
 	bool lost;
 	enum err err; /* what made it pointless: a conflict, or a lost connection */
+	void (*on_commit)(void *arg);
+	void *on_commit_arg;
 	struct db_tx *next;
 };
 
@@ -182,6 +184,7 @@ static enum err take(struct db *db, struct db_tx **ret_tx, struct buf *error)
 		}
 	}
 	tx->err = ERR_OK;
+	tx->on_commit = NULL;
 	*ret_tx = tx;
 	return ERR_OK;
 }
@@ -237,7 +240,11 @@ static enum err once(struct db *db, enum db_kind kind, enum err (*body)(struct d
 		*ret_again = err == ERR_BUSY;
 	if (err && begun && !tx->lost)
 		db->driver->rollback(tx->conn);
+	void (*on_commit)(void *) = err ? NULL : tx->on_commit;
+	void *on_commit_arg = tx->on_commit_arg;
 	give(tx);
+	if (on_commit)
+		on_commit(on_commit_arg);
 	return err;
 }
 
@@ -414,10 +421,22 @@ enum err db_next(struct db_tx *tx, const char *sequence, uint64_t *ret_number)
 		*ret_number = 1;
 		return err;
 	}
-	q = db_query(tx, "SELECT last FROM db_sequence WHERE name = ?");
+	return db_last(tx, sequence, ret_number);
+}
+
+enum err db_last(struct db_tx *tx, const char *sequence, uint64_t *ret_number)
+{
+	struct db_query q = db_query(tx, "SELECT last FROM db_sequence WHERE name = ?");
+
 	db_bind_text(&q, sequence);
 	*ret_number = db_step(&q) ? (uint64_t)db_int(&q, 0) : 0;
 	return db_end(&q);
+}
+
+void db_on_commit(struct db_tx *tx, void (*run)(void *arg), void *arg)
+{
+	tx->on_commit = run;
+	tx->on_commit_arg = arg;
 }
 
 /* --- tables --- */

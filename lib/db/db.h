@@ -76,5 +76,11 @@ enum err db_exec(struct db_query *query, unsigned *ret_changed);
 
 /* The next number of a sequence, from 1: in the order in which transactions commit. */
 enum err db_next(struct db_tx *tx, const char *sequence, uint64_t *ret_number);
+/* The last one given, as the transaction sees it; 0: none. */
+enum err db_last(struct db_tx *tx, const char *sequence, uint64_t *ret_number);
+
+/* `run` is called once the transaction is durable, outside of it and before db_run returns; not
+ * when it fails. A transaction has one: the last that was set. */
+void db_on_commit(struct db_tx *tx, void (*run)(void *arg), void *arg);
 
 #endif

@@ -59,7 +59,9 @@ static void sqlite_close(void *conn)
 static enum err sqlite_open(const struct db_address *address, void **ret_conn, struct buf *error)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-	int fd = open(address->name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	/* Only a file that is not there yet is opened here: to close one would let go of the locks
+	 * that the process's other connections hold on it. */
+	int fd = open(address->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	sqlite3 *conn = NULL;
 
 	if (fd >= 0)

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *const steps[] = {
@@ -269,6 +271,107 @@ static void test_steps(void **state)
 	}
 }
 
+static enum err add_later(struct db_tx *tx, void *arg)
+{
+	struct db_query q = db_query(tx, "INSERT INTO later (id) VALUES (?)");
+
+	db_bind_int(&q, *(const int64_t *)arg);
+	return db_exec(&q, NULL);
+}
+
+static enum err count_later(struct db_tx *tx, void *arg)
+{
+	struct db_query q = db_query(tx, "SELECT COUNT(*) FROM later");
+
+	*(int64_t *)arg = db_step(&q) ? db_int(&q, 0) : -1;
+	return db_end(&q);
+}
+
+/* A second connection is opened inside. */
+static enum err nested(struct db_tx *tx, void *arg)
+{
+	int64_t count;
+	enum err err = count_later(tx, &count);
+
+	return err ? err : db_run(arg, DB_READ, count_later, &count);
+}
+
+/* Another process: opens, counts and closes, each time it is told to. */
+static void count_there(int fd)
+{
+	AUTO(buf) struct buf error = BUF_NONE;
+	AUTO(buf) struct buf url = BUF_NONE;
+	int64_t count;
+
+	buf_printf(&url, "sqlite://%s", path);
+	while (read(fd, &count, sizeof(count)) == sizeof(count)) {
+		struct db *mine;
+		count = -1;
+		if (!db_new(buf_text(&url), &mine, &error) &&
+		        db_run(mine, DB_READ, count_later, &count))
+			count = -1;
+		db_free(mine);
+		if (write(fd, &count, sizeof(count)) != sizeof(count))
+			break;
+	}
+	_exit(0);
+}
+
+static void test_another_process_takes_nothing_away(void **state)
+{
+	int64_t id, count = 0;
+	int fds[2];
+
+	if (getenv("CAIRN_TEST_MARIADB"))
+		skip();
+	snprintf(path, sizeof(path), "/tmp/cairn-db-%d", (int)getpid());
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	pid_t pid = fork();
+	if (!pid) {
+		close(fds[0]);
+		count_there(fds[1]);
+	}
+	close(fds[1]);
+	setup(state);
+	assert_int_equal(db_run(db, DB_READ, nested, db), ERR_OK);
+	for (id = 1; id <= 3; id++) {
+		assert_int_equal(db_run(db, DB_WRITE, add_later, &id), ERR_OK);
+		assert_int_equal(write(fds[0], &count, sizeof(count)), sizeof(count));
+		assert_int_equal(read(fds[0], &count, sizeof(count)), sizeof(count));
+		assert_int_equal(count, id);
+	}
+	close(fds[0]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	teardown(state);
+}
+
+static void note_commit(void *arg)
+{
+	++*(int *)arg;
+}
+
+static enum err commit_or_not(struct db_tx *tx, void *arg)
+{
+	int64_t id = 7;
+
+	db_on_commit(tx, note_commit, arg);
+	return add_later(tx, &id);
+}
+
+static void test_after_a_commit(void **state)
+{
+	int commits = 0;
+	int64_t last;
+
+	(void)state;
+	assert_int_equal(db_run(db, DB_WRITE, commit_or_not, &commits), ERR_OK);
+	assert_int_equal(commits, 1);
+	assert_int_equal(db_run(db, DB_WRITE, commit_or_not, &commits), ERR_EXISTS);
+	assert_int_equal(commits, 1);
+	assert_int_equal(db_run(db, DB_READ, count_later, &last), ERR_OK);
+	assert_int_equal(commits, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +380,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_what_fails_leaves_nothing, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_writers_side_by_side, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
+	        cmocka_unit_test(test_another_process_takes_nothing_away),
+	        cmocka_unit_test_setup_teardown(test_after_a_commit, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
