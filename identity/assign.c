@@ -1,5 +1,6 @@
 #include "identity/assign.h"
 #include "identity/manage.h"
+#include "identity/revoke.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -168,7 +169,11 @@ static enum err run_revoke(struct db_tx *tx, void *arg)
 	struct db_query q = db_query(tx, "DELETE FROM assignment" WHERE);
 	bind(&g, &q);
 	err = db_exec(&q, &changed);
-	return err || changed ? err : missing(g.req, "role assignment with role", g.role_id);
+	if (!err && !changed)
+		return missing(g.req, "role assignment with role", g.role_id);
+	return err ? err
+	           : revoke_grant(identity_of(g.req), tx, g.place->actor, g.actor_id, g.place->kind,
+	                     g.target_id, g.place->inherited);
 }
 
 static enum err run_grants(struct db_tx *tx, void *arg)
@@ -287,9 +292,10 @@ static enum err run_remove(struct db_tx *tx, void *arg)
 	db_bind_text(&q, user);
 	db_bind_text(&q, group);
 	err = db_exec(&q, &changed);
-	return err || changed ? err
-	                      : rest_fail(g.req, ERR_NOT_FOUND,
-	                                "User '%s' not found in group '%s'.", user, group);
+	if (!err && !changed)
+		return rest_fail(
+		        g.req, ERR_NOT_FOUND, "User '%s' not found in group '%s'.", user, group);
+	return err ? err : revoke_member(identity_of(g.req), tx, group, user);
 }
 
 static enum err run_members(struct db_tx *tx, void *arg)

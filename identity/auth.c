@@ -1,7 +1,7 @@
 /* Tokens: issue (by password, or by a token), show, revoke.
  *
  *   issue   parse -> who (rows) -> [the hash, on the pool for hashes] -> scope -> roles -> token */
-#include "identity/identity.h"
+#include "identity/revoke.h"
 
 #include "lib/log/log.h"
 #include <stdio.h>
@@ -39,7 +39,9 @@ struct login {
 	struct user found;
 	const char *hash;
 	struct scope in;
+	const char *in_domain; /* of a project */
 	struct roles roles;
+	uint64_t news;
 	bool catalog;
 };
 
@@ -222,10 +224,15 @@ static enum err find_hash(struct login *l, struct db_tx *tx)
 static enum err who(struct db_tx *tx, void *arg)
 {
 	struct login *l = arg;
+	enum err err = revoke_news(identity_of(l->req), tx, &l->news);
 
+	if (!err && l->token_text)
+		err = revoke_check(identity_of(l->req), &l->token);
+	if (err)
+		return err;
 	if (l->token_text && !l->user.id && !l->user.name)
 		l->user.id = l->token.user_id;
-	enum err err = find_user(l, tx);
+	err = find_user(l, tx);
 	if (!err && l->password)
 		err = find_hash(l, tx);
 	return err;
@@ -280,6 +287,8 @@ static enum err check_place(struct login *l, struct db_tx *tx)
 		return err;
 	if (!place.enabled || place.is_domain != (l->in.kind == TOKEN_DOMAIN))
 		return ERR_UNAUTHORIZED;
+	if (!place.is_domain)
+		l->in_domain = place.domain_id;
 	return place.is_domain ? ERR_OK : is_enabled_domain(tx, place.domain_id, l->req->arena);
 }
 
@@ -293,6 +302,14 @@ static enum err place_and_roles(struct login *l, struct db_tx *tx)
 		err = grants_effective(tx, l->found.id, &l->in, l->req->arena, &l->roles);
 	if (!err && l->in.kind != TOKEN_UNSCOPED && !l->roles.count)
 		err = ERR_UNAUTHORIZED;
+	return err;
+}
+
+/* Nobody is told which of it was wrong. */
+static enum err denied(struct rest_req *req, enum err err)
+{
+	if (err == ERR_NOT_FOUND || err == ERR_UNAUTHORIZED)
+		return rest_fail(req, ERR_UNAUTHORIZED, DENIED);
 	return err;
 }
 
@@ -327,6 +344,8 @@ static void make_token(struct login *l, struct token *ret)
 	        .methods = l->methods,
 	        .scope = l->in.kind,
 	        .scope_id = l->in.id,
+	        .scope_domain_id = l->in_domain,
+	        .news = l->news,
 	        .user_id = l->found.id,
 	        .user_domain_id = l->found.domain_id,
 	        .role_count = l->roles.count,
@@ -369,14 +388,6 @@ static enum err answer(struct db_tx *tx, void *arg)
 	return err;
 }
 
-/* Nobody is told which of it was wrong. */
-static enum err denied(struct rest_req *req, enum err err)
-{
-	if (err == ERR_NOT_FOUND || err == ERR_UNAUTHORIZED)
-		return rest_fail(req, ERR_UNAUTHORIZED, DENIED);
-	return err;
-}
-
 static enum err finish(struct login *l)
 {
 	struct identity *identity = identity_of(l->req);
@@ -408,6 +419,8 @@ enum err on_token_issue(struct rest_req *req)
 	if (l->token_text && keys_check(identity, l->token_text, req->arena, &l->token))
 		return rest_fail(req, ERR_UNAUTHORIZED, DENIED);
 	err = db_run(identity->db, DB_READ, who, l);
+	if (err == ERR_UNAUTHORIZED)
+		return denied(req, err);
 	if (err && err != ERR_NOT_FOUND)
 		return err;
 	if (!l->password)
@@ -436,8 +449,11 @@ enum err auth_caller(struct rest_req *req)
 	if (!text)
 		return ERR_OK;
 	token = arena_zalloc(req->arena, sizeof(*token));
-	if (keys_check(identity_of(req), text, req->arena, token))
-		return ERR_UNAUTHORIZED;
+	enum err err = keys_check(identity_of(req), text, req->arena, token);
+	if (!err)
+		err = revoke_check(identity_of(req), token);
+	if (err)
+		return err;
 	struct policy_fact *facts =
 	        arena_zalloc(req->arena, (TOKEN_ROLES_MAX + 12) * sizeof(*facts));
 	c->known = true;
@@ -461,14 +477,32 @@ enum err auth_caller(struct rest_req *req)
 
 /* --- show and revoke --- */
 
-struct show {
+struct subject {
 	struct rest_req *req;
 	struct token token;
 };
 
+/* The token that X-Subject-Token shows, if the caller may do with it what the route is for. */
+static enum err open_subject(struct subject *s)
+{
+	struct rest_req *req = s->req;
+	const char *text = http_get(req->http, "X-Subject-Token");
+	struct policy_fact target = {"target.token.user_id", NULL};
+
+	if (!text)
+		return rest_fail(req, ERR_BAD_REQUEST, "X-Subject-Token is missing.");
+	enum err err = keys_check(identity_of(req), text, req->arena, &s->token);
+	if (!err)
+		err = revoke_check(identity_of(req), &s->token);
+	if (err == ERR_UNAUTHORIZED)
+		return rest_fail(req, ERR_NOT_FOUND, "The token is not valid, or is not any more.");
+	target.value = s->token.user_id;
+	return err ? err : rest_allow(req, &target, 1);
+}
+
 static enum err show(struct db_tx *tx, void *arg)
 {
-	struct show *s = arg;
+	struct subject *s = arg;
 	struct rest_req *req = s->req;
 	struct scope in = {s->token.scope, s->token.scope_id};
 	struct roles roles;
@@ -483,18 +517,26 @@ static enum err show(struct db_tx *tx, void *arg)
 
 enum err on_token_show(struct rest_req *req)
 {
-	const char *subject = http_get(req->http, "X-Subject-Token");
-	struct show s = {.req = req};
-	struct policy_fact target = {"target.token.user_id", NULL};
+	struct subject s = {.req = req};
+	enum err err = open_subject(&s);
 
-	if (!subject)
-		return rest_fail(req, ERR_BAD_REQUEST, "X-Subject-Token is missing.");
-	if (keys_check(identity_of(req), subject, req->arena, &s.token))
-		return rest_fail(req, ERR_NOT_FOUND, "The token is not valid, or is not any more.");
-	target.value = s.token.user_id;
-	enum err err = rest_allow(req, &target, 1);
 	if (err)
 		return err;
-	rest_header(req, "X-Subject-Token", subject);
+	rest_header(req, "X-Subject-Token", http_get(req->http, "X-Subject-Token"));
 	return db_run(identity_of(req)->db, DB_READ, show, &s);
+}
+
+static enum err run_revoke(struct db_tx *tx, void *arg)
+{
+	struct subject *s = arg;
+
+	return revoke_token(identity_of(s->req), tx, &s->token, false);
+}
+
+enum err on_token_revoke(struct rest_req *req)
+{
+	struct subject s = {.req = req};
+	enum err err = open_subject(&s);
+
+	return err ? err : db_run(identity_of(req)->db, DB_WRITE, run_revoke, &s);
 }

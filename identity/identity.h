@@ -29,6 +29,7 @@ struct identity {
 	pthread_rwlock_t keys_lock;
 	struct token_key *keys[KEYS_MAX]; /* the one that signs first */
 	unsigned key_count;
+	struct revoke *revoke; /* NULL: none is followed, as in commands */
 	struct rest_service service;
 };
 
@@ -80,6 +81,7 @@ enum err grants_effective(struct db_tx *tx, const char *user_id, const struct sc
 enum err auth_caller(struct rest_req *req);
 enum err on_token_issue(struct rest_req *req);
 enum err on_token_show(struct rest_req *req);
+enum err on_token_revoke(struct rest_req *req);
 
 /* --- show.c: what a token says, and the catalog --- */
 
@@ -91,6 +93,8 @@ enum err show_catalog(struct rest_req *req, struct db_tx *tx, const char *projec
 /* "2026-11-21T18:22:54.000000Z" */
 #define TIME_TEXT 28
 void time_format(uint64_t us, char ret_text[TIME_TEXT]);
+/* ISO 8601 with or without parts of a second, Z or an offset. False: it is no time. */
+bool time_parse(const char *text, uint64_t *ret_us);
 
 /* --- bootstrap.c --- */
 

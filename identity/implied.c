@@ -1,6 +1,7 @@
 /* Roles that imply others, and the list of all such rules. */
 #include "identity/assign.h"
 #include "identity/manage.h"
+#include "identity/revoke.h"
 #include "identity/sql.h"
 
 #include <stdio.h>
@@ -151,9 +152,11 @@ static enum err run_delete(struct db_tx *tx, void *arg)
 
 	if (!err)
 		err = is_there(&i, tx);
-	return err ? err
-	           : sql_run(tx, "DELETE FROM implied_role WHERE prior_id = ? AND implied_id = ?",
-	                     NULL, TEXTS(i.prior.id, i.implied.id));
+	if (!err)
+		err = sql_run(tx, "DELETE FROM implied_role WHERE prior_id = ? AND implied_id = ?",
+		        NULL, TEXTS(i.prior.id, i.implied.id));
+	/* Whoever has lost the one holds the other. */
+	return err ? err : revoke_role(identity_of(i.req), tx, i.prior.id);
 }
 
 static enum err run_inferences(struct db_tx *tx, void *arg)

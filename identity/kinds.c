@@ -1,6 +1,7 @@
 /* Groups and roles. */
 #include "identity/manage.h"
 #include "identity/options.h"
+#include "identity/revoke.h"
 #include "identity/sql.h"
 
 #include <stddef.h>
@@ -31,8 +32,13 @@ static enum err group_check(struct change *c)
 
 static enum err group_before_delete(struct change *c)
 {
-	return sql_run(c->tx, "DELETE FROM assignment WHERE actor_kind = 'group' AND actor_id = ?",
-	        NULL, TEXTS(((const struct group *)c->old)->id));
+	const struct group *g = c->old;
+	enum err err = revoke_group(identity_of(c->req), c->tx, g->id);
+
+	return err ? err
+	           : sql_run(c->tx,
+	                     "DELETE FROM assignment WHERE actor_kind = 'group' AND actor_id = ?",
+	                     NULL, TEXTS(g->id));
 }
 
 const struct managed managed_group = {
@@ -64,6 +70,11 @@ static enum err role_check(struct change *c)
 	return err || c->old || !*r->domain_id ? err : manage_need_domain(c, r->domain_id);
 }
 
+static enum err role_before_delete(struct change *c)
+{
+	return revoke_role(identity_of(c->req), c->tx, ((const struct role *)c->old)->id);
+}
+
 static void role_loaded(void *record)
 {
 	struct role *r = record;
@@ -92,4 +103,5 @@ const struct managed managed_role = {
         .where = role_where,
         .defaults = role_defaults,
         .check = role_check,
+        .before_delete = role_before_delete,
 };

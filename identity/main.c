@@ -1,5 +1,5 @@
 #include "identity/main.h"
-#include "identity/identity.h"
+#include "identity/revoke.h"
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
@@ -102,21 +102,23 @@ static enum err prepare(struct identity *it, struct buf *error)
 	return err ? err : keys_load(it, error);
 }
 
-static enum err start_hashes(struct rest_service *service, struct reactor *first)
+static enum err start(struct rest_service *service, struct reactor *first)
 {
 	struct identity *it = service->owner;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	enum err err = work_pool_new(
+	        cores > 1 ? (unsigned)cores - 1 : 1, (unsigned)it->conf.queue, &it->hashes);
 
 	(void)first;
-	return work_pool_new(
-	        cores > 1 ? (unsigned)cores - 1 : 1, (unsigned)it->conf.queue, &it->hashes);
+	return err ? err : revoke_start(it);
 }
 
-static void stop_hashes(struct rest_service *service)
+static void stop(struct rest_service *service)
 {
 	struct identity *it = service->owner;
 
 	work_pool_free(it->hashes);
+	revoke_stop(it);
 }
 
 /* What may change meanwhile: the log level, and keys. */
@@ -160,8 +162,8 @@ static int run(struct identity *it)
 	        .loops = (unsigned)it->conf.loops,
 	        .threads = (unsigned)it->conf.threads,
 	        .queue = (unsigned)it->conf.queue,
-	        .start = start_hashes,
-	        .stop = stop_hashes,
+	        .start = start,
+	        .stop = stop,
 	        .reload = reload,
 	};
 	return serve(&it->service, &options);

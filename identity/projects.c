@@ -1,6 +1,7 @@
 /* Projects, and domains, which are projects of their own kind. */
 #include "identity/projects.h"
 #include "identity/options.h"
+#include "identity/revoke.h"
 #include "identity/sql.h"
 
 #include <stddef.h>
@@ -82,7 +83,7 @@ static enum err check_disable(struct change *c, const struct project *p)
 		return rest_fail(c->req, ERR_FORBIDDEN,
 		        "Cannot disable project %s since its subtree contains enabled projects.",
 		        p->id);
-	return err;
+	return err ? err : revoke_project(identity_of(c->req), c->tx, p->id);
 }
 
 static enum err check_enable(struct change *c, const struct project *p)
@@ -108,8 +109,10 @@ static enum err check_change(struct change *c, const struct project *old, const 
 {
 	if (!same_text(old->parent_id, p->parent_id))
 		return rest_fail(c->req, ERR_FORBIDDEN, "Update of `parent_id` is not allowed.");
-	if (p->is_domain || p->enabled == old->enabled)
+	if (p->enabled == old->enabled || (p->is_domain && p->enabled))
 		return ERR_OK;
+	if (p->is_domain)
+		return revoke_domain(identity_of(c->req), c->tx, p->id);
 	return p->enabled ? check_enable(c, p) : check_disable(c, p);
 }
 
@@ -154,7 +157,7 @@ static enum err drop_project(struct change *c, const char *id)
 
 	for (unsigned i = 0; i < COUNT_OF(sql) && !err; i++)
 		err = sql_run(c->tx, sql[i], NULL, TEXTS(id));
-	return err;
+	return err ? err : revoke_project(identity_of(c->req), c->tx, id);
 }
 
 static enum err project_before_delete(struct change *c)
@@ -203,7 +206,7 @@ static enum err domain_before_delete(struct change *c)
 		return rest_fail(c->req, ERR_FORBIDDEN, "The default domain stays.");
 	for (unsigned i = 0; i < COUNT_OF(sql) && !err; i++)
 		err = sql_run(c->tx, sql[i], NULL, TEXTS(p->id));
-	return err;
+	return err ? err : revoke_domain(identity_of(c->req), c->tx, p->id);
 }
 
 /* What a domain stores for its own domain is not shown. */
@@ -413,7 +416,13 @@ const struct managed managed_project = {
 
 static enum err domain_check(struct change *c)
 {
-	return manage_name(c->req, &((struct project *)c->record)->name);
+	struct project *p = c->record;
+	const struct project *old = c->old;
+	enum err err = manage_name(c->req, &p->name);
+
+	if (err || !old || !old->enabled || p->enabled)
+		return err;
+	return revoke_domain(identity_of(c->req), c->tx, p->id);
 }
 
 const struct managed managed_domain = {

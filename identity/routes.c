@@ -2,6 +2,7 @@
 #include "identity/identity.h"
 #include "identity/manage.h"
 #include "identity/projects.h"
+#include "identity/revoke.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -127,6 +128,10 @@ const struct rest_route identity_routes[] = {
         {REST_GET, "/healthcheck", on_health, NULL, REST_OPEN | REST_LOOP, 200, NULL},
         {REST_POST, "/v3/auth/tokens", on_token_issue, NULL, REST_OPEN | REST_BODY, 201, NULL},
         {REST_GET, "/v3/auth/tokens", on_token_show, "identity:validate_token", REST_LATER, 200,
+                NULL},
+        {REST_DELETE, "/v3/auth/tokens", on_token_revoke, "identity:revoke_token", REST_LATER, 204,
+                NULL},
+        {REST_GET, "/v3/OS-REVOKE/events", on_revoke_events, "identity:list_revoke_events", 0, 200,
                 NULL},
         {REST_GET, "/v3/auth/catalog", on_catalog, "identity:get_auth_catalog", 0, 200, NULL},
         KIND(domain, "/v3/domains", "domain_id", "domain", "domains"),

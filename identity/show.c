@@ -14,6 +14,50 @@ void time_format(uint64_t us, char ret_text[TIME_TEXT])
 	snprintf(ret_text + len, TIME_TEXT - len, ".%06uZ", (unsigned)(us % 1000000));
 }
 
+/* "+02:00", "-0200", "Z" or nothing. */
+static bool parse_offset(const char *text, int64_t *ret_seconds)
+{
+	unsigned hours, minutes;
+	int len = 0;
+
+	*ret_seconds = 0;
+	if (!*text || strcmp(text, "Z") == 0)
+		return true;
+	if ((sscanf(text + 1, "%2u:%2u%n", &hours, &minutes, &len) != 2 &&
+	            sscanf(text + 1, "%2u%2u%n", &hours, &minutes, &len) != 2) ||
+	        text[1 + len] || hours > 23 || minutes > 59 || (*text != '+' && *text != '-'))
+		return false;
+	*ret_seconds = (int64_t)(hours * 3600 + minutes * 60) * (*text == '-' ? -1 : 1);
+	return true;
+}
+
+bool time_parse(const char *text, uint64_t *ret_us)
+{
+	struct tm tm = {0};
+	const char *at = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	uint64_t us = 0;
+	int64_t offset;
+
+	if (!at)
+		return false;
+	if (*at == '.') {
+		unsigned digits = 0;
+		for (at++; *at >= '0' && *at <= '9'; at++, digits++)
+			us = digits < 6 ? us * 10 + (uint64_t)(*at - '0') : us;
+		if (!digits)
+			return false;
+		for (; digits < 6; digits++)
+			us *= 10;
+	}
+	if (!parse_offset(at, &offset))
+		return false;
+	int64_t seconds = (int64_t)timegm(&tm) - offset;
+	if (seconds < 0)
+		return false;
+	*ret_us = (uint64_t)seconds * 1000000 + us;
+	return true;
+}
+
 static const struct {
 	unsigned bit;
 	const char *name;

@@ -170,5 +170,15 @@ static const char *const steps[] = {
         "VARCHAR(64), domain_id VARCHAR(64), role_id VARCHAR(64), trust_id VARCHAR(64), "
         "application_id VARCHAR(64));"
         "CREATE INDEX IF NOT EXISTS revocation_at ON revocation (expires_us)",
+        /* Revocations by kind (lib/auth/revocation.h); how long tokens may live that processes of
+         * ours, perhaps of another configuration, have given out until then. */
+        "DROP TABLE IF EXISTS revocation;"
+        "CREATE TABLE revocation (number BIGINT PRIMARY KEY, at_us BIGINT NOT NULL, expires_us "
+        "BIGINT NOT NULL, kind VARCHAR(16) NOT NULL, first_id VARCHAR(64) NOT NULL, second_id "
+        "VARCHAR(64));"
+        "CREATE INDEX revocation_expires ON revocation (expires_us);"
+        "CREATE TABLE IF NOT EXISTS token_life (seconds BIGINT PRIMARY KEY, until_us BIGINT NOT "
+        "NULL);"
+        "REPLACE INTO db_sequence (name, last) VALUES ('revocation', 0)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

@@ -1,6 +1,7 @@
 /* Users. */
 #include "identity/manage.h"
 #include "identity/options.h"
+#include "identity/revoke.h"
 #include "identity/sql.h"
 
 #include <stddef.h>
@@ -26,9 +27,14 @@ static void user_complete(struct rest_req *req, void *record)
 static enum err user_check(struct change *c)
 {
 	struct user *u = c->record;
+	const struct user *old = c->old;
 	enum err err = manage_name(c->req, &u->name);
 
-	return err || c->old ? err : manage_need_domain(c, u->domain_id);
+	if (err || !old)
+		return err ? err : manage_need_domain(c, u->domain_id);
+	if (c->password_hash || (old->enabled && !u->enabled))
+		return revoke_user(identity_of(c->req), c->tx, u->id);
+	return ERR_OK;
 }
 
 static enum err user_after(struct change *c)
@@ -57,7 +63,7 @@ static enum err user_before_delete(struct change *c)
 
 	for (unsigned i = 0; i < COUNT_OF(sql) && !err; i++)
 		err = sql_run(c->tx, sql[i], NULL, TEXTS(u->id));
-	return err;
+	return err ? err : revoke_user(identity_of(c->req), c->tx, u->id);
 }
 
 static void user_loaded(void *record)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION   0xc1 /* the first byte; the next format has another */
+#define VERSION   0xc2 /* the first byte; the next format has another */
 #define SIGNATURE 64
 #define RAW_MAX   1024
 
@@ -250,9 +250,11 @@ static void put_payload(const struct token *t, uint32_t key, bool roles, struct 
 	buf_char(out, (char)t->scope);
 	buf_le64(out, t->issued_us);
 	buf_le64(out, t->expires_us);
+	buf_le64(out, t->news);
 	put_id(out, t->user_id);
 	put_id(out, t->user_domain_id);
 	put_id(out, t->scope_id);
+	put_id(out, t->scope_domain_id);
 	put_id(out, t->application_id);
 	put_id(out, t->trust_id);
 	put_audit(out, t->audit);
@@ -277,9 +279,11 @@ static void take_payload(struct reader *r, struct token *t)
 	t->scope = (enum token_scope)take_number(r, 1);
 	t->issued_us = take_number(r, 8);
 	t->expires_us = take_number(r, 8);
+	t->news = take_number(r, 8);
 	t->user_id = take_id(r);
 	t->user_domain_id = take_id(r);
 	t->scope_id = take_id(r);
+	t->scope_domain_id = take_id(r);
 	t->application_id = take_id(r);
 	t->trust_id = take_id(r);
 	take_audit(r, t->audit);

@@ -33,9 +33,11 @@ struct token_role {
 
 struct token {
 	uint64_t issued_us, expires_us; /* of the wall clock */
+	uint64_t news; /* number of the last revocation there was: those after it count for it */
 	unsigned methods;
 	enum token_scope scope;
-	const char *scope_id; /* of the project or domain; NULL: none */
+	const char *scope_id;        /* of the project or domain; NULL: none */
+	const char *scope_domain_id; /* a project's: the domain it is in; NULL: none */
 	const char *user_id, *user_domain_id;
 	const char *application_id, *trust_id;                /* NULL: none */
 	char audit[TOKEN_AUDIT + 1], parent[TOKEN_AUDIT + 1]; /* parent: "", or of the first */

@@ -1,0 +1,226 @@
+"""Tokens: what ends them before their time, here and in another process, and what is told of it."""
+import subprocess
+import time
+
+import pytest
+import requests
+
+from conftest import CAIRN, free_port, wait_for
+from test_identity import ADMIN, Identity
+
+
+@pytest.fixture(scope="module")
+def identity():
+    i = Identity()
+    yield i
+    i.close()
+
+
+@pytest.fixture(scope="module")
+def admin(identity):
+    return identity.token(scope=ADMIN)
+
+
+class World:
+    """A user with a role in a project, made anew for each test."""
+    count = 0
+
+    def __init__(self, i, admin):
+        World.count += 1
+        self.i, self.admin, self.name = i, admin, "user%d" % World.count
+        self.domain = self.make("domain", name="domain%d" % World.count)
+        self.project = self.make("project", name="project%d" % World.count, domain_id=self.domain)
+        self.user = self.make("user", name=self.name, password="pw")
+        self.roles = {r["name"]: r["id"] for r in i.ask(admin, "GET", "/roles")["roles"]}
+        self.grant = "/projects/%s/users/%s/roles/%s" % (self.project, self.user, self.roles["member"])
+        i.ask(admin, "PUT", self.grant, 204)
+
+    def make(self, kind, **members):
+        return self.i.ask(self.admin, "POST", "/%ss" % kind, 201, json={kind: members})[kind]["id"]
+
+    def patch(self, path, **members):
+        kind = path.split("/")[1][:-1]
+        self.i.ask(self.admin, "PATCH", path, json={kind: members})
+
+    def token(self, scoped=True, password="pw"):
+        return self.i.token(self.name, password, {"project": {"id": self.project}} if scoped else "unscoped")
+
+    def valid(self, token):
+        """By whoever looks: as the caller's, and as the subject."""
+        r = requests.get(self.i.url + "/auth/catalog", headers={"X-Auth-Token": token})
+        s = requests.get(self.i.url + "/auth/tokens", headers={"X-Auth-Token": self.admin, "X-Subject-Token": token})
+        assert (r.status_code, s.status_code) in ((200, 200), (401, 404)), (r.text, s.text)
+        return r.status_code == 200
+
+    def ends(self, change, scoped=True, unscoped=True, again=True):
+        """What a change does to tokens of before; and that those given out after it are valid."""
+        one, two = self.token(), self.token(False)
+        assert self.valid(one) and self.valid(two)
+        change()
+        assert (self.valid(one), self.valid(two)) == (not scoped, not unscoped)
+        if again:
+            assert self.valid(self.token())
+
+
+@pytest.fixture
+def world(identity, admin):
+    return World(identity, admin)
+
+
+def test_logout(world):
+    i, one = world.i, world.token()
+    other = world.token()
+    derived = requests.post(i.url + "/auth/tokens", json={"auth": {"identity": {
+        "methods": ["token"], "token": {"id": one}}}}).headers["X-Subject-Token"]
+    head = {"X-Auth-Token": one, "X-Subject-Token": one}
+    assert requests.delete(i.url + "/auth/tokens", headers={"X-Auth-Token": one}).status_code == 400
+    assert requests.delete(i.url + "/auth/tokens", headers={
+        "X-Auth-Token": one, "X-Subject-Token": world.admin}).status_code == 403
+    assert requests.delete(i.url + "/auth/tokens", headers=head).status_code == 204
+    assert not world.valid(one) and world.valid(other) and world.valid(derived)
+    assert requests.delete(i.url + "/auth/tokens", headers=head).status_code == 401
+    r = requests.post(i.url + "/auth/tokens", json={"auth": {"identity": {"methods": ["token"], "token": {"id": one}}}})
+    assert r.status_code == 401
+    i.openstack("token", "revoke", other)
+    assert not world.valid(other)
+
+
+def test_what_ends_a_users_tokens(world):
+    w = world
+    w.ends(lambda: w.patch("/users/" + w.user, description="nothing of it"), False, False)
+    w.ends(lambda: w.patch("/users/" + w.user, password="pw"))
+
+    def disable():
+        w.patch("/users/" + w.user, enabled=False)
+        w.patch("/users/" + w.user, enabled=True)
+    w.ends(disable)
+    w.ends(lambda: w.i.ask(w.admin, "DELETE", "/users/" + w.user, 204), again=False)
+
+
+def test_what_ends_those_of_a_project(world):
+    w = world
+
+    def again(path):
+        w.patch(path, enabled=False)
+        w.patch(path, enabled=True)
+    w.ends(lambda: again("/projects/" + w.project), True, False)
+    w.ends(lambda: again("/domains/" + w.domain), True, False)
+    other = w.make("project", name="other", domain_id=w.domain)
+    w.ends(lambda: again("/projects/" + other), False, False)
+    w.ends(lambda: w.i.ask(w.admin, "DELETE", "/projects/" + w.project, 204), True, False, False)
+
+
+def test_a_domain_ends_its_users(world):
+    w = world
+    user = w.make("user", name="inside", domain_id=w.domain, password="pw")
+    auth = {"auth": {"identity": {"methods": ["password"], "password": {"user": {"id": user, "password": "pw"}}}}}
+    token = requests.post(w.i.url + "/auth/tokens", json=auth).headers["X-Subject-Token"]
+    assert w.valid(token)
+    w.patch("/domains/" + w.domain, enabled=False)
+    assert not w.valid(token)
+    assert requests.post(w.i.url + "/auth/tokens", json=auth).status_code == 401
+    w.i.ask(w.admin, "DELETE", "/domains/" + w.domain, 204)
+    assert not w.valid(token)
+
+
+def test_what_ends_roles(world):
+    w, i = world, world.i
+
+    def change(method, path):
+        return lambda: i.ask(w.admin, method, path, 204)
+    second = w.grant.replace(w.roles["member"], w.roles["manager"])
+    w.ends(change("PUT", second), False, False)
+    w.ends(change("DELETE", second), True, False)
+    inherited = "/OS-INHERIT/domains/%s/users/%s/roles/%s/inherited_to_projects" % (
+        w.domain, w.user, w.roles["manager"])
+    w.ends(change("PUT", inherited), False, False)
+    w.ends(change("DELETE", inherited), True, False)
+    group = w.make("group", name="of " + w.name)
+    member = "/groups/%s/users/%s" % (group, w.user)
+    change("PUT", member)()
+    w.ends(change("DELETE", member), False, False)  # the group has nothing to lose
+    granted = "/projects/%s/groups/%s/roles/%s" % (w.project, group, w.roles["manager"])
+    change("PUT", granted)()
+    change("PUT", member)()
+    w.ends(change("DELETE", member), True, False)
+    change("PUT", member)()
+    w.ends(change("DELETE", granted), True, False)
+    change("PUT", granted)()
+    w.ends(change("DELETE", "/groups/" + group), True, False)
+    role = w.make("role", name="operator of " + w.name)
+    change("PUT", w.grant.replace(w.roles["member"], role))()
+    w.ends(change("DELETE", "/roles/" + role), True, False)
+    implied = "/roles/%s/implies/%s" % (w.roles["member"], w.make("role", name="implied for " + w.name))
+    i.ask(w.admin, "PUT", implied, 201)
+    w.ends(change("DELETE", implied), True, False)
+    w.ends(change("DELETE", w.grant), True, False, False)
+
+
+def test_a_lost_role_ends_no_other_scope(world):
+    w, i = world, world.i
+    i.ask(w.admin, "PUT", "/system/users/%s/roles/%s" % (w.user, w.roles["reader"]), 204)
+    i.ask(w.admin, "PUT", "/domains/%s/users/%s/roles/%s" % (w.domain, w.user, w.roles["reader"]), 204)
+    system = i.token(w.name, "pw", {"system": {"all": True}})
+    domain = i.token(w.name, "pw", {"domain": {"id": w.domain}})
+    i.ask(w.admin, "DELETE", w.grant, 204)
+    assert w.valid(system) and w.valid(domain)
+    i.ask(w.admin, "DELETE", "/domains/%s/users/%s/roles/%s" % (w.domain, w.user, w.roles["reader"]), 204)
+    assert w.valid(system) and not w.valid(domain)
+    i.ask(w.admin, "DELETE", "/system/users/%s/roles/%s" % (w.user, w.roles["reader"]), 204)
+    assert not w.valid(system)
+
+
+def test_events(world):
+    w, i = world, world.i
+    before = i.ask(w.admin, "GET", "/OS-REVOKE/events")["events"]
+    i.ask(w.admin, "DELETE", w.grant, 204)
+    got = i.ask(w.admin, "GET", "/OS-REVOKE/events")
+    new = got["events"][len(before):]
+    assert len(new) == 1 and new[0]["user_id"] == w.user and new[0]["project_id"] == w.project
+    assert got["links"] == {"next": None, "previous": None, "self": i.url + "/OS-REVOKE/events"}
+    since = new[0]["revoked_at"]
+    assert i.ask(w.admin, "GET", "/OS-REVOKE/events?since=" + since)["events"] == new
+    assert i.ask(w.admin, "GET", "/OS-REVOKE/events?since=2100-01-01T00:00:00Z")["events"] == []
+    for bad in "x", "2026-01-01", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00-1":
+        i.ask(w.admin, "GET", "/OS-REVOKE/events?since=" + bad, 400)
+    i.ask(w.token(False), "GET", "/OS-REVOKE/events", 403)
+
+
+def test_two_processes_on_one_database(world):
+    w, i, port = world, world.i, free_port()
+    conf = i.dir + "/second.conf"
+    with open(i.conf) as f, open(conf, "w") as g:
+        g.write(f.read().replace("port = %d" % i.port, "port = %d" % port))
+    with open(i.dir + "/log2", "w") as log:
+        second = subprocess.Popen([CAIRN, "identity", "--config", conf], stderr=log)
+    try:
+        url = "http://127.0.0.1:%d" % port
+
+        def status(token):
+            return requests.get(url + "/v3/auth/catalog", headers={"X-Auth-Token": token}).status_code
+
+        def up():
+            try:
+                return requests.get(url + "/healthcheck").status_code == 200
+            except requests.RequestException:
+                return False
+        wait_for(up, 20)
+        for _ in range(3):
+            token = w.token()
+            assert status(token) == 200
+            w.patch("/users/" + w.user, password="pw")
+            changed = time.monotonic()
+            wait_for(lambda: status(token) == 401, 5)
+            assert time.monotonic() - changed < 1
+        # One that was loaded at the start ends tokens, too.
+        token = w.token()
+        second.terminate()
+        assert second.wait(timeout=30) == 0
+        w.patch("/users/" + w.user, password="pw")
+        with open(i.dir + "/log2", "a") as log:
+            second = subprocess.Popen([CAIRN, "identity", "--config", conf], stderr=log)
+        wait_for(up, 20)
+        assert status(token) == 401
+    finally:
+        second.terminate()
+        assert second.wait(timeout=30) == 0
