@@ -150,9 +150,12 @@ def test_what_ends_roles(world):
     role = w.make("role", name="operator of " + w.name)
     change("PUT", w.grant.replace(w.roles["member"], role))()
     w.ends(change("DELETE", "/roles/" + role), True, False)
-    implied = "/roles/%s/implies/%s" % (w.roles["member"], w.make("role", name="implied for " + w.name))
+    prior, other = w.make("role", name="prior of " + w.name), w.make("role", name="implied for " + w.name)
+    change("PUT", w.grant.replace(w.roles["member"], prior))()
+    implied = "/roles/%s/implies/%s" % (prior, other)
     i.ask(w.admin, "PUT", implied, 201)
     w.ends(change("DELETE", implied), True, False)
+    change("DELETE", w.grant.replace(w.roles["member"], prior))()
     w.ends(change("DELETE", w.grant), True, False, False)
 
 
