@@ -56,7 +56,7 @@ static void identity_url(const struct state *state, struct buf *out)
 }
 
 /* The node learns of it at the end of its own configuration. */
-static enum err tell_node(const struct state *state, struct buf *error)
+static enum err tell_node(const struct state *state, const char *key, struct buf *error)
 {
 	AUTO(buf) struct buf text = BUF_NONE;
 	char path[PATH_MAX], data[8192];
@@ -72,24 +72,26 @@ static enum err tell_node(const struct state *state, struct buf *error)
 	buf_str(&text,
 	        "\n# The identity service whose tokens are good here.\n[auth]\nidentity_url = ");
 	identity_url(state, &text);
-	buf_char(&text, '\n');
+	buf_printf(&text, "\nidentity_key = %s\n", key);
 	return text.err ? text.err : state_write_file(state, "cairn.conf", &text, error);
 }
 
 enum err identity_create(struct state *state, struct buf *error)
 {
 	AUTO(buf) struct buf text = BUF_NONE;
+	char key[65];
 
 	if (!state->identity || state->identity_port)
 		return ERR_OK;
+	state_random_hex(key, 32);
 	buf_printf(&text,
 	        "# Written at first start. `cairn identity --print-config` lists every option.\n"
-	        "[identity]\nstate_dir = %s/identity\nbind_ip = %s\nport = %d\n",
-	        state->dir, state->bind_ip, state->identity);
+	        "[identity]\nstate_dir = %s/identity\nbind_ip = %s\nport = %d\nservice_key = %s\n",
+	        state->dir, state->bind_ip, state->identity, key);
 	enum err err = state_write_file(state, "identity.conf", &text, error);
 	if (!err)
 		err = identity_read_conf(state, error);
-	return err ? err : tell_node(state, error);
+	return err ? err : tell_node(state, key, error);
 }
 
 /* --- its first user --- */

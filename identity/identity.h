@@ -9,7 +9,8 @@
 #include <pthread.h>
 
 struct identity_conf {
-	const char *state_dir, *bind_ip, *database, *public_url, *policy_file, *log_level;
+	const char *state_dir, *bind_ip, *database, *public_url, *policy_file, *log_level,
+	        *service_key;
 	uint64_t port, loops, threads, queue;
 	uint64_t token_seconds, password_rounds, tree_depth;
 };
@@ -95,6 +96,13 @@ enum err show_catalog(struct rest_req *req, struct db_tx *tx, const char *projec
 void time_format(uint64_t us, char ret_text[TIME_TEXT]);
 /* ISO 8601 with or without parts of a second, Z or an offset. False: it is no time. */
 bool time_parse(const char *text, uint64_t *ret_us);
+
+/* --- news.c --- */
+
+/* Has who asks shown that it is a service of ours (X-Service-Key)? */
+bool service_key_shown(const struct rest_req *req);
+/* GET /v3/OS-CAIRN/news */
+enum err on_news(struct rest_req *req);
 
 /* --- bootstrap.c --- */
 

@@ -25,6 +25,9 @@ const struct conf_option identity_options[] = {
                 "state_dir."},
         {"identity", "public_url", CONF_TEXT, AT(public_url), "", 0, 0, CONF_RESTART,
                 "URL in links, without /v3; empty: as the client reached us."},
+        {"identity", "service_key", CONF_TEXT, AT(service_key), "", 0, 0, CONF_RESTART,
+                "Secret that other services show to hear of keys and revocations; empty: only "
+                "users with the role service or admin may."},
         {"identity", "policy_file", CONF_TEXT, AT(policy_file), "", 0, 0, CONF_RESTART,
                 "Rules instead of the defaults (cairn identity --print-policy)."},
         {"identity", "loops", CONF_U64, AT(loops), "0", 0, 64, CONF_RESTART,

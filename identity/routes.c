@@ -133,6 +133,7 @@ const struct rest_route identity_routes[] = {
                 NULL},
         {REST_GET, "/v3/OS-REVOKE/events", on_revoke_events, "identity:list_revoke_events", 0, 200,
                 NULL},
+        {REST_GET, "/v3/OS-CAIRN/news", on_news, NULL, REST_OPEN, 200, NULL},
         {REST_GET, "/v3/auth/catalog", on_catalog, "identity:get_auth_catalog", 0, 200, NULL},
         KIND(domain, "/v3/domains", "domain_id", "domain", "domains"),
         KIND_SHOWN(project, "/v3/projects", "project_id", "project", "projects", on_project_show),

@@ -29,14 +29,16 @@ struct node_conf {
 	const char *bind_ip, *state_dir, *log_level, *tls_cert, *tls_key, *hash_prefix,
 	        *hash_suffix;
 	const char *cors_allow_origin, *wire_ip, *wire_tls_cert, *wire_tls_key, *wire_tls_ca,
-	        *roles, *swift_dir, *identity_url;
+	        *roles, *swift_dir, *identity_url, *identity_key, *reseller_prefix,
+	        *reseller_admin_role, *system_reader_roles, *default_domain_id;
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, replicate_pause, error_limit, error_window, error_pause,
 	        token_life, max_file_size, split_rows;
 	uint64_t split_pace_us; /* no option: least time between pages that a split copies */
-	bool account_autocreate, v1_auth, wire_loopback;
-	struct conf_list devices, users, policies, wire_keys;
+	bool account_autocreate, v1_auth, wire_loopback, names_in_acls;
+	struct conf_list devices, users, policies, wire_keys, operator_roles, service_roles,
+	        project_reader_roles;
 };
 extern const struct conf_option node_options[];
 extern const unsigned node_option_count;
@@ -56,8 +58,9 @@ struct node_device {
 	char *data_path; /* owned; the file or block device */
 	bool is_file;
 	struct device *device;
-	struct disk *disk;      /* borrowed from device */
-	struct work_pool *pool; /* owned: a file system that hangs holds up no other's */
+	struct disk *disk;         /* borrowed from device */
+	struct keystone *keystone; /* NULL: no identity service */
+	struct work_pool *pool;    /* owned: a file system that hangs holds up no other's */
 	struct objectd *objectd;
 	struct containerd *containerd;
 	struct accountd *accountd;
@@ -161,7 +164,8 @@ struct node {
 	bool serves, stores;     /* its roles */
 	struct cluster cluster;
 	struct hlc hlc;
-	struct backend backend; /* local */
+	struct backend backend;    /* local */
+	struct keystone *keystone; /* NULL: no identity service */
 	struct work_pool *pool;
 	struct node_reactor reactors[NODE_REACTORS_MAX];
 	unsigned reactor_count;

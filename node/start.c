@@ -5,6 +5,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "proxy/keystone.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -51,6 +52,41 @@ static enum err parse_users(struct node *node, struct buf *error)
 			        list->items[i]);
 	}
 	return ERR_OK;
+}
+
+static enum err make_keystone(struct node *node, struct buf *error)
+{
+	const struct node_conf *conf = &node->conf;
+	struct keystone *keystone;
+	struct keystone_options options = {
+	        .url = conf->identity_url,
+	        .reseller_prefix = conf->reseller_prefix,
+	        .reseller_admin_role = conf->reseller_admin_role,
+	        .system_reader_roles = conf->system_reader_roles,
+	        .default_domain_id = conf->default_domain_id,
+	        .operator_roles = &conf->operator_roles,
+	        .service_roles = &conf->service_roles,
+	        .project_reader_roles = &conf->project_reader_roles,
+	        .names_in_acls = conf->names_in_acls,
+	};
+
+	if (!*conf->identity_url)
+		return ERR_OK;
+	AUTO(buf) struct buf what = BUF_NONE;
+	enum err err = keystone_new(&options, &keystone, &what);
+	if (err)
+		buf_printf(error, "%s: %s", node->conf_path, buf_text(&what));
+	else
+		node->cluster.keystone = node->keystone = keystone;
+	return err;
+}
+
+static enum err follow_identity(struct node *node)
+{
+	const struct verify_options options = {
+	        .url = node->conf.identity_url, .key = node->conf.identity_key};
+
+	return node->keystone ? verify_new(&options, &node->keystone->verify) : ERR_OK;
 }
 
 /* "name" or "name /dev/disk" */
@@ -195,8 +231,8 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	log_set_level(level);
 	node_backend_init(node);
 	fill_cluster(node);
-	if ((err = parse_users(node, error)) || (err = policies(node, error)) ||
-	        (err = load_tls(node, error)))
+	if ((err = parse_users(node, error)) || (err = make_keystone(node, error)) ||
+	        (err = policies(node, error)) || (err = load_tls(node, error)))
 		return err;
 	err = node_check(node, error);
 	node->cluster.serves = node->serves;
@@ -246,7 +282,7 @@ enum err node_prepare(struct node *node, struct buf *error)
 	        (err = node_rings(node, error)))
 		return err;
 	node_peers_init(node);
-	if ((err = work_pool_new(1, 64, &node->pool)))
+	if ((err = work_pool_new(1, 64, &node->pool)) || (err = follow_identity(node)))
 		return err;
 	if (node->swift && (err = node_swift_start(node, &backend)))
 		return err;

@@ -83,6 +83,9 @@ static void answer_acl(struct request *request, const struct backend_reply *r)
 
 	if (acl && *acl && request->identity.owner)
 		http_header(request->http, "X-Account-Access-Control", acl);
+	const char *domain = kv_get(r->headers.data, r->headers.len, AUTH_PROJECT_DOMAIN);
+	if (domain && *domain)
+		http_header(request->http, "X-Account-Project-Domain-Id", domain);
 }
 
 static enum step account_read(struct op *op)
@@ -184,6 +187,10 @@ static enum step account_write(struct op *op)
 		text = collect(request, a);
 	if (text)
 		return request_fail_text(request, 400, text);
+	const char *domain =
+	        deletes ? NULL : auth_project_domain(request, request->account_info.info);
+	if (domain)
+		kv_add(&a->headers, AUTH_PROJECT_DOMAIN, domain);
 	int status = deletes ? 0 : quota_account_headers(request, &a->headers);
 	if (status)
 		return request_fail(request, status);

@@ -98,18 +98,26 @@ static bool next_part(const char **acl, const char **ret_part, size_t *ret_len)
 	return true;
 }
 
-bool acl_group_allowed(const char *acl, const char *const *groups)
+const char *acl_next_group(struct arena *arena, const char **acl)
 {
 	const char *part;
 	size_t len;
+
+	while (next_part(acl, &part, &len)) {
+		if (len < 3 || memcmp(part, ".r:", 3) != 0)
+			return url_unquote(arena, part, len, NULL);
+	}
+	return NULL;
+}
+
+bool acl_group_allowed(const char *acl, const char *const *groups)
+{
+	const char *name;
 	struct arena arena;
 	bool allowed = false;
 
 	arena_init(&arena);
-	while (!allowed && next_part(&acl, &part, &len)) {
-		if (len >= 3 && memcmp(part, ".r:", 3) == 0)
-			continue;
-		const char *name = url_unquote(&arena, part, len, NULL);
+	while (!allowed && (name = acl_next_group(&arena, &acl))) {
 		for (unsigned i = 0; groups && groups[i]; i++)
 			allowed |= strcmp(groups[i], name) == 0;
 	}

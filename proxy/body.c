@@ -99,7 +99,7 @@ static bool segments_ready(struct body *b)
 {
 	if (!info_get(&b->segment_info, b->op, b->proxy, b->account, b->segment_container))
 		return false;
-	struct access access = {b->account, true, false, true, false, false};
+	struct access access = {b->account, true, false, true, false, false, false};
 	bool wait = false;
 	if (!b->segment_info.err && !b->asked)
 		b->err = request_authorize(b->request, &access,

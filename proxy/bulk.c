@@ -212,9 +212,12 @@ static enum step bulk_receive(struct op *op)
 		int status = listing_parse(request, 1, &b->listing, &text);
 		if (status == 406)
 			return request_fail(request, status);
-		if (!request->identity.user)
-			return request_fail(request, 401);
 	}
+	enum step step = request_identify(op);
+	if (step != STEP_NEXT)
+		return step;
+	if (!request->identity.user)
+		return request_fail(request, 401);
 	if (b->body.err) {
 		b->refusal = status_line(413);
 		return answer(request, b);
@@ -315,8 +318,10 @@ static enum step bulk_facts(struct op *op)
 	if (b->facts.err)
 		return noted(op, b, 503);
 	const struct info *info = b->facts.info;
-	struct access access = {
-	        .account = request->account, .container = true, .object = b->object};
+	struct access access = {.account = request->account,
+	        .container = true,
+	        .object = b->object,
+	        .deletes = true};
 	const char *acl = b->object ? info_header(info, "X-Container-Write") : NULL;
 	enum err err = request_authorize(request, &access, acl, &b->account_info, &wait);
 	if (wait)

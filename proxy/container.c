@@ -243,8 +243,12 @@ static enum step container_account(struct op *op)
 	if (!request_cluster(request)->account_autocreate || request->account_info.info->deleted)
 		return request_fail(request, 404);
 	if (!c->creating) {
+		AUTO(buf) struct buf headers = BUF_NONE;
+		const char *domain = auth_project_domain(request, request->account_info.info);
+		if (domain)
+			kv_add(&headers, AUTH_PROJECT_DOMAIN, domain);
 		c->creating = true;
-		db_write(&c->create, request, BACKEND_DB_PUT, NULL, NULL, 0);
+		db_write(&c->create, request, BACKEND_DB_PUT, NULL, domain ? &headers : NULL, 0);
 		return STEP_WAIT;
 	}
 	enum err err = db_outcome(&c->create, &open);

@@ -23,6 +23,9 @@
 
 struct md5_engine;
 struct settle;
+struct keystone;
+struct keystone_caller;
+struct auth;
 
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
@@ -55,6 +58,7 @@ struct cluster {
 	struct user *users; /* NULL-named at the end; none: v1 auth is off */
 	uint8_t token_secret[32];
 	unsigned token_life_s;
+	const struct keystone *keystone; /* NULL: no identity service's tokens are taken */
 	struct limits limits;
 	bool one_clock;      /* no other node writes */
 	bool serves;         /* clients; else only who watches it */
@@ -214,9 +218,10 @@ const char *info_header(const struct info *info, const char *name);
 /* --- request.c --- */
 
 struct identity {
-	const char *user;    /* "account:user", or NULL: anonymous */
-	const char **groups; /* with user and account among them; NULL-terminated */
-	bool owner;          /* may see and set what only account owners may */
+	const char *user;    /* "account:user", or the identity service's id; NULL: anonymous */
+	const char **groups; /* v1 auth: with user and account among them; NULL-terminated */
+	const struct keystone_caller *keystone; /* known by the identity service */
+	bool owner;                             /* may see and set what only account owners may */
 	bool reseller;
 };
 
@@ -230,9 +235,10 @@ struct request {
 	const char *account, *container, *object; /* decoded; NULL where the path ends */
 	struct query query;
 	struct identity identity;
-	uint64_t ts;     /* of this request */
-	uint64_t set_ts; /* what X-Cairn-Timestamp says its write happened at, or 0 */
-	bool head, replied;
+	struct auth *auth; /* auth.c's own; NULL: nothing yet */
+	uint64_t ts;       /* of this request */
+	uint64_t set_ts;   /* what X-Cairn-Timestamp says its write happened at, or 0 */
+	bool head, replied, identified;
 	const char *origin; /* CORS: the Origin of an actual request */
 	struct info_fetch container_info, account_info;
 	void *own; /* the method's own state, in the request's arena */
@@ -258,13 +264,17 @@ struct cluster *request_cluster(struct request *request);
 struct access {
 	const char *account;
 	bool container, object; /* the path reaches that far */
-	bool reads, posts, options;
+	bool reads, posts, options, deletes;
 };
 
 /* May the request do this? The account's own ACL is asked too, which may take a fetch: call again
  * while *ret_wait. ret_err: ERR_OK, ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_UNAVAILABLE. */
 enum err request_authorize(struct request *request, const struct access *access, const char *acl,
         struct info_fetch *account_info, bool *ret_wait);
+
+/* Who asks? Call from the first state until it is over: STEP_WAIT, or STEP_DONE when it has
+ * answered, or STEP_NEXT. */
+enum step request_identify(struct op *op);
 
 /* Common state 0: goes to state 1, or answers. */
 enum step request_prepare(struct op *op);
@@ -303,6 +313,8 @@ extern const struct method any_options, info_get_method, auth_get, plain_get;
 char *acl_clean(struct arena *arena, const char *header, const char *value, const char **ret_error);
 /* May these groups (NULL-terminated) or this referrer use the ACL? *ret_listing: .rlistings. */
 bool acl_group_allowed(const char *acl, const char *const *groups);
+/* Steps through the groups, users and roles of an ACL (NULL at its end): all but the referrers. */
+const char *acl_next_group(struct arena *arena, const char **acl);
 bool acl_referrer_allowed(const char *acl, const char *referer);
 bool acl_rlistings(const char *acl);
 /* Account ACL (JSON): "admin", "read-write", "read-only" or NULL. */
@@ -310,8 +322,17 @@ const char *acl_account_access(const char *json, const char *const *groups);
 /* NULL when the JSON is a good account ACL; otherwise what is wrong. *ret_clean: canonical text. */
 const char *acl_account_check(struct arena *arena, const char *json, const char **ret_clean);
 
+/* auth.c: what WWW-Authenticate says besides Swift's realm; NULL: nothing. */
+const char *auth_challenge(const struct request *request);
+/* What an account that is written to, or made, is to keep in AUTH_PROJECT_DOMAIN; NULL: what is
+ * there. */
+#define AUTH_PROJECT_DOMAIN "X-Account-Sysmeta-Project-Domain-Id"
+const char *auth_project_domain(struct request *request, const struct info *account);
+
 /* tempauth.c */
-void tempauth_identify(struct request *request, int *ret_status);
+bool tempauth_is_token(const char *text);
+/* False: the token is not valid. */
+bool tempauth_identify(struct request *request, const char *token, const char *service);
 /* By ownership, reseller roles or the container's ACL; sets identity.owner. */
 bool tempauth_authorize(struct request *request, const struct access *access, const char *acl);
 int tempauth_prefix(const char *account); /* 0 AUTH_, 1 SERVICE_, -1 neither */

@@ -119,6 +119,9 @@ enum step request_fail(struct request *request, int status)
 		url_quote(&realm, request->account ? request->account : "unknown", "");
 		buf_char(&realm, '"');
 		http_header(request->http, "Www-Authenticate", buf_text(&realm));
+		const char *challenge = auth_challenge(request);
+		if (challenge)
+			http_header(request->http, "Www-Authenticate", challenge);
 	}
 	return answer_text(request, status, "text/html; charset=UTF-8",
 	        swift_error_body(request_arena(request), status));
@@ -171,41 +174,6 @@ static const char *wanted_acl(const struct request *request)
 	        info, request->method->writes ? "X-Container-Write" : "X-Container-Read");
 }
 
-static bool account_acl_allows(
-        struct request *request, const struct access *access, const struct info *account)
-{
-	const char *level =
-	        acl_account_access(info_header(account, "X-Account-Sysmeta-Core-Access-Control"),
-	                request->identity.groups);
-
-	if (!level)
-		return false;
-	if (strcmp(level, "admin") == 0) {
-		request->identity.owner = true;
-		return true;
-	}
-	return access->reads || (access->container && strcmp(level, "read-write") == 0);
-}
-
-enum err request_authorize(struct request *request, const struct access *access, const char *acl,
-        struct info_fetch *account_info, bool *ret_wait)
-{
-	*ret_wait = false;
-	if (tempauth_authorize(request, access, acl))
-		return ERR_OK;
-	if (!request->identity.user)
-		return ERR_UNAUTHORIZED;
-	if (tempauth_prefix(access->account) < 0)
-		return ERR_FORBIDDEN;
-	if (!info_get(account_info, &request->op, request->proxy, access->account, NULL)) {
-		*ret_wait = true;
-		return ERR_OK;
-	}
-	if (account_info->err)
-		return ERR_UNAVAILABLE;
-	return account_acl_allows(request, access, account_info->info) ? ERR_OK : ERR_FORBIDDEN;
-}
-
 /* Who brings objects from elsewhere may say when they were written: the later write wins, whenever
  * it is brought. */
 static const char *set_time(struct request *request, int *ret_status)
@@ -237,6 +205,9 @@ enum step request_prepare(struct op *op)
 
 	if (request->http->gone)
 		return STEP_DONE;
+	enum step step = request_identify(op);
+	if (step != STEP_NEXT)
+		return step;
 	if (request->container) {
 		if (!info_get(&request->container_info, op, request->proxy, request->account,
 		            request->container))
@@ -251,6 +222,7 @@ enum step request_prepare(struct op *op)
 	        .reads = strcmp(method, "GET") == 0 || request->head,
 	        .posts = strcmp(method, "POST") == 0,
 	        .options = strcmp(method, "OPTIONS") == 0,
+	        .deletes = strcmp(method, "DELETE") == 0,
 	};
 	enum err err = request_authorize(
 	        request, &access, wanted_acl(request), &request->account_info, &wait);
@@ -443,9 +415,6 @@ static const struct method *route(struct request *request)
 	        (has_prefix(request->path, "/auth/") || strcmp(request->path, "/auth") == 0))
 		return &auth_get;
 	if ((status = split(request)))
-		return refuse(request, status);
-	tempauth_identify(request, &status);
-	if (status)
 		return refuse(request, status);
 	return method_of(request);
 }

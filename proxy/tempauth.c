@@ -167,23 +167,19 @@ static bool in_groups(const struct identity *identity, const char *name)
 	return false;
 }
 
-void tempauth_identify(struct request *request, int *ret_status)
+bool tempauth_is_token(const char *text)
+{
+	return strncmp(text, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) == 0;
+}
+
+bool tempauth_identify(struct request *request, const char *token, const char *service)
 {
 	struct cluster *cluster = request_cluster(request);
-	const char *token = http_get(request->http, "X-Auth-Token");
-	const char *service = http_get(request->http, "X-Service-Token");
+	const struct user *user = check_token(cluster, token);
 	unsigned count = 0;
 
-	*ret_status = 0;
-	if (!token)
-		token = http_get(request->http, "X-Storage-Token");
-	if (!token || !*token)
-		return;
-	const struct user *user = check_token(cluster, token);
-	if (!user) {
-		*ret_status = 401;
-		return;
-	}
+	if (!user)
+		return false;
 	const char **groups = arena_zalloc(request_arena(request), GROUPS_MAX * sizeof(*groups));
 	add_user_groups(request, user, groups, &count);
 	const struct user *helper = service ? check_token(cluster, service) : NULL;
@@ -192,6 +188,7 @@ void tempauth_identify(struct request *request, int *ret_status)
 	request->identity.user = user->name;
 	request->identity.groups = groups;
 	request->identity.reseller = in_groups(&request->identity, ".reseller_admin");
+	return true;
 }
 
 static bool owner_allowed(const struct identity *identity, const struct access *access)
@@ -201,14 +198,12 @@ static bool owner_allowed(const struct identity *identity, const struct access *
 	if (identity->reseller)
 		return true;
 	if (!in_groups(identity, access->account) || account_change)
-		return false;
+		return false; /* an account of another prefix is in nobody's groups */
 	return tempauth_prefix(access->account) != 1 || in_groups(identity, "service");
 }
 
 bool tempauth_authorize(struct request *request, const struct access *access, const char *acl)
 {
-	if (tempauth_prefix(access->account) < 0)
-		return false;
 	if (owner_allowed(&request->identity, access)) {
 		request->identity.owner = true;
 		return true;

@@ -53,6 +53,10 @@ def node(*args):
     ("device =", "#", "wants 1 to"),
     ("yes", "perhaps", ":14: expected yes or no, not 'perhaps'"),
     ("test:tester", "tester", "user wants account:user"),
+    ("v1_auth = yes", "identity_url = there:5000", "[auth] identity_url wants http://HOST:PORT/v3, not 'there:5000'"),
+    ("v1_auth = yes", "identity_url = http://h/v3\nservice_roles = OTHER: x", "names a prefix that is none: 'OTHER: x'"),
+    ("v1_auth = yes", "identity_url = http://h/v3\nreseller_prefix = ,", "reseller_prefix wants one at least"),
+    ("v1_auth = yes", "identity_url = http://h/v3\noperator_roles = " + "r " * 40, "has too many roles"),
 ])
 def test_a_mistake_is_named(tmp_path, old, new, says):
     path = tmp_path / "cairn.conf"

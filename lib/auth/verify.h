@@ -1,0 +1,69 @@
+/* verify: how a service knows whose a token is without asking for it: it has the identity service's
+ * public keys and all revocations that count still. A thread of its own fetches both, several times
+ * a second (docs/formats/token.md: news). What it has found good it remembers.
+ *
+ * What cannot be known so is asked: a token that is given without its roles, one whose key is not
+ * known yet, the names of user and project, and everything while there are no news. */
+#ifndef LIB_AUTH_VERIFY_H
+#define LIB_AUTH_VERIFY_H
+
+#include "lib/auth/token.h"
+#include "lib/reactor/reactor.h"
+
+struct verify;
+
+struct verify_options {
+	const char *url;     /* of the identity service, with /v3 */
+	const char *key;     /* what shows that this is a service (its service_key) */
+	unsigned poll_ms;    /* 0: 250 */
+	unsigned stale_ms;   /* without news for so long, all is asked; 0: 10000 */
+	unsigned slots;      /* tokens that are remembered; 0: 1024 */
+	unsigned asks_max;   /* under way or waiting; 0: 256 */
+	unsigned timeout_ms; /* of an answer; 0: 5000 */
+};
+
+/* A token that is valid, and what was asked about it. */
+struct verified {
+	struct token token;
+	const struct token_role *roles; /* the token's, or all that it was given without */
+	unsigned role_count;
+	const char *user_name, *project_name; /* NULL: not asked for, or there is none */
+};
+
+/* Begins to fetch. The options' texts are copied. */
+enum err verify_new(const struct verify_options *options, struct verify **ret_verify);
+/* Nothing may be asked for any more. NULL is fine. */
+void verify_free(struct verify *verify);
+
+/* Have there been news lately? Any thread. */
+bool verify_fresh(struct verify *verify);
+
+/* Any thread; never waits for anybody. ERR_UNAUTHORIZED: it is no token, or not valid (any more);
+ * ERR_BUSY: that is to be asked. With `names` these are wanted, too. The result belongs to the
+ * arena. */
+enum err verify_token(struct verify *verify, const char *text, bool names, struct arena *arena,
+        const struct verified **ret_verified);
+
+/* A question, and its answer. Lives in its owner, who leaves it alone until done. */
+struct verify_ask {
+	void (*done)(struct verify_ask *ask); /* from the asking reactor's loop */
+	enum err err; /* ERR_UNAUTHORIZED: it is not valid; ERR_UNAVAILABLE: nobody answers */
+
+	/* private */
+	struct arena arena;
+	const struct verified *verified;
+	struct verify *verify;
+	const char *text;
+	struct reactor *reactor;
+	struct task task;
+	void *under_way;
+};
+
+/* Asks for the token with its names. From a reactor's loop; `text` is copied. ERR_UNAVAILABLE, and
+ * no callback: too many questions are open. */
+enum err verify_ask(struct verify *verify, struct verify_ask *ask, const char *text);
+/* After `done`, and once: what it says moves to the arena. */
+enum err verify_answer(
+        struct verify_ask *ask, struct arena *arena, const struct verified **ret_verified);
+
+#endif

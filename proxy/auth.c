@@ -1,0 +1,235 @@
+/* Who asks, and may they: by v1 auth (tempauth.c), or known by the identity service (keystone.c).
+ */
+#include "proxy/keystone.h"
+
+#include <string.h>
+
+#define UNKNOWN_DOMAIN "_unknown" /* made by somebody of another project */
+
+/* --- who --- */
+
+/* What a request wants to know of a token; its answer may have to be asked for. */
+struct inquiry {
+	struct verify_ask ask;
+	struct request *request;
+	bool pending, done;
+	enum err err;
+	const struct verified *found;
+};
+
+struct auth {
+	const char *text; /* the token */
+	struct inquiry user, service, names;
+	struct keystone_caller caller;
+};
+
+static void answered(struct verify_ask *ask)
+{
+	struct inquiry *i = CONTAINER_OF(ask, struct inquiry, ask);
+
+	i->err = verify_answer(ask, request_arena(i->request), &i->found);
+	i->pending = false;
+	i->done = true;
+	op_child_end(&i->request->op);
+}
+
+/* False: the answer is awaited, the operation is woken. */
+static bool inquire(struct inquiry *i, struct request *request, const char *text, bool names)
+{
+	struct verify *verify = request_cluster(request)->keystone->verify;
+
+	if (i->done || i->pending)
+		return i->done;
+	*i = (struct inquiry){.request = request, .ask = {.done = answered}};
+	i->err = verify_token(verify, text, names, request_arena(request), &i->found);
+	if (i->err != ERR_BUSY) {
+		i->done = true;
+		return true;
+	}
+	i->err = verify_ask(verify, &i->ask, text);
+	i->done = i->err;
+	i->pending = !i->err;
+	if (i->pending)
+		op_child_begin(&request->op);
+	return i->done;
+}
+
+static struct auth *auth_of(struct request *request)
+{
+	if (!request->auth)
+		request->auth = arena_zalloc(request_arena(request), sizeof(*request->auth));
+	return request->auth;
+}
+
+/* A token that is none, or none any more, is no token: what is open to everybody stays open. */
+static enum step identify_by_keystone(
+        struct request *request, const char *text, const char *service)
+{
+	struct auth *auth = auth_of(request);
+	struct keystone_caller *c = &auth->caller;
+
+	auth->text = text;
+	if (!inquire(&auth->user, request, text, false))
+		return STEP_WAIT;
+	if (!auth->user.err && service && !inquire(&auth->service, request, service, false))
+		return STEP_WAIT;
+	enum err err = auth->user.err ? auth->user.err : auth->service.err;
+	if (err)
+		return err == ERR_UNAUTHORIZED ? STEP_NEXT : request_fail(request, 503);
+	c->user = auth->user.found;
+	c->service = auth->service.found;
+	request->identity.user = c->user->token.user_id;
+	request->identity.keystone = c;
+	request->identity.reseller =
+	        keystone_is_reseller(request_cluster(request)->keystone, c->user);
+	return STEP_NEXT;
+}
+
+static enum step identify(struct request *request)
+{
+	const struct cluster *cluster = request_cluster(request);
+	const char *token = http_get(request->http, "X-Auth-Token"),
+	           *service = http_get(request->http, "X-Service-Token");
+
+	if (!token)
+		token = http_get(request->http, "X-Storage-Token");
+	if (!token || !*token)
+		return STEP_NEXT;
+	if (service && !*service)
+		service = NULL;
+	if (cluster->keystone && !tempauth_is_token(token))
+		return identify_by_keystone(request, token, service);
+	return tempauth_identify(request, token, service) ? STEP_NEXT : request_fail(request, 401);
+}
+
+enum step request_identify(struct op *op)
+{
+	struct request *request = request_of(op);
+	enum step step = request->identified ? STEP_NEXT : identify(request);
+
+	request->identified = step == STEP_NEXT;
+	return step;
+}
+
+const char *auth_challenge(const struct request *request)
+{
+	const struct keystone *k = request->proxy->cluster->keystone;
+
+	return k ? k->challenge : NULL;
+}
+
+/* --- may they --- */
+
+static bool account_acl_allows(
+        struct request *request, const struct access *access, const struct info *account)
+{
+	const char *level =
+	        acl_account_access(info_header(account, "X-Account-Sysmeta-Core-Access-Control"),
+	                request->identity.groups);
+
+	if (!level)
+		return false;
+	if (strcmp(level, "admin") == 0) {
+		request->identity.owner = true;
+		return true;
+	}
+	return access->reads || (access->container && strcmp(level, "read-write") == 0);
+}
+
+/* The caller with the names of its user and project, where they count. NULL: *ret_wait, or they do
+ * not. */
+static const struct keystone_caller *with_names(struct request *request,
+        const struct access *access, struct info_fetch *account_info, bool *ret_wait)
+{
+	const struct keystone *k = request_cluster(request)->keystone;
+	struct auth *auth = auth_of(request);
+	const struct verified *user = auth->caller.user;
+	const char *domain = NULL;
+
+	if (!keystone_names_count(k, user, NULL))
+		return NULL;
+	if (!keystone_is_own(k, user, access->account)) {
+		if (!info_get(account_info, &request->op, request->proxy, access->account, NULL)) {
+			*ret_wait = true;
+			return NULL;
+		}
+		if (account_info->err || !account_info->info->exists)
+			return NULL;
+		domain = info_header(account_info->info, AUTH_PROJECT_DOMAIN);
+		if (domain && !keystone_names_count(k, user, domain))
+			return NULL;
+	}
+	*ret_wait = !inquire(&auth->names, request, auth->text, true);
+	if (*ret_wait || auth->names.err)
+		return NULL;
+	auth->caller.user_name = auth->names.found->user_name;
+	auth->caller.project_name = auth->names.found->project_name;
+	return &auth->caller;
+}
+
+static enum err authorize_by_keystone(struct request *request, const struct access *access,
+        const char *acl, struct info_fetch *account_info, bool *ret_wait)
+{
+	const struct keystone *k = request_cluster(request)->keystone;
+	const struct keystone_caller *c = request->identity.keystone;
+	const char *referer = http_get(request->http, "Referer");
+	enum keystone_verdict verdict = keystone_decide(k, c, access, acl, referer);
+
+	if (verdict == KEYSTONE_DENIED && keystone_acl_names(acl)) {
+		c = with_names(request, access, account_info, ret_wait);
+		if (*ret_wait)
+			return ERR_OK;
+		verdict = c ? keystone_decide(k, c, access, acl, referer) : verdict;
+	}
+	request->identity.owner = verdict == KEYSTONE_OWNER;
+	if (verdict != KEYSTONE_DENIED)
+		return ERR_OK;
+	return request->identity.keystone->user->token.scope == TOKEN_PROJECT ? ERR_FORBIDDEN
+	                                                                      : ERR_UNAUTHORIZED;
+}
+
+const char *auth_project_domain(struct request *request, const struct info *account)
+{
+	const struct keystone *k = request_cluster(request)->keystone;
+	const struct keystone_caller *c = request->identity.keystone;
+	const char *there = info_header(account, AUTH_PROJECT_DOMAIN);
+
+	if (!c)
+		return NULL;
+	bool own = keystone_is_own(k, c->user, request->account);
+	const char *domain = own ? c->user->token.scope_domain_id : NULL;
+	if (!account->exists)
+		return own ? domain : UNKNOWN_DOMAIN;
+	if (!there)
+		return domain && strcmp(domain, k->default_domain) == 0 ? domain : NULL;
+	return own && strcmp(there, UNKNOWN_DOMAIN) == 0 ? domain : NULL;
+}
+
+static bool is_served(const struct cluster *cluster, const char *account)
+{
+	return tempauth_prefix(account) >= 0 ||
+	       (cluster->keystone && keystone_prefix_of(cluster->keystone, account));
+}
+
+enum err request_authorize(struct request *request, const struct access *access, const char *acl,
+        struct info_fetch *account_info, bool *ret_wait)
+{
+	bool served = is_served(request_cluster(request), access->account);
+
+	*ret_wait = false;
+	if (served && request->identity.keystone)
+		return authorize_by_keystone(request, access, acl, account_info, ret_wait);
+	if (served && tempauth_authorize(request, access, acl))
+		return ERR_OK;
+	if (!request->identity.user)
+		return ERR_UNAUTHORIZED;
+	if (!served)
+		return ERR_FORBIDDEN;
+	if (!info_get(account_info, &request->op, request->proxy, access->account, NULL)) {
+		*ret_wait = true;
+		return ERR_OK;
+	}
+	if (account_info->err)
+		return ERR_UNAVAILABLE;
+	return account_acl_allows(request, access, account_info->info) ? ERR_OK : ERR_FORBIDDEN;
+}
