@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEP "1000" /* revocations of an answer */
+#define STEP 1000 /* revocations of an answer */
 
 struct news {
 	struct rest_req *req;
@@ -48,10 +48,11 @@ static enum err show_revocations(
 {
 	struct db_query q =
 	        db_query(tx, "SELECT number, at_us, expires_us, kind, first_id, second_id FROM "
-	                     "revocation WHERE number > ? ORDER BY number LIMIT " STEP);
+	                     "revocation WHERE number > ? ORDER BY number LIMIT ?");
 	unsigned count = 0;
 
 	db_bind_int(&q, (int64_t)after);
+	db_bind_int(&q, STEP);
 	jout_array(out, "revocations");
 	for (; db_step(&q); count++) {
 		jout_object(out, NULL);
@@ -66,7 +67,7 @@ static enum err show_revocations(
 	}
 	jout_end_array(out);
 	/* Numbers that are in no row have expired. */
-	if (count == (unsigned)atoi(STEP))
+	if (count == STEP)
 		*ret_last = after;
 	return db_end(&q);
 }
