@@ -4,17 +4,24 @@
 #include "lib/crypto/crc32c.h"
 #include "lib/log/log.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <leveldb/c.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define CACHE_BYTES (4u << 20) /* blocks of all stores of the process together */
 #define OPEN_FILES  500
 #define BLOCK_BYTES 8192
 #define FILE_BYTES  (4u << 20)
+
+/* Kept free for the store itself where others may fill the file system: this many write buffers,
+ * but no more than this part of it. */
+#define RESERVE_BUFFERS 4
+#define RESERVE_PART    64
 
 #ifdef __SANITIZE_THREAD__
 /* The library orders its threads by atomics that the sanitizer cannot see in it. */
@@ -29,7 +36,8 @@ struct store {
 	pthread_rwlock_t lock; /* write: the handle is being replaced */
 	leveldb_t *db;         /* NULL after a failed reopen */
 	leveldb_options_t *options;
-	char *path;
+	char *path, *reserve_path;
+	size_t reserve_bytes;
 };
 
 struct store_batch {
@@ -119,6 +127,46 @@ static unsigned long logs(const char *path, unsigned long before, bool unlink_th
 	return before ? left : newest;
 }
 
+/* --- the reserve: a file of blocks that nobody else can take --- */
+
+static char *join(const char *path, const char *name)
+{
+	size_t len = strlen(path) + strlen(name) + 1;
+	char *joined = mem_zalloc(len);
+
+	snprintf(joined, len, "%s%s", path, name);
+	return joined;
+}
+
+/* Without room for it there is none: it is tried again with each flush. */
+static void keep_reserve(struct store *store)
+{
+	struct statvfs fs;
+
+	if (access(store->reserve_path, F_OK) == 0 || statvfs(store->path, &fs) < 0)
+		return;
+	size_t part = (size_t)(fs.f_blocks * fs.f_frsize / RESERVE_PART);
+	size_t bytes = store->reserve_bytes < part ? store->reserve_bytes : part;
+	if (fs.f_bavail * fs.f_frsize < 2 * bytes)
+		return;
+	int fd = open(store->reserve_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	if (posix_fallocate(fd, 0, (off_t)bytes) != 0)
+		unlink(store->reserve_path);
+	close(fd);
+}
+
+static void give_up_reserve(struct store *store)
+{
+	struct statvfs fs;
+
+	if (statvfs(store->path, &fs) == 0 && fs.f_bavail * fs.f_frsize < store->reserve_bytes &&
+	        unlink(store->reserve_path) == 0)
+		log_warn("store-reserve", "path=%s next=%s", log_quote(store->path),
+		        log_quote("the file system is full: make room on it"));
+}
+
 enum err store_open(const char *path, size_t write_buffer, struct store **ret_store)
 {
 	struct store *store = mem_zalloc(sizeof(*store));
@@ -127,6 +175,8 @@ enum err store_open(const char *path, size_t write_buffer, struct store **ret_st
 	pthread_once(&shared.once, share);
 	logs(path, 0, true);
 	store->path = mem_strdup(path);
+	store->reserve_path = join(path, "/RESERVE");
+	store->reserve_bytes = RESERVE_BUFFERS * write_buffer;
 	pthread_rwlock_init(&store->lock, NULL);
 	store->options = leveldb_options_create();
 	leveldb_options_set_create_if_missing(store->options, 1);
@@ -144,6 +194,7 @@ enum err store_open(const char *path, size_t write_buffer, struct store **ret_st
 		store_close(store);
 		return err;
 	}
+	keep_reserve(store);
 	*ret_store = store;
 	return ERR_OK;
 }
@@ -156,6 +207,7 @@ void store_close(struct store *store)
 		leveldb_close(store->db);
 	leveldb_options_destroy(store->options);
 	pthread_rwlock_destroy(&store->lock);
+	free(store->reserve_path);
 	free(store->path);
 	free(store);
 }
@@ -167,6 +219,7 @@ enum err store_reopen(struct store *store)
 	pthread_rwlock_wrlock(&store->lock);
 	if (store->db)
 		leveldb_close(store->db);
+	give_up_reserve(store);
 	store->db = leveldb_open(store->options, store->path, &error);
 	pthread_rwlock_unlock(&store->lock);
 	return take_error("store_reopen", error);
@@ -250,6 +303,8 @@ enum err store_flush(struct store *store)
 		leveldb_compact_range(store->db, "\x01", 1, "\x01", 1);
 		err = newest && logs(store->path, newest, false) == 0 ? ERR_OK : ERR_IO;
 	}
+	if (!err)
+		keep_reserve(store);
 	pthread_rwlock_unlock(&store->lock);
 	return err;
 }

@@ -6,6 +6,11 @@
  * For that promise store_open throws LevelDB's own log away: an unsynced log may have holes after
  * a power cut, while its tables are whole batches up to some point.
  *
+ * The file RESERVE beside its tables keeps blocks for it where others may fill the file system:
+ * without room the store could not take the rows whose log is to be given free. It is given up
+ * when the store is opened again on a full file system, and made anew by the first flush that
+ * finds room.
+ *
  * All calls block; any thread. Iterators belong to one thread. */
 #ifndef LIB_STORE_STORE_H
 #define LIB_STORE_STORE_H
