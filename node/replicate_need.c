@@ -7,12 +7,9 @@ enum replicate_need replicate_need(
 		return REPLICATE_NOTHING;
 	if (!theirs)
 		return ours->deleted && ours->ts < before_ts ? REPLICATE_NOTHING : REPLICATE_WHOLE;
-	if (ours->deleted || theirs->deleted)
+	if (ours->ts != theirs->ts || ours->deleted || theirs->deleted)
 		return ours->ts > theirs->ts ? REPLICATE_WHOLE : REPLICATE_NOTHING;
-	if (ours->ts <= theirs->ts)
-		return ours->meta_ts > theirs->meta_ts ? REPLICATE_METADATA : REPLICATE_NOTHING;
-	/* With a POST that we lack, they bring us that first: our headers would undo it. */
-	return ours->meta_ts >= theirs->meta_ts ? REPLICATE_WHOLE : REPLICATE_NOTHING;
+	return ours->meta_ts > theirs->meta_ts ? REPLICATE_METADATA : REPLICATE_NOTHING;
 }
 
 bool replicate_differs(
@@ -32,8 +29,8 @@ bool replicate_lacks(const struct backend_key *ours, const struct backend_key *t
 	/* What they cannot read nobody can bring. */
 	if (!theirs || theirs->corrupt || !replicate_differs(ours, theirs, before_ts))
 		return false;
-	if (!ours || theirs->ts > ours->ts)
-		return theirs->ts < until_ts;
+	if (!ours || theirs->ts != ours->ts)
+		return (!ours || theirs->ts > ours->ts) && theirs->ts < until_ts;
 	bool lives = !ours->deleted && !theirs->deleted;
 	return lives && theirs->meta_ts > ours->meta_ts && theirs->meta_ts < until_ts;
 }

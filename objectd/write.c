@@ -497,13 +497,10 @@ static uint64_t newest(uint64_t ts, uint64_t meta_ts)
 	return meta_ts > ts ? meta_ts : ts;
 }
 
-/* Last writer wins, also over writes that come late. Among bodies and tombstones ts decides: a
- * POST to a body that was deleted, or replaced, meanwhile does not bring it back. A body that a
- * later POST has missed comes with the metadata of that (or after the POST). */
+/* Last writer wins, also over writes that come late: ts decides, and between copies of one version
+ * the last POST to it. A POST ends with the version it is for. */
 static bool loses(const struct backend_msg *msg, const struct device_version *version)
 {
-	bool put = msg->op == BACKEND_OBJECT_PUT;
-
 	if (MUTANT(last_arrival_wins))
 		return false;
 	if (version->forgotten) /* all primaries had this, or newer; here it may come again */
@@ -511,8 +508,8 @@ static bool loses(const struct backend_msg *msg, const struct device_version *ve
 		       (msg->ts == version->ts && newest(msg->ts, msg->meta_ts) < version->meta_ts);
 	if (version->deleted || msg->op == BACKEND_OBJECT_DELETE)
 		return msg->ts <= version->ts;
-	if (put && msg->ts < version->ts)
-		return true;
+	if (msg->op == BACKEND_OBJECT_PUT && msg->ts != version->ts)
+		return msg->ts < version->ts;
 	return newest(msg->ts, msg->meta_ts) <= newest(version->ts, version->meta_ts);
 }
 
@@ -549,12 +546,10 @@ static void run(struct write *w)
 	}
 	bool again = known && msg->ts >= version.ts &&
 	             newest(msg->ts, msg->meta_ts) == newest(version.ts, version.meta_ts);
-	/* A copy of what cannot be read here comes with the same timestamp; so does one of a body
-	 * that was missed, when the POST after it was not. */
+	/* A copy of what cannot be read here comes with the same timestamp. */
 	bool same =
 	        version.corrupt && msg->op == (live ? BACKEND_OBJECT_PUT : BACKEND_OBJECT_DELETE);
-	bool missed = live && msg->op == BACKEND_OBJECT_PUT && msg->ts > version.ts;
-	if (kept && loses(msg, &version) && !(again && (same || missed))) {
+	if (kept && loses(msg, &version) && !(again && same)) {
 		refuse(w, &version);
 		return;
 	}

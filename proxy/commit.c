@@ -320,7 +320,7 @@ static uint64_t astray(const struct commit *c)
 	const struct backend_msg *msg = c->msg;
 
 	if (msg->op != BACKEND_OBJECT_POST || !msg->updates[0].row.meta_ts ||
-	        !c->proxy->cluster->policies[msg->policy].ec)
+	        c->proxy->backend->plain)
 		return 0;
 	return commit_astray(&c->record, &c->place, msg->updates[0].row.ts);
 }
@@ -402,18 +402,6 @@ static bool is_one(const struct commit *c, uint64_t newer)
 	return true;
 }
 
-/* Only the metadata of what we were to replace is newer: it does not stand for us. */
-static bool is_posted(const struct commit *c)
-{
-	for (unsigned i = 0; i < c->record.count; i++) {
-		const struct backend_reply *r = &c->record.calls[i].reply;
-		if (c->record.calls[i].answered && r->err == ERR_CONFLICT && r->ts < c->msg->ts &&
-		        c->msg->op == BACKEND_OBJECT_PUT)
-			return true;
-	}
-	return false;
-}
-
 /* Somebody wrote at a later time, and began before we had ended: then we were there just before,
  * and done. Not so when that was a conditional writer who had not seen ours (to delete what it
  * found gone is no harm): where its version is on a majority ours can never have been seen, nor
@@ -438,8 +426,6 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 		return again(c);
 	if (late)
 		return lasting ? again(c) : finish(c, ERR_UNAVAILABLE);
-	if (is_posted(c))
-		return again(c);
 	return written(c, ERR_OK);
 }
 

@@ -315,13 +315,15 @@ static bool asking(struct ec_read *r)
 
 #define RESTARTS_MAX 4
 
-/* The tombstone was overtaken, and was nobody's answer. */
+/* What was to be completed was overtaken, and was nobody's answer: a DELETE that met too few drafts
+ * of it has told that nothing was there. */
 static bool start_over(struct ec_read *r)
 {
 	if (++r->restarts > RESTARTS_MAX)
 		return finish(r, ERR_UNAVAILABLE);
 	let_go(r);
 	repair_unref(TAKE(r->repair));
+	ec_rebuild_unref(TAKE(r->rebuild));
 	fan_done(&r->asked);
 	r->reply = (struct backend_reply){0};
 	r->phase = ASK;
@@ -347,6 +349,8 @@ static bool rebuilding(struct ec_read *r)
 
 	if (!ec_rebuild_outcome(r->rebuild, &err, &written))
 		return false;
+	if (err == ERR_CONFLICT)
+		return start_over(r);
 	r->holders |= written;
 	if (!place_met(&r->fetch.place, r->holders))
 		return finish(r, ERR_UNAVAILABLE);

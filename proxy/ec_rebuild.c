@@ -26,6 +26,7 @@ struct ec_rebuild {
 	uint32_t wanted; /* bits of fragments: those of `to` */
 	uint64_t stage, offset, archive, good,
 	        written; /* good: bits of `to` that took all so far */
+	bool overtaken;  /* something newer is somewhere */
 	unsigned head;   /* of the answers: whose headers hold */
 	bool committed, decided;
 	enum err err;
@@ -54,7 +55,7 @@ static void decide(struct ec_rebuild *r, enum err err)
 {
 	r->decided = true;
 	r->err = err;
-	if (err)
+	if (err && err != ERR_CONFLICT)
 		log_warn("rebuild", "object=%s err=%s", log_quote(r->object), err_name(err));
 	if (r->waiter)
 		op_child_end(r->waiter);
@@ -116,7 +117,7 @@ static void skip_written(struct ec_rebuild *r)
 static enum step make(struct ec_rebuild *r)
 {
 	if (!r->to_count)
-		return give_up(r, ERR_OK);
+		return give_up(r, r->overtaken ? ERR_CONFLICT : ERR_OK);
 	/* What a target has is another one's. */
 	for (unsigned i = 0; i < r->to_count; i++)
 		r->fetch.sources[r->to_index[i]].usable = false;
@@ -161,8 +162,9 @@ static enum step rebuild_commit(struct op *op)
 	}
 	if (fan_open(&r->commit))
 		return STEP_WAIT;
-	r->written |=
-	        fan_mask(&r->commit, place, ERR_OK) | fan_mask(&r->commit, place, ERR_CONFLICT);
+	uint64_t newer = fan_mask(&r->commit, place, ERR_CONFLICT);
+	r->overtaken = newer != 0;
+	r->written |= fan_mask(&r->commit, place, ERR_OK) | newer;
 	if (r->drafts & ~r->written)
 		return give_up(r, ERR_UNAVAILABLE);
 	return make(r);
@@ -244,13 +246,15 @@ static enum step rebuild_wait(struct op *op)
 	if (fan_open(&r->put))
 		return STEP_WAIT;
 	for (unsigned i = 0; i < r->to_count; i++) {
-		if (took(r, &r->put.calls[i].reply))
+		const struct backend_reply *reply = &r->put.calls[i].reply;
+		if (took(r, reply))
 			r->written |= place_bit(&r->fetch.place, r->to[i]);
+		r->overtaken |= reply->err == ERR_CONFLICT && reply->ts > r->fetch.ts;
 	}
 	bool all = true;
 	for (unsigned i = 0; i < r->to_count; i++)
 		all &= (r->written & place_bit(&r->fetch.place, r->to[i])) != 0;
-	decide(r, all ? ERR_OK : ERR_UNAVAILABLE);
+	decide(r, !all ? ERR_UNAVAILABLE : r->overtaken ? ERR_CONFLICT : ERR_OK);
 	return STEP_DONE;
 }
 

@@ -15,7 +15,7 @@ struct ec_rebuild *ec_rebuild_start(struct proxy *proxy, struct op *op, unsigned
         const uint32_t *to, unsigned to_count);
 
 /* True when it is over; *ret_written: where it is durable now, bits of the object's place. ERR_OK:
- * everywhere it was to be. */
+ * everywhere it was to be; ERR_CONFLICT: there, or something newer. */
 bool ec_rebuild_outcome(const struct ec_rebuild *rebuild, enum err *ret_err, uint64_t *ret_written);
 
 /* The starter has lost interest or has its answer; NULL is fine. */

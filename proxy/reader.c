@@ -103,9 +103,8 @@ struct votes {
 	const struct place *place;
 	uint64_t known, bodies, holders; /* of the place: who has the version; the last POST, too */
 	uint64_t newest, newest_meta;
-	uint64_t missed_meta; /* of a POST to an older body, that came after this one; 0: none */
 	bool deleted;
-	uint32_t holder, posted, lagging[PLACE_MAX],
+	uint32_t holder, lagging[PLACE_MAX],
 	        unposted[PLACE_MAX]; /* who lacks it, or the POST alone */
 	unsigned lagging_count, unposted_count;
 };
@@ -126,18 +125,6 @@ static void vote(struct votes *v, const struct backend_call *call)
 		v->newest_meta = reply->meta_ts;
 }
 
-static void take_missed(struct votes *v, const struct backend_call *call)
-{
-	const struct backend_reply *reply = &call->reply;
-	uint64_t known = v->newest_meta > v->newest ? v->newest_meta : v->newest;
-
-	if (v->deleted || reply->deleted || reply->meta_ts <= known ||
-	        reply->meta_ts <= v->missed_meta)
-		return;
-	v->missed_meta = reply->meta_ts;
-	v->posted = call->device;
-}
-
 static void place_vote(struct votes *v, const struct backend_call *call)
 {
 	uint64_t bit = place_bit(v->place, call->device);
@@ -146,7 +133,6 @@ static void place_vote(struct votes *v, const struct backend_call *call)
 		return;
 	if (call->reply.ts != v->newest) {
 		v->lagging[v->lagging_count++] = call->device;
-		take_missed(v, call);
 		return;
 	}
 	v->bodies |= bit;
@@ -219,25 +205,10 @@ static bool start_over(struct reader *r)
 	if (++r->restarts > RESTARTS_MAX)
 		return finish(r, ERR_UNAVAILABLE);
 	repair_unref(TAKE(r->repair));
-	r->joins = false;
 	fan_done(&r->versions);
 	fan_done(&r->rest);
 	ask(r);
 	return false;
-}
-
-/* A body that came late is refused where a later POST was: it gets the metadata first. */
-static void start_join(struct reader *r, const struct votes *v)
-{
-	uint32_t to[PLACE_MAX];
-	unsigned n = 0;
-
-	for (uint64_t left = v->bodies; left; left &= left - 1)
-		to[n++] = r->place.devices[__builtin_ctzll(left)];
-	r->repair = repair_start(r->proxy, r->op, r->policy, r->account, r->container, r->object,
-	        v->newest, v->missed_meta, false, v->posted, to, n, NULL, 0, r->writer);
-	r->joins = true;
-	r->phase = REPAIRING;
 }
 
 /* Where the version is on a majority but not its last POST, that alone is brought. */
@@ -263,13 +234,11 @@ static bool decide(struct reader *r)
 	if (!place_met(&r->place, v.known))
 		return finish(r, ERR_UNAVAILABLE);
 	if (!place_met(&r->place, v.holders) && v.newest && !MUTANT(no_read_repair)) {
-		if (!r->repair && v.missed_meta)
-			start_join(r, &v);
-		else if (!r->repair)
+		if (!r->repair)
 			start_repair(r, &v);
 		if (!repair_outcome(r->repair, &err))
 			return false;
-		if (err == ERR_CONFLICT || r->joins)
+		if (err == ERR_CONFLICT)
 			return start_over(r);
 		if (err)
 			return finish(r, ERR_UNAVAILABLE);

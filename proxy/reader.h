@@ -28,7 +28,6 @@ struct reader {
 	uint64_t began_us;
 	bool early; /* its patience is a hedge's, shorter than it may wait */
 	struct repair *repair;
-	bool joins;      /* it brings metadata to a body that came late: then all is asked again */
 	uint64_t writer; /* 0, or who has a lease on the key */
 	unsigned restarts;
 	uint64_t newest; /* the version that was decided on */

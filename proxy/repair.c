@@ -109,8 +109,8 @@ static bool to_primaries(const struct repair *r)
 	return true;
 }
 
-/* Without an answer, as by a device of before, there are none to bring. A fragment's stay with
- * those it is made of. */
+/* Who does not have the version any more, for its disk was replaced, took the updates with it: it
+ * must not be brought without them. A fragment's stay with those it is made of. */
 static enum step repair_updates(struct op *op)
 {
 	struct repair *r = repair_of(op);
@@ -122,7 +122,12 @@ static enum step repair_updates(struct op *op)
 		msg->meta_ts = r->known_meta_ts;
 		fan_start(&r->updates, op, r->proxy, msg, &r->from, 1, DEADLINE_MS);
 	}
-	return fan_open(&r->updates) ? STEP_WAIT : op_go(op, GET);
+	if (fan_open(&r->updates))
+		return STEP_WAIT;
+	enum err err = r->updates.calls[0].reply.err;
+	if (err && err != ERR_CORRUPT)
+		return give_up(r, err == ERR_NOT_FOUND ? ERR_CONFLICT : ERR_UNAVAILABLE);
+	return op_go(op, GET);
 }
 
 static enum step repair_get(struct op *op)
@@ -281,7 +286,7 @@ static enum step repair_rebuild(struct op *op)
 		        r->object, r->ts, r->to, r->to_count);
 	if (!ec_rebuild_outcome(r->rebuild, &err, &written))
 		return STEP_WAIT;
-	if (err && !r->all && place_met(&r->place, r->have | written))
+	if (err == ERR_CONFLICT || (err && !r->all && place_met(&r->place, r->have | written)))
 		err = ERR_OK;
 	decide(r, err);
 	return STEP_DONE;

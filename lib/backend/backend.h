@@ -25,8 +25,8 @@ enum backend_op {
 	/* Stores a version: headers, size, etag, ts; the body inline (body) or staged (stage != 0).
 	 * OK means durable, and visible from then on. ERR_CONFLICT when the device knows a version
 	 * or tombstone with ts >= this one (reply.ts says which). Carries updates. A repair brings
-	 * meta_ts too, when headers are those of a later POST; the newer of both counts, and the
-	 * same one again is taken from a device that cannot read its own. */
+	 * meta_ts too, when headers are those of a later POST, which counts between copies of one
+	 * version; the same one again is taken by a device that cannot read its own. */
 	BACKEND_OBJECT_PUT,
 	/* Replaces the metadata of the newest version by headers; ts is that of the POST, reply.ts
 	 * that of the version. ERR_NOT_FOUND, ERR_CONFLICT as above. Carries updates. */

@@ -21,14 +21,10 @@ static int data_cmp(
 	return cmp_u64(a->policy, b->policy);
 }
 
-static uint64_t type_ts(const struct backend_row *row)
-{
-	return row->meta_ts > row->ts ? row->meta_ts : row->ts;
-}
-
+/* Of one version; a POST ends with the version it is for. */
 static int type_cmp(const struct backend_row *a, const struct backend_row *b)
 {
-	int c = cmp_u64(type_ts(a), type_ts(b));
+	int c = cmp_u64(a->meta_ts, b->meta_ts);
 
 	return c ? c : strcmp(a->content_type, b->content_type);
 }
@@ -48,10 +44,11 @@ void row_join(enum backend_kind kind, const struct backend_row *a, const struct 
 	struct backend_row row = data_cmp(kind, a, b) >= 0 ? *a : *b;
 
 	if (kind == BACKEND_CONTAINER) {
-		const struct backend_row *type = type_cmp(a, b) >= 0 ? a : b;
-		uint64_t meta_ts = type_ts(type);
+		const struct backend_row *type = a->ts != b->ts        ? &row
+		                                 : type_cmp(a, b) >= 0 ? a
+		                                                       : b;
 		row.content_type = type->content_type;
-		row.meta_ts = meta_ts > row.ts ? meta_ts : 0;
+		row.meta_ts = type->meta_ts;
 	} else {
 		const struct backend_row *totals = totals_cmp(a, b) >= 0 ? a : b;
 		row.totals_ts = totals->totals_ts;

@@ -3,7 +3,7 @@
  *
  * A row has two groups of fields, each last-writer-wins with a total order for ties, so that rows
  * merge to the same result in any order of arrival:
- *   objects:    { ts: deleted, bytes, etag, policy }  { meta_ts, or ts: content_type }
+ *   objects:    { ts: deleted, bytes, etag, policy, { meta_ts: content_type } }
  *   containers: { ts: deleted, policy }               { totals_ts: count, bytes } */
 #ifndef LIB_ROWS_ROW_H
 #define LIB_ROWS_ROW_H

@@ -263,8 +263,9 @@ static void tell_versions(void)
 				continue;
 			}
 			device_find(d->device, 0, place.key, &v);
-			fprintf(stderr, "  %u: %llu%s [%llu]", s->index,
+			fprintf(stderr, "  %u: %llu%s+%llu [%llu]", s->index,
 			        (unsigned long long)(v.ts % 10000000000), v.deleted ? "x" : "",
+			        (unsigned long long)(v.meta_ts % 10000000000),
 			        (unsigned long long)device_lsn(d->device));
 		}
 		fprintf(stderr, "\n");
@@ -536,6 +537,8 @@ bool load_round(uint64_t seed)
 	run_clients(OPS);
 	heal();
 	read_all();
+	if (world.verbose)
+		tell_versions();
 	compare_replicas();
 	uint64_t unsettled = world.unsettled;
 	for (unsigned i = 0; i < world.node_count; i++)

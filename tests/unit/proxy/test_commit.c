@@ -6,9 +6,9 @@
 
 static uint64_t newest[DEVICES]; /* what each device knows of the key */
 static bool down[DEVICES], is_tombstone[DEVICES];
-static uint64_t drafts[DEVICES];  /* for a delete */
-static bool had_it[DEVICES];      /* what a tombstone has replaced is just what comes */
-static uint64_t promised, posted; /* posted: of the POST to what each has */
+static uint64_t drafts[DEVICES]; /* for a delete */
+static bool had_it[DEVICES];     /* what a tombstone has replaced is just what comes */
+static uint64_t promised;
 static unsigned records;
 
 /* A device that keeps timestamps only. */
@@ -24,9 +24,8 @@ static void device_send(struct backend *b, struct backend_call *call)
 		err = ERR_UNAVAILABLE;
 	} else if (msg->op == BACKEND_OBJECT_PUT) {
 		records++;
-		if (msg->ts <= *known || msg->ts <= posted) {
+		if (msg->ts <= *known) {
 			call->reply.ts = *known;
-			call->reply.meta_ts = posted;
 			call->reply.promised = promised;
 			call->reply.deleted = is_tombstone[call->device];
 			call->reply.size = had_it[call->device] ? msg->ts : 0;
@@ -58,7 +57,7 @@ static int setup(void **state)
 	memset(drafts, 0, sizeof(drafts));
 	memset(had_it, 0, sizeof(had_it));
 	records = 0;
-	promised = posted = 0;
+	promised = 0;
 	rig_init(device_send);
 	return 0;
 }
@@ -168,20 +167,8 @@ static void test_overtaken_by_a_conditional_write(void **state)
 	assert_true(newest[0] > ahead && newest[1] > ahead);
 }
 
-/* Metadata that came to what was there before is no reason to lose a body. */
-static void test_overtaken_by_a_post(void **state)
-{
-	(void)state;
-	cluster.one_clock = true;
-	newest[0] = newest[1] = newest[2] = hlc_now(&hlc) - TS_PER_SECOND;
-	posted = hlc_now(&hlc) + TS_PER_SECOND;
-	put(false);
-	assert_int_equal(outcome, ERR_OK);
-	assert_int_equal(records, 6);
-	assert_true(newest[0] > posted && newest[1] > posted);
-}
-
-/* Nor by a delete that came before it to a majority: that found nothing, and may have said so. */
+/* Nor is it lost to a delete that came before it to a majority: that found nothing, and may have
+ * said so. */
 static void test_a_delete_came_first(void **state)
 {
 	(void)state;
@@ -285,7 +272,6 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_overtaken_while_under_way, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
 	                test_overtaken_by_a_conditional_write, setup, rig_done),
-	        cmocka_unit_test_setup_teardown(test_overtaken_by_a_post, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(test_a_delete_came_first, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
 	                test_between_a_conditional_write_and_nothing, setup, rig_done),
