@@ -2,6 +2,7 @@
  *
  *   issue   parse -> who (rows) -> [the hash, on the pool for hashes] -> scope -> roles -> token */
 #include "identity/revoke.h"
+#include "identity/security.h"
 
 #include "lib/log/log.h"
 #include <stdio.h>
@@ -392,7 +393,8 @@ static enum err finish(struct login *l)
 {
 	struct identity *identity = identity_of(l->req);
 
-	if (!l->found.enabled)
+	if (!security_is_enabled(identity, &l->found) ||
+	        !security_methods_meet(&l->found, l->methods | l->token.methods))
 		return rest_fail(l->req, ERR_UNAUTHORIZED, DENIED);
 	return denied(l->req, db_run(identity->db, DB_READ, answer, l));
 }
@@ -402,9 +404,10 @@ static enum err on_hashed(struct rest_req *req)
 {
 	struct login *l = req->own;
 
-	if (!password_matches(identity_of(req), l->password, l->hash))
-		return rest_fail(req, ERR_UNAUTHORIZED, DENIED);
-	return finish(l);
+	bool matched = password_matches(identity_of(req), l->password, l->hash);
+	enum err err = security_login(req, &l->found, matched);
+
+	return err ? err : finish(l);
 }
 
 enum err on_token_issue(struct rest_req *req)

@@ -13,6 +13,11 @@ struct identity_conf {
 	        *service_key;
 	uint64_t port, loops, threads, queue;
 	uint64_t token_seconds, password_rounds, tree_depth;
+	/* [security]; 0: not asked for */
+	uint64_t lockout_failures, lockout_seconds, password_days, password_min_days,
+	        unique_passwords, inactive_days;
+	const char *password_regex, *password_regex_description;
+	bool change_on_first_use;
 };
 extern const struct conf_option identity_options[];
 extern const unsigned identity_option_count;
@@ -25,6 +30,7 @@ struct identity {
 	const char *conf_path;
 	struct db *db;
 	struct policy *policy;
+	struct pattern *password_pattern; /* NULL: passwords may be anything */
 	struct work_pool
 	        *hashes; /* passwords: a flood of logins waits there, and nothing else does */
 	pthread_rwlock_t keys_lock;

@@ -85,10 +85,11 @@ static void role_loaded(void *record)
 		r->options = "{}";
 }
 
-static void role_where(struct rest_req *req, struct resource_where *w)
+static enum err role_where(struct rest_req *req, struct resource_where *w)
 {
 	if (!query_get(&req->query, "domain_id"))
 		resource_where(w, "t.domain_id = ?", "", 0);
+	return ERR_OK;
 }
 
 const struct managed managed_role = {

@@ -1,4 +1,6 @@
 #include "identity/main.h"
+#include "identity/identity.h"
+#include "identity/pattern.h"
 #include "identity/revoke.h"
 
 #include "lib/base/mem.h"
@@ -44,6 +46,28 @@ const struct conf_option identity_options[] = {
                 "How many projects may be below each other."},
         {"token", "expiration", CONF_U64, AT(token_seconds), "3600", 60, 2592000, CONF_RESTART,
                 "Seconds for which a token is valid."},
+        {"security", "lockout_failure_attempts", CONF_U64, AT(lockout_failures), "0", 0, 1000,
+                CONF_RESTART, "Wrong passwords after which an account is locked; 0: any number."},
+        {"security", "lockout_duration", CONF_U64, AT(lockout_seconds), "1800", 0, 31536000,
+                CONF_RESTART, "Seconds for which it is; 0: until it is enabled anew."},
+        {"security", "password_expires_days", CONF_U64, AT(password_days), "0", 0, 36500,
+                CONF_RESTART, "Days after which a password must be changed; 0: never."},
+        {"security", "unique_last_password_count", CONF_U64, AT(unique_passwords), "0", 0, 64,
+                CONF_RESTART,
+                "A user's last ones that cannot be taken again, the one there is "
+                "among them; 0: none."},
+        {"security", "minimum_password_age", CONF_U64, AT(password_min_days), "0", 0, 36500,
+                CONF_RESTART, "Days before users may change a password that they made."},
+        {"security", "password_regex", CONF_TEXT, AT(password_regex), "", 0, 0, CONF_RESTART,
+                "What passwords must match, such as ^(?=.*\\d)(?=.*[a-z]).{8,}$; empty: all do."},
+        {"security", "password_regex_description", CONF_TEXT, AT(password_regex_description), "", 0,
+                0, CONF_RESTART, "The same in words, for who has chosen another one."},
+        {"security", "change_password_upon_first_use", CONF_BOOL, AT(change_on_first_use), "no", 0,
+                0, CONF_RESTART, "A password that somebody else made must be changed first."},
+        {"security", "disable_user_account_days_inactive", CONF_U64, AT(inactive_days), "0", 0,
+                36500, CONF_RESTART,
+                "Days without a login after which an account is disabled; "
+                "0: never."},
 };
 const unsigned identity_option_count = COUNT_OF(identity_options);
 
@@ -83,6 +107,12 @@ static enum err open_all(struct identity *it, const char *path, struct buf *erro
 		return ERR_CONFIG;
 	}
 	log_set_level(level);
+	if (*it->conf.password_regex &&
+	        pattern_new(it->conf.password_regex, &it->password_pattern)) {
+		buf_printf(error, "%s: [security] password_regex cannot be read: %s", path,
+		        it->conf.password_regex);
+		return ERR_CONFIG;
+	}
 	pthread_rwlock_init(&it->keys_lock, NULL);
 	if (*it->conf.database)
 		buf_str(&url, it->conf.database);
@@ -287,6 +317,7 @@ int identity_main(int argc, char **argv)
 	int code = run(&it);
 	keys_done(&it);
 	policy_free(it.policy);
+	pattern_free(it.password_pattern);
 	db_free(it.db);
 	conf_free(it.conf_texts);
 	return code;

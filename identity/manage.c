@@ -159,9 +159,10 @@ static enum err run_list(struct db_tx *tx, void *arg)
 	AUTO(resource_where) struct resource_where where = {.count = 0};
 
 	answer_anew(req);
-	if (m->where)
-		m->where(req, &where);
-	else if (req->caller.domain_id && m->domain_offset)
+	enum err err = m->where ? m->where(req, &where) : ERR_OK;
+	if (err)
+		return err;
+	if (!m->where && req->caller.domain_id && m->domain_offset)
 		resource_where(&where, "t.domain_id = ?", req->caller.domain_id, 0);
 	return resource_list(req, tx, &m->resource, NULL, &where);
 }

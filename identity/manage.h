@@ -23,7 +23,7 @@ struct managed {
 	size_t domain_offset;         /* of its domain_id, in the struct; 0: it has none */
 	const struct option *options; /* that its member "options" may have; NULL: it has none */
 	/* Conditions of lists; NULL: of the caller's domain, if it has the scope of one. */
-	void (*where)(struct rest_req *req, struct resource_where *where);
+	enum err (*where)(struct rest_req *req, struct resource_where *where);
 	void (*defaults)(struct rest_req *req, void *record); /* of a new one, before the body */
 	void (*complete)(struct rest_req *req, void *record); /* what the body left open */
 	enum err (*check)(struct change *change);             /* before it is written */

@@ -1,4 +1,5 @@
 #include "identity/identity.h"
+#include "identity/schemes.h"
 
 #include <crypt.h>
 #include <openssl/crypto.h>
@@ -42,6 +43,10 @@ static void nobodys(const struct identity *identity, char ret_hash[PASSWORD_HASH
 
 bool password_matches(const struct identity *identity, const char *password, const char *hash)
 {
+	bool passlib;
+
+	if (hash && scheme_matches(password, hash, &passlib))
+		return passlib;
 	struct crypt_data *data = calloc(1, sizeof(*data));
 	char none[PASSWORD_HASH];
 	bool same = false;

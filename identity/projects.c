@@ -378,7 +378,7 @@ enum err on_project_show(struct rest_req *req)
 
 /* --- lists --- */
 
-static void project_where(struct rest_req *req, struct resource_where *w)
+static enum err project_where(struct rest_req *req, struct resource_where *w)
 {
 	resource_where(w, "t.id <> ?", ROOT_DOMAIN, 0);
 	if (!query_get(&req->query, "is_domain"))
@@ -386,13 +386,15 @@ static void project_where(struct rest_req *req, struct resource_where *w)
 	if (req->caller.domain_id)
 		resource_where(w, "t.domain_id = ?", req->caller.domain_id, 0);
 	tags_where(req, w);
+	return ERR_OK;
 }
 
-static void domain_where(struct rest_req *req, struct resource_where *w)
+static enum err domain_where(struct rest_req *req, struct resource_where *w)
 {
 	resource_where(w, "t.is_domain = ?", NULL, 1);
 	if (req->caller.domain_id)
 		resource_where(w, "t.id = ?", req->caller.domain_id, 0);
+	return ERR_OK;
 }
 
 const struct managed managed_project = {

@@ -3,6 +3,7 @@
 #include "identity/manage.h"
 #include "identity/projects.h"
 #include "identity/revoke.h"
+#include "identity/security.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -202,6 +203,8 @@ const struct rest_route identity_routes[] = {
                 200, NULL},
         {REST_GET, "/v3/OS-FEDERATION/domains", on_my_domains, "identity:get_auth_domains", 0, 200,
                 NULL},
+        {REST_POST, "/v3/users/{user_id}/password", on_password_change, NULL, REST_OPEN | REST_BODY,
+                204, NULL},
         {REST_GET, "/v3/users/{user_id}/projects", on_users_projects, "identity:list_user_projects",
                 REST_LATER, 200, NULL},
 };

@@ -180,5 +180,8 @@ static const char *const steps[] = {
         "CREATE TABLE IF NOT EXISTS token_life (seconds BIGINT PRIMARY KEY, until_us BIGINT NOT "
         "NULL);"
         "REPLACE INTO db_sequence (name, last) VALUES ('revocation', 0)",
+        /* The last login that failed and is nobody's. */
+        "CREATE TABLE IF NOT EXISTS failed_login (id VARCHAR(64) PRIMARY KEY, failures BIGINT NOT "
+        "NULL, failed_us BIGINT NOT NULL)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

@@ -35,6 +35,7 @@ struct user {
 	const char *password; /* as it was given; its hash is in the table password */
 	bool enabled;
 	int64_t created_us, last_active_day, failures, failed_us;
+	int64_t expires_us; /* of the password; 0: never, or there is none */
 };
 enum {
 	USER_ID,

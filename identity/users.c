@@ -2,9 +2,13 @@
 #include "identity/manage.h"
 #include "identity/options.h"
 #include "identity/revoke.h"
+#include "identity/security.h"
 #include "identity/sql.h"
 
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 static void user_defaults(struct rest_req *req, void *record)
 {
@@ -30,26 +34,40 @@ static enum err user_check(struct change *c)
 	const struct user *old = c->old;
 	enum err err = manage_name(c->req, &u->name);
 
+	if (!err && field_given(u, USER_PASSWORD) && u->password)
+		err = security_check_password(c->req, u->password);
+	if (field_given(u, USER_ENABLED) && u->enabled) {
+		u->failures = u->failed_us = 0;
+		u->last_active_day = (int64_t)(manage_now_us() / 86400000000);
+	}
 	if (err || !old)
 		return err ? err : manage_need_domain(c, u->domain_id);
-	if (c->password_hash || (old->enabled && !u->enabled))
+	if (field_given(u, USER_PASSWORD) || (old->enabled && !u->enabled))
 		return revoke_user(identity_of(c->req), c->tx, u->id);
 	return ERR_OK;
+}
+
+static enum err user_load(struct rest_req *req, struct db_tx *tx, void *record)
+{
+	struct user *u = record;
+
+	(void)req;
+	return sql_int(tx,
+	        "SELECT expires_us FROM password WHERE user_id = ? ORDER BY created_us DESC LIMIT "
+	        "1",
+	        &u->expires_us, TEXTS(u->id));
 }
 
 static enum err user_after(struct change *c)
 {
 	struct user *u = c->record;
+	enum err err = ERR_OK;
 
-	if (!c->password_hash)
-		return ERR_OK;
-	struct db_query q =
-	        db_query(c->tx, "INSERT INTO password (user_id, created_us, expires_us, "
-	                        "self_service, hash) VALUES (?, ?, NULL, 0, ?)");
-	db_bind_text(&q, u->id);
-	db_bind_int(&q, (int64_t)manage_now_us());
-	db_bind_text(&q, c->password_hash);
-	return db_exec(&q, NULL);
+	if (c->password_hash)
+		err = security_set_password(c->req, c->tx, u, c->password_hash, false);
+	else if (c->old && field_given(u, USER_PASSWORD))
+		err = sql_run(c->tx, "DELETE FROM password WHERE user_id = ?", NULL, TEXTS(u->id));
+	return err ? err : user_load(c->req, c->tx, u);
 }
 
 static enum err user_before_delete(struct change *c)
@@ -76,14 +94,64 @@ static void user_loaded(void *record)
 
 static void user_show(struct rest_req *req, const void *record, struct jout *out)
 {
+	const struct user *u = record;
+	char text[TIME_TEXT];
+
 	(void)req;
-	(void)record;
-	jout_null(out, "password_expires_at");
+	time_format((uint64_t)u->expires_us, text);
+	jout_text(out, "password_expires_at", u->expires_us ? text : NULL);
+}
+
+/* "lt:2026-11-21T20:00:00Z": of a password that expires before that, and so on. */
+static enum err where_expires(struct rest_req *req, struct resource_where *w, const char *value)
+{
+	static const struct {
+		const char *name, *sign;
+	} operators[] = {{"lte:", "<="}, {"lt:", "<"}, {"gte:", ">="}, {"gt:", ">"}, {"neq:", "<>"},
+	        {"eq:", "="}};
+	const char *sign = "=";
+	struct tm tm = {.tm_sec = 0};
+	char condition[160];
+
+	for (unsigned i = 0; i < COUNT_OF(operators); i++) {
+		size_t len = strlen(operators[i].name);
+		if (strncmp(value, operators[i].name, len) == 0) {
+			sign = operators[i].sign;
+			value += len;
+			break;
+		}
+	}
+	const char *end = strptime(value, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!end || (strcmp(end, "Z") != 0 && *end))
+		return rest_fail(req, ERR_BAD_REQUEST,
+		        "Invalid input for field 'password_expires_at': wants a time, "
+		        "YYYY-MM-DDThh:mm:ssZ, and before it lt:, lte:, gt:, gte:, eq: or neq:.");
+	snprintf(condition, sizeof(condition),
+	        "(SELECT p.expires_us FROM password p WHERE p.user_id = t.id ORDER BY p.created_us "
+	        "DESC LIMIT 1) %s ?",
+	        sign);
+	resource_where(w, condition, NULL, (int64_t)timegm(&tm) * 1000000);
+	return ERR_OK;
+}
+
+static enum err user_where(struct rest_req *req, struct resource_where *w)
+{
+	enum err err = ERR_OK;
+
+	if (req->caller.domain_id)
+		resource_where(w, "t.domain_id = ?", req->caller.domain_id, 0);
+	for (unsigned i = 0; i < req->query.count && !err; i++) {
+		const struct query_pair *pair = &req->query.pairs[i];
+		if (strcmp(pair->name, "password_expires_at") == 0)
+			err = where_expires(req, w, pair->value);
+	}
+	return err;
 }
 
 const struct managed managed_user = {
         .resource = {.fields = &user_fields,
                 .loaded = user_loaded,
+                .load = user_load,
                 .size = sizeof(struct user),
                 .path = "/v3/users",
                 .show = user_show},
@@ -91,6 +159,7 @@ const struct managed managed_user = {
         .param = "user_id",
         .domain_offset = offsetof(struct user, domain_id),
         .options = user_options,
+        .where = user_where,
         .defaults = user_defaults,
         .complete = user_complete,
         .check = user_check,
