@@ -1,6 +1,5 @@
 """Accounts and passwords: what users change themselves, what operators ask of them, hashes from elsewhere."""
 import sqlite3
-import statistics
 import subprocess
 import time
 
@@ -242,7 +241,6 @@ def test_time_does_not_tell_who_is_there(identity, admin):
             began = time.perf_counter()
             i.login(user, "wrong1", status=401)
             took.setdefault(kind, []).append(time.perf_counter() - began)
-    medians = {kind: statistics.median(times) for kind, times in took.items()}
-    print(medians)
-    # Rounds are 4 here: a hash is a millisecond, and so is a write.
-    assert max(medians.values()) < 1.5 * min(medians.values()), medians
+    # The shortest of each: other load only adds. Rounds are 4 here: a hash is a millisecond, and so is a write.
+    least = {kind: min(times) for kind, times in took.items()}
+    assert max(least.values()) < 1.6 * min(least.values()), least
