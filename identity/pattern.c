@@ -16,8 +16,10 @@ struct pattern {
 	unsigned count;
 };
 
-/* POSIX has no \d; in brackets it has none of them. */
-static void translate(const char *at, size_t len, struct buf *out)
+/* POSIX has no \d; in brackets it has none of them, and nothing is escaped there: a ']' comes
+ * first.
+ */
+static enum err translate(const char *at, size_t len, struct buf *out)
 {
 	const char *end = at + len;
 	bool brackets = false;
@@ -33,8 +35,8 @@ static void translate(const char *at, size_t len, struct buf *out)
 			continue;
 		}
 		if (*at == '\\' && at + 1 < end && brackets) {
-			/* It escapes nothing there. */
-			at++;
+			if (*++at == ']' && out->data[out->len - 1] != '[')
+				return ERR_CONFIG;
 		} else if (*at == '\\' && at + 1 < end) {
 			buf_char(out, *at++);
 		} else if (*at == '[') {
@@ -44,6 +46,7 @@ static void translate(const char *at, size_t len, struct buf *out)
 		}
 		buf_char(out, *at);
 	}
+	return out->err;
 }
 
 static enum err add(struct pattern *p, const char *text, size_t len, bool not )
@@ -52,8 +55,8 @@ static enum err add(struct pattern *p, const char *text, size_t len, bool not )
 
 	if (p->count == CONDITIONS_MAX)
 		return ERR_CONFIG;
-	translate(text, len, &regex);
-	if (regcomp(&p->conditions[p->count].regex, buf_text(&regex), REG_EXTENDED | REG_NOSUB))
+	if (translate(text, len, &regex) ||
+	        regcomp(&p->conditions[p->count].regex, buf_text(&regex), REG_EXTENDED | REG_NOSUB))
 		return ERR_CONFIG;
 	p->conditions[p->count++].not = not ;
 	return ERR_OK;

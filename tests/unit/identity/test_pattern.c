@@ -37,13 +37,13 @@ static void classes(void **state)
 	says("a\\.b$", "a.b", true);
 	says("a\\.b$", "axb", false);
 	says("[\\w\\s]+$", "a b_1", true);
-	says("[\\]x]$", "]", false);
+	says("[\\]x]$", "]", true);
 }
 
 static void what_is_none(void **state)
 {
 	static const char *const bad[] = {
-	        "(", "a(?=b)", "(?=a", "(?=(a)", "[a", "a{2,1}", "(?<=a)b"};
+	        "(", "a(?=b)", "(?=a", "(?=(a)", "[a", "a{2,1}", "(?<=a)b", "[x\\]]"};
 	struct pattern *p = NULL;
 
 	(void)state;
