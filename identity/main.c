@@ -2,6 +2,7 @@
 #include "identity/identity.h"
 #include "identity/pattern.h"
 #include "identity/revoke.h"
+#include "identity/vault.h"
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
@@ -132,7 +133,13 @@ static enum err prepare(struct identity *it, struct buf *error)
 	}
 	enum err err = db_upgrade(it->db, &identity_schema, error);
 
-	return err ? err : keys_load(it, error);
+	if (!err)
+		err = keys_load(it, error);
+	if (err)
+		return err;
+	AUTO(buf) struct buf dir = BUF_NONE;
+	buf_printf(&dir, "%s/credential-keys", it->conf.state_dir);
+	return vault_open(buf_text(&dir), &it->vault, error);
 }
 
 static enum err start(struct rest_service *service, struct reactor *first)
@@ -316,6 +323,7 @@ int identity_main(int argc, char **argv)
 		return done(err, &error);
 	int code = run(&it);
 	keys_done(&it);
+	vault_free(it.vault);
 	policy_free(it.policy);
 	pattern_free(it.password_pattern);
 	db_free(it.db);

@@ -42,7 +42,7 @@ static enum err allow(struct rest_req *req, const struct managed *m, const void 
 {
 	const struct field *id = &fields_of(m)->items[0];
 	struct policy_fact facts[4];
-	char names[3][64];
+	char names[4][64];
 	unsigned n = 0;
 
 	if (!record)
@@ -57,6 +57,10 @@ static enum err allow(struct rest_req *req, const struct managed *m, const void 
 		snprintf(names[2], sizeof(names[2]), "target.%s.name", m->noun);
 		facts[n++] = (struct policy_fact){
 		        names[2], text_at(record, fields_of(m)->items[1].offset)};
+	}
+	if (m->user_offset) {
+		snprintf(names[3], sizeof(names[3]), "target.%s.user_id", m->noun);
+		facts[n++] = (struct policy_fact){names[3], text_at(record, m->user_offset)};
 	}
 	const char *domain = m->domain_offset ? text_at(record, m->domain_offset) : NULL;
 	return rest_allow_as(req, rule_of(req, m, domain && *domain), facts, n);

@@ -152,6 +152,7 @@ static enum err drop_project(struct change *c, const char *id)
 	static const char *const sql[] = {
 	        "DELETE FROM assignment WHERE target_id = ? AND kind = 'project'",
 	        "UPDATE user SET default_project_id = NULL WHERE default_project_id = ?",
+	        "DELETE FROM credential WHERE project_id = ?",
 	};
 	enum err err = ERR_OK;
 
@@ -190,6 +191,9 @@ static enum err domain_before_delete(struct change *c)
 	        "DELETE FROM assignment WHERE actor_kind = 'group' AND actor_id IN (SELECT id FROM "
 	        "user_group WHERE domain_id = ?)",
 	        "DELETE FROM membership WHERE user_id IN (SELECT id FROM user WHERE domain_id = ?)",
+	        "DELETE FROM credential WHERE user_id IN (SELECT id FROM user WHERE domain_id = ?)",
+	        "DELETE FROM credential WHERE project_id IN (SELECT id FROM project WHERE "
+	        "domain_id = ?)",
 	        "DELETE FROM user_group WHERE domain_id = ?",
 	        "DELETE FROM user WHERE domain_id = ?",
 	        "DELETE FROM role WHERE domain_id = ?",

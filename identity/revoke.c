@@ -188,6 +188,11 @@ enum err revoke_application(struct identity *identity, struct db_tx *tx, const c
 	return add(identity, tx, REVOKE_APPLICATION, application_id, NULL);
 }
 
+enum err revoke_credential(struct identity *identity, struct db_tx *tx, const char *credential_id)
+{
+	return add(identity, tx, REVOKE_CREDENTIAL, credential_id, NULL);
+}
+
 enum err revoke_token(
         struct identity *identity, struct db_tx *tx, const struct token *token, bool chain)
 {
@@ -419,7 +424,7 @@ static void tell(struct db_query *q, struct jout *out)
 	enum revocation_kind kind = revocation_kind(db_text(q, 1));
 	char at[TIME_TEXT];
 
-	if (kind == REVOKE_KINDS)
+	if (kind >= REVOKE_CREDENTIAL) /* no token's */
 		return;
 	time_format((uint64_t)db_int(q, 0), at);
 	jout_object(out, NULL);

@@ -45,6 +45,9 @@ enum err revoke_trust(struct identity *identity, struct db_tx *tx, const char *t
 enum err revoke_application(
         struct identity *identity, struct db_tx *tx, const char *application_id);
 
+/* Deleted or changed: keys derived from it. */
+enum err revoke_credential(struct identity *identity, struct db_tx *tx, const char *credential_id);
+
 /* Logout: of this one, or of it and all that were got by it or by what it was got by. */
 enum err revoke_token(
         struct identity *identity, struct db_tx *tx, const struct token *token, bool chain);

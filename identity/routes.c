@@ -1,4 +1,5 @@
 #include "identity/assign.h"
+#include "identity/credentials.h"
 #include "identity/identity.h"
 #include "identity/manage.h"
 #include "identity/projects.h"
@@ -154,6 +155,16 @@ const struct rest_route identity_routes[] = {
         {REST_PUT, "/v3/regions/{region_id}", on_region_put, "identity:create_region",
                 REST_BODY | REST_LATER, 201, &managed_region},
         KIND(service, "/v3/services", "service_id", "service", "services"),
+        {REST_POST, "/v3/credentials", on_managed_create, "identity:create_credential",
+                REST_BODY | REST_LATER, 201, &managed_credential},
+        {REST_GET, "/v3/credentials", on_credential_list, "identity:list_credentials", REST_LATER,
+                200, &managed_credential},
+        {REST_GET, "/v3/credentials/{credential_id}", on_managed_show, "identity:get_credential",
+                REST_LATER, 200, &managed_credential},
+        {REST_PATCH, "/v3/credentials/{credential_id}", on_managed_update,
+                "identity:update_credential", REST_BODY | REST_LATER, 200, &managed_credential},
+        {REST_DELETE, "/v3/credentials/{credential_id}", on_managed_delete,
+                "identity:delete_credential", REST_LATER, 204, &managed_credential},
         KIND(endpoint, "/v3/endpoints", "endpoint_id", "endpoint", "endpoints"),
         GRANTS("/v3/projects/{project_id}/users/{user_id}", "", PLACE("project", "user", false),
                 "grant", "grants"),

@@ -105,6 +105,14 @@ TABLE(endpoint, "endpoint", "endpoints",
         [ENDPOINT_REGION] = TEXT(
                 endpoint, region, BOTH | FIELD_NULL | FIELD_HIDDEN | FIELD_UNSTORED, 0, 255));
 
+TABLE(credential, "credential", "credentials", "credential",
+        TEXT(credential, id, FIELD_CREATE | FIELD_SAME | FIELD_NULL, 0, 64),
+        TEXT(credential, user_id, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
+        TEXT(credential, project_id, BOTH | FIELD_NULL, 1, 64),
+        TEXT(credential, type, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
+        TEXT(credential, blob, BOTH | FIELD_REQUIRED | FIELD_UNSTORED, 0, 0),
+        TEXT(credential, sealed, FIELD_HIDDEN, 0, 0));
+
 /* --- steps --- */
 
 static const char *const steps[] = {
@@ -183,5 +191,11 @@ static const char *const steps[] = {
         /* The last login that failed and is nobody's. */
         "CREATE TABLE IF NOT EXISTS failed_login (id VARCHAR(64) PRIMARY KEY, failures BIGINT NOT "
         "NULL, failed_us BIGINT NOT NULL)",
+        /* Secrets of users; sealed: docs/formats/credential.md. */
+        "CREATE TABLE IF NOT EXISTS credential (id VARCHAR(64) PRIMARY KEY, user_id VARCHAR(64) "
+        "NOT NULL, project_id VARCHAR(64), type VARCHAR(255) NOT NULL, sealed MEDIUMTEXT NOT NULL, "
+        "extra MEDIUMTEXT);"
+        "CREATE INDEX IF NOT EXISTS credential_user ON credential (user_id);"
+        "CREATE INDEX IF NOT EXISTS credential_project ON credential (project_id)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

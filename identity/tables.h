@@ -89,8 +89,15 @@ enum {
 	ENDPOINT_REGION
 };
 
+struct credential {
+	struct record record;
+	const char *id, *user_id, *project_id, *type;
+	const char *blob;   /* as it was given */
+	const char *sealed; /* as it is kept */
+};
+
 extern const struct fields project_fields, domain_fields, user_fields, group_fields, role_fields,
-        region_fields, service_fields, endpoint_fields;
+        region_fields, service_fields, endpoint_fields, credential_fields;
 extern const struct db_schema identity_schema;
 
 #endif

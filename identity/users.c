@@ -76,6 +76,7 @@ static enum err user_before_delete(struct change *c)
 	static const char *const sql[] = {
 	        "DELETE FROM assignment WHERE actor_kind = 'user' AND actor_id = ?",
 	        "DELETE FROM membership WHERE user_id = ?",
+	        "DELETE FROM credential WHERE user_id = ?",
 	};
 	enum err err = ERR_OK;
 

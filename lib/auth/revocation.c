@@ -9,7 +9,7 @@
 
 static const char *const names[REVOKE_KINDS] = {"token", "chain", "user", "user_roles",
         "user_project", "user_domain", "user_system", "project", "domain", "role", "trust",
-        "application"};
+        "application", "credential"};
 
 /* The newest revocation of one kind and ids: those before it say nothing more. */
 struct entry {
@@ -175,6 +175,16 @@ bool revocations_hit(struct revocations *set, const struct token *t)
 	           scope_hit(set, t) || roles_hit(set, t);
 	pthread_rwlock_unlock(&set->lock);
 	return hit;
+}
+
+bool revocations_has(struct revocations *set, enum revocation_kind kind, const char *first,
+        const char *second, uint64_t news)
+{
+	pthread_rwlock_rdlock(&set->lock);
+	const struct entry *e = find(set, kind, first, second ? second : "");
+	bool has = e && e->number > news;
+	pthread_rwlock_unlock(&set->lock);
+	return has;
 }
 
 uint64_t revocations_newest_role(struct revocations *set)

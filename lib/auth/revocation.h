@@ -20,6 +20,7 @@ enum revocation_kind {
 	REVOKE_ROLE,
 	REVOKE_TRUST,
 	REVOKE_APPLICATION,
+	REVOKE_CREDENTIAL, /* no token's: of what was derived from a credential's secret */
 	REVOKE_KINDS,
 };
 
@@ -47,6 +48,10 @@ uint64_t revocations_last(struct revocations *set);
 
 /* Was the token revoked? */
 bool revocations_hit(struct revocations *set, const struct token *token);
+
+/* Is there one of that kind and ids (second NULL: it has but one) that is newer than `news`? */
+bool revocations_has(struct revocations *set, enum revocation_kind kind, const char *first,
+        const char *second, uint64_t news);
 
 /* The newest one of any role: roles of a token that were asked for before it may be others now. */
 uint64_t revocations_newest_role(struct revocations *set);

@@ -1,0 +1,23 @@
+/* aead: a text that nobody can read or change without the key: AES-256-GCM (NIST SP 800-38D). Hides
+ * OpenSSL. Any thread. */
+#ifndef LIB_CRYPTO_AEAD_H
+#define LIB_CRYPTO_AEAD_H
+
+#include "lib/err/err.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define AEAD_KEY   32
+#define AEAD_NONCE 12
+#define AEAD_TAG   16
+
+/* `ret` takes len + AEAD_TAG bytes. A nonce is used once with a key. `about` is not in it, but
+ * opening wants the same. */
+void aead_seal(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
+        size_t about_len, const void *data, size_t len, uint8_t *ret);
+
+/* `ret` takes len - AEAD_TAG bytes. ERR_CORRUPT: not sealed so. */
+enum err aead_open(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
+        size_t about_len, const uint8_t *data, size_t len, void *ret);
+
+#endif
