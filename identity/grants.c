@@ -1,4 +1,5 @@
-#include "identity/identity.h"
+#include "identity/sql.h"
+#include "identity/trusts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,12 @@ static bool has(const struct roles *roles, const char *id)
 	return false;
 }
 
-static void add(struct roles *roles, struct arena *arena, const char *id, const char *name)
+struct roles roles_none(struct arena *arena)
+{
+	return (struct roles){.items = arena_alloc(arena, ROLES_MAX * sizeof(struct token_role))};
+}
+
+void roles_add(struct roles *roles, struct arena *arena, const char *id, const char *name)
 {
 	if (roles->count < ROLES_MAX && !has(roles, id))
 		roles->items[roles->count++] =
@@ -46,7 +52,7 @@ static enum err add_direct(struct db_tx *tx, const char *user_id, const char *ki
 	db_bind_text(&q, id);
 	db_bind_int(&q, inherited);
 	while (db_step(&q))
-		add(roles, arena, db_text(&q, 0), db_text(&q, 1));
+		roles_add(roles, arena, db_text(&q, 0), db_text(&q, 1));
 	return db_end(&q);
 }
 
@@ -70,7 +76,7 @@ static enum err add_inherited(struct db_tx *tx, const char *user_id, const char 
 }
 
 /* Roles that others imply, and those that these imply: each once. */
-static enum err add_implied(struct db_tx *tx, struct arena *arena, struct roles *roles)
+enum err grants_implied(struct db_tx *tx, struct arena *arena, struct roles *roles)
 {
 	enum err err = ERR_OK;
 
@@ -80,7 +86,7 @@ static enum err add_implied(struct db_tx *tx, struct arena *arena, struct roles 
 		                     "i.implied_id WHERE i.prior_id = ? ORDER BY r.id");
 		db_bind_text(&q, roles->items[i].id);
 		while (db_step(&q))
-			add(roles, arena, db_text(&q, 0), db_text(&q, 1));
+			roles_add(roles, arena, db_text(&q, 0), db_text(&q, 1));
 		err = db_end(&q);
 	}
 	return err;
@@ -100,8 +106,7 @@ static void drop_nameless(struct roles *roles)
 enum err grants_effective(struct db_tx *tx, const char *user_id, const struct scope *scope,
         struct arena *arena, struct roles *ret_roles)
 {
-	*ret_roles =
-	        (struct roles){.items = arena_zalloc(arena, ROLES_MAX * sizeof(*ret_roles->items))};
+	*ret_roles = roles_none(arena);
 	if (scope->kind == TOKEN_UNSCOPED)
 		return ERR_OK;
 	const char *id = scope->kind == TOKEN_SYSTEM ? "system" : scope->id;
@@ -109,7 +114,41 @@ enum err grants_effective(struct db_tx *tx, const char *user_id, const struct sc
 	if (!err && scope->kind == TOKEN_PROJECT)
 		err = add_inherited(tx, user_id, id, arena, ret_roles);
 	if (!err)
-		err = add_implied(tx, arena, ret_roles);
+		err = grants_implied(tx, arena, ret_roles);
+	drop_nameless(ret_roles);
+	return err;
+}
+
+/* Those that an application credential lets a program have. */
+static enum err keep_delegated(struct db_tx *tx, const char *application_id, struct roles *roles)
+{
+	unsigned kept = 0;
+	enum err err = ERR_OK;
+
+	for (unsigned i = 0; i < roles->count && !err; i++) {
+		int64_t there;
+		err = sql_int(tx,
+		        "SELECT 1 FROM application_role WHERE application_id = ? AND role_id = ?",
+		        &there, TEXTS(application_id, roles->items[i].id));
+		if (there)
+			roles->items[kept++] = roles->items[i];
+	}
+	roles->count = kept;
+	return err;
+}
+
+enum err grants_of(
+        struct db_tx *tx, const struct token *token, struct arena *arena, struct roles *ret_roles)
+{
+	struct scope in = {token->scope, token->scope_id};
+	enum err err;
+
+	if (!token->trust_id)
+		err = grants_effective(tx, token->user_id, &in, arena, ret_roles);
+	else
+		err = trust_roles(tx, token->trust_id, arena, ret_roles);
+	if (!err && token->application_id)
+		err = keep_delegated(tx, token->application_id, ret_roles);
 	drop_nameless(ret_roles);
 	return err;
 }

@@ -12,7 +12,8 @@ struct identity_conf {
 	const char *state_dir, *bind_ip, *database, *public_url, *policy_file, *log_level,
 	        *service_key;
 	uint64_t port, loops, threads, queue;
-	uint64_t token_seconds, password_rounds, tree_depth;
+	uint64_t token_seconds, allow_expired_seconds, redelegation_max, password_rounds,
+	        tree_depth;
 	/* [security]; 0: not asked for */
 	uint64_t lockout_failures, lockout_seconds, password_days, password_min_days,
 	        unique_passwords, inactive_days;
@@ -83,11 +84,21 @@ struct roles {
 enum err grants_effective(struct db_tx *tx, const char *user_id, const struct scope *scope,
         struct arena *arena, struct roles *ret_roles);
 
-/* --- auth.c, the tokens --- */
+/* The same for whom a token is for: with what a trust or an application credential delegates.
+ * ERR_FORBIDDEN: the trustor has not all of it any more. */
+enum err grants_of(
+        struct db_tx *tx, const struct token *token, struct arena *arena, struct roles *ret_roles);
+/* Adds what is implied; roles of a domain have "" for a name. */
+enum err grants_implied(struct db_tx *tx, struct arena *arena, struct roles *roles);
+
+struct roles roles_none(struct arena *arena); /* with room */
+/* Once each. */
+void roles_add(struct roles *roles, struct arena *arena, const char *id, const char *name);
+
+/* --- auth.c, login.c: the tokens --- */
 
 /* The caller of a request, by X-Auth-Token. */
 enum err auth_caller(struct rest_req *req);
-enum err on_token_issue(struct rest_req *req);
 enum err on_token_show(struct rest_req *req);
 enum err on_token_revoke(struct rest_req *req);
 
@@ -95,7 +106,7 @@ enum err on_token_revoke(struct rest_req *req);
 
 enum err show_token(struct rest_req *req, struct db_tx *tx, const struct token *token,
         const struct roles *roles, bool catalog, struct jout *out);
-enum err show_catalog(struct rest_req *req, struct db_tx *tx, const char *project_id,
+enum err show_catalog(struct db_tx *tx, const char *project_id, const char *user_id,
         const char *name, struct jout *out);
 
 /* "2026-11-21T18:22:54.000000Z" */
@@ -103,6 +114,7 @@ enum err show_catalog(struct rest_req *req, struct db_tx *tx, const char *projec
 void time_format(uint64_t us, char ret_text[TIME_TEXT]);
 /* ISO 8601 with or without parts of a second, Z or an offset. False: it is no time. */
 bool time_parse(const char *text, uint64_t *ret_us);
+uint64_t time_now_us(void); /* of the wall clock */
 
 /* --- news.c --- */
 

@@ -1,4 +1,5 @@
 /* Groups and roles. */
+#include "identity/applications.h"
 #include "identity/manage.h"
 #include "identity/options.h"
 #include "identity/revoke.h"
@@ -72,7 +73,10 @@ static enum err role_check(struct change *c)
 
 static enum err role_before_delete(struct change *c)
 {
-	return revoke_role(identity_of(c->req), c->tx, ((const struct role *)c->old)->id);
+	const char *id = ((const struct role *)c->old)->id;
+	enum err err = revoke_role(identity_of(c->req), c->tx, id);
+
+	return err ? err : applications_drop_role(c->tx, id);
 }
 
 static void role_loaded(void *record)

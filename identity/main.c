@@ -69,6 +69,11 @@ const struct conf_option identity_options[] = {
                 36500, CONF_RESTART,
                 "Days without a login after which an account is disabled; "
                 "0: never."},
+        {"token", "allow_expired_window", CONF_U64, AT(allow_expired_seconds), "172800", 0,
+                31536000, CONF_RESTART,
+                "Seconds for which services may still ask about one that has expired."},
+        {"trust", "max_redelegation_count", CONF_U64, AT(redelegation_max), "3", 0, 10,
+                CONF_RESTART, "How often a trust may be passed on."},
 };
 const unsigned identity_option_count = COUNT_OF(identity_options);
 

@@ -195,6 +195,14 @@ static enum err domain_before_delete(struct change *c)
 	        "DELETE FROM credential WHERE project_id IN (SELECT id FROM project WHERE "
 	        "domain_id = ?)",
 	        "DELETE FROM user_group WHERE domain_id = ?",
+	        "DELETE FROM application_credential WHERE user_id IN (SELECT id FROM user WHERE "
+	        "domain_id = ?)",
+	        "DELETE FROM access_rule WHERE user_id IN (SELECT id FROM user WHERE domain_id = "
+	        "?)",
+	        "DELETE FROM trust WHERE trustor_user_id IN (SELECT id FROM user WHERE domain_id = "
+	        "?)",
+	        "DELETE FROM trust WHERE trustee_user_id IN (SELECT id FROM user WHERE domain_id = "
+	        "?)",
 	        "DELETE FROM user WHERE domain_id = ?",
 	        "DELETE FROM role WHERE domain_id = ?",
 	        "UPDATE project SET parent_id = NULL WHERE domain_id = ?",

@@ -1,5 +1,7 @@
 #include "identity/revoke.h"
 
+#include "identity/applications.h"
+#include "identity/sql.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include <errno.h>
@@ -70,14 +72,60 @@ static enum err add(struct identity *identity, struct db_tx *tx, enum revocation
 	return db_exec(&q, NULL);
 }
 
+/* Tokens by trusts may be another user's: `sql` gives ids. */
+static enum err of_trusts(struct identity *identity, struct db_tx *tx, const char *sql,
+        unsigned count, const char *const *texts)
+{
+	struct arena arena;
+	const char *id = "", *values[4] = {NULL};
+	enum err err;
+
+	arena_init(&arena);
+	memcpy(values + 1, texts, count * sizeof(*texts));
+	do {
+		values[0] = id;
+		err = sql_text(tx, sql, &arena, &id, count + 1, values);
+		if (!err && id)
+			err = revoke_trust(identity, tx, id);
+	} while (!err && id);
+	arena_done(&arena);
+	return err;
+}
+
 enum err revoke_user(struct identity *identity, struct db_tx *tx, const char *user_id)
 {
-	return add(identity, tx, REVOKE_USER, user_id, NULL);
+	enum err err = add(identity, tx, REVOKE_USER, user_id, NULL);
+
+	return err ? err
+	           : of_trusts(identity, tx,
+	                     "SELECT id FROM trust WHERE id > ? AND (trustor_user_id = ? OR "
+	                     "trustee_user_id = ?) ORDER BY id LIMIT 1",
+	                     TEXTS(user_id, user_id));
 }
 
 enum err revoke_user_roles(struct identity *identity, struct db_tx *tx, const char *user_id)
 {
-	return add(identity, tx, REVOKE_USER_ROLES, user_id, NULL);
+	enum err err = add(identity, tx, REVOKE_USER_ROLES, user_id, NULL);
+
+	return err ? err
+	           : of_trusts(identity, tx,
+	                     "SELECT id FROM trust WHERE id > ? AND trustor_user_id = ? ORDER BY "
+	                     "id LIMIT 1",
+	                     TEXTS(user_id));
+}
+
+static enum err of_project(
+        struct identity *identity, struct db_tx *tx, const char *user_id, const char *project_id)
+{
+	enum err err = add(identity, tx, REVOKE_USER_PROJECT, user_id, project_id);
+
+	if (!err)
+		err = applications_drop_project(tx, user_id, project_id);
+	return err ? err
+	           : of_trusts(identity, tx,
+	                     "SELECT id FROM trust WHERE id > ? AND trustor_user_id = ? AND "
+	                     "project_id = ? ORDER BY id LIMIT 1",
+	                     TEXTS(user_id, project_id));
 }
 
 enum err revoke_user_scope(struct identity *identity, struct db_tx *tx, const char *user_id,
@@ -85,9 +133,9 @@ enum err revoke_user_scope(struct identity *identity, struct db_tx *tx, const ch
 {
 	if (strcmp(kind, "system") == 0)
 		return add(identity, tx, REVOKE_USER_SYSTEM, user_id, NULL);
-	return add(identity, tx,
-	        strcmp(kind, "domain") == 0 ? REVOKE_USER_DOMAIN : REVOKE_USER_PROJECT, user_id,
-	        target_id);
+	return strcmp(kind, "domain") == 0
+	               ? add(identity, tx, REVOKE_USER_DOMAIN, user_id, target_id)
+	               : of_project(identity, tx, user_id, target_id);
 }
 
 static enum err of_user(struct identity *identity, struct db_tx *tx, const char *user_id,

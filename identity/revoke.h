@@ -19,7 +19,8 @@ enum err revoke_user(struct identity *identity, struct db_tx *tx, const char *us
 /* It lost roles that may count anywhere: all its tokens that have a scope. */
 enum err revoke_user_roles(struct identity *identity, struct db_tx *tx, const char *user_id);
 
-/* It lost a role there: `kind` "project", "domain" or "system" as in the table assignment. */
+/* It lost a role there: `kind` "project", "domain" or "system" as in the table assignment. Its
+ * application credentials for that project go, too. */
 enum err revoke_user_scope(struct identity *identity, struct db_tx *tx, const char *user_id,
         const char *kind, const char *target_id);
 

@@ -1,6 +1,7 @@
+#include "identity/applications.h"
 #include "identity/assign.h"
 #include "identity/credentials.h"
-#include "identity/identity.h"
+#include "identity/login.h"
 #include "identity/manage.h"
 #include "identity/projects.h"
 #include "identity/revoke.h"
@@ -72,7 +73,8 @@ static enum err run_catalog(struct db_tx *tx, void *arg)
 	buf_reset(&req->out);
 	req->json = (struct jout){.out = &req->out};
 	jout_object(&req->json, NULL);
-	enum err err = show_catalog(req, tx, req->caller.project_id, "catalog", &req->json);
+	enum err err = show_catalog(
+	        tx, req->caller.project_id, req->caller.user_id, "catalog", &req->json);
 	jout_object(&req->json, "links");
 	jout_text(&req->json, "self",
 	        arena_printf(req->arena, "%s/v3/auth/catalog", resource_base(req)));
@@ -136,6 +138,33 @@ const struct rest_route identity_routes[] = {
         {REST_GET, "/v3/OS-REVOKE/events", on_revoke_events, "identity:list_revoke_events", 0, 200,
                 NULL},
         {REST_GET, "/v3/OS-CAIRN/news", on_news, NULL, REST_OPEN, 200, NULL},
+        {REST_POST, "/v3/users/{user_id}/application_credentials", on_application_create,
+                "identity:create_application_credential", REST_BODY, 201, NULL},
+        {REST_GET, "/v3/users/{user_id}/application_credentials", on_application_list,
+                "identity:list_application_credentials", 0, 200, NULL},
+        {REST_GET, "/v3/users/{user_id}/application_credentials/{application_credential_id}",
+                on_application_show, "identity:get_application_credential", REST_LATER, 200, NULL},
+        {REST_DELETE, "/v3/users/{user_id}/application_credentials/{application_credential_id}",
+                on_application_delete, "identity:delete_application_credential", REST_LATER, 204,
+                NULL},
+        {REST_GET, "/v3/users/{user_id}/access_rules", on_access_rule_list,
+                "identity:list_access_rules", REST_LATER, 200, NULL},
+        {REST_GET, "/v3/users/{user_id}/access_rules/{access_rule_id}", on_access_rule_show,
+                "identity:get_access_rule", REST_LATER, 200, NULL},
+        {REST_DELETE, "/v3/users/{user_id}/access_rules/{access_rule_id}", on_access_rule_delete,
+                "identity:delete_access_rule", REST_LATER, 204, NULL},
+        {REST_POST, "/v3/OS-TRUST/trusts", on_trust_create, "identity:create_trust",
+                REST_BODY | REST_LATER, 201, NULL},
+        {REST_GET, "/v3/OS-TRUST/trusts", on_trust_list, "identity:list_trusts", REST_LATER, 200,
+                NULL},
+        {REST_GET, "/v3/OS-TRUST/trusts/{trust_id}", on_trust_show, "identity:get_trust",
+                REST_LATER, 200, NULL},
+        {REST_DELETE, "/v3/OS-TRUST/trusts/{trust_id}", on_trust_delete, "identity:delete_trust",
+                REST_LATER, 204, NULL},
+        {REST_GET, "/v3/OS-TRUST/trusts/{trust_id}/roles", on_trust_roles,
+                "identity:list_roles_for_trust", REST_LATER, 200, NULL},
+        {REST_GET, "/v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}", on_trust_role,
+                "identity:get_role_for_trust", REST_LATER, 200, NULL},
         {REST_GET, "/v3/auth/catalog", on_catalog, "identity:get_auth_catalog", 0, 200, NULL},
         KIND(domain, "/v3/domains", "domain_id", "domain", "domains"),
         KIND_SHOWN(project, "/v3/projects", "project_id", "project", "projects", on_project_show),

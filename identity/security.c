@@ -185,7 +185,7 @@ static unsigned methods_of(const struct jval *rule)
 bool security_methods_meet(const struct user *user, unsigned methods)
 {
 	AUTO(jroot) struct jroot root = JROOT_NONE;
-	bool any = false, enabled = false;
+	bool any = false, enabled = true; /* unless it says otherwise, as in Keystone */
 
 	if (!user->options || jread_parse(user->options, strlen(user->options), &root))
 		return true;

@@ -1,8 +1,17 @@
-#include "identity/identity.h"
+#include "identity/applications.h"
+#include "identity/trusts.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+uint64_t time_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 void time_format(uint64_t us, char ret_text[TIME_TEXT])
 {
@@ -198,7 +207,7 @@ static void show_endpoint(struct db_query *q, const char *url, struct jout *out)
 	jout_end_object(out);
 }
 
-enum err show_catalog(struct rest_req *req, struct db_tx *tx, const char *project_id,
+enum err show_catalog(struct db_tx *tx, const char *project_id, const char *user_id,
         const char *name, struct jout *out)
 {
 	struct db_query q = db_query(tx,
@@ -222,8 +231,7 @@ enum err show_catalog(struct rest_req *req, struct db_tx *tx, const char *projec
 			jout_text(out, "name", db_text(&q, 2) ? db_text(&q, 2) : "");
 			jout_array(out, "endpoints");
 		}
-		if (!db_is_null(&q, 3) &&
-		        fill_url(db_text(&q, 6), project_id, req->caller.user_id, &url))
+		if (!db_is_null(&q, 3) && fill_url(db_text(&q, 6), project_id, user_id, &url))
 			show_endpoint(&q, buf_text(&url), out);
 	}
 	if (*last) {
@@ -232,6 +240,48 @@ enum err show_catalog(struct rest_req *req, struct db_tx *tx, const char *projec
 	}
 	jout_end_array(out);
 	return db_end(&q);
+}
+
+/* --- what was delegated --- */
+
+static enum err show_application(
+        struct rest_req *req, struct db_tx *tx, const char *id, struct jout *out)
+{
+	struct application app = {.id = NULL};
+	enum err err = fields_find(&application_fields, tx, id, req->arena, &app);
+
+	if (!err)
+		err = application_rules_load(req, tx, &app);
+	if (err)
+		return err;
+	jout_object(out, "application_credential");
+	jout_text(out, "id", app.id);
+	jout_text(out, "name", app.name);
+	jout_bool(out, "restricted", !app.unrestricted);
+	if (app.rules)
+		jout_raw(out, "access_rules", app.rules);
+	jout_end_object(out);
+	return ERR_OK;
+}
+
+static enum err show_trust(struct rest_req *req, struct db_tx *tx, const char *id, struct jout *out)
+{
+	struct trust trust;
+	enum err err = trust_find(tx, id, req->arena, &trust);
+
+	if (err)
+		return err;
+	jout_object(out, "OS-TRUST:trust");
+	jout_text(out, "id", trust.id);
+	jout_bool(out, "impersonation", trust.impersonation);
+	jout_object(out, "trustee_user");
+	jout_text(out, "id", trust.trustee_user_id);
+	jout_end_object(out);
+	jout_object(out, "trustor_user");
+	jout_text(out, "id", trust.trustor_user_id);
+	jout_end_object(out);
+	jout_end_object(out);
+	return ERR_OK;
 }
 
 enum err show_token(struct rest_req *req, struct db_tx *tx, const struct token *token,
@@ -257,9 +307,13 @@ enum err show_token(struct rest_req *req, struct db_tx *tx, const struct token *
 		err = show_scope(req, tx, token, out);
 	if (token->scope != TOKEN_UNSCOPED)
 		show_roles(roles, out);
+	if (!err && token->application_id)
+		err = show_application(req, tx, token->application_id, out);
+	if (!err && token->trust_id)
+		err = show_trust(req, tx, token->trust_id, out);
 	if (!err && catalog && token->scope != TOKEN_UNSCOPED)
-		err = show_catalog(req, tx, token->scope == TOKEN_PROJECT ? token->scope_id : NULL,
-		        "catalog", out);
+		err = show_catalog(tx, token->scope == TOKEN_PROJECT ? token->scope_id : NULL,
+		        token->user_id, "catalog", out);
 	jout_end_object(out);
 	jout_end_object(out);
 	return err;

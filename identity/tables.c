@@ -197,5 +197,33 @@ static const char *const steps[] = {
         "extra MEDIUMTEXT);"
         "CREATE INDEX IF NOT EXISTS credential_user ON credential (user_id);"
         "CREATE INDEX IF NOT EXISTS credential_project ON credential (project_id)",
+        /* Application credentials; trusts. */
+        "CREATE TABLE IF NOT EXISTS application_credential (id VARCHAR(64) PRIMARY KEY, name "
+        "VARCHAR(255) NOT NULL, user_id VARCHAR(64) NOT NULL, project_id VARCHAR(64) NOT NULL, "
+        "description TEXT, secret_hash VARCHAR(255) NOT NULL, unrestricted BIGINT NOT NULL, "
+        "expires_us BIGINT NOT NULL, UNIQUE (user_id, name), FOREIGN KEY (project_id) REFERENCES "
+        "project (id) ON DELETE CASCADE);"
+        "CREATE TABLE IF NOT EXISTS application_role (application_id VARCHAR(64) NOT NULL, role_id "
+        "VARCHAR(64) NOT NULL, PRIMARY KEY (application_id, role_id), FOREIGN KEY "
+        "(application_id) REFERENCES application_credential (id) ON DELETE CASCADE, FOREIGN KEY "
+        "(role_id) REFERENCES role (id) ON DELETE CASCADE);"
+        "CREATE TABLE IF NOT EXISTS access_rule (id VARCHAR(64) PRIMARY KEY, user_id VARCHAR(64) "
+        "NOT NULL, service VARCHAR(64) NOT NULL, path VARCHAR(255) NOT NULL, method VARCHAR(16) "
+        "NOT NULL, UNIQUE (user_id, service, path, method));"
+        "CREATE TABLE IF NOT EXISTS application_rule (application_id VARCHAR(64) NOT NULL, rule_id "
+        "VARCHAR(64) NOT NULL, PRIMARY KEY (application_id, rule_id), FOREIGN KEY "
+        "(application_id) REFERENCES application_credential (id) ON DELETE CASCADE, FOREIGN KEY "
+        "(rule_id) REFERENCES access_rule (id));"
+        "CREATE TABLE IF NOT EXISTS trust (id VARCHAR(64) PRIMARY KEY, trustor_user_id VARCHAR(64) "
+        "NOT NULL, trustee_user_id VARCHAR(64) NOT NULL, project_id VARCHAR(64), "
+        "redelegated_trust_id VARCHAR(64), impersonation BIGINT NOT NULL, remaining_uses BIGINT, "
+        "redelegation_count BIGINT NOT NULL, expires_us BIGINT NOT NULL, FOREIGN KEY (project_id) "
+        "REFERENCES project (id) ON DELETE CASCADE);"
+        "CREATE INDEX IF NOT EXISTS trust_of_trustor ON trust (trustor_user_id);"
+        "CREATE INDEX IF NOT EXISTS trust_of_trustee ON trust (trustee_user_id);"
+        "CREATE INDEX IF NOT EXISTS trust_of_trust ON trust (redelegated_trust_id);"
+        "CREATE TABLE IF NOT EXISTS trust_role (trust_id VARCHAR(64) NOT NULL, role_id VARCHAR(64) "
+        "NOT NULL, PRIMARY KEY (trust_id, role_id), FOREIGN KEY (trust_id) REFERENCES trust (id) "
+        "ON DELETE CASCADE, FOREIGN KEY (role_id) REFERENCES role (id) ON DELETE CASCADE)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

@@ -1,9 +1,11 @@
 /* Users. */
+#include "identity/applications.h"
 #include "identity/manage.h"
 #include "identity/options.h"
 #include "identity/revoke.h"
 #include "identity/security.h"
 #include "identity/sql.h"
+#include "identity/trusts.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -42,9 +44,10 @@ static enum err user_check(struct change *c)
 	}
 	if (err || !old)
 		return err ? err : manage_need_domain(c, u->domain_id);
-	if (field_given(u, USER_PASSWORD) || (old->enabled && !u->enabled))
-		return revoke_user(identity_of(c->req), c->tx, u->id);
-	return ERR_OK;
+	bool ends = old->enabled && !u->enabled;
+	if (ends || field_given(u, USER_PASSWORD))
+		err = revoke_user(identity_of(c->req), c->tx, u->id);
+	return err || !ends ? err : applications_drop_user(c->tx, u->id);
 }
 
 static enum err user_load(struct rest_req *req, struct db_tx *tx, void *record)
@@ -82,7 +85,11 @@ static enum err user_before_delete(struct change *c)
 
 	for (unsigned i = 0; i < COUNT_OF(sql) && !err; i++)
 		err = sql_run(c->tx, sql[i], NULL, TEXTS(u->id));
-	return err ? err : revoke_user(identity_of(c->req), c->tx, u->id);
+	if (!err)
+		err = revoke_user(identity_of(c->req), c->tx, u->id);
+	if (!err)
+		err = applications_drop_user(c->tx, u->id);
+	return err ? err : trusts_drop_user(c->tx, u->id);
 }
 
 static void user_loaded(void *record)

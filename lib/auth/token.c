@@ -216,7 +216,7 @@ static const char *take_id(struct reader *r)
 	return id;
 }
 
-enum { HAS_ROLES = 1, HAS_PARENT = 2 };
+enum { HAS_ROLES = 1, HAS_PARENT = 2, RESTRICTED = 4 };
 
 static void put_audit(struct buf *out, const char *audit)
 {
@@ -245,7 +245,8 @@ static void put_payload(const struct token *t, uint32_t key, bool roles, struct 
 {
 	buf_char(out, (char)VERSION);
 	buf_le32(out, key);
-	buf_char(out, (char)((roles ? HAS_ROLES : 0) | (*t->parent ? HAS_PARENT : 0)));
+	buf_char(out, (char)((roles ? HAS_ROLES : 0) | (*t->parent ? HAS_PARENT : 0) |
+	                      (t->restricted ? RESTRICTED : 0)));
 	buf_char(out, (char)t->methods);
 	buf_char(out, (char)t->scope);
 	buf_le64(out, t->issued_us);
@@ -275,6 +276,7 @@ static void take_payload(struct reader *r, struct token *t)
 	take(r, 5);
 	flags = (unsigned)take_number(r, 1);
 	t->has_roles = flags & HAS_ROLES;
+	t->restricted = flags & RESTRICTED;
 	t->methods = (unsigned)take_number(r, 1);
 	t->scope = (enum token_scope)take_number(r, 1);
 	t->issued_us = take_number(r, 8);
@@ -291,7 +293,7 @@ static void take_payload(struct reader *r, struct token *t)
 		take_audit(r, t->parent);
 	t->role_count = (unsigned)take_number(r, 1);
 	r->bad |= t->role_count > TOKEN_ROLES_MAX || t->scope >= TOKEN_SCOPES || !t->user_id ||
-	          !t->user_domain_id || flags > (HAS_ROLES | HAS_PARENT);
+	          !t->user_domain_id || flags > (HAS_ROLES | HAS_PARENT | RESTRICTED);
 	for (unsigned i = 0; i < t->role_count && !r->bad; i++) {
 		t->roles[i].id = take_id(r);
 		t->roles[i].name = take_text(r);

@@ -41,7 +41,8 @@ struct token {
 	const char *user_id, *user_domain_id;
 	const char *application_id, *trust_id;                /* NULL: none */
 	char audit[TOKEN_AUDIT + 1], parent[TOKEN_AUDIT + 1]; /* parent: "", or of the first */
-	bool has_roles; /* false: there were too many, the identity service knows them */
+	bool restricted; /* by access rules, which the identity service knows */
+	bool has_roles;  /* false: there were too many, the identity service knows them */
 	unsigned role_count;
 	struct token_role roles[TOKEN_ROLES_MAX];
 };

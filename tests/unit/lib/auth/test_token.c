@@ -30,6 +30,7 @@ static struct token sample(void)
 	        .issued_us = 1795281625123456,
 	        .expires_us = 1795285225123456,
 	        .news = 77,
+	        .restricted = true,
 	        .methods = TOKEN_BY_PASSWORD | TOKEN_BY_TOTP,
 	        .scope = TOKEN_PROJECT,
 	        .scope_id = ID,
@@ -50,7 +51,8 @@ static bool same(const char *a, const char *b)
 static void assert_same(const struct token *a, const struct token *b)
 {
 	assert_true(a->issued_us == b->issued_us && a->expires_us == b->expires_us &&
-	            a->news == b->news && same(a->scope_domain_id, b->scope_domain_id));
+	            a->news == b->news && a->restricted == b->restricted &&
+	            same(a->scope_domain_id, b->scope_domain_id));
 	assert_true(a->methods == b->methods && a->scope == b->scope);
 	assert_true(same(a->user_id, b->user_id) && same(a->user_domain_id, b->user_domain_id) &&
 	            same(a->scope_id, b->scope_id) && same(a->application_id, b->application_id) &&

@@ -1,0 +1,59 @@
+/* login: POST /v3/auth/tokens.
+ *
+ *   parse -> who (rows) -> [hashes of secrets, on a pool of their own] -> answer: where, roles,
+ * token
+ *
+ * Nobody is told which part of what they showed was wrong, neither by words nor by time. */
+#ifndef IDENTITY_LOGIN_H
+#define IDENTITY_LOGIN_H
+
+#include "identity/applications.h"
+#include "identity/identity.h"
+#include "identity/trusts.h"
+
+/* What a body names: by id, or by name in a domain. */
+struct named {
+	const char *id, *name; /* one of them */
+	const char *domain_id, *domain_name;
+};
+
+enum wanted_scope {
+	SCOPE_DEFAULT,
+	SCOPE_NONE,
+	SCOPE_PROJECT,
+	SCOPE_DOMAIN,
+	SCOPE_SYSTEM,
+	SCOPE_TRUST
+};
+
+struct login {
+	struct rest_req *req;
+	/* Asked: */
+	unsigned methods;              /* bits of TOKEN_BY_ */
+	struct named user;             /* of the password */
+	struct named totp_user;        /* of the passcode */
+	struct named application;      /* id, or name with its user */
+	struct named application_user; /* of its name */
+	const char *password, *passcode, *secret, *token_text;
+	enum wanted_scope wanted;
+	struct named scope;
+	bool catalog;
+	/* Found: */
+	struct token token; /* that was shown, with token_text */
+	struct user found;
+	const char *hash; /* of the password */
+	struct application app;
+	struct trust trust;
+	bool missing; /* somebody or something is not there */
+	uint64_t news;
+	struct scope in;
+	const char *in_domain; /* of a project */
+	struct roles roles;
+};
+
+/* Reads the body: ERR_BAD_REQUEST or ERR_UNAUTHORIZED, with a text. */
+enum err login_parse(struct login *login);
+
+enum err on_token_issue(struct rest_req *req);
+
+#endif
