@@ -167,17 +167,15 @@ static unsigned method_of(const char *name)
 	return 0;
 }
 
-/* The ways that one rule wants; 0: it is none, for it names one that is not there. */
+/* The ways that one rule wants, of those there are; 0: none. */
 static unsigned methods_of(const struct jval *rule)
 {
 	unsigned all = 0;
 	const char *name;
 
 	for (size_t i = 0; i < jread_len(rule); i++) {
-		unsigned bit = jread_str(jread_at(rule, i), &name) ? method_of(name) : 0;
-		if (!bit)
-			return 0;
-		all |= bit;
+		if (jread_str(jread_at(rule, i), &name))
+			all |= method_of(name);
 	}
 	return all;
 }

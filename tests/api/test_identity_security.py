@@ -149,15 +149,19 @@ def test_expiry(identity, admin):
 
 def test_options(identity, admin):
     i = identity
-    user = i.make(admin, "opted", options={"lock_password": True, "multi_factor_auth_rules": [["password", "totp"]]})
+    options = {"lock_password": True, "multi_factor_auth_enabled": False,
+               "multi_factor_auth_rules": [["password", "totp"]]}
+    user = i.make(admin, "opted", options=options)
     path = "/users/" + user["id"]
-    assert user["options"] == {"lock_password": True, "multi_factor_auth_rules": [["password", "totp"]]}
+    assert user["options"] == options
     i.login("opted", "start1")  # the rules are not enabled
     said = i.ask(admin, "PATCH", path, json={"user": {"options": {"lock_password": None,
                                                                    "multi_factor_auth_enabled": True}}})["user"]
     assert said["options"] == {"multi_factor_auth_rules": [["password", "totp"]], "multi_factor_auth_enabled": True}
     i.login("opted", "start1", status=401)
-    rules = [["totp", "password"], ["password"]]
+    i.ask(admin, "PATCH", path, json={"user": {"options": {"multi_factor_auth_enabled": None}}})
+    i.login("opted", "start1", status=401)  # as in Keystone they are unless it says otherwise
+    rules = [["totp", "password"], ["password", "unknown"]]
     i.ask(admin, "PATCH", path, json={"user": {"options": {"multi_factor_auth_rules": rules}}})
     i.login("opted", "start1")
     i.ask(admin, "PATCH", path, json={"user": {"options": {"multi_factor_auth_rules": [["unknown"]]}}})
