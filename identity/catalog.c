@@ -1,5 +1,5 @@
 /* What the catalog is made of: regions, services, endpoints. */
-#include "identity/manage.h"
+#include "identity/policies.h"
 #include "identity/sql.h"
 
 #include <stddef.h>
@@ -61,9 +61,11 @@ static enum err region_before_delete(struct change *c)
 		err = sql_text(c->tx, buf_text(&sql), c->req->arena, &leaf, TEXTS(id, id));
 		if (err || !leaf)
 			break;
-		err = sql_run(c->tx, "DELETE FROM region WHERE id = ?", NULL, TEXTS(leaf));
+		err = policies_forget(c->tx, "region", leaf);
+		if (!err)
+			err = sql_run(c->tx, "DELETE FROM region WHERE id = ?", NULL, TEXTS(leaf));
 	}
-	return err;
+	return err ? err : policies_forget(c->tx, "region", id);
 }
 
 /* PUT with an id in the path. */
@@ -103,6 +105,22 @@ static void service_defaults(struct rest_req *req, void *record)
 	((struct service *)record)->enabled = true;
 }
 
+static enum err service_before_delete(struct change *c)
+{
+	const char *id = ((const struct service *)c->old)->id;
+	enum err err = sql_run(c->tx,
+	        "DELETE FROM policy_association WHERE endpoint_id IN (SELECT e.id FROM endpoint e "
+	        "WHERE e.service_id = ?)",
+	        NULL, TEXTS(id));
+
+	return err ? err : policies_forget(c->tx, "service", id);
+}
+
+static enum err endpoint_before_delete(struct change *c)
+{
+	return policies_forget(c->tx, "endpoint", ((const struct endpoint *)c->old)->id);
+}
+
 const struct managed managed_service = {
         .resource = {.fields = &service_fields,
                 .size = sizeof(struct service),
@@ -110,6 +128,7 @@ const struct managed managed_service = {
         .noun = "service",
         .param = "service_id",
         .defaults = service_defaults,
+        .before_delete = service_before_delete,
 };
 
 static void endpoint_defaults(struct rest_req *req, void *record)
@@ -199,4 +218,5 @@ const struct managed managed_endpoint = {
         .param = "endpoint_id",
         .defaults = endpoint_defaults,
         .check = endpoint_check,
+        .before_delete = endpoint_before_delete,
 };

@@ -47,6 +47,8 @@ const struct conf_option identity_options[] = {
                 "How many projects may be below each other."},
         {"token", "expiration", CONF_U64, AT(token_seconds), "3600", 60, 2592000, CONF_RESTART,
                 "Seconds for which a token is valid."},
+        {"identity", "limit_model", CONF_TEXT, AT(limit_model), "flat", 0, 0, CONF_RESTART,
+                "flat, or strict_two_level: no project has a limit above its domain's."},
         {"security", "lockout_failure_attempts", CONF_U64, AT(lockout_failures), "0", 0, 1000,
                 CONF_RESTART, "Wrong passwords after which an account is locked; 0: any number."},
         {"security", "lockout_duration", CONF_U64, AT(lockout_seconds), "1800", 0, 31536000,
@@ -113,6 +115,12 @@ static enum err open_all(struct identity *it, const char *path, struct buf *erro
 		return ERR_CONFIG;
 	}
 	log_set_level(level);
+	if (strcmp(it->conf.limit_model, "flat") != 0 &&
+	        strcmp(it->conf.limit_model, "strict_two_level") != 0) {
+		buf_printf(error, "%s: [identity] limit_model cannot be %s", path,
+		        it->conf.limit_model);
+		return ERR_CONFIG;
+	}
 	if (*it->conf.password_regex &&
 	        pattern_new(it->conf.password_regex, &it->password_pattern)) {
 		buf_printf(error, "%s: [security] password_regex cannot be read: %s", path,

@@ -41,7 +41,7 @@ static const char *rule_of(struct rest_req *req, const struct managed *m, bool o
 static enum err allow(struct rest_req *req, const struct managed *m, const void *record)
 {
 	const struct field *id = &fields_of(m)->items[0];
-	struct policy_fact facts[4];
+	struct policy_fact facts[8];
 	char names[4][64];
 	unsigned n = 0;
 
@@ -62,6 +62,8 @@ static enum err allow(struct rest_req *req, const struct managed *m, const void 
 		snprintf(names[3], sizeof(names[3]), "target.%s.user_id", m->noun);
 		facts[n++] = (struct policy_fact){names[3], text_at(record, m->user_offset)};
 	}
+	if (m->facts)
+		n += m->facts(record, facts + n);
 	const char *domain = m->domain_offset ? text_at(record, m->domain_offset) : NULL;
 	return rest_allow_as(req, rule_of(req, m, domain && *domain), facts, n);
 }
@@ -252,7 +254,7 @@ static enum err taken(const struct change *c)
 	        "Conflict occurred attempting to store %s - Duplicate entry.", c->what->noun);
 }
 
-static enum err store(struct change *c)
+static enum err write(struct change *c)
 {
 	const struct managed *m = c->what;
 	enum err err = m->check ? m->check(c) : ERR_OK;
@@ -270,9 +272,17 @@ static enum err store(struct change *c)
 		return err;
 	if (m->resource.loaded)
 		m->resource.loaded(c->record);
-	answer_anew(c->req);
-	resource_show(c->req, &m->resource, c->record);
 	return ERR_OK;
+}
+
+static enum err store(struct change *c)
+{
+	enum err err = write(c);
+
+	answer_anew(c->req);
+	if (!err)
+		resource_show(c->req, &c->what->resource, c->record);
+	return err;
 }
 
 static enum err run_store(struct db_tx *tx, void *arg)
@@ -302,6 +312,59 @@ static enum err hash_first(struct rest_req *req)
 		        req, err, "Invalid input for field 'password': wants at most 72 bytes.");
 	c->password_hash = hash;
 	return err ? err : insert(req);
+}
+
+static enum err run_store_many(struct db_tx *tx, void *arg)
+{
+	struct change *changes = arg;
+	struct rest_req *req = changes->req;
+	const struct managed *m = changes->what;
+	enum err err = ERR_OK;
+
+	answer_anew(req);
+	buf_reset(&req->error);
+	jout_object(&req->json, NULL);
+	jout_array(&req->json, fields_of(m)->plural);
+	for (struct change *c = changes; c->record && !err; c++) {
+		c->tx = tx;
+		if (!(err = write(c)))
+			resource_show_in(req, &m->resource, c->record, NULL, &req->json);
+	}
+	jout_end_array(&req->json);
+	jout_end_object(&req->json);
+	for (struct change *c = changes; c->record && !err && m->together; c++)
+		err = m->together(c);
+	return err;
+}
+
+#define MANY_MAX 1000
+
+enum err on_managed_create_many(struct rest_req *req)
+{
+	const struct managed *m = managed(req);
+	const struct jval *items = jread_get(req->body, fields_of(m)->plural);
+	size_t count = jread_len(items);
+	struct change *changes = arena_zalloc(req->arena, (count + 1) * sizeof(*changes));
+	AUTO(buf) struct buf error = BUF_NONE;
+	enum err err = rest_allow(req, NULL, 0);
+
+	if (err)
+		return err;
+	if (!count || count > MANY_MAX)
+		return rest_fail(req, ERR_BAD_REQUEST,
+		        "Invalid input for field '%s': wants an array of 1 to %d objects.",
+		        fields_of(m)->plural, MANY_MAX);
+	for (size_t i = 0; i < count; i++) {
+		void *record = arena_zalloc(req->arena, m->resource.size);
+		changes[i] = (struct change){.req = req, .what = m, .record = record};
+		err = fields_read(
+		        fields_of(m), jread_at(items, i), FOR_CREATE, req->arena, record, &error);
+		if (err)
+			return rest_fail(req, err, "%s", buf_text(&error));
+		*(const char **)(void *)((char *)record + fields_of(m)->items[0].offset) =
+		        resource_new_id(req->arena);
+	}
+	return db_run(identity_of(req)->db, DB_WRITE, run_store_many, changes);
 }
 
 static bool has_password(const struct change *c)

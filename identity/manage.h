@@ -25,15 +25,19 @@ struct managed {
 	const struct option *options; /* that its member "options" may have; NULL: it has none */
 	/* Conditions of lists; NULL: of the caller's domain, if it has the scope of one. */
 	enum err (*where)(struct rest_req *req, struct resource_where *where);
+	/* More that rules may ask of one; how many, at most 4. NULL: nothing. */
+	unsigned (*facts)(const void *record, struct policy_fact *facts);
 	void (*defaults)(struct rest_req *req, void *record); /* of a new one, before the body */
 	void (*complete)(struct rest_req *req, void *record); /* what the body left open */
 	enum err (*check)(struct change *change);             /* before it is written */
 	enum err (*after)(struct change *change);             /* once it is */
+	enum err (*together)(struct change *change);          /* once all of a request are */
 	enum err (*before_delete)(struct change *change);
 };
 
 extern const struct managed managed_project, managed_domain, managed_user, managed_group,
-        managed_role, managed_region, managed_service, managed_endpoint;
+        managed_role, managed_region, managed_service, managed_endpoint, managed_limit,
+        managed_registered_limit, managed_policy, managed_endpoint_group;
 
 /* Handlers of routes whose `own` is the kind. */
 enum err on_managed_show(struct rest_req *req);
@@ -41,6 +45,9 @@ enum err on_managed_list(struct rest_req *req);
 enum err on_managed_create(struct rest_req *req);
 enum err on_managed_update(struct rest_req *req);
 enum err on_managed_delete(struct rest_req *req);
+
+/* POST of a kind of which several are made at once: {"limits": [...]}. */
+enum err on_managed_create_many(struct rest_req *req);
 
 enum err on_region_put(struct rest_req *req); /* catalog.c */
 

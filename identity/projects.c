@@ -1,5 +1,6 @@
 /* Projects, and domains, which are projects of their own kind. */
 #include "identity/projects.h"
+#include "identity/limits.h"
 #include "identity/options.h"
 #include "identity/revoke.h"
 #include "identity/sql.h"
@@ -41,9 +42,12 @@ static void project_complete(struct rest_req *req, void *record)
 static enum err check_parent(struct change *c)
 {
 	struct project *p = c->record, up = {.id = NULL};
-	uint64_t depth_max = identity_of(c->req)->conf.tree_depth;
+	const struct identity *identity = identity_of(c->req);
+	uint64_t depth_max = identity->conf.tree_depth;
 	const char *at = p->parent_id;
 
+	if (limits_strict(identity) && depth_max > 2)
+		depth_max = 2;
 	if (!at)
 		at = p->parent_id = p->domain_id;
 	for (uint64_t depth = 1; at; depth++) {

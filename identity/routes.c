@@ -1,8 +1,12 @@
 #include "identity/applications.h"
 #include "identity/assign.h"
 #include "identity/credentials.h"
+#include "identity/epfilter.h"
+#include "identity/identity.h"
+#include "identity/limits.h"
 #include "identity/login.h"
 #include "identity/manage.h"
+#include "identity/policies.h"
 #include "identity/projects.h"
 #include "identity/revoke.h"
 #include "identity/security.h"
@@ -88,12 +92,11 @@ static enum err on_catalog(struct rest_req *req)
 	return db_run(identity_of(req)->db, DB_READ, run_catalog, req);
 }
 
-/* The five routes of a kind; `show`: how one is shown. */
-#define KIND_SHOWN(kind, base, param, one, many, show)                                             \
-	{REST_POST, base, on_managed_create, "identity:create_" one, REST_BODY | REST_LATER, 201,  \
+/* Four of the routes of a kind; `one` is its rule's noun, `many` that of lists, `show` how one is
+ * shown. */
+#define KIND_MADE(kind, base, param, one, many, show)                                              \
+	{REST_GET, base, on_managed_list, "identity:list_" many, REST_LATER, 200,                  \
 	        &managed_##kind},                                                                  \
-	        {REST_GET, base, on_managed_list, "identity:list_" many, REST_LATER, 200,          \
-	                &managed_##kind},                                                          \
 	        {REST_GET, base "/{" param "}", show, "identity:get_" one, REST_LATER, 200,        \
 	                &managed_##kind},                                                          \
 	        {REST_PATCH, base "/{" param "}", on_managed_update, "identity:update_" one,       \
@@ -102,9 +105,27 @@ static enum err on_catalog(struct rest_req *req)
 		REST_DELETE, base "/{" param "}", on_managed_delete, "identity:delete_" one,       \
 		        REST_LATER, 204, &managed_##kind                                           \
 	}
-
-/* The five routes of a kind; `one` is its rule's noun, `many` that of lists. */
+#define KIND_SHOWN(kind, base, param, one, many, show)                                             \
+	{REST_POST, base, on_managed_create, "identity:create_" one, REST_BODY | REST_LATER, 201,  \
+	        &managed_##kind},                                                                  \
+	        KIND_MADE(kind, base, param, one, many, show)
 #define KIND(kind, base, param, one, many) KIND_SHOWN(kind, base, param, one, many, on_managed_show)
+#define KIND_BUT_POST(kind, base, param, one, many)                                                \
+	KIND_MADE(kind, base, param, one, many, on_managed_show)
+
+/* The three routes that tie a policy to something. */
+#define ASSOCIATION(tail, rule)                                                                    \
+	{REST_GET, "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY" tail, on_association_check,       \
+	        "identity:check_policy_association_for_" rule, 0, 204, NULL},                      \
+	        {REST_PUT, "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY" tail, on_association_set, \
+	                "identity:create_policy_association_for_" rule, 0, 204, NULL},             \
+	{                                                                                          \
+		REST_DELETE, "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY" tail,                   \
+		        on_association_clear, "identity:delete_policy_association_for_" rule, 0,   \
+		        204, NULL                                                                  \
+	}
+#define EPFILTER "/v3/OS-EP-FILTER"
+
 #define PLACE(kind, actor, inherited)                                                              \
 	&(const struct grant_place)                                                                \
 	{                                                                                          \
@@ -247,6 +268,47 @@ const struct rest_route identity_routes[] = {
                 204, NULL},
         {REST_GET, "/v3/users/{user_id}/projects", on_users_projects, "identity:list_user_projects",
                 REST_LATER, 200, NULL},
+        {REST_POST, "/v3/registered_limits", on_managed_create_many,
+                "identity:create_registered_limits", REST_BODY | REST_LATER, 201,
+                &managed_registered_limit},
+        KIND_BUT_POST(registered_limit, "/v3/registered_limits", "registered_limit_id",
+                "registered_limit", "registered_limits"),
+        {REST_GET, "/v3/limits/model", on_limit_model, "identity:get_limit_model", 0, 200, NULL},
+        {REST_POST, "/v3/limits", on_managed_create_many, "identity:create_limits",
+                REST_BODY | REST_LATER, 201, &managed_limit},
+        KIND_BUT_POST(limit, "/v3/limits", "limit_id", "limit", "limits"),
+        KIND(policy, "/v3/policies", "policy_id", "policy", "policies"),
+        ASSOCIATION("/endpoints/{endpoint_id}", "endpoint"),
+        ASSOCIATION("/services/{service_id}", "service"),
+        ASSOCIATION("/services/{service_id}/regions/{region_id}", "region_and_service"),
+        {REST_GET, "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY/endpoints", on_policy_endpoints,
+                "identity:list_endpoints_for_policy", 0, 200, NULL},
+        {REST_GET, "/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy", on_endpoint_policy,
+                "identity:get_policy_for_endpoint", 0, 200, NULL},
+        KIND(endpoint_group, EPFILTER "/endpoint_groups", "endpoint_group_id", "endpoint_group",
+                "endpoint_groups"),
+        {REST_GET, EPFILTER "/endpoint_groups/{endpoint_group_id}/projects", on_epfilter_projects,
+                "identity:list_projects_associated_with_endpoint_group", 0, 200, NULL},
+        {REST_GET, EPFILTER "/endpoint_groups/{endpoint_group_id}/endpoints", on_epfilter_endpoints,
+                "identity:list_endpoints_associated_with_endpoint_group", 0, 200, NULL},
+        {REST_GET, EPFILTER "/endpoint_groups/{endpoint_group_id}/projects/{project_id}",
+                on_epfilter_check, "identity:get_endpoint_group_in_project", 0, 200, NULL},
+        {REST_PUT, EPFILTER "/endpoint_groups/{endpoint_group_id}/projects/{project_id}",
+                on_epfilter_set, "identity:add_endpoint_group_to_project", 0, 204, NULL},
+        {REST_DELETE, EPFILTER "/endpoint_groups/{endpoint_group_id}/projects/{project_id}",
+                on_epfilter_clear, "identity:remove_endpoint_group_from_project", 0, 204, NULL},
+        {REST_GET, EPFILTER "/endpoints/{endpoint_id}/projects", on_epfilter_projects,
+                "identity:list_projects_for_endpoint", 0, 200, NULL},
+        {REST_GET, EPFILTER "/projects/{project_id}/endpoints", on_epfilter_endpoints,
+                "identity:list_endpoints_for_project", 0, 200, NULL},
+        {REST_GET, EPFILTER "/projects/{project_id}/endpoint_groups", on_epfilter_groups,
+                "identity:list_endpoint_groups_for_project", 0, 200, NULL},
+        {REST_GET, EPFILTER "/projects/{project_id}/endpoints/{endpoint_id}", on_epfilter_check,
+                "identity:check_endpoint_in_project", 0, 204, NULL},
+        {REST_PUT, EPFILTER "/projects/{project_id}/endpoints/{endpoint_id}", on_epfilter_set,
+                "identity:add_endpoint_to_project", 0, 204, NULL},
+        {REST_DELETE, EPFILTER "/projects/{project_id}/endpoints/{endpoint_id}", on_epfilter_clear,
+                "identity:remove_endpoint_from_project", 0, 204, NULL},
 };
 const unsigned identity_route_count = COUNT_OF(identity_routes);
 

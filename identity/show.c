@@ -1,4 +1,7 @@
 #include "identity/applications.h"
+#include "identity/epfilter.h"
+#include "identity/identity.h"
+#include "identity/sql.h"
 #include "identity/trusts.h"
 
 #include <stdio.h>
@@ -210,10 +213,13 @@ static void show_endpoint(struct db_query *q, const char *url, struct jout *out)
 enum err show_catalog(struct db_tx *tx, const char *project_id, const char *user_id,
         const char *name, struct jout *out)
 {
-	struct db_query q = db_query(tx,
+	struct db_query q = sql_query(tx,
+	        EPFILTER_ALLOWED
 	        "SELECT s.id, s.type, s.name, e.id, e.interface, e.region_id, e.url FROM service s "
 	        "LEFT JOIN endpoint e ON e.service_id = s.id AND e.enabled = 1 WHERE s.enabled = 1 "
-	        "ORDER BY s.id, e.id");
+	        "AND (NOT EXISTS (SELECT 1 FROM allowed) OR e.id IN (SELECT a.id FROM allowed a)) "
+	        "ORDER BY s.id, e.id",
+	        TEXTS(project_id, project_id));
 	char last[80] = "";
 
 	jout_array(out, name);

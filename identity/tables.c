@@ -112,6 +112,53 @@ TABLE(credential, "credential", "credentials", "credential",
         TEXT(credential, type, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
         TEXT(credential, blob, BOTH | FIELD_REQUIRED | FIELD_UNSTORED, 0, 0),
         TEXT(credential, sealed, FIELD_HIDDEN, 0, 0));
+#define LIMIT_MAX 0x7fffffff
+#define AMOUNT(type, name, flags)                                                                  \
+	{                                                                                          \
+#name, FIELD_INT, offsetof(struct type, name), (flags), -1, LIMIT_MAX, NULL        \
+	}
+#define FIXED_TABLE(var, one, many, in, ...)                                                       \
+	static const struct field var##_items[] = {__VA_ARGS__};                                   \
+	const struct fields var##_fields = {.name = one,                                           \
+	        .plural = many,                                                                    \
+	        .table = in,                                                                       \
+	        .items = var##_items,                                                              \
+	        .count = COUNT_OF(var##_items)}
+
+FIXED_TABLE(registered_limit, "registered_limit", "registered_limits", "registered_limit",
+        TEXT(registered_limit, id, FIELD_SAME, 0, 0),
+        TEXT(registered_limit, service_id, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
+        TEXT(registered_limit, region_id, BOTH | FIELD_NULL | FIELD_FILTER, 0, 255),
+        TEXT(registered_limit, resource_name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
+        TEXT(registered_limit, description, BOTH | FIELD_NULL, 0, 0),
+        AMOUNT(registered_limit, default_limit, BOTH | FIELD_REQUIRED));
+
+FIXED_TABLE(limit, "limit", "limits",
+        "resource_limit", [LIMIT_ID] = TEXT(limit, id, FIELD_SAME, 0, 0),
+        [LIMIT_SERVICE] = TEXT(
+                limit, service_id, FIELD_CREATE | FIELD_REQUIRED | FIELD_FILTER, 1, 64),
+        [LIMIT_REGION] = TEXT(limit, region_id, FIELD_CREATE | FIELD_NULL | FIELD_FILTER, 0, 255),
+        [LIMIT_RESOURCE] = TEXT(
+                limit, resource_name, FIELD_CREATE | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
+        [LIMIT_DESCRIPTION] = TEXT(limit, description, BOTH | FIELD_NULL, 0, 0),
+        [LIMIT_PROJECT] = TEXT(limit, project_id, FIELD_CREATE | FIELD_NULL | FIELD_FILTER, 1, 64),
+        [LIMIT_DOMAIN] = TEXT(limit, domain_id, FIELD_CREATE | FIELD_NULL | FIELD_FILTER, 1, 64),
+        [LIMIT_VALUE] = AMOUNT(limit, resource_limit, BOTH | FIELD_REQUIRED));
+
+#define HIDDEN(type, name) TEXT(type, name, FIELD_HIDDEN, 0, 0)
+TABLE(policy_text, "policy", "policies", "policy", TEXT(policy_text, id, FIELD_SAME, 0, 0),
+        TEXT(policy_text, type, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
+        TEXT(policy_text, blob, BOTH | FIELD_REQUIRED | FIELD_UNSTORED, 0, 0),
+        HIDDEN(policy_text, content));
+
+FIXED_TABLE(endpoint_group, "endpoint_group", "endpoint_groups",
+        "endpoint_group", [ENDPOINT_GROUP_ID] = TEXT(endpoint_group, id, FIELD_SAME, 0, 0),
+        [ENDPOINT_GROUP_NAME] = TEXT(
+                endpoint_group, name, BOTH | FIELD_REQUIRED | FIELD_FILTER, 1, 255),
+        [ENDPOINT_GROUP_DESCRIPTION] = TEXT(endpoint_group, description, BOTH | FIELD_NULL, 0, 0),
+        [ENDPOINT_GROUP_FILTERS] = JSON(endpoint_group, filters, BOTH | FIELD_REQUIRED),
+        HIDDEN(endpoint_group, service_id), HIDDEN(endpoint_group, region_id),
+        HIDDEN(endpoint_group, interface));
 
 /* --- steps --- */
 
@@ -225,5 +272,40 @@ static const char *const steps[] = {
         "CREATE TABLE IF NOT EXISTS trust_role (trust_id VARCHAR(64) NOT NULL, role_id VARCHAR(64) "
         "NOT NULL, PRIMARY KEY (trust_id, role_id), FOREIGN KEY (trust_id) REFERENCES trust (id) "
         "ON DELETE CASCADE, FOREIGN KEY (role_id) REFERENCES role (id) ON DELETE CASCADE)",
+        /* Limits, policies, filters of endpoints, configuration of domains. */
+        "CREATE TABLE IF NOT EXISTS registered_limit (id VARCHAR(64) PRIMARY KEY, service_id "
+        "VARCHAR(64) NOT NULL, region_id VARCHAR(255), resource_name VARCHAR(255) NOT NULL, "
+        "description TEXT, default_limit BIGINT NOT NULL, FOREIGN KEY (service_id) REFERENCES "
+        "service (id) ON DELETE CASCADE, FOREIGN KEY (region_id) REFERENCES region (id) ON DELETE "
+        "CASCADE);"
+        "CREATE TABLE IF NOT EXISTS resource_limit (id VARCHAR(64) PRIMARY KEY, service_id "
+        "VARCHAR(64) NOT NULL, region_id VARCHAR(255), resource_name VARCHAR(255) NOT NULL, "
+        "description TEXT, project_id VARCHAR(64), domain_id VARCHAR(64), resource_limit BIGINT "
+        "NOT NULL, FOREIGN KEY (service_id) REFERENCES service (id) ON DELETE CASCADE, FOREIGN KEY "
+        "(region_id) REFERENCES region (id) ON DELETE CASCADE, FOREIGN KEY (project_id) REFERENCES "
+        "project (id) ON DELETE CASCADE, FOREIGN KEY (domain_id) REFERENCES project (id) ON DELETE "
+        "CASCADE);"
+        "CREATE TABLE IF NOT EXISTS policy (id VARCHAR(64) PRIMARY KEY, type VARCHAR(255) NOT "
+        "NULL, content LONGTEXT NOT NULL, extra TEXT);"
+        /* '' stands for none: one of endpoint_id and service_id is. */
+        "CREATE TABLE IF NOT EXISTS policy_association (endpoint_id VARCHAR(64) NOT NULL, "
+        "service_id VARCHAR(64) NOT NULL, region_id VARCHAR(255) NOT NULL, policy_id VARCHAR(64) "
+        "NOT NULL, PRIMARY KEY (endpoint_id, service_id, region_id), FOREIGN KEY (policy_id) "
+        "REFERENCES policy (id) ON DELETE CASCADE);"
+        "CREATE TABLE IF NOT EXISTS endpoint_group (id VARCHAR(64) PRIMARY KEY, name VARCHAR(255) "
+        "NOT NULL, description TEXT, filters TEXT NOT NULL, service_id VARCHAR(64), region_id "
+        "VARCHAR(255), interface VARCHAR(8));"
+        "CREATE TABLE IF NOT EXISTS project_endpoint (project_id VARCHAR(64) NOT NULL, endpoint_id "
+        "VARCHAR(64) NOT NULL, PRIMARY KEY (project_id, endpoint_id), FOREIGN KEY (project_id) "
+        "REFERENCES project (id) ON DELETE CASCADE, FOREIGN KEY (endpoint_id) REFERENCES endpoint "
+        "(id) ON DELETE CASCADE);"
+        "CREATE TABLE IF NOT EXISTS project_endpoint_group (project_id VARCHAR(64) NOT NULL, "
+        "group_id VARCHAR(64) NOT NULL, PRIMARY KEY (project_id, group_id), FOREIGN KEY "
+        "(project_id) REFERENCES project (id) ON DELETE CASCADE, FOREIGN KEY (group_id) REFERENCES "
+        "endpoint_group (id) ON DELETE CASCADE);"
+        "CREATE TABLE IF NOT EXISTS domain_config (domain_id VARCHAR(64) NOT NULL, in_group "
+        "VARCHAR(64) NOT NULL, name VARCHAR(64) NOT NULL, value TEXT NOT NULL, PRIMARY KEY "
+        "(domain_id, in_group, name), FOREIGN KEY (domain_id) REFERENCES project (id) ON DELETE "
+        "CASCADE)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

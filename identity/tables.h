@@ -96,6 +96,52 @@ struct credential {
 	const char *sealed; /* as it is kept */
 };
 
+/* What a project may have of something, unless a limit of its own says otherwise. */
+struct registered_limit {
+	struct record record;
+	const char *id, *service_id, *region_id, *resource_name, *description;
+	int64_t default_limit;
+};
+
+struct limit {
+	struct record record;
+	const char *id, *service_id, *region_id, *resource_name, *description, *project_id,
+	        *domain_id; /* one of these is NULL */
+	int64_t resource_limit;
+	const char *project_domain; /* of the project; NULL: none */
+};
+enum {
+	LIMIT_ID,
+	LIMIT_SERVICE,
+	LIMIT_REGION,
+	LIMIT_RESOURCE,
+	LIMIT_DESCRIPTION,
+	LIMIT_PROJECT,
+	LIMIT_DOMAIN,
+	LIMIT_VALUE
+};
+
+/* A text that some service may fetch: rules of its own. */
+struct policy_text {
+	struct record record;
+	const char *id, *type, *blob, *content; /* content: blob, as it is stored */
+};
+
+struct endpoint_group {
+	struct record record;
+	const char *id, *name, *description;
+	const char *filters;                            /* JSON */
+	const char *service_id, *region_id, *interface; /* the same; NULL: any */
+};
+enum {
+	ENDPOINT_GROUP_ID,
+	ENDPOINT_GROUP_NAME,
+	ENDPOINT_GROUP_DESCRIPTION,
+	ENDPOINT_GROUP_FILTERS,
+};
+
+extern const struct fields registered_limit_fields, limit_fields, policy_text_fields,
+        endpoint_group_fields;
 extern const struct fields project_fields, domain_fields, user_fields, group_fields, role_fields,
         region_fields, service_fields, endpoint_fields, credential_fields;
 extern const struct db_schema identity_schema;

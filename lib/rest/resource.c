@@ -155,7 +155,7 @@ const char *resource_base(const struct rest_req *req)
 	        host ? host : "localhost");
 }
 
-static void show(struct rest_req *req, const struct resource *r, const void *record,
+void resource_show_in(struct rest_req *req, const struct resource *r, const void *record,
         const char *name, struct jout *out)
 {
 	AUTO(buf) struct buf self = BUF_NONE;
@@ -176,7 +176,7 @@ static void show(struct rest_req *req, const struct resource *r, const void *rec
 void resource_show(struct rest_req *req, const struct resource *r, const void *record)
 {
 	jout_object(&req->json, NULL);
-	show(req, r, record, r->fields->name, &req->json);
+	resource_show_in(req, r, record, r->fields->name, &req->json);
 	jout_end_object(&req->json);
 }
 
@@ -275,7 +275,7 @@ enum err resource_list(struct rest_req *req, struct db_tx *tx, const struct reso
 		if (r->load && (err = r->load(req, tx, record)))
 			break;
 		last = *(const char **)(void *)((char *)record + id->offset);
-		show(req, r, record, NULL, out);
+		resource_show_in(req, r, record, NULL, out);
 	}
 	jout_end_array(out);
 	jout_object(out, "links");

@@ -45,6 +45,10 @@ void resource_where_texts(struct resource_where *where, const char *condition, u
 /* {"user": {...}} */
 void resource_show(struct rest_req *req, const struct resource *resource, const void *record);
 
+/* The member alone, with that name (NULL: in an array). */
+void resource_show_in(struct rest_req *req, const struct resource *resource, const void *record,
+        const char *name, struct jout *out);
+
 /* {"users": [...], "links": {...}}: those of the table (its columns have the prefix "t.") that meet
  * `where`, what the query asks for, and `from`, which follows the table's name in the FROM clause
  * (" JOIN ..."; NULL: nothing). ERR_BAD_REQUEST. */
