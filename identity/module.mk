@@ -7,6 +7,7 @@ SRC += identity/bootstrap.c
 SRC += identity/catalog.c
 SRC += identity/change_password.c
 SRC += identity/credentials.c
+SRC += identity/domainconfig.c
 SRC += identity/epfilter.c
 SRC += identity/grants.c
 SRC += identity/implied.c

@@ -1,6 +1,7 @@
 #include "identity/applications.h"
 #include "identity/assign.h"
 #include "identity/credentials.h"
+#include "identity/domainconfig.h"
 #include "identity/epfilter.h"
 #include "identity/identity.h"
 #include "identity/limits.h"
@@ -123,6 +124,14 @@ static enum err on_catalog(struct rest_req *req)
 		REST_DELETE, "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY" tail,                   \
 		        on_association_clear, "identity:delete_policy_association_for_" rule, 0,   \
 		        204, NULL                                                                  \
+	}
+/* A domain's configuration, or a part of it. */
+#define CONFIG(path)                                                                               \
+	{REST_GET, path, on_config_show, "identity:get_domain_config", REST_LATER, 200, NULL},     \
+	        {REST_PATCH, path, on_config_update, "identity:update_domain_config", REST_BODY,   \
+	                200, NULL},                                                                \
+	{                                                                                          \
+		REST_DELETE, path, on_config_delete, "identity:delete_domain_config", 0, 204, NULL \
 	}
 #define EPFILTER "/v3/OS-EP-FILTER"
 
@@ -309,6 +318,17 @@ const struct rest_route identity_routes[] = {
                 "identity:add_endpoint_to_project", 0, 204, NULL},
         {REST_DELETE, EPFILTER "/projects/{project_id}/endpoints/{endpoint_id}", on_epfilter_clear,
                 "identity:remove_endpoint_from_project", 0, 204, NULL},
+        {REST_PUT, "/v3/domains/{domain_id}/config", on_config_create,
+                "identity:create_domain_config", REST_BODY, 201, NULL},
+        CONFIG("/v3/domains/{domain_id}/config"),
+        CONFIG("/v3/domains/{domain_id}/config/{group}"),
+        CONFIG("/v3/domains/{domain_id}/config/{group}/{option}"),
+        {REST_GET, "/v3/domains/config/default", on_config_default,
+                "identity:get_domain_config_default", 0, 200, NULL},
+        {REST_GET, "/v3/domains/config/{group}/default", on_config_default,
+                "identity:get_domain_config_default", 0, 200, NULL},
+        {REST_GET, "/v3/domains/config/{group}/{option}/default", on_config_default,
+                "identity:get_domain_config_default", 0, 200, NULL},
 };
 const unsigned identity_route_count = COUNT_OF(identity_routes);
 
