@@ -130,6 +130,9 @@ static enum err who(struct db_tx *tx, void *arg)
 		        "SELECT hash FROM password WHERE user_id = ? ORDER BY created_us DESC "
 		        "LIMIT 1",
 		        l->req->arena, &l->hash, TEXTS(l->found.id));
+	if (!err && l->passcode)
+		err = totp_match(
+		        identity_of(l->req), tx, l->found.id, l->passcode, l->req->arena, &l->totp);
 	return err;
 }
 
@@ -336,6 +339,8 @@ static enum err answer(struct db_tx *tx, void *arg)
 	enum err err = is_enabled_domain(tx, l->found.domain_id, req->arena);
 
 	buf_reset(&req->error);
+	if (!err && l->passcode)
+		err = totp_take(tx, &l->totp);
 	if (!err)
 		err = check_shown(l, tx);
 	if (!err && l->app.id)
@@ -362,7 +367,7 @@ static enum err answer(struct db_tx *tx, void *arg)
 static enum err finish(struct login *l)
 {
 	struct identity *identity = identity_of(l->req);
-	enum db_kind kind = l->wanted == SCOPE_TRUST ? DB_WRITE : DB_READ;
+	enum db_kind kind = l->wanted == SCOPE_TRUST || l->passcode ? DB_WRITE : DB_READ;
 
 	if (!security_is_enabled(identity, &l->found) ||
 	        !security_methods_meet(&l->found, l->methods | l->token.methods))
@@ -377,7 +382,7 @@ static enum err on_hashed(struct rest_req *req)
 {
 	struct login *l = req->own;
 	struct identity *identity = identity_of(req);
-	bool good = !l->missing;
+	bool good = !l->missing && (!l->passcode || l->totp.credential_id);
 
 	if (l->secret)
 		good &= application_secret_matches(
@@ -406,6 +411,12 @@ enum err on_token_issue(struct rest_req *req)
 	if (err && !l->missing)
 		return err;
 	req->own = l;
+	/* Who tries codes is locked out as who tries passwords; an expired password does no harm.
+	 */
+	if (l->passcode && !l->password &&
+	        (err = security_login_to_change(
+	                 req, &l->found, !l->missing && l->totp.credential_id)))
+		return err;
 	if (l->password ||
 	        (l->secret && (l->missing || !application_is_quick(l->secret, l->app.secret_hash))))
 		return rest_move(req, identity->hashes, on_hashed);

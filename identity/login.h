@@ -9,6 +9,7 @@
 
 #include "identity/applications.h"
 #include "identity/identity.h"
+#include "identity/totp.h"
 #include "identity/trusts.h"
 
 /* What a body names: by id, or by name in a domain. */
@@ -44,6 +45,7 @@ struct login {
 	const char *hash; /* of the password */
 	struct application app;
 	struct trust trust;
+	struct totp totp;
 	bool missing; /* somebody or something is not there */
 	uint64_t news;
 	struct scope in;

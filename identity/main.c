@@ -74,6 +74,8 @@ const struct conf_option identity_options[] = {
         {"token", "allow_expired_window", CONF_U64, AT(allow_expired_seconds), "172800", 0,
                 31536000, CONF_RESTART,
                 "Seconds for which services may still ask about one that has expired."},
+        {"totp", "included_previous_windows", CONF_U64, AT(totp_before), "1", 0, 10, CONF_RESTART,
+                "Codes of how many half minutes before count still."},
         {"trust", "max_redelegation_count", CONF_U64, AT(redelegation_max), "3", 0, 10,
                 CONF_RESTART, "How often a trust may be passed on."},
 };

@@ -39,3 +39,5 @@ SRC += identity/users.c
 SRC += identity/vault.c
 UNIT += tests/unit/identity/test_pattern.c
 UNIT += tests/unit/identity/test_schemes.c
+SRC += identity/totp.c
+UNIT += tests/unit/identity/test_totp.c

@@ -307,5 +307,8 @@ static const char *const steps[] = {
         "VARCHAR(64) NOT NULL, name VARCHAR(64) NOT NULL, value TEXT NOT NULL, PRIMARY KEY "
         "(domain_id, in_group, name), FOREIGN KEY (domain_id) REFERENCES project (id) ON DELETE "
         "CASCADE)",
+        /* Codes that do not count again. */
+        "CREATE TABLE IF NOT EXISTS totp_used (credential_id VARCHAR(64) NOT NULL, step BIGINT NOT "
+        "NULL, PRIMARY KEY (credential_id, step))",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

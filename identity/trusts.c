@@ -349,6 +349,8 @@ static enum err read_body(struct making *m, const struct jval *trust)
 		return wants(m->req, "allow_redelegation", "true or false, or null");
 	if (t->project_id && !*t->project_id)
 		t->project_id = NULL;
+	if (jread_get(trust, "roles") && !jread_is_array(jread_get(trust, "roles")))
+		return wants(m->req, "roles", "an array");
 	return read_expiry(m, trust);
 }
 
@@ -358,8 +360,6 @@ static enum err read_roles(struct making *m, struct db_tx *tx, const struct jval
 	enum err err = ERR_OK;
 
 	m->roles = roles_none(req->arena);
-	if (list && !jread_is_array(list))
-		return wants(req, "roles", "an array");
 	for (size_t i = 0; i < jread_len(list) && !err; i++) {
 		const char *id = NULL, *name = NULL, *found = NULL;
 		const struct jval *item = jread_at(list, i);

@@ -15,12 +15,13 @@ PASSWORD = "a secret: \u2603 '%s\\"
 
 
 class Identity:
-    def __init__(self):
+    def __init__(self, more=""):
         self.dir, self.port = tempfile.mkdtemp(prefix="cairn-api-"), free_port()
         self.url = "http://127.0.0.1:%d/v3" % self.port
         self.conf = self.dir + "/identity.conf"
         with open(self.conf, "w") as f:
-            f.write("[identity]\nstate_dir = %s\nport = %d\npassword_hash_rounds = 4\n" % (self.dir, self.port))
+            f.write("[identity]\nstate_dir = %s\nport = %d\npassword_hash_rounds = 4\n%s" % (
+                self.dir, self.port, more))
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
         self.env.update(OS_AUTH_URL=self.url, OS_USERNAME="admin", OS_PASSWORD=PASSWORD, OS_PROJECT_NAME="admin",
                         OS_USER_DOMAIN_NAME="Default", OS_PROJECT_DOMAIN_NAME="Default", OS_IDENTITY_API_VERSION="3",

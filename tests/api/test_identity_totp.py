@@ -1,0 +1,91 @@
+"""One-time passwords, alone and with a password."""
+import base64
+import hashlib
+import hmac
+import os
+import struct
+import time
+
+import pytest
+import requests
+
+from test_identity import ADMIN, Identity
+from test_identity_tokens import World
+
+
+@pytest.fixture(scope="module")
+def identity():
+    i = Identity("[security]\nlockout_failure_attempts = 5\nlockout_duration = 600\n")
+    yield i
+    i.close()
+
+
+@pytest.fixture
+def world(identity):
+    w = World(identity, identity.token(scope=ADMIN))
+    w.secret = base64.b32encode(os.urandom(20)).decode().rstrip("=")
+    body = {"credential": {"type": "totp", "user_id": w.user, "blob": w.secret}}
+    w.i.ask(w.admin, "POST", "/credentials", 201, json=body)
+    return w
+
+
+def code(secret, steps=0):
+    step = int(time.time()) // 30 + steps
+    mac = hmac.new(base64.b32decode(secret + "=" * (-len(secret) % 8)), struct.pack(">Q", step), hashlib.sha1).digest()
+    at = mac[19] & 15
+    return "%06d" % ((struct.unpack(">I", mac[at:at + 4])[0] & 0x7fffffff) % 1000000)
+
+
+def login(w, status, passcode=None, password=None, user=None, other=None):
+    identity = {"methods": []}
+    if password is not None:
+        identity["methods"].append("password")
+        identity["password"] = {"user": {"id": other or w.user, "password": password}}
+    if passcode is not None:
+        identity["methods"].append("totp")
+        identity["totp"] = {"user": {"id": user or w.user, "passcode": passcode}}
+    r = requests.post(w.i.url + "/auth/tokens", json={"auth": {"identity": identity}})
+    assert r.status_code == status, r.text
+    return r
+
+
+def test_a_code_counts_once(world):
+    r = login(world, 201, code(world.secret))
+    assert r.json()["token"]["methods"] == ["totp"] and r.json()["token"]["user"]["id"] == world.user
+    assert world.valid(r.headers["X-Subject-Token"])
+    login(world, 401, code(world.secret, 0))
+    login(world, 201, code(world.secret, -1))  # one of the half minute before
+    login(world, 401, code(world.secret, -3))
+    login(world, 401, code(world.secret, 3))
+
+
+def test_with_a_password(world):
+    w = world
+    assert sorted(login(w, 201, code(w.secret), "pw").json()["token"]["methods"]) == ["password", "totp"]
+    login(w, 401, code(w.secret, -1), "wrong")
+    login(w, 401, "000000", "pw")
+    other = World(w.i, w.admin)
+    login(w, 401, code(w.secret, -1), "pw", other=other.user)  # two users
+    rules = {"multi_factor_auth_rules": [["password", "totp"]], "multi_factor_auth_enabled": True}
+    w.patch("/users/" + w.user, options=rules)
+    login(w, 401, None, "pw")
+    r = login(w, 201, code(w.secret, -1), "pw")
+    again = requests.post(w.i.url + "/auth/tokens", json={"auth": {"identity": {
+        "methods": ["token"], "token": {"id": r.headers["X-Subject-Token"]}}}})
+    assert again.status_code == 201  # what was shown counts on
+
+
+def test_who_tries_is_locked_out(world):
+    w = world
+    for _ in range(5):
+        login(w, 401, "12345")
+    login(w, 401, code(w.secret))
+    login(w, 401, None, "pw")
+    none = login(w, 401, "123456", user="none")
+    assert none.json() == login(w, 401, "123456").json()
+
+
+@pytest.mark.parametrize("bad", [{}, {"user": {}}, {"user": {"id": "x"}}, {"user": {"id": "x", "passcode": 123456}}, 1])
+def test_bad_input(identity, bad):
+    r = requests.post(identity.url + "/auth/tokens", json={"auth": {"identity": {"methods": ["totp"], "totp": bad}}})
+    assert r.status_code == 400, r.text
