@@ -1,5 +1,6 @@
 #include "identity/credentials.h"
 
+#include "identity/applications.h"
 #include "identity/revoke.h"
 #include "identity/sql.h"
 #include "identity/vault.h"
@@ -44,6 +45,21 @@ enum err credential_may(struct rest_req *req, const char *project_id)
 	        "not match the project scope of the delegated token.");
 }
 
+enum err credential_may_add(struct rest_req *req, struct db_tx *tx)
+{
+	const struct token *t = token_of(req);
+	struct application app = {.id = NULL};
+
+	if (!t || !t->application_id)
+		return ERR_OK;
+	enum err err = fields_find(&application_fields, tx, t->application_id, req->arena, &app);
+	if (err || app.unrestricted)
+		return err;
+	return rest_fail(req, ERR_FORBIDDEN,
+	        "You are not authorized to perform the requested action: Using method "
+	        "'application_credential' is not allowed for managing additional credentials.");
+}
+
 /* --- blobs --- */
 
 static enum err unseal(struct identity *it, struct arena *arena, struct credential *c)
@@ -71,6 +87,21 @@ enum err credential_find(struct identity *it, struct db_tx *tx, const char *id, 
 	enum err err = fields_find(&credential_fields, tx, id, arena, ret);
 
 	return err ? err : unseal(it, arena, ret);
+}
+
+static void seal(struct identity *it, struct arena *arena, struct credential *c)
+{
+	AUTO(buf) struct buf sealed = BUF_NONE;
+
+	vault_seal(it->vault, c->id, c->blob, &sealed);
+	c->sealed = arena_strdup(arena, buf_text(&sealed));
+}
+
+enum err credential_insert(
+        struct identity *it, struct db_tx *tx, struct credential *c, struct arena *arena)
+{
+	seal(it, arena, c);
+	return fields_insert(&credential_fields, tx, c);
 }
 
 enum err credential_each(struct identity *it, struct db_tx *tx, const char *user_id,
@@ -207,18 +238,18 @@ static enum err check(struct change *change)
 	struct rest_req *req = change->req;
 	struct credential *c = change->record;
 	const struct credential *old = change->old;
-	AUTO(buf) struct buf sealed = BUF_NONE;
 	const struct policy_fact owner = {"target.credential.user_id", c->user_id};
 	enum err err = credential_may(req, c->project_id);
 
 	if (!err && old)
 		err = rest_allow(req, &owner, 1);
+	if (!err && !old && is_ec2(c))
+		err = credential_may_add(req, change->tx);
 	if (!err && is_ec2(c))
 		err = check_ec2(change, c, old);
 	if (err)
 		return err;
-	vault_seal(identity_of(req)->vault, c->id, c->blob, &sealed);
-	c->sealed = arena_strdup(req->arena, buf_text(&sealed));
+	seal(identity_of(req), req->arena, c);
 	return old ? revoke_credential(identity_of(req), change->tx, c->id) : ERR_OK;
 }
 

@@ -56,6 +56,10 @@ struct login {
 /* Reads the body: ERR_BAD_REQUEST or ERR_UNAUTHORIZED, with a text. */
 enum err login_parse(struct login *login);
 
+/* For who has shown an EC2 credential: `methods` is TOKEN_BY_EC2, `user` (or the trustee of the
+ * scope's trust) named by id, `application` too if that delegated it. Answers with the token. */
+enum err login_by_ec2(struct login *login);
+
 enum err on_token_issue(struct rest_req *req);
 
 #endif

@@ -1,0 +1,312 @@
+/* Who signs with an EC2 credential gets a token: EC2's and S3's requests, which a service brings
+ * that cannot check them itself; and for services that can, the key for one day, region and
+ * service. */
+#include "identity/credentials.h"
+#include "identity/login.h"
+
+#include "lib/auth/aws.h"
+#include "lib/base/base64.h"
+#include "lib/base/kv.h"
+#include "lib/crypto/hmac.h"
+#include <stdio.h>
+#include <string.h>
+
+#define PAIRS_MAX 256
+#define LIFE_US   900000000ull /* of a signature with a time, as Keystone's auth_ttl */
+
+/* What was found by an access key. */
+struct shown {
+	struct rest_req *req;
+	const char *access;
+	struct credential credential;
+	const char *secret, *trust_id, *application_id;
+	const char *user_id; /* who logs in: the trustee, where the credential is its trustor's */
+};
+
+static enum err refuse(struct rest_req *req, const char *why)
+{
+	return rest_fail(req, ERR_UNAUTHORIZED, "%s", why);
+}
+
+static enum err unknown(struct rest_req *req)
+{
+	return rest_fail(req, ERR_NOT_FOUND, "EC2 access key not found.");
+}
+
+/* --- the credential --- */
+
+static const char *text_of(const struct jval *object, const char *name, struct arena *arena)
+{
+	const char *text;
+
+	return jread_str(jread_get(object, name), &text) ? arena_strdup(arena, text) : NULL;
+}
+
+/* A trust that impersonates is its trustee's to use, whosever the credential looks. */
+static enum err find_trustee(struct shown *s, struct db_tx *tx)
+{
+	struct trust trust = {.id = NULL};
+	enum err err = trust_find(tx, s->trust_id, s->req->arena, &trust);
+
+	if (!err && trust.impersonation)
+		s->user_id = trust.trustee_user_id;
+	return err == ERR_NOT_FOUND ? refuse(s->req, "The trust is not there any more.") : err;
+}
+
+static enum err check_application(struct shown *s, struct db_tx *tx)
+{
+	struct application app = {.id = NULL};
+	const char *project = s->credential.project_id;
+	enum err err = fields_find(&application_fields, tx, s->application_id, s->req->arena, &app);
+
+	if (err && err != ERR_NOT_FOUND)
+		return err;
+	if (err || !project || strcmp(project, app.project_id) != 0)
+		return refuse(s->req, "EC2 credential project does not match the application "
+		                      "credential project.");
+	return ERR_OK;
+}
+
+static enum err find(struct db_tx *tx, void *arg)
+{
+	struct shown *s = arg;
+	struct arena *arena = s->req->arena;
+	AUTO(jroot) struct jroot blob = JROOT_NONE;
+	enum err err = credential_find(identity_of(s->req), tx, credential_ec2_id(arena, s->access),
+	        arena, &s->credential);
+
+	if (err && err != ERR_NOT_FOUND)
+		return err;
+	const struct credential *c = &s->credential;
+	if (err || strcmp(c->type, "ec2") != 0 || !c->project_id ||
+	        jread_parse(c->blob, strlen(c->blob), &blob))
+		return unknown(s->req);
+	s->secret = text_of(blob.value, "secret", arena);
+	s->trust_id = text_of(blob.value, "trust_id", arena);
+	s->application_id = text_of(blob.value, "app_cred_id", arena);
+	s->user_id = c->user_id;
+	if (!s->secret)
+		return unknown(s->req);
+	if (s->trust_id)
+		return find_trustee(s, tx);
+	return s->application_id ? check_application(s, tx) : ERR_OK;
+}
+
+/* --- the token --- */
+
+static enum err give_token(struct shown *s)
+{
+	struct login *l = arena_zalloc(s->req->arena, sizeof(*l));
+
+	*l = (struct login){.req = s->req,
+	        .methods = TOKEN_BY_EC2,
+	        .user = {.id = s->user_id},
+	        .application = {.id = s->application_id},
+	        .wanted = s->trust_id         ? SCOPE_TRUST
+	                  : s->application_id ? SCOPE_DEFAULT
+	                                      : SCOPE_PROJECT,
+	        .scope = {.id = s->trust_id ? s->trust_id : s->credential.project_id},
+	        .catalog = true};
+	return login_by_ec2(l);
+}
+
+/* --- what is shown --- */
+
+static const char *scalar(const struct jval *value, struct arena *arena)
+{
+	AUTO(buf) struct buf text = BUF_NONE;
+	const char *plain;
+
+	if (jread_str(value, &plain))
+		return arena_strdup(arena, plain);
+	jread_print(value, &text);
+	return arena_strdup(arena, buf_text(&text));
+}
+
+static enum err read_pairs(struct rest_req *req, const struct jval *object,
+        const struct aws_pair **ret_pairs, unsigned *ret_count)
+{
+	struct aws_pair *pairs = arena_alloc(req->arena, PAIRS_MAX * sizeof(*pairs));
+	unsigned n = 0;
+	const char *name;
+
+	for (size_t i = 0; (name = jread_name(object, i)); i++) {
+		if (n == PAIRS_MAX)
+			return rest_fail(req, ERR_BAD_REQUEST, "There are too many of them.");
+		pairs[n++] = (struct aws_pair){arena_strdup(req->arena, name),
+		        scalar(jread_get(object, name), req->arena)};
+	}
+	*ret_pairs = pairs;
+	*ret_count = n;
+	return ERR_OK;
+}
+
+/* It is called so and so, by this and that client. */
+static const struct jval *shown_in(const struct rest_req *req)
+{
+	static const char *const names[] = {"credentials", "credential", "ec2Credentials"};
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		const struct jval *value = jread_get(req->body, names[i]);
+		if (jread_is_object(value) && jread_name(value, 0))
+			return value;
+	}
+	return NULL;
+}
+
+/* "2026-11-21T18:22:54Z" or "20261121T182254Z" */
+static bool parse_time(const char *text, uint64_t *ret_us)
+{
+	char full[24];
+
+	if (strlen(text) != 16 || text[8] != 'T')
+		return time_parse(text, ret_us);
+	snprintf(full, sizeof(full), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", text, text + 4, text + 6,
+	        text + 9, text + 11, text + 13);
+	return time_parse(full, ret_us);
+}
+
+/* A signature without a time is good for ever: who made it left it out on purpose. */
+static enum err check_time(struct rest_req *req, const struct jval *shown)
+{
+	const struct jval *params = jread_get(shown, "params"),
+	                  *headers = jread_get(shown, "headers");
+	const char *text;
+	uint64_t at;
+
+	if (!jread_str(jread_get(params, "Timestamp"), &text) &&
+	        !jread_str(jread_get(headers, "X-Amz-Date"), &text) &&
+	        !jread_str(jread_get(params, "X-Amz-Date"), &text))
+		return ERR_OK;
+	if (!parse_time(text, &at))
+		return refuse(req, "Credential timestamp is invalid.");
+	return time_now_us() > at + LIFE_US ? refuse(req, "Credential is expired") : ERR_OK;
+}
+
+static bool is_same(const char *a, const struct buf *b)
+{
+	return strlen(a) == b->len && hmac_equal(a, b->data, b->len);
+}
+
+static enum err by_signature(
+        struct rest_req *req, enum err (*check)(struct shown *s, const struct jval *shown))
+{
+	const struct jval *shown = shown_in(req);
+	struct shown s = {.req = req};
+
+	if (!jread_str(jread_get(shown, "access"), &s.access))
+		return refuse(req, "EC2 Signature not supplied");
+	enum err err = db_run(identity_of(req)->db, DB_READ, find, &s);
+	if (!err)
+		err = check(&s, shown);
+	if (!err)
+		err = check_time(req, shown);
+	return err ? err : give_token(&s);
+}
+
+/* --- EC2 --- */
+
+static enum err check_ec2(struct shown *s, const struct jval *shown)
+{
+	struct rest_req *req = s->req;
+	struct aws_request r = {.verb = text_of(shown, "verb", req->arena),
+	        .host = text_of(shown, "host", req->arena),
+	        .path = text_of(shown, "path", req->arena),
+	        .body_hash = text_of(shown, "body_hash", req->arena)};
+	const char *signature = text_of(shown, "signature", req->arena);
+	enum err err = read_pairs(req, jread_get(shown, "params"), &r.params, &r.param_count);
+
+	if (!err)
+		err = read_pairs(req, jread_get(shown, "headers"), &r.headers, &r.header_count);
+	if (err)
+		return err;
+	if (!signature)
+		return refuse(req, "EC2 signature not supplied.");
+	if (!r.verb || !r.host || !r.path)
+		return refuse(req, "Invalid EC2 signature.");
+	/* Some clients sign the host without its port. */
+	for (unsigned i = 0; i < 2; i++) {
+		AUTO(buf) struct buf want = BUF_NONE;
+		if (!aws_sign(&r, s->secret, req->arena, &want) && is_same(signature, &want))
+			return ERR_OK;
+		if (!strchr(r.host, ':'))
+			break;
+		r.host = arena_strndup(req->arena, r.host, strcspn(r.host, ":"));
+	}
+	return refuse(req, "Invalid EC2 signature.");
+}
+
+enum err on_ec2_token(struct rest_req *req)
+{
+	return by_signature(req, check_ec2);
+}
+
+/* --- S3: the string that was signed, in base64, and its signature --- */
+
+static enum err check_s3(struct shown *s, const struct jval *shown)
+{
+	struct rest_req *req = s->req;
+	const char *text = text_of(shown, "token", req->arena),
+	           *signature = text_of(shown, "signature", req->arena);
+	AUTO(buf) struct buf plain = BUF_NONE;
+	AUTO(buf) struct buf want = BUF_NONE;
+
+	if (!text || !signature || !base64_decode(text, strlen(text), &plain))
+		return refuse(req, "Credential signature mismatch");
+	if (aws_sign_text(plain.data, plain.len, s->secret, req->arena, &want))
+		return refuse(req, "Invalid EC2 signature.");
+	return is_same(signature, &want) ? ERR_OK : refuse(req, "Credential signature mismatch");
+}
+
+enum err on_s3_token(struct rest_req *req)
+{
+	enum err err = by_signature(req, check_s3);
+
+	buf_reset(&req->headers); /* the token itself stays here */
+	return err;
+}
+
+/* --- keys for services --- */
+
+static bool is_part(const char *text)
+{
+	return text && *text && strlen(text) <= 64 && !strpbrk(text, "/\n");
+}
+
+enum err on_signing_key(struct rest_req *req)
+{
+	struct shown s = {.req = req, .access = query_get(&req->query, "access")};
+	const char *date = query_get(&req->query, "date"),
+	           *region = query_get(&req->query, "region"),
+	           *service = query_get(&req->query, "service");
+	uint8_t key[AWS_KEY];
+	char hex[2 * AWS_KEY + 1];
+	enum err err = service_key_shown(req)
+	                       ? ERR_OK
+	                       : rest_allow_as(req, "identity:s3tokens_validate", NULL, 0);
+
+	if (err)
+		return err;
+	if (!s.access || !is_part(date) || !is_part(region) || !is_part(service))
+		return rest_fail(
+		        req, ERR_BAD_REQUEST, "The query wants access, date, region and service.");
+	if ((err = db_run(identity_of(req)->db, DB_READ, find, &s)) || (err = give_token(&s)))
+		return err;
+	const char *token = arena_strdup(
+	        req->arena, kv_get(req->headers.data, req->headers.len, "X-Subject-Token"));
+	aws_signing_key(s.secret, date, region, service, key);
+	for (unsigned i = 0; i < sizeof(key); i++)
+		snprintf(hex + 2 * i, 3, "%02x", key[i]);
+	explicit_bzero(key, sizeof(key));
+	buf_reset(&req->headers);
+	buf_reset(&req->out);
+	req->json = (struct jout){.out = &req->out};
+	jout_object(&req->json, NULL);
+	jout_object(&req->json, "signing_key");
+	jout_text(&req->json, "key", hex);
+	jout_text(&req->json, "credential_id", s.credential.id);
+	jout_text(&req->json, "token", token);
+	jout_end_object(&req->json);
+	jout_end_object(&req->json);
+	return ERR_OK;
+}
