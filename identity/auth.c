@@ -39,6 +39,8 @@ enum err auth_caller(struct rest_req *req)
 	add_fact(facts, &n, "project_id", c->project_id);
 	add_fact(facts, &n, "domain_id", c->domain_id);
 	add_fact(facts, &n, "token.domain.id", c->domain_id);
+	if (c->project_id)
+		add_fact(facts, &n, "token.project.domain.id", token->scope_domain_id);
 	add_fact(facts, &n, "system_scope", c->system ? "all" : NULL);
 	for (unsigned i = 0; i < token->role_count; i++)
 		add_fact(facts, &n, "role", token->roles[i].name);

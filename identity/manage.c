@@ -89,7 +89,7 @@ enum err manage_need_domain(struct change *c, const char *id)
 	enum err err = fields_find(&domain_fields, c->tx, id, c->req->arena, &domain);
 
 	if (err == ERR_NOT_FOUND || (!err && !domain.is_domain))
-		return rest_fail(c->req, ERR_BAD_REQUEST, "Could not find domain: %s.", id);
+		return rest_fail(c->req, ERR_NOT_FOUND, "Could not find domain: %s.", id);
 	return err;
 }
 

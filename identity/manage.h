@@ -59,7 +59,7 @@ enum err managed_find(
         struct rest_req *req, struct db_tx *tx, const struct managed *what, void *record);
 /* Where somebody who names no domain means to be. */
 const char *manage_own_domain(const struct rest_req *req);
-/* ERR_BAD_REQUEST with a text: there is no such domain. */
+/* ERR_NOT_FOUND with a text: there is no such domain. */
 enum err manage_need_domain(struct change *change, const char *id);
 /* Without the blanks around it. */
 const char *manage_trim(struct arena *arena, const char *text);

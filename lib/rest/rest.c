@@ -54,7 +54,7 @@ static void add(struct rest_service *s, const struct rest_route *route)
 	struct rest_node *node = s->tree;
 
 	assert(route->path[0] == '/');
-	for (const char *at = route->path; *at == '/';) {
+	for (const char *at = route->path; *at == '/' && at[1];) {
 		size_t len = part_len(++at);
 		node = child(node, at, len, *at == '{');
 		at += len;

@@ -115,6 +115,18 @@ def test_a_cloud_begins(identity):
     assert identity.names("domain", "list") == ["Default"]
 
 
+def test_discovery(identity):
+    """Any client begins there."""
+    base = identity.url[:-3]
+    for path in "", "/", "/?x":
+        r = requests.get(base + path)
+        assert r.status_code == 300 and [v["id"] for v in r.json()["versions"]["values"]] == ["v3.14"]
+    for path in "/v3", "/v3/":
+        r = requests.get(base + path)
+        version = r.json()["version"]
+        assert r.status_code == 200 and version["status"] == "stable" and version["links"][0]["href"] == base + "/v3/"
+
+
 def test_what_administrators_manage(identity):
     i = identity
     domain = i.show("domain", "create", "--description", "its own", "one")
@@ -246,9 +258,9 @@ def test_bad_input_changes_nothing(identity, admin):
     before = i.ask(admin, "GET", "/users")["users"]
     for user, field in (({}, "name"), ({"name": 1}, "name"), ({"name": ""}, "name"), ({"name": "x" * 256}, "name"),
                         ({"name": "x", "enabled": "yes"}, "enabled"), ({"name": "x", "id": "y"}, "id"),
-                        ({"name": "x", "password": "p" * 73}, "password"), ({"name": "x", "options": []}, "options"),
-                        ({"name": "x", "domain_id": "none"}, "domain")):
+                        ({"name": "x", "password": "p" * 73}, "password"), ({"name": "x", "options": []}, "options")):
         assert field in i.ask(admin, "POST", "/users", 400, json={"user": user})["error"]["message"]
+    i.ask(admin, "POST", "/users", 404, json={"user": {"name": "x", "domain_id": "none"}})
     i.ask(admin, "POST", "/users", 409, json={"user": {"name": "admin"}})
     i.ask(admin, "POST", "/users", 400, json={"users": {"name": "x"}})
     i.ask(admin, "POST", "/users", 413, data=b" " * 200000, )
