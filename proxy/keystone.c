@@ -297,18 +297,21 @@ enum keystone_verdict keystone_decide(const struct keystone *k, const struct key
 		return KEYSTONE_ALLOWED;
 	if (!access->container && access->deletes)
 		return KEYSTONE_DENIED;
+	/* Before the ACL, which may name its owner too: who that is sees more. */
+	const struct keystone_prefix *own = keystone_is_own(k, c->user, access->account)
+	                                            ? keystone_prefix_of(k, access->account)
+	                                            : NULL;
+	if (own && has_any(c->user, &own->operators) &&
+	        (!own->services.names[0] || has_any(c->service, &own->services)))
+		return KEYSTONE_OWNER;
 	if (acl_names_caller(acl, c))
 		return KEYSTONE_ALLOWED;
 	bool referred = acl_referrer_allowed(acl, referer);
 	if (referred && (access->object || acl_rlistings(acl)))
 		return KEYSTONE_ALLOWED;
-	if (!keystone_is_own(k, c->user, access->account))
+	if (!own)
 		return KEYSTONE_DENIED;
-	const struct keystone_prefix *prefix = keystone_prefix_of(k, access->account);
-	if (has_any(c->user, &prefix->operators) &&
-	        (!prefix->services.names[0] || has_any(c->service, &prefix->services)))
-		return KEYSTONE_OWNER;
-	if (access->reads && has_any(c->user, &prefix->readers))
+	if (access->reads && has_any(c->user, &own->readers))
 		return KEYSTONE_ALLOWED;
 	return !referred && acl_names_role(acl, c->user) ? KEYSTONE_ALLOWED : KEYSTONE_DENIED;
 }

@@ -196,6 +196,13 @@ def test_acls(owner, other, container, acl, allowed):
         other("POST", container, 403, account=owner.account, X_Container_Meta_Mine="1")
 
 
+def test_an_acl_that_names_its_owner(owner, container):
+    """It takes nothing from it."""
+    acl = "%s:*" % owner.project
+    owner("POST", container, 204, X_Container_Read=acl)
+    assert owner("HEAD", container, 204).headers["X-Container-Read"] == acl
+
+
 def test_an_acl_of_a_role(keystone, one, owner, other, container):
     """A role counts in its own project, whoever writes it how."""
     helper = Somebody(keystone, "helper", one, "one", "auditor")
