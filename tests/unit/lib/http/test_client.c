@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ struct server {
 	const char *until, *answer;
 	bool silent; /* says nothing until the client goes */
 	char got[65536];
-	size_t got_len;
+	atomic_size_t got_len;
 };
 
 static struct server server;
