@@ -3,7 +3,9 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -11,22 +13,33 @@ import requests
 
 from conftest import CAIRN, free_port, wait_for
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import mariadb  # noqa: E402
+
 PASSWORD = "a secret: \u2603 '%s\\"
 
 
 class Identity:
-    def __init__(self, more=""):
-        self.dir, self.port = tempfile.mkdtemp(prefix="cairn-api-"), free_port()
+    """On SQLite; on MariaDB with CAIRN_TEST_DATABASE=mariadb, or where a database is given. One `beside` another has
+    its folder, with the keys, and its database."""
+
+    def __init__(self, more="", database=None, beside=None):
+        self.beside, self.port = beside, free_port()
+        if database is None and os.environ.get("CAIRN_TEST_DATABASE") == "mariadb":
+            database = mariadb.new_database()
+        self.database = beside.database if beside else database or ""
+        self.dir = beside.dir if beside else tempfile.mkdtemp(prefix="cairn-api-")
         self.url = "http://127.0.0.1:%d/v3" % self.port
-        self.conf = self.dir + "/identity.conf"
+        self.conf, self.log_path = ("%s/identity-%d.%s" % (self.dir, self.port, end) for end in ("conf", "log"))
         with open(self.conf, "w") as f:
-            f.write("[identity]\nstate_dir = %s\nport = %d\npassword_hash_rounds = 4\n%s" % (
-                self.dir, self.port, more))
+            f.write("[identity]\nstate_dir = %s\nport = %d\npassword_hash_rounds = 4\ndatabase = %s\n%s" % (
+                self.dir, self.port, self.database, more))
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
         self.env.update(OS_AUTH_URL=self.url, OS_USERNAME="admin", OS_PASSWORD=PASSWORD, OS_PROJECT_NAME="admin",
                         OS_USER_DOMAIN_NAME="Default", OS_PROJECT_DOMAIN_NAME="Default", OS_IDENTITY_API_VERSION="3",
                         PYTHONIOENCODING="utf-8", LC_ALL="C.UTF-8")
-        self.command("bootstrap")
+        if not beside:
+            self.command("bootstrap")
         self.start()
 
     def command(self, *args, code=0):
@@ -36,7 +49,7 @@ class Identity:
         return r.stdout
 
     def start(self):
-        self.log = open(self.dir + "/log", "a")
+        self.log = open(self.log_path, "a")
         self.process = subprocess.Popen([CAIRN, "identity", "--config", self.conf], stderr=self.log)
         wait_for(self.serves, 20)
 
@@ -54,11 +67,22 @@ class Identity:
 
     def close(self):
         code = self.stop()
-        with open(self.dir + "/log") as f:
+        with open(self.log_path) as f:
             log = f.read()
-        shutil.rmtree(self.dir)
+        if not self.beside:
+            shutil.rmtree(self.dir)
         assert code == 0 and "Sanitizer" not in log and "runtime error" not in log, log[-6000:]
         assert PASSWORD not in log
+
+    def sql(self, statement, *values):
+        """Rows, straight from the database."""
+        if self.database:
+            return mariadb.run(self.database, statement, values)
+        db = sqlite3.connect(self.dir + "/identity.db", timeout=20)
+        with db:
+            rows = db.execute(statement, values).fetchall()
+        db.close()
+        return rows
 
     def openstack(self, *args, code=0, env=None):
         r = subprocess.run(["/usr/bin/openstack", *args], env=dict(self.env, **(env or {})), stdout=subprocess.PIPE,

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import os
-import sqlite3
 
 import pytest
 import requests
@@ -154,15 +153,11 @@ def test_no_secret_is_in_the_database(identity, admin, one):
             assert secret.encode() not in open(identity.dir + "/" + name, "rb").read(), name
     other = one.ask("POST", "/credentials", 201, json={"credential": {"user_id": one.id, "type": "cert", "blob": "y"}})
     # What is sealed opens for its own credential alone.
-    db = sqlite3.connect(identity.dir + "/identity.db", timeout=20)
-    sealed = db.execute("SELECT sealed FROM credential WHERE id = ?", (made["credential"]["id"],)).fetchone()[0]
+    ((sealed,),) = identity.sql("SELECT sealed FROM credential WHERE id = ?", made["credential"]["id"])
     assert secret.encode() not in base64.b64decode(sealed)
-    db.execute("UPDATE credential SET sealed = ? WHERE id = ?", (sealed, other["credential"]["id"]))
-    db.commit()
+    identity.sql("UPDATE credential SET sealed = ? WHERE id = ?", sealed, other["credential"]["id"])
     one.ask("GET", "/credentials/" + other["credential"]["id"], 500)
-    db.execute("DELETE FROM credential WHERE id = ?", (other["credential"]["id"],))
-    db.commit()
-    db.close()
+    identity.sql("DELETE FROM credential WHERE id = ?", other["credential"]["id"])
     assert one.ask("GET", path)["credential"]["blob"] == secret
     # A newer key seals; what the older one has sealed opens still.
     with open(os.open(keys + "/2", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as f:
@@ -171,9 +166,7 @@ def test_no_secret_is_in_the_database(identity, admin, one):
     identity.start()
     assert one.ask("GET", path)["credential"]["blob"] == secret
     one.ask("PATCH", path, json={"credential": {"blob": "newer"}})
-    db = sqlite3.connect(identity.dir + "/identity.db", timeout=20)
-    sealed = db.execute("SELECT sealed FROM credential WHERE id = ?", (made["credential"]["id"],)).fetchone()[0]
-    db.close()
+    ((sealed,),) = identity.sql("SELECT sealed FROM credential WHERE id = ?", made["credential"]["id"])
     assert base64.b64decode(sealed)[:4] == b"\2\0\0\0"
 
 
@@ -432,5 +425,5 @@ def test_signing_keys(identity, admin, one, key, service):
 
 
 def test_no_secret_is_logged(identity, key):
-    with open(identity.dir + "/log") as f:
+    with open(identity.log_path) as f:
         assert key["secret"] not in f.read()

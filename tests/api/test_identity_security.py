@@ -1,5 +1,4 @@
 """Accounts and passwords: what users change themselves, what operators ask of them, hashes from elsewhere."""
-import sqlite3
 import subprocess
 import time
 
@@ -38,13 +37,6 @@ class Strict(Identity):
         assert r.status_code == status, r.text
         return r.json()["error"]["message"] if r.content else None
 
-    def sql(self, *statement):
-        db = sqlite3.connect(self.dir + "/identity.db", timeout=20)
-        with db:
-            rows = db.execute(*statement).fetchall()
-        db.close()
-        return rows
-
     def make(self, token, name, password="start1", **more):
         return self.ask(token, "POST", "/users", 201, json={"user": dict(name=name, password=password, **more)})["user"]
 
@@ -77,7 +69,7 @@ def test_users_change_their_passwords(identity, admin):
         i.password(user, "other%d" % (n + 1), "other%d" % (n + 2))
     assert "unique is 3" in i.password(user, "other4", "other2", 400)
     i.password(user, "other4", "start1")
-    assert len(i.sql("SELECT * FROM password WHERE user_id = ?", (user,))) == 3
+    assert len(i.sql("SELECT * FROM password WHERE user_id = ?", user)) == 3
     for new in "short", "no digit", "x1", "1 23":
         assert "three characters and a digit" in i.password(user, "start1", new, 400)
     for body in {}, {"user": {}}, {"user": {"password": "x1y"}}, {"user": {"original_password": "x", "password": 1}}, {
@@ -127,7 +119,7 @@ def test_expiry(identity, admin):
     assert abs(expires - time.time() - 90 * 86400) < 30
     i.make(admin, "ageless", options={"ignore_password_expiry": True})
     assert i.login("old", "start1").json()["token"]["user"]["password_expires_at"] == user["password_expires_at"]
-    i.sql("UPDATE password SET expires_us = ? WHERE user_id = ?", ((time.time() - 60) * 1e6 // 1, user["id"]))
+    i.sql("UPDATE password SET expires_us = ? WHERE user_id = ?", int((time.time() - 60) * 1e6), user["id"])
     assert "expired" in i.login("old", "start1", status=401).json()["error"]["message"]
     assert "expired" not in i.login("old", "wrong1", status=401).json()["error"]["message"]
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -142,7 +134,7 @@ def test_expiry(identity, admin):
         i.ask(admin, "GET", "/users?password_expires_at=" + bad, 400)
     i.password(user["id"], "start1", "newer1")
     i.login("old", "newer1")
-    i.sql("UPDATE password SET expires_us = 1 WHERE user_id = ?", (user["id"],))
+    i.sql("UPDATE password SET expires_us = 1 WHERE user_id = ?", user["id"])
     i.ask(admin, "PATCH", "/users/" + user["id"], json={"user": {"options": {"ignore_password_expiry": True}}})
     i.login("old", "newer1")
 
@@ -186,7 +178,7 @@ def test_hashes_that_came_from_elsewhere(identity, admin):
                  "$6$rounds=1000$iHhmKxd0/vLYKPh8$8hWfyZTY4l.HYMTe8fcz2YGB45BXIb8w.u8p/jdop6jOdQURadSnu4CgpkId1SlVJrjh1/.pu"
                  "NfQCDuN6aBJC1",
                  "$2b$04$oEPmVUbrs0qkK0bcxeHER.dfhBstVOI.Y5xxsp45zWrT7AIJTCea2"):
-        i.sql("UPDATE password SET hash = ? WHERE user_id = ?", (hash, user))
+        i.sql("UPDATE password SET hash = ? WHERE user_id = ?", hash, user)
         i.login("moved", "pass \u2603")
         i.login("moved", "pass", status=401)
 
@@ -207,12 +199,12 @@ def test_first_use_and_inactivity():
         i.login("robot", "start1")
         day = int(time.time() // 86400)
         assert i.sql("SELECT last_active_day FROM user WHERE name = 'robot'") == [(day,)]
-        i.sql("UPDATE user SET last_active_day = ? WHERE id = ?", (day - 30, user))
+        i.sql("UPDATE user SET last_active_day = ? WHERE id = ?", day - 30, user)
         i.login("new", "own1", status=401)
         i.ask(admin, "PATCH", "/users/" + user, json={"user": {"options": {"ignore_user_inactivity": True}}})
         i.login("new", "own1")
         i.ask(admin, "PATCH", "/users/" + user, json={"user": {"options": {"ignore_user_inactivity": None}}})
-        i.sql("UPDATE user SET last_active_day = ? WHERE id = ?", (day - 30, user))
+        i.sql("UPDATE user SET last_active_day = ? WHERE id = ?", day - 30, user)
         i.login("new", "own1", status=401)
         i.ask(admin, "PATCH", "/users/" + user, json={"user": {"enabled": True}})
         i.login("new", "own1")
