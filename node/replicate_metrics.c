@@ -12,12 +12,19 @@ static uint64_t lacking(const struct ranges *ranges)
 	return sum;
 }
 
-/* A mean of the last quarter of a minute, or since it began. */
-static void slide(double *rate, uint64_t count, unsigned seconds)
+/* A mean of the last `over` seconds, or since it began. */
+static void slide(double *rate, uint64_t count, unsigned seconds, unsigned over)
 {
-	unsigned n = !seconds || seconds > MEAN_SECONDS ? MEAN_SECONDS : seconds;
+	unsigned n = !seconds || seconds > over ? over : seconds;
 
 	*rate += ((double)count - *rate) / n;
+}
+
+/* What tells how long it will take goes by half of what it took so far: the pace follows the
+ * clients, and a quarter of a minute of theirs says little about an hour. */
+static unsigned far_back(unsigned seconds)
+{
+	return seconds > 2 * MEAN_SECONDS ? seconds / 2 : MEAN_SECONDS;
 }
 
 void replicate_snapshot(struct replicator *r)
@@ -29,8 +36,9 @@ void replicate_snapshot(struct replicator *r)
 	/* What is dealt with by then; the pace goes up and down all the time, so it is a mean. */
 	bool idle = pushed == r->pushed_before && r->dealt == r->dealt_before;
 	r->busy_seconds = idle && r->rate < 1 ? 0 : r->busy_seconds + 1;
-	slide(&r->rate, pushed - r->pushed_before, r->busy_seconds);
-	slide(&r->dealt_rate, r->dealt - r->dealt_before, r->busy_seconds);
+	slide(&r->rate, pushed - r->pushed_before, r->busy_seconds, MEAN_SECONDS);
+	slide(&r->dealt_rate, r->dealt - r->dealt_before, r->busy_seconds,
+	        far_back(r->busy_seconds));
 	r->pushed_before = pushed;
 	r->dealt_before = r->dealt;
 	atomic_store(&d->seen.push_rate, (uint64_t)(r->rate + 0.5));
