@@ -70,10 +70,9 @@ static void answer_totals(struct request *request, const struct backend_reply *r
 	request_header_u64(request, "X-Account-Container-Count", r->containers);
 	request_header_u64(request, "X-Account-Object-Count", objects);
 	request_header_u64(request, "X-Account-Bytes-Used", bytes);
-	if (r->ts) {
-		ts_format(r->ts, ts);
-		http_header(request->http, "X-Timestamp", ts);
-	}
+	/* One that is not there yet is as if it were made now. */
+	ts_format(r->ts ? r->ts : request->ts, ts);
+	http_header(request->http, "X-Timestamp", ts);
 }
 
 static void answer_acl(struct request *request, const struct backend_reply *r)

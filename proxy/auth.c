@@ -182,10 +182,7 @@ static enum err authorize_by_keystone(struct request *request, const struct acce
 		verdict = c ? keystone_decide(k, c, access, acl, referer) : verdict;
 	}
 	request->identity.owner = verdict == KEYSTONE_OWNER;
-	if (verdict != KEYSTONE_DENIED)
-		return ERR_OK;
-	return request->identity.keystone->user->token.scope == TOKEN_PROJECT ? ERR_FORBIDDEN
-	                                                                      : ERR_UNAUTHORIZED;
+	return verdict == KEYSTONE_DENIED ? ERR_FORBIDDEN : ERR_OK;
 }
 
 const char *auth_project_domain(struct request *request, const struct info *account)

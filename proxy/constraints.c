@@ -26,6 +26,8 @@ void title_case(char *name)
 	bool first = true;
 
 	for (; *name; name++) {
+		if (*name == '_')
+			*name = '-';
 		if (first && *name >= 'a' && *name <= 'z')
 			*name = (char)(*name - 32);
 		else if (!first && *name >= 'A' && *name <= 'Z')

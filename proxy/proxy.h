@@ -298,7 +298,7 @@ void request_header_u64(struct request *request, const char *name, uint64_t valu
 void request_copy_headers(struct request *request, struct buf *block, const char *prefix);
 bool has_prefix(const char *text, const char *prefix); /* case ignored */
 bool is_true(const char *text);                        /* Swift's config_true_value */
-/* "x-object-meta-a" -> "X-Object-Meta-A", in place. */
+/* "x-object-meta-a_b" -> "X-Object-Meta-A-B", in place: WSGI knows no difference. */
 void title_case(char *name);
 
 /* --- methods, one file each --- */

@@ -187,7 +187,8 @@ static void add_headers(struct exchange *x)
 	struct kv_pair pair;
 
 	for (size_t at = 0; kv_next(x->req.out.data, x->req.out.len, &at, &pair);)
-		MHD_add_response_header(x->response, pair.name, pair.value);
+		/* An empty one is refused by the library, one of a blank is empty for clients. */
+		MHD_add_response_header(x->response, pair.name, *pair.value ? pair.value : " ");
 }
 
 static void on_drain_timeout(struct timer *timer)

@@ -140,7 +140,7 @@ def test_others_are_kept_out(cloud, keystone, owner, other, container):
         assert 'Swift realm="%s"' % owner.account in r.headers["WWW-Authenticate"]
         assert 'Keystone uri="http://127.0.0.1:%d"' % cloud.identity_port in r.headers["WWW-Authenticate"]
     unscoped = keystone.login("owner", "pw")
-    assert owner("GET", container, token=unscoped).status_code == 401
+    assert owner("GET", container, token=unscoped).status_code == 403
 
 
 @pytest.mark.parametrize("role,reads,writes", [

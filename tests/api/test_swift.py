@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import threading
+import time
 
 import pytest
 import requests
@@ -343,3 +344,33 @@ def test_bulk_delete(cloud, tester, container):
     assert tester.request("HEAD", "/%s-empty" % container).status_code == 404
     r = tester.request("POST", "?bulk-delete", data="", headers={"Content-Type": "text/plain"})
     assert "Response Status: 400 Bad Request" in r.text
+
+
+def test_metadata_without_a_value(tester, container):
+    """An object keeps it; from a container or account it is gone."""
+    path = "/" + container + "/o"
+    assert tester.request("PUT", path, headers={"X-Object-Meta-Blank": "", "X-Object-Meta-A": "b"}).status_code == 201
+    r = tester.request("GET", path)
+    assert r.headers["X-Object-Meta-Blank"] == "" and r.headers["X-Object-Meta-A"] == "b"
+    assert tester.request("POST", path, headers={"X-Object-Meta-Other": ""}).status_code == 202
+    r = tester.request("HEAD", path)
+    assert r.headers["X-Object-Meta-Other"] == "" and "X-Object-Meta-Blank" not in r.headers
+    assert tester.request("POST", "/" + container, headers={"X-Container-Meta-Blank": ""}).status_code == 204
+    assert "X-Container-Meta-Blank" not in tester.request("HEAD", "/" + container).headers
+
+
+def test_underscores_in_names_of_metadata(tester, container):
+    """Are hyphens, as in Swift."""
+    path = "/" + container + "/o"
+    assert tester.request("PUT", path, headers={"X-Object-Meta-a_b": "c"}).status_code == 201
+    assert tester.request("HEAD", path).headers["X-Object-Meta-A-B"] == "c"
+    tester.request("POST", "/" + container, headers={"X-Container-Meta-a_b": "c"})
+    assert tester.request("HEAD", "/" + container).headers["X-Container-Meta-A-B"] == "c"
+    tester.request("POST", "/" + container, headers={"X-Remove-Container-Meta-a_b": "x"})
+    assert "X-Container-Meta-A-B" not in tester.request("HEAD", "/" + container).headers
+
+
+def test_an_account_that_is_not_there_yet(cloud):
+    admin = User(cloud, "admin:admin", "admin")
+    r = admin.request("HEAD", "", storage="%s/v1/AUTH_not_there_yet" % cloud.url)
+    assert r.status_code == 204 and abs(float(r.headers["X-Timestamp"]) - time.time()) < 60

@@ -35,7 +35,7 @@ workers = {workers}
 swift_dir = {dir}
 user = {user}
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck cache tempauth {filters} proxy-server
+pipeline = catch_errors gatekeeper healthcheck cache {auth} {filters} proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -58,6 +58,7 @@ use = egg:swift#copy
 use = egg:swift#slo
 [filter:dlo]
 use = egg:swift#dlo
+{sections}
 """
 # Servers read /etc/swift/swift.conf unless they are told before they begin.
 RUN = ("import runpy, sys; from swift.common import utils; utils.set_swift_dir(sys.argv[1]); "
@@ -178,12 +179,13 @@ class SwiftServers:
     def kill(self, kind, n):
         self.stop((kind, n), signal.SIGKILL)
 
-    def proxy(self, filters="copy slo dlo"):
-        """Swift's own; returns its URL."""
+    def proxy(self, filters="copy slo dlo", auth="tempauth", sections=""):
+        """Swift's own; returns its URL. Other `auth` than tempauth wants sections of its own."""
         port, memcached = free_port(), free_port()
         users = "\n".join("user_%s = %s" % (u.replace(":", "_"), rest) for u, rest in USERS)
         started = time.monotonic()
-        self.write("proxy", PROXY, port=port, memcached=memcached, users=users, filters=filters)
+        self.write("proxy", PROXY, port=port, memcached=memcached, users=users, filters=filters, auth=auth,
+                   sections=sections)
         self.spawn("memcached", "memcached", "-u", "root", "-l", "127.0.0.1", "-p", str(memcached))
         self.spawn("proxy", *self.swift("proxy-server", self.dir + "/proxy.conf"))
         wait_for(lambda: answers(port))
