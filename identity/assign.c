@@ -1,4 +1,5 @@
 #include "identity/assign.h"
+#include "identity/directory.h"
 #include "identity/manage.h"
 #include "identity/revoke.h"
 
@@ -250,6 +251,8 @@ static enum err run_add(struct db_tx *tx, void *arg)
 	const char *user, *group;
 	enum err err = open_member(&g, tx, &user, &group);
 
+	if (!err)
+		err = directory_refuse(g.req, tx, group);
 	if (err)
 		return err;
 	struct db_query q =
@@ -285,6 +288,8 @@ static enum err run_remove(struct db_tx *tx, void *arg)
 	unsigned changed;
 	enum err err = open_member(&g, tx, &user, &group);
 
+	if (!err)
+		err = directory_refuse(g.req, tx, group);
 	if (err)
 		return err;
 	struct db_query q =
@@ -332,7 +337,19 @@ enum err on_member_remove(struct rest_req *req)
 	return db_run(identity_of(req)->db, DB_WRITE, run_remove, req);
 }
 
+/* On the pool for what waits for networks. */
+static enum err refresh_members(struct rest_req *req)
+{
+	directory_refresh(req, NULL);
+	return db_run(identity_of(req)->db, DB_READ, run_members, req);
+}
+
 enum err on_members(struct rest_req *req)
 {
+	bool mirrors;
+	enum err err = directory_any(req, NULL, &mirrors);
+
+	if (err || mirrors)
+		return err ? err : rest_move(req, identity_of(req)->networks, refresh_members);
 	return db_run(identity_of(req)->db, DB_READ, run_members, req);
 }

@@ -33,6 +33,8 @@ struct identity {
 	struct db *db;
 	struct policy *policy;
 	struct pattern *password_pattern; /* NULL: passwords may be anything */
+	struct work_pool *networks;       /* who waits for a directory does so there */
+	struct directories *directories;
 	struct work_pool
 	        *hashes; /* passwords: a flood of logins waits there, and nothing else does */
 	pthread_rwlock_t keys_lock;

@@ -1,5 +1,6 @@
 #include "identity/login.h"
 
+#include "identity/directory.h"
 #include "identity/revoke.h"
 #include "identity/security.h"
 #include "identity/sql.h"
@@ -389,29 +390,26 @@ static enum err on_hashed(struct rest_req *req)
 		good &= application_secret_matches(
 		        identity, l->secret, l->missing ? NULL : l->app.secret_hash);
 	if (l->password) {
-		good &= password_matches(identity, l->password, l->missing ? NULL : l->hash);
+		good &= l->directory ? l->directory_good
+		                     : password_matches(
+		                               identity, l->password, l->missing ? NULL : l->hash);
 		enum err err = security_login(req, &l->found, good);
 		return err ? err : finish(l);
 	}
 	return good ? finish(l) : rest_fail(req, ERR_UNAUTHORIZED, DENIED);
 }
 
-enum err on_token_issue(struct rest_req *req)
+/* Who it is, then its secrets. */
+static enum err look_up(struct rest_req *req)
 {
-	struct login *l = arena_zalloc(req->arena, sizeof(*l));
+	struct login *l = req->own;
 	struct identity *identity = identity_of(req);
 	enum err err;
 
-	*l = (struct login){.req = req, .catalog = !query_get(&req->query, "nocatalog")};
-	if ((err = login_parse(l)))
-		return err;
-	if (l->token_text && keys_check(identity, l->token_text, req->arena, &l->token))
-		return rest_fail(req, ERR_UNAUTHORIZED, DENIED);
 	err = db_run(identity->db, DB_READ, who, l);
 	l->missing = err == ERR_NOT_FOUND || err == ERR_UNAUTHORIZED;
 	if (err && !l->missing)
 		return err;
-	req->own = l;
 	/* Who tries codes is locked out as who tries passwords; an expired password does no harm.
 	 */
 	if (l->passcode && !l->password &&
@@ -422,6 +420,36 @@ enum err on_token_issue(struct rest_req *req)
 	        (l->secret && (l->missing || !application_is_quick(l->secret, l->app.secret_hash))))
 		return rest_move(req, identity->hashes, on_hashed);
 	return l->missing ? denied(req, err) : finish(l);
+}
+
+/* On the pool for what waits for networks. */
+static enum err ask_directory(struct rest_req *req)
+{
+	struct login *l = req->own;
+	enum err err = directory_login(
+	        req, l->directory, l->user.id, l->user.name, l->password, &l->directory_good);
+
+	return err ? err : look_up(req);
+}
+
+enum err on_token_issue(struct rest_req *req)
+{
+	struct login *l = arena_zalloc(req->arena, sizeof(*l));
+	struct identity *identity = identity_of(req);
+	enum err err;
+
+	req->own = l;
+	*l = (struct login){.req = req, .catalog = !query_get(&req->query, "nocatalog")};
+	if ((err = login_parse(l)))
+		return err;
+	if (l->token_text && keys_check(identity, l->token_text, req->arena, &l->token))
+		return rest_fail(req, ERR_UNAUTHORIZED, DENIED);
+	if (l->password && (err = directory_find(req, l->user.id, l->user.domain_id,
+	                            l->user.domain_name, &l->directory)))
+		return err;
+	if (l->directory)
+		return rest_move(req, identity->networks, ask_directory);
+	return look_up(req);
 }
 
 enum err login_by_ec2(struct login *l)

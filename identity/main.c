@@ -1,4 +1,5 @@
 #include "identity/main.h"
+#include "identity/directory.h"
 #include "identity/identity.h"
 #include "identity/pattern.h"
 #include "identity/revoke.h"
@@ -15,7 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define AT(field) offsetof(struct identity_conf, field)
+#define NETWORK_THREADS 4
+#define AT(field)       offsetof(struct identity_conf, field)
 const struct conf_option identity_options[] = {
         {"identity", "state_dir", CONF_TEXT, AT(state_dir), "/var/lib/cairn/identity", 0, 0,
                 CONF_RESTART, "Where keys are kept, and the database unless `database` says."},
@@ -165,6 +167,10 @@ static enum err start(struct rest_service *service, struct reactor *first)
 	        cores > 1 ? (unsigned)cores - 1 : 1, (unsigned)it->conf.queue, &it->hashes);
 
 	(void)first;
+	if (!err)
+		err = work_pool_new(NETWORK_THREADS, (unsigned)it->conf.queue, &it->networks);
+	if (!err)
+		err = directories_new(&it->directories);
 	return err ? err : revoke_start(it);
 }
 
@@ -172,7 +178,9 @@ static void stop(struct rest_service *service)
 {
 	struct identity *it = service->owner;
 
+	work_pool_free(it->networks);
 	work_pool_free(it->hashes);
+	directories_free(it->directories);
 	revoke_stop(it);
 }
 

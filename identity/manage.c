@@ -1,4 +1,4 @@
-#include "identity/manage.h"
+#include "identity/directory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +7,12 @@
 static const struct managed *managed(const struct rest_req *req)
 {
 	return req->route->own;
+}
+
+/* Such may be a directory's. */
+static bool is_mirrored(const struct managed *m)
+{
+	return m == &managed_user || m == &managed_group;
 }
 
 static const struct fields *fields_of(const struct managed *m)
@@ -173,12 +179,24 @@ static enum err run_list(struct db_tx *tx, void *arg)
 	return resource_list(req, tx, &m->resource, NULL, &where);
 }
 
+/* On the pool for what waits for networks. */
+static enum err refresh_and_list(struct rest_req *req)
+{
+	directory_refresh(req, query_get(&req->query, "domain_id"));
+	return db_run(identity_of(req)->db, DB_READ, run_list, req);
+}
+
 enum err on_managed_list(struct rest_req *req)
 {
 	struct policy_fact target = {"target.domain_id", req->caller.domain_id};
 	const char *rule = rule_of(req, managed(req), query_get(&req->query, "domain_id") != NULL);
 	enum err err = rest_allow_as(req, rule, &target, req->caller.domain_id != NULL);
 
+	bool mirrors = false;
+	if (!err && is_mirrored(managed(req)))
+		err = directory_any(req, query_get(&req->query, "domain_id"), &mirrors);
+	if (!err && mirrors)
+		return rest_move(req, identity_of(req)->networks, refresh_and_list);
 	return err ? err : db_run(identity_of(req)->db, DB_READ, run_list, req);
 }
 
@@ -257,7 +275,15 @@ static enum err taken(const struct change *c)
 static enum err write(struct change *c)
 {
 	const struct managed *m = c->what;
-	enum err err = m->check ? m->check(c) : ERR_OK;
+	const char *id = text_at(c->record, fields_of(m)->items[0].offset);
+	enum err err = ERR_OK;
+
+	if (is_mirrored(m))
+		err = c->old ? directory_refuse(c->req, c->tx, id)
+		             : directory_refuse_new(
+		                       c->req, c->tx, text_at(c->record, m->domain_offset));
+	if (!err && m->check)
+		err = m->check(c);
 
 	if (!err)
 		err = c->old ? fields_update(fields_of(m), c->tx, c->record)
@@ -481,6 +507,8 @@ static enum err run_delete(struct db_tx *tx, void *arg)
 	enum err err = run_read(tx, arg);
 	if (!err)
 		err = keep_immutable(c, c->old, true);
+	if (!err && is_mirrored(m))
+		err = directory_refuse(c->req, tx, rest_param(c->req, m->param));
 	if (!err && m->before_delete)
 		err = m->before_delete(c);
 	if (!err)

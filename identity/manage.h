@@ -18,11 +18,12 @@ struct change {
 /* A kind of resource. Hooks may be NULL; they return errors with a text for the client. */
 struct managed {
 	struct resource resource;
-	const char *noun;             /* "user": in errors, and of the policy's target */
-	const char *param;            /* "user_id": in paths */
-	size_t domain_offset;         /* of its domain_id, in the struct; 0: it has none */
-	size_t user_offset;           /* of its user_id; 0: it is nobody's */
-	const struct option *options; /* that its member "options" may have; NULL: it has none */
+	const char *noun;     /* "user": in errors, and of the policy's target */
+	const char *param;    /* "user_id": in paths */
+	size_t domain_offset; /* of its domain_id, in the struct; 0: it has none */
+	size_t user_offset;   /* of its user_id; 0: it is nobody's */
+	const struct known_option
+	        *options; /* that its member "options" may have; NULL: it has none */
 	/* Conditions of lists; NULL: of the caller's domain, if it has the scope of one. */
 	enum err (*where)(struct rest_req *req, struct resource_where *where);
 	/* More that rules may ask of one; how many, at most 4. NULL: nothing. */

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-const struct option immutable_options[] = {{"immutable", OPTION_BOOL}, {NULL, 0}};
+const struct known_option immutable_options[] = {{"immutable", OPTION_BOOL}, {NULL, 0}};
 
-const struct option user_options[] = {
+const struct known_option user_options[] = {
         {"ignore_change_password_upon_first_use", OPTION_BOOL},
         {"ignore_password_expiry", OPTION_BOOL},
         {"ignore_lockout_failure_attempts", OPTION_BOOL},
@@ -15,7 +15,7 @@ const struct option user_options[] = {
         {NULL, 0},
 };
 
-static const struct option *find(const struct option *known, const char *name)
+static const struct known_option *find(const struct known_option *known, const char *name)
 {
 	for (; known->name; known++) {
 		if (strcmp(known->name, name) == 0)
@@ -35,7 +35,7 @@ static bool is_list_of_texts(const struct jval *value)
 	return jread_is_array(value);
 }
 
-static bool is_right(const struct option *o, const struct jval *value)
+static bool is_right(const struct known_option *o, const struct jval *value)
 {
 	bool flag;
 
@@ -50,12 +50,13 @@ static bool is_right(const struct option *o, const struct jval *value)
 	return jread_is_array(value);
 }
 
-static enum err check(struct rest_req *req, const struct option *known, const struct jval *given)
+static enum err check(
+        struct rest_req *req, const struct known_option *known, const struct jval *given)
 {
 	const char *name;
 
 	for (size_t i = 0; (name = jread_name(given, i)); i++) {
-		const struct option *o = find(known, name);
+		const struct known_option *o = find(known, name);
 		if (!o)
 			return rest_fail(req, ERR_BAD_REQUEST,
 			        "Invalid input for field 'options': there is no option '%.64s'.",
@@ -69,7 +70,7 @@ static enum err check(struct rest_req *req, const struct option *known, const st
 	return ERR_OK;
 }
 
-enum err options_merge(struct rest_req *req, const struct option *known, const char *old,
+enum err options_merge(struct rest_req *req, const struct known_option *known, const char *old,
         const char *given, const char **ret_options)
 {
 	AUTO(jroot) struct jroot was = JROOT_NONE, is = JROOT_NONE;

@@ -310,5 +310,10 @@ static const char *const steps[] = {
         /* Codes that do not count again. */
         "CREATE TABLE IF NOT EXISTS totp_used (credential_id VARCHAR(64) NOT NULL, step BIGINT NOT "
         "NULL, PRIMARY KEY (credential_id, step))",
+        /* Rows that mirror a directory's users and groups. */
+        "CREATE TABLE IF NOT EXISTS directory_entry (public_id VARCHAR(64) PRIMARY KEY, kind "
+        "VARCHAR(8) NOT NULL, domain_id VARCHAR(64) NOT NULL, local_id VARCHAR(255) NOT NULL, "
+        "FOREIGN KEY (domain_id) REFERENCES project (id) ON DELETE CASCADE);"
+        "CREATE INDEX IF NOT EXISTS directory_entry_domain ON directory_entry (domain_id)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

@@ -244,6 +244,16 @@ static enum err authenticate(struct rest_req *req)
 	return ERR_OK;
 }
 
+/* A handler that has forgotten to ask gives nothing away. */
+static void check_asked(struct rest_req *req)
+{
+	if (req->err || req->then || !req->route->rule || req->asked)
+		return;
+	log_error("rest", "route=%s next=\"the rule was not asked for: report this\"",
+	        req->route->path);
+	req->err = ERR_INTERNAL;
+}
+
 static void run(struct rest_req *req)
 {
 	struct policy_fact target[REST_PARAMS_MAX];
@@ -266,12 +276,7 @@ static void run(struct rest_req *req)
 		req->err = take_body(req);
 	if (!req->err)
 		req->err = req->route->handle(req);
-	/* A handler that has forgotten to ask gives nothing away. */
-	if (!req->err && req->route->rule && !req->asked) {
-		log_error("rest", "route=%s next=\"the rule was not asked for: report this\"",
-		        req->route->path);
-		req->err = ERR_INTERNAL;
-	}
+	check_asked(req);
 }
 
 static void on_run(struct work *work)
@@ -285,6 +290,7 @@ static void on_then(struct work *work)
 	enum err (*then)(struct rest_req *) = TAKE(req->then);
 
 	req->err = then(req);
+	check_asked(req);
 }
 
 static void on_done(struct work *work)
