@@ -40,6 +40,7 @@ struct identity {
 	pthread_rwlock_t keys_lock;
 	struct token_key *keys[KEYS_MAX]; /* the one that signs first */
 	unsigned key_count;
+	struct seen *seen; /* tokens that were found signed with them; owned */
 	struct vault *vault;
 	struct revoke *revoke; /* NULL: none is followed, as in commands */
 	struct rest_service service;

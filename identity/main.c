@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define HASH_NICE       10 /* all cores may hash, and whatever else there is to do comes first */
 #define NETWORK_THREADS 4
 #define AT(field)       offsetof(struct identity_conf, field)
 const struct conf_option identity_options[] = {
@@ -164,9 +165,11 @@ static enum err start(struct rest_service *service, struct reactor *first)
 	struct identity *it = service->owner;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	enum err err = work_pool_new(
-	        cores > 1 ? (unsigned)cores - 1 : 1, (unsigned)it->conf.queue, &it->hashes);
+	        cores > 0 ? (unsigned)cores : 1, (unsigned)it->conf.queue, &it->hashes);
 
 	(void)first;
+	if (!err)
+		work_pool_set_nice(it->hashes, HASH_NICE);
 	if (!err)
 		err = work_pool_new(NETWORK_THREADS, (unsigned)it->conf.queue, &it->networks);
 	if (!err)

@@ -73,4 +73,8 @@ enum err token_key_of(const char *text, uint32_t *ret_number);
 enum err token_check(const char *text, const struct token_key *key, struct arena *arena,
         struct token *ret_token);
 
+/* The same of one that was found signed with that very key before. */
+enum err token_read(const char *text, const struct token_key *key, struct arena *arena,
+        struct token *ret_token);
+
 #endif

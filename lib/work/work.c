@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 struct work_pool {
 	pthread_mutex_t lock;
@@ -13,6 +15,7 @@ struct work_pool {
 	struct work *first, **last;
 	unsigned queued, running, queue_max, idle, started, threads_max;
 	bool stop;
+	int nice;
 	pthread_t threads[];
 };
 
@@ -60,6 +63,9 @@ static void *serve(void *arg)
 	struct work_pool *pool = arg;
 	struct work *work;
 
+	/* A thread's own on Linux. That it cannot be had does no harm but to those who wait. */
+	if (pool->nice)
+		setpriority(PRIO_PROCESS, (id_t)gettid(), pool->nice);
 	while ((work = next_work(pool))) {
 		bool replies = work->done;
 		work->run(work);
@@ -110,6 +116,11 @@ enum err work_submit(struct work_pool *pool, struct work *work)
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return err;
+}
+
+void work_pool_set_nice(struct work_pool *pool, int nice)
+{
+	pool->nice = nice;
 }
 
 unsigned work_pool_pending(struct work_pool *pool)

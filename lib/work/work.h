@@ -21,6 +21,9 @@ struct work {
  * Threads start at the first submit that finds none idle, up to `threads`. */
 enum err work_pool_new(unsigned threads, unsigned queue_max, struct work_pool **ret_pool);
 
+/* Its threads give way to others: nice(2) of those that start from now on. */
+void work_pool_set_nice(struct work_pool *pool, int nice);
+
 /* Jobs queued or running now. Once it is 0, every `done` of before is posted. Any thread. */
 unsigned work_pool_pending(struct work_pool *pool);
 

@@ -80,6 +80,8 @@ static void test_there_and_back(void **state)
 	for (unsigned i = 0; i < COUNT_OF(tokens); i++) {
 		AUTO(buf) struct buf text = BUF_NONE;
 		assert_int_equal(token_sign(&tokens[i], key, &text), ERR_OK);
+		assert_int_equal(token_read(buf_text(&text), key, &arena, &got), ERR_OK);
+		assert_same(&tokens[i], &got);
 		assert_true(text.len <= TOKEN_TEXT_MAX);
 		assert_int_equal(token_key_of(buf_text(&text), &number), ERR_OK);
 		assert_int_equal(number, 7);
