@@ -14,6 +14,7 @@
 #define LEEWAY_US    60000000ull   /* of clocks */
 #define REFRESH_US   3600000000ull /* how often it is said that tokens live so long */
 #define PRUNE_US     60000000ull
+#define TRIM_US      10000000ull /* how often memory that a large answer took goes back */
 #define MEMBERS_STEP 256
 
 struct revoke {
@@ -381,7 +382,7 @@ static bool pause_ms(struct revoke *r, unsigned ms)
 static void *run(void *arg)
 {
 	struct revoke *r = arg;
-	uint64_t refreshed = clock_us(CLOCK_MONOTONIC), pruned = 0;
+	uint64_t refreshed = clock_us(CLOCK_MONOTONIC), pruned = 0, trimmed = refreshed;
 
 	while (pause_ms(r, REVOKE_POLL_MS)) {
 		uint64_t now = clock_us(CLOCK_MONOTONIC);
@@ -389,6 +390,10 @@ static void *run(void *arg)
 		if (now > pruned + PRUNE_US) {
 			prune(r);
 			pruned = now;
+		}
+		if (now > trimmed + TRIM_US) {
+			mem_trim();
+			trimmed = now;
 		}
 		if (now > refreshed + REFRESH_US &&
 		        !db_run(r->identity->db, DB_WRITE, say_life, r->identity))

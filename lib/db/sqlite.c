@@ -80,6 +80,9 @@ static enum err sqlite_open(const struct db_address *address, void **ret_conn, s
 		err = run(conn, "PRAGMA synchronous = FULL");
 	if (!err)
 		err = run(conn, "PRAGMA foreign_keys = ON");
+	/* KiB of each connection; the system's own cache is behind it. */
+	if (!err)
+		err = run(conn, "PRAGMA cache_size = -512");
 	if (err) {
 		buf_printf(error, "%s: %s", address->name, sqlite3_errmsg(conn));
 		sqlite3_close(conn);
