@@ -76,6 +76,10 @@ static enum step identify_by_keystone(
 	enum err err = auth->user.err ? auth->user.err : auth->service.err;
 	if (err)
 		return err == ERR_UNAUTHORIZED ? STEP_NEXT : request_fail(request, 503);
+	/* A service in between may do more than who has sent it here. */
+	if (!auth->service.found && !verified_may(auth->user.found, "object-store",
+	                                    request->http->method, request->path))
+		return STEP_NEXT;
 	c->user = auth->user.found;
 	c->service = auth->service.found;
 	request->identity.user = c->user->token.user_id;

@@ -99,6 +99,12 @@ static void copy(const struct verified *from, struct arena *arena, struct verifi
 	ret->roles = roles;
 	t->role_count = t->has_roles ? ret->role_count : 0;
 	memcpy(t->roles, roles, t->role_count * sizeof(*roles));
+	struct access_rule *rules = arena_alloc(arena, (ret->rule_count + 1) * sizeof(*rules));
+	for (unsigned i = 0; i < ret->rule_count; i++)
+		rules[i] = (struct access_rule){copy_text(arena, from->rules[i].service),
+		        copy_text(arena, from->rules[i].method),
+		        copy_text(arena, from->rules[i].path)};
+	ret->rules = rules;
 	ret->user_name = copy_text(arena, ret->user_name);
 	ret->project_name = copy_text(arena, ret->project_name);
 }
@@ -109,6 +115,72 @@ static const struct verified *copy_new(const struct verified *from, struct arena
 
 	copy(from, arena, to);
 	return to;
+}
+
+/* --- access rules --- */
+
+enum { PART, REST, LITERAL };
+
+/* The next token of a pattern, and how long it is. */
+static unsigned pattern_token(const char *pattern, size_t *ret_len)
+{
+	*ret_len = 1;
+	if (pattern[0] == '*') {
+		*ret_len = pattern[1] == '*' ? 2 : 1;
+		return *ret_len == 2 ? REST : PART;
+	}
+	size_t close = strcspn(pattern, "}");
+	if (pattern[0] != '{' || !pattern[close])
+		return LITERAL;
+	*ret_len = close + 1;
+	return PART;
+}
+
+/* `at`: the places of the path (its end is one) that the pattern may have come to, before the token
+ * and after it. */
+static void pattern_step(unsigned token, char literal, const char *path, size_t len, bool *at)
+{
+	bool before = false, now = at[0];
+
+	at[0] = token == REST && now;
+	for (size_t i = 0; i < len; i++) {
+		bool next = at[i + 1];
+		before |= now;
+		if (token == LITERAL)
+			at[i + 1] = now && path[i] == literal;
+		else if (token == REST)
+			at[i + 1] = before || next;
+		else
+			at[i + 1] = (now || at[i]) && path[i] != '/';
+		now = next;
+	}
+}
+
+bool access_path(const char *pattern, const char *path)
+{
+	size_t len = strlen(path), n;
+	bool *at = mem_zalloc(len + 1);
+
+	at[0] = true;
+	for (; *pattern; pattern += n) {
+		unsigned token = pattern_token(pattern, &n);
+		pattern_step(token, *pattern, path, len, at);
+	}
+	bool matches = at[len];
+	free(at);
+	return matches;
+}
+
+bool verified_may(
+        const struct verified *v, const char *service, const char *method, const char *path)
+{
+	for (unsigned i = 0; v->token.restricted && i < v->rule_count; i++) {
+		const struct access_rule *rule = &v->rules[i];
+		if (strcmp(rule->service, service) == 0 && strcmp(rule->method, method) == 0 &&
+		        access_path(rule->path, path))
+			return true;
+	}
+	return !v->token.restricted;
 }
 
 /* --- what was found good --- */
@@ -210,7 +282,7 @@ static enum err look_at(struct verify *v, const char *text, bool names, struct a
 		return err;
 	if (found->token.expires_us <= wall_us() || revocations_hit(v->set, &found->token))
 		return ERR_UNAUTHORIZED;
-	if (names || !found->token.has_roles)
+	if (names || !found->token.has_roles || found->token.restricted)
 		return ERR_BUSY;
 	found->roles = found->token.roles;
 	found->role_count = found->token.role_count;
@@ -301,6 +373,23 @@ static void read_audit(const struct jval *ids, size_t index, char ret[TOKEN_AUDI
 		snprintf(ret, TOKEN_AUDIT + 1, "%s", text);
 }
 
+/* No rules at all restrict it, too. */
+static void read_rules(const struct jval *rules, struct arena *arena, struct verified *v)
+{
+	struct access_rule *list = arena_zalloc(arena, (jread_len(rules) + 1) * sizeof(*list));
+
+	v->token.restricted = jread_is_array(rules);
+	for (size_t i = 0; i < jread_len(rules); i++) {
+		const struct jval *one = jread_at(rules, i);
+		struct access_rule *rule = &list[v->rule_count];
+		rule->service = text_at(one, "service", arena);
+		rule->method = text_at(one, "method", arena);
+		rule->path = text_at(one, "path", arena);
+		v->rule_count += rule->service && rule->method && rule->path;
+	}
+	v->rules = list;
+}
+
 /* What the identity service says of a token. NULL: that is none. */
 static const struct verified *read_token(const struct jval *token, struct arena *arena)
 {
@@ -325,6 +414,7 @@ static const struct verified *read_token(const struct jval *token, struct arena 
 		v->role_count += role->id && role->name;
 	}
 	v->roles = list;
+	read_rules(jread_get(jread_get(token, "application_credential"), "access_rules"), arena, v);
 	return t->user_id && t->user_domain_id && t->expires_us ? v : NULL;
 }
 

@@ -2,8 +2,9 @@
  * public keys and all revocations that count still. A thread of its own fetches both, several times
  * a second (docs/formats/token.md: news). What it has found good it remembers.
  *
- * What cannot be known so is asked: a token that is given without its roles, one whose key is not
- * known yet, the names of user and project, and everything while there are no news. */
+ * What cannot be known so is asked: a token that is given without its roles, or restricted by
+ * access rules; one whose key is not known yet; the names of user and project; and everything while
+ * there are no news. */
 #ifndef LIB_AUTH_VERIFY_H
 #define LIB_AUTH_VERIFY_H
 
@@ -22,13 +23,27 @@ struct verify_options {
 	unsigned timeout_ms; /* of an answer; 0: 5000 */
 };
 
+/* What a token that is restricted is good for. */
+struct access_rule {
+	const char *service, *method, *path; /* the service's type; of paths see access_path */
+};
+
 /* A token that is valid, and what was asked about it. */
 struct verified {
 	struct token token;
 	const struct token_role *roles; /* the token's, or all that it was given without */
 	unsigned role_count;
 	const char *user_name, *project_name; /* NULL: not asked for, or there is none */
+	const struct access_rule *rules;      /* of one that is restricted */
+	unsigned rule_count;
 };
+
+/* Does a path match a pattern? In it {anything} and a star stand for a part between slashes, two
+ * stars for whatever follows. */
+bool access_path(const char *pattern, const char *path);
+/* May the token be used for that? One that is not restricted may for all. */
+bool verified_may(
+        const struct verified *verified, const char *service, const char *method, const char *path);
 
 /* Begins to fetch. The options' texts are copied. */
 enum err verify_new(const struct verify_options *options, struct verify **ret_verify);

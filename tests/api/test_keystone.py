@@ -253,6 +253,29 @@ def test_copies_need_both(owner, other, container):
     other("COPY", to, 403, Destination=container + "/back", Destination_Account=owner.account)
 
 
+# --- access rules ---
+
+def test_access_rules(keystone, owner, container):
+    """An application credential that may only do what it was made for."""
+    path = "/v1/%s/{container}" % owner.account
+    a = keystone.ask("POST", "/users/%s/application_credentials" % owner.id, token=owner.token, application_credential={
+        "name": "limited", "access_rules": [
+            {"service": "object-store", "method": "GET", "path": path + "/*"},
+            {"service": "object-store", "method": "PUT", "path": "/v1/*%s/**" % container},
+            {"service": "image", "method": "DELETE", "path": "/**"}]})["application_credential"]
+    r = requests.post(keystone.url + "/auth/tokens", timeout=10, json={"auth": {"identity": {
+        "methods": ["application_credential"], "application_credential": {"id": a["id"], "secret": a["secret"]}}}})
+    token = r.headers["X-Subject-Token"]
+    for _ in range(2):  # asked for, and remembered
+        owner("GET", container + "/o", 200, token=token)
+        owner("PUT", container + "/a/b/c", 201, token=token)
+        for method, name in (("GET", ""), ("GET", container), ("GET", container + "/a/b/c"), ("PUT", "/other/o"),
+                             ("DELETE", container + "/o"), ("HEAD", container + "/o")):
+            owner(method, name, 401, token=token)
+    keystone.ask("DELETE", "/users/%s/application_credentials/%s" % (owner.id, a["id"]), token=owner.token)
+    wait_for(lambda: owner("GET", container + "/o", token=token).status_code == 401, 5)
+
+
 # --- service tokens ---
 
 def test_service_tokens(keystone, owner, other):
