@@ -167,22 +167,23 @@ enum err on_ec2_create(struct rest_req *req)
 
 /* --- one --- */
 
-/* Of that user; who may not see it is not told whether it is there. */
+static enum err not_found(struct rest_req *req, const char *id)
+{
+	return rest_fail(req, ERR_NOT_FOUND, "Could not find credential: %s.", id);
+}
+
+/* Of that user. Whether an access key is there is no secret: nobody can guess one. */
 static enum err find(struct rest_req *req, struct db_tx *tx, struct credential *ret)
 {
 	const char *id = credential_ec2_id(req->arena, rest_param(req, "credential_id"));
 	enum err err = credential_find(identity_of(req), tx, id, req->arena, ret);
 
-	if (err && err != ERR_NOT_FOUND)
+	if (err)
+		return err == ERR_NOT_FOUND ? not_found(req, id) : err;
+	if ((err = allow(req, ret->user_id)) || (err = find_user(req, tx)))
 		return err;
-	enum err allowed = allow(req, err ? NULL : ret->user_id);
-	if (!allowed)
-		allowed = find_user(req, tx);
-	if (allowed)
-		return allowed;
-	if (err || strcmp(ret->type, "ec2") != 0 ||
-	        strcmp(ret->user_id, rest_param(req, "user_id")) != 0)
-		return rest_fail(req, ERR_NOT_FOUND, "Could not find credential: %s.", id);
+	if (strcmp(ret->type, "ec2") != 0 || strcmp(ret->user_id, rest_param(req, "user_id")) != 0)
+		return not_found(req, id);
 	return credential_may(req, ret->project_id);
 }
 

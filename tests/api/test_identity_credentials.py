@@ -196,7 +196,9 @@ def test_ec2_keys(identity, admin, one, two):
     identity.ask(admin, "GET", "/users/nobody/credentials/OS-EC2", 404)
     one.ask("DELETE", path + "/" + made["access"], 204)
     assert one.ask("GET", path)["credentials"] == []
-    identity.ask(admin, "GET", path + "/" + made["access"], 404)
+    for who in (admin, one.token):
+        identity.ask(who, "GET", path + "/" + made["access"], 404)
+        identity.ask(who, "DELETE", path + "/" + made["access"], 404)
 
 
 def test_the_client_makes_them(identity):
