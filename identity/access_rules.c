@@ -10,7 +10,7 @@ static const char *const methods[] = {"DELETE", "GET", "HEAD", "PATCH", "POST", 
 
 #define TEXT(name, flags, max)                                                                     \
 	{                                                                                          \
-#name, FIELD_TEXT, offsetof(struct access_rule, name), (flags), 1, (max), NULL     \
+#name, FIELD_TEXT, offsetof(struct user_rule, name), (flags), 1, (max), NULL       \
 	}
 #define GIVEN (FIELD_CREATE | FIELD_REQUIRED | FIELD_FILTER)
 
@@ -19,7 +19,7 @@ static const struct field items[] = {
         TEXT(user_id, FIELD_HIDDEN, 64),
         TEXT(service, GIVEN, 64),
         TEXT(path, GIVEN, 225),
-        {"method", FIELD_TEXT, offsetof(struct access_rule, method), GIVEN, 0, 0, methods},
+        {"method", FIELD_TEXT, offsetof(struct user_rule, method), GIVEN, 0, 0, methods},
 };
 const struct fields access_rule_fields = {.name = "access_rule",
         .plural = "access_rules",
@@ -55,7 +55,7 @@ enum err application_rules_load(struct rest_req *req, struct db_tx *tx, struct a
 
 /* Without an id it is the user's own of the same meaning, or a new one. */
 static enum err find_or_make(
-        struct rest_req *req, struct db_tx *tx, struct access_rule *rule, const char **ret_id)
+        struct rest_req *req, struct db_tx *tx, struct user_rule *rule, const char **ret_id)
 {
 	enum err err = sql_text(tx,
 	        "SELECT id FROM access_rule WHERE user_id = ? AND service = ? AND path = ? AND "
@@ -71,7 +71,7 @@ static enum err find_or_make(
 static enum err read_rule(struct rest_req *req, struct db_tx *tx, const struct jval *item,
         const char *user_id, const char **ret_id)
 {
-	struct access_rule rule = {.user_id = user_id};
+	struct user_rule rule = {.user_id = user_id};
 	AUTO(buf) struct buf error = BUF_NONE;
 	const char *id;
 
@@ -120,7 +120,7 @@ enum err application_rules_store(
 static struct resource resource_of(struct rest_req *req)
 {
 	return (struct resource){.fields = &access_rule_fields,
-	        .size = sizeof(struct access_rule),
+	        .size = sizeof(struct user_rule),
 	        .path = arena_printf(
 	                req->arena, "/v3/users/%s/access_rules", rest_param(req, "user_id"))};
 }
@@ -153,7 +153,7 @@ enum err on_access_rule_list(struct rest_req *req)
 	return db_run(identity_of(req)->db, DB_READ, list, req);
 }
 
-static enum err find(struct rest_req *req, struct db_tx *tx, struct access_rule *rule)
+static enum err find(struct rest_req *req, struct db_tx *tx, struct user_rule *rule)
 {
 	const char *id = rest_param(req, "access_rule_id");
 	enum err err = open_rules(req, tx);
@@ -169,7 +169,7 @@ static enum err find(struct rest_req *req, struct db_tx *tx, struct access_rule 
 static enum err show(struct db_tx *tx, void *arg)
 {
 	struct rest_req *req = arg;
-	struct access_rule rule = {.id = NULL};
+	struct user_rule rule = {.id = NULL};
 	struct resource resource = resource_of(req);
 	enum err err = find(req, tx, &rule);
 
@@ -184,7 +184,7 @@ enum err on_access_rule_show(struct rest_req *req)
 }
 
 static enum err delete (struct db_tx *tx, void *arg) {
-	struct rest_req *req = arg; struct access_rule rule = {.id = NULL};
+	struct rest_req *req = arg; struct user_rule rule = {.id = NULL};
 	enum err err = find(req, tx, &rule);
 
 	if (!err) err = fields_delete(&access_rule_fields, tx, rule.id);

@@ -20,7 +20,7 @@ struct application {
 	struct rest_req *req;   /* that makes it */
 };
 
-struct access_rule {
+struct user_rule {
 	struct record record;
 	const char *id, *user_id, *service, *path, *method;
 };

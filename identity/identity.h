@@ -59,9 +59,9 @@ enum err keys_load(struct identity *identity, struct buf *error);
 enum err keys_rotate(const char *state_dir, uint64_t token_seconds, struct buf *error);
 void keys_done(struct identity *identity);
 enum err keys_sign(struct identity *identity, const struct token *token, struct buf *ret_text);
-/* ERR_UNAUTHORIZED: of none of them, or expired. */
-enum err keys_check(
-        struct identity *identity, const char *text, struct arena *arena, struct token *ret_token);
+/* ERR_UNAUTHORIZED: of none of them, or expired more than late_us ago. */
+enum err keys_check(struct identity *identity, const char *text, uint64_t late_us,
+        struct arena *arena, struct token *ret_token);
 
 /* --- password.c --- */
 

@@ -249,8 +249,8 @@ static enum err check_with(struct identity *identity, const char *text, const st
 	return err;
 }
 
-enum err keys_check(
-        struct identity *identity, const char *text, struct arena *arena, struct token *ret_token)
+enum err keys_check(struct identity *identity, const char *text, uint64_t late_us,
+        struct arena *arena, struct token *ret_token)
 {
 	enum err err = ERR_UNAUTHORIZED;
 	uint32_t number;
@@ -263,5 +263,5 @@ enum err keys_check(
 			err = check_with(identity, text, identity->keys[i], arena, ret_token);
 	}
 	pthread_rwlock_unlock(&identity->keys_lock);
-	return err || ret_token->expires_us <= now_us() ? ERR_UNAUTHORIZED : ERR_OK;
+	return err || ret_token->expires_us + late_us <= now_us() ? ERR_UNAUTHORIZED : ERR_OK;
 }

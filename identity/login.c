@@ -442,7 +442,7 @@ enum err on_token_issue(struct rest_req *req)
 	*l = (struct login){.req = req, .catalog = !query_get(&req->query, "nocatalog")};
 	if ((err = login_parse(l)))
 		return err;
-	if (l->token_text && keys_check(identity, l->token_text, req->arena, &l->token))
+	if (l->token_text && keys_check(identity, l->token_text, 0, req->arena, &l->token))
 		return rest_fail(req, ERR_UNAUTHORIZED, DENIED);
 	if (l->password && (err = directory_find(req, l->user.id, l->user.domain_id,
 	                            l->user.domain_name, &l->directory)))

@@ -222,3 +222,39 @@ def test_access_rules(mine):
     i.ask(other.token(), "GET", path + "/" + left, 403)
     i.ask(other.token(), "GET", "/users/%s/access_rules/%s" % (other.user, left), 404)
     i.ask(other.token(), "GET", path, 403)
+
+
+def test_rules_hold_here_too(mine):
+    w, i = mine.w, mine.i
+    app = mine.make(access_rules=[{"service": "identity", "path": "/v3/users/{id}", "method": "GET"},
+                                  {"service": "compute", "path": "/**", "method": "GET"}])
+    token = mine.login(app).headers["X-Subject-Token"]
+    i.ask(token, "GET", "/users/" + w.user)
+    for method, path in (("GET", "/auth/catalog"), ("GET", "/users/%s/groups" % w.user), ("HEAD", "/users/" + w.user),
+                         ("DELETE", "/auth/tokens")):
+        assert requests.request(method, i.url + path, headers={"X-Auth-Token": token}).status_code == 401
+    # What it is may be asked by itself, and by who may ask about others.
+    about = requests.get(i.url + "/auth/tokens", headers={"X-Auth-Token": token, "X-Subject-Token": token}).json()
+    assert len(about["token"]["application_credential"]["access_rules"]) == 2
+    assert requests.get(i.url + "/auth/tokens", headers={
+        "X-Auth-Token": token, "X-Subject-Token": mine.token}).status_code == 401
+    again = requests.post(i.url + "/auth/tokens", json={"auth": {"identity": {
+        "methods": ["token"], "token": {"id": token}}}}).headers["X-Subject-Token"]
+    assert requests.get(i.url + "/auth/catalog", headers={"X-Auth-Token": again}).status_code == 401
+
+
+def test_services_may_ask_about_expired_ones(mine):
+    w, i = mine.w, mine.i
+    end = datetime.datetime.utcnow() + datetime.timedelta(seconds=2)
+    token = mine.login(mine.make(expires_at=end.isoformat())).headers["X-Subject-Token"]
+    service = World(i, w.admin)
+    i.ask(w.admin, "PUT", service.grant.replace(w.roles["member"], w.roles["service"]), 204)
+    shown = {"X-Auth-Token": service.token(), "X-Subject-Token": token}
+    assert requests.get(i.url + "/auth/tokens", headers=shown).status_code == 200
+    assert requests.head(i.url + "/auth/tokens", headers=shown).status_code == 403  # another rule, as in Keystone
+    time.sleep(2.1)
+    assert requests.get(i.url + "/auth/tokens", headers=shown).status_code == 404
+    got = requests.get(i.url + "/auth/tokens?allow_expired=1", headers=shown)
+    assert got.status_code == 200 and got.json()["token"]["user"]["id"] == w.user
+    assert requests.get(i.url + "/auth/tokens?allow_expired=1", headers={
+        "X-Auth-Token": token, "X-Subject-Token": token}).status_code == 401

@@ -173,6 +173,19 @@ def test_a_lost_role_ends_no_other_scope(world):
     assert not w.valid(system)
 
 
+def test_more_roles_than_a_token_holds(world):
+    w, i = world, world.i
+    names = ["%s %02d %s" % (w.name, n, "x" * 40) for n in range(20)]
+    for name in names:
+        i.ask(w.admin, "PUT", w.grant.replace(w.roles["member"], w.make("role", name=name)), 204)
+    i.ask(w.admin, "PUT", "/projects/%s/users/%s/roles/%s" % (w.project, w.user, w.roles["admin"]), 204)
+    token = w.token()
+    assert len(token) <= 512
+    about = requests.get(i.url + "/auth/tokens", headers={"X-Auth-Token": token, "X-Subject-Token": token}).json()
+    assert set(names) < {r["name"] for r in about["token"]["roles"]}
+    i.ask(token, "GET", "/users")  # as admin, which the token does not say
+
+
 def test_events(world):
     w, i = world, world.i
     before = i.ask(w.admin, "GET", "/OS-REVOKE/events")["events"]
