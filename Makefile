@@ -170,11 +170,12 @@ PREFIX = /usr/local
 DEST   = $(DESTDIR)$(PREFIX)
 MAN5   = $(wildcard */*.5)
 MAN8   = $(wildcard */*.8)
-UNIT_FILE = lib/systemd/system/cairn-node.service
+UNIT_DIR = lib/systemd/system
+UNITS = cairn-node.service cairn-identity.service
 install: all
 	install -D -m 755 $(B)/cairn $(DEST)/sbin/cairn
-	@mkdir -p $(DEST)/$(dir $(UNIT_FILE)) $(DEST)/share/man/man5 $(DEST)/share/man/man8
-	sed 's|@PREFIX@|$(PREFIX)|' docs/cairn-node.service >$(DEST)/$(UNIT_FILE)
+	@mkdir -p $(DEST)/$(UNIT_DIR) $(DEST)/share/man/man5 $(DEST)/share/man/man8
+	for u in $(UNITS); do sed 's|@PREFIX@|$(PREFIX)|' docs/$$u >$(DEST)/$(UNIT_DIR)/$$u; done
 	install -D -m 644 docs/cairn.sysusers $(DEST)/lib/sysusers.d/cairn.conf
 	install -m 644 $(MAN5) $(DEST)/share/man/man5
 	install -m 644 $(MAN8) $(DEST)/share/man/man8
@@ -183,7 +184,7 @@ install: all
 
 # The configuration and all data stay.
 uninstall:
-	rm -f $(DEST)/sbin/cairn $(DEST)/$(UNIT_FILE) $(DEST)/lib/sysusers.d/cairn.conf \
+	rm -f $(DEST)/sbin/cairn $(addprefix $(DEST)/$(UNIT_DIR)/,$(UNITS)) $(DEST)/lib/sysusers.d/cairn.conf \
 		$(addprefix $(DEST)/share/man/man5/,$(notdir $(MAN5))) \
 		$(addprefix $(DEST)/share/man/man8/,$(notdir $(MAN8)))
 

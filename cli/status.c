@@ -101,6 +101,18 @@ static void problem(struct report *r, const char *what, const char *next)
 	buf_printf(&r->problems, "  %s\n      %s\n", what, next);
 }
 
+/* --- identity --- */
+
+static void look_at_identity(struct report *r)
+{
+	if (strstr(r->text, "\ncairn_identity_fresh 0\n"))
+		problem(r,
+		        "there is no news from the identity service: its tokens are of no use here",
+		        "see that it runs, and that identity_url and identity_key are right; the "
+		        "log "
+		        "says more");
+}
+
 /* --- devices --- */
 
 static void look_at_device(struct report *r, unsigned id, bool up)
@@ -442,6 +454,7 @@ bool status_print(const struct state *state)
 	if (!state_get(state, "/metrics", "", &body))
 		return false;
 	r.text = buf_text(&body);
+	look_at_identity(&r);
 	look_at_devices(&r);
 	look_at_replication(&r);
 	look_at_peers(&r);

@@ -20,7 +20,7 @@
 #define NETWORK_THREADS 4
 #define AT(field)       offsetof(struct identity_conf, field)
 const struct conf_option identity_options[] = {
-        {"identity", "state_dir", CONF_TEXT, AT(state_dir), "/var/lib/cairn/identity", 0, 0,
+        {"identity", "state_dir", CONF_TEXT, AT(state_dir), "/var/lib/cairn-identity", 0, 0,
                 CONF_RESTART, "Where keys are kept, and the database unless `database` says."},
         {"identity", "bind_ip", CONF_TEXT, AT(bind_ip), "127.0.0.1", 0, 0, CONF_RESTART,
                 "Address to listen on."},

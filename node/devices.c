@@ -1,5 +1,6 @@
 /* A device on its reactor: open, serve, statistics. */
 #include "node/node.h"
+#include "proxy/keystone.h"
 
 #include "lib/cache/cache.h"
 #include "lib/log/log.h"
@@ -269,6 +270,9 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 			        (unsigned long long)atomic_load(values[n]));
 		}
 	}
+	if (node->keystone)
+		buf_printf(out, "# TYPE cairn_identity_fresh gauge\ncairn_identity_fresh %d\n",
+		        verify_fresh(node->keystone->verify));
 	node_ring_metrics(node, out);
 	node_wire_metrics(node, out);
 	node_swift_metrics(node, out);

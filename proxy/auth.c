@@ -140,51 +140,55 @@ static bool account_acl_allows(
 	return access->reads || (access->container && strcmp(level, "read-write") == 0);
 }
 
-/* The caller with the names of its user and project, where they count. NULL: *ret_wait, or they do
- * not. */
-static const struct keystone_caller *with_names(struct request *request,
-        const struct access *access, struct info_fetch *account_info, bool *ret_wait)
+/* *ret_names: the caller with the names of its user and project, where they count; else NULL. Call
+ * again while *ret_wait. */
+static enum err with_names(struct request *request, const struct access *access,
+        struct info_fetch *account_info, bool *ret_wait, const struct keystone_caller **ret_names)
 {
 	const struct keystone *k = request_cluster(request)->keystone;
 	struct auth *auth = auth_of(request);
 	const struct verified *user = auth->caller.user;
 	const char *domain = NULL;
 
+	*ret_names = NULL;
 	if (!keystone_names_count(k, user, NULL))
-		return NULL;
+		return ERR_OK;
 	if (!keystone_is_own(k, user, access->account)) {
-		if (!info_get(account_info, &request->op, request->proxy, access->account, NULL)) {
-			*ret_wait = true;
-			return NULL;
-		}
-		if (account_info->err || !account_info->info->exists)
-			return NULL;
+		*ret_wait = !info_get(
+		        account_info, &request->op, request->proxy, access->account, NULL);
+		if (*ret_wait)
+			return ERR_OK;
+		if (account_info->err)
+			return ERR_UNAVAILABLE;
 		domain = info_header(account_info->info, AUTH_PROJECT_DOMAIN);
-		if (domain && !keystone_names_count(k, user, domain))
-			return NULL;
+		if (!account_info->info->exists ||
+		        (domain && !keystone_names_count(k, user, domain)))
+			return ERR_OK;
 	}
 	*ret_wait = !inquire(&auth->names, request, auth->text, true);
 	if (*ret_wait || auth->names.err)
-		return NULL;
+		return auth->names.err == ERR_UNAVAILABLE ? ERR_UNAVAILABLE : ERR_OK;
 	auth->caller.user_name = auth->names.found->user_name;
 	auth->caller.project_name = auth->names.found->project_name;
-	return &auth->caller;
+	*ret_names = &auth->caller;
+	return ERR_OK;
 }
 
 static enum err authorize_by_keystone(struct request *request, const struct access *access,
         const char *acl, struct info_fetch *account_info, bool *ret_wait)
 {
 	const struct keystone *k = request_cluster(request)->keystone;
-	const struct keystone_caller *c = request->identity.keystone;
+	const struct keystone_caller *c = request->identity.keystone, *named = NULL;
 	const char *referer = http_get(request->http, "Referer");
 	enum keystone_verdict verdict = keystone_decide(k, c, access, acl, referer);
 
 	if (verdict == KEYSTONE_DENIED && keystone_acl_names(acl)) {
-		c = with_names(request, access, account_info, ret_wait);
-		if (*ret_wait)
-			return ERR_OK;
-		verdict = c ? keystone_decide(k, c, access, acl, referer) : verdict;
+		enum err err = with_names(request, access, account_info, ret_wait, &named);
+		if (err || *ret_wait)
+			return err;
 	}
+	if (named)
+		verdict = keystone_decide(k, named, access, acl, referer);
 	request->identity.owner = verdict == KEYSTONE_OWNER;
 	return verdict == KEYSTONE_DENIED ? ERR_FORBIDDEN : ERR_OK;
 }

@@ -345,6 +345,7 @@ def test_without_news(cloud, keystone, owner):
     try:
         owner("GET", "", 200)
         wait_for(lambda: owner("GET", "").status_code == 503, 40)
+        assert "no news from the identity service" in cloud.cairn("status", "--state", cloud.state).stdout
         tester = User(cloud, "test:tester", "testing")
         assert tester.request("GET", "").status_code in (200, 204)
     finally:
