@@ -122,8 +122,10 @@ static enum err who(struct db_tx *tx, void *arg)
 	struct login *l = arg;
 	enum err err = revoke_news(identity_of(l->req), tx, &l->news);
 
-	if (!err && l->token_text)
+	if (!err && l->token_text) {
 		err = revoke_check(identity_of(l->req), &l->token);
+		l->ended = err == ERR_UNAUTHORIZED;
+	}
 	if (!err)
 		err = find_user(l, tx);
 	if (!err && l->password)
@@ -399,6 +401,12 @@ static enum err on_hashed(struct rest_req *req)
 	return good ? finish(l) : rest_fail(req, ERR_UNAUTHORIZED, DENIED);
 }
 
+/* A token that is none, or not any more, is not found, here as everywhere. */
+static enum err no_token(struct rest_req *req)
+{
+	return rest_fail(req, ERR_NOT_FOUND, "Failed to validate token");
+}
+
 /* Who it is, then its secrets. */
 static enum err look_up(struct rest_req *req)
 {
@@ -407,6 +415,8 @@ static enum err look_up(struct rest_req *req)
 	enum err err;
 
 	err = db_run(identity->db, DB_READ, who, l);
+	if (l->ended)
+		return no_token(req);
 	l->missing = err == ERR_NOT_FOUND || err == ERR_UNAUTHORIZED;
 	if (err && !l->missing)
 		return err;
@@ -443,7 +453,7 @@ enum err on_token_issue(struct rest_req *req)
 	if ((err = login_parse(l)))
 		return err;
 	if (l->token_text && keys_check(identity, l->token_text, 0, req->arena, &l->token))
-		return rest_fail(req, ERR_UNAUTHORIZED, DENIED);
+		return no_token(req);
 	if (l->password && (err = directory_find(req, l->user.id, l->user.domain_id,
 	                            l->user.domain_name, &l->directory)))
 		return err;

@@ -49,6 +49,7 @@ struct login {
 	struct trust trust;
 	struct totp totp;
 	bool missing; /* somebody or something is not there */
+	bool ended;   /* the token that was shown was revoked */
 	uint64_t news;
 	struct scope in;
 	const char *in_domain; /* of a project */

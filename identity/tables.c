@@ -315,5 +315,13 @@ static const char *const steps[] = {
         "VARCHAR(8) NOT NULL, domain_id VARCHAR(64) NOT NULL, local_id VARCHAR(255) NOT NULL, "
         "FOREIGN KEY (domain_id) REFERENCES project (id) ON DELETE CASCADE);"
         "CREATE INDEX IF NOT EXISTS directory_entry_domain ON directory_entry (domain_id)",
+        /* What is looked for often, or must be when something that it names goes. */
+        "CREATE INDEX IF NOT EXISTS user_by_name ON user (name);"
+        "CREATE INDEX IF NOT EXISTS user_by_project ON user (default_project_id);"
+        "CREATE INDEX IF NOT EXISTS group_by_name ON user_group (name);"
+        "CREATE INDEX IF NOT EXISTS project_by_name ON project (name);"
+        "CREATE INDEX IF NOT EXISTS project_by_parent ON project (parent_id);"
+        "CREATE INDEX IF NOT EXISTS membership_by_group ON membership (group_id);"
+        "CREATE INDEX IF NOT EXISTS assignment_by_role ON assignment (role_id)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

@@ -109,15 +109,17 @@ int serve(struct rest_service *service, const struct serve_options *o)
 {
 	unsigned cores = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned count = o->loops ? o->loops : cores;
-	struct loop *loops = mem_zalloc(count * sizeof(*loops));
+	/* Their edges are not closed, and live as long as the process: so do these. */
+	static struct loop *loops;
 	sigset_t signals;
+
+	loops = mem_zalloc(count * sizeof(*loops));
 	enum err err = edge_try(o->bind_ip, o->port);
 
 	if (err) {
 		log_error("listen", "ip=%s port=%u err=%s next=%s", o->bind_ip, o->port,
 		        err_name(err),
 		        err == ERR_BUSY ? "\"who listens there? (ss -ltnp)\"" : "\"see bind_ip\"");
-		free(loops);
 		return 2;
 	}
 	block_signals(&signals);
@@ -145,6 +147,5 @@ int serve(struct rest_service *service, const struct serve_options *o)
 	for (unsigned i = 0; i < count; i++)
 		reactor_free(loops[i].reactor);
 	rest_done(service);
-	free(loops);
 	return 0;
 }
