@@ -231,6 +231,7 @@ static enum err open_member(
 		g->place = &user_place;
 		user_err = find_actor(g, tx);
 		*ret_user = g->actor_id;
+		know(g, "user_id", g->actor_id);
 	}
 	if (group) {
 		g->place = &group_place;

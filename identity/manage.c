@@ -188,9 +188,12 @@ static enum err refresh_and_list(struct rest_req *req)
 
 enum err on_managed_list(struct rest_req *req)
 {
-	struct policy_fact target = {"target.domain_id", req->caller.domain_id};
+	/* Who has a domain's scope is shown what is in that. */
+	const char *own = req->caller.domain_id;
+	const struct policy_fact targets[] = {{"target.domain_id", own}, {"target.domain.id", own},
+	        {"target.group.domain_id", own}};
 	const char *rule = rule_of(req, managed(req), query_get(&req->query, "domain_id") != NULL);
-	enum err err = rest_allow_as(req, rule, &target, req->caller.domain_id != NULL);
+	enum err err = rest_allow_as(req, rule, targets, own ? COUNT_OF(targets) : 0);
 
 	bool mirrors = false;
 	if (!err && is_mirrored(managed(req)))

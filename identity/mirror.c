@@ -255,9 +255,12 @@ static enum err put_own_groups(
 
 	collect(m, &q, &there);
 	enum err err = db_end(&q);
-	for (unsigned i = 0; i < groups->count && !err; i++)
+	for (unsigned i = 0; i < groups->count && !err; i++) {
+		if (there.count && find(&there, groups->items[i].id))
+			continue;
 		err = sql_run(tx, "REPLACE INTO membership (user_id, group_id) VALUES (?, ?)", NULL,
 		        TEXTS(user, groups->items[i].id));
+	}
 	for (unsigned i = 0; i < there.count && !err; i++) {
 		const char *group = there.items[i].id;
 		if (groups->count && find(groups, group))
