@@ -1,7 +1,9 @@
-/* Tokens, rules of a policy, and bodies that fill a table's fields. The first byte chooses. */
+/* Tokens, rules of a policy, bodies that fill a table's fields, times, secrets of one-time
+ * passwords, and patterns of access rules. The first byte chooses. */
 #include "identity/tables.h"
+#include "identity/totp.h"
 #include "lib/auth/check.h"
-#include "lib/auth/token.h"
+#include "lib/auth/verify.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +15,8 @@ static void require(bool holds)
 		abort();
 }
 
-/* Signed by us, whatever it says: what is behind the signature is reached. */
+/* Also as if it were signed, whatever it says: what is behind the signature is reached. What could
+ * be read says the same once it is signed. */
 static void use_token(const char *text, struct arena *arena)
 {
 	static const uint8_t secret[32] = {1};
@@ -22,8 +25,11 @@ static void use_token(const char *text, struct arena *arena)
 	AUTO(buf) struct buf signed_text = BUF_NONE;
 
 	require(!token_key_load(1, secret, true, &key));
-	if (!token_check(text, key, arena, &token) && !token_sign(&token, key, &signed_text))
+	token_check(text, key, arena, &token);
+	if (!token_read(text, key, arena, &token) && !token_sign(&token, key, &signed_text)) {
 		require(!token_check(buf_text(&signed_text), key, arena, &again));
+		require(strcmp(token.user_id, again.user_id) == 0 && token.news == again.news);
+	}
 	token_key_free(key);
 }
 
@@ -64,6 +70,23 @@ static void use_body(const char *text, struct arena *arena)
 	require(!jread_parse(shown.data, shown.len, &back));
 }
 
+static void use_texts(char *text)
+{
+	char shown[TIME_TEXT], code[TOTP_DIGITS + 1], *path = strchr(text, '\n');
+	uint64_t us, again;
+
+	if (time_parse(text, &us) && us < 253402300800000000) { /* of four digits a year */
+		time_format(us, shown);
+		require(time_parse(shown, &again) && again == us);
+	}
+	if (totp_code(text, 1, code))
+		require(strlen(code) == TOTP_DIGITS);
+	if (path) {
+		*path++ = 0;
+		access_path(text, path);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena arena;
@@ -73,10 +96,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = strndup((const char *)data + 1, size - 1);
 	require(text != NULL);
 	arena_init(&arena);
-	if (data[0] % 3 == 0)
+	if (data[0] % 4 == 0)
 		use_token(text, &arena);
-	else if (data[0] % 3 == 1)
+	else if (data[0] % 4 == 1)
 		use_rule(text);
+	else if (data[0] % 4 == 3)
+		use_texts(text);
 	else
 		use_body(text, &arena);
 	arena_done(&arena);
