@@ -150,7 +150,7 @@ bench-cluster: deps-build
 	@B=$(B) tests/bench/compare
 
 bench-identity: deps-build
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(B)/tests/bench/verify
 	@B=$(B) tests/bench/identity
 
 bench-migrate: deps-build

@@ -21,7 +21,7 @@ $(B)/cairn-sim: $(SIM:%.c=$(B)/%.o) $(MUTANTS:%.c=$(B)/mutants/%.o) $(B)/libcair
 	@echo "  LD $@"
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-$(B)/tests/bench/ec: tests/bench/ec.c $(B)/libcairn.a
+$(B)/tests/bench/%: tests/bench/%.c $(B)/libcairn.a
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) $(B)/libcairn.a $(LDLIBS) -o $@
