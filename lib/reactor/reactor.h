@@ -42,8 +42,8 @@ void reactor_free(struct reactor *reactor);
 void reactor_run(struct reactor *reactor);
 void reactor_stop(struct reactor *reactor);
 
-/* For tests: one turn of the loop; with `wait` it sleeps until something is due. False when
- * nothing was there to do. */
+/* For tests, and for what is left at the end: one turn of the loop; with `wait` it sleeps until
+ * something is due. False when nothing was there to do. */
 bool reactor_turn(struct reactor *reactor, bool wait);
 
 /* For simulations: when the next timer is due, UINT64_MAX when none is set. */

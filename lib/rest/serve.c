@@ -49,7 +49,10 @@ static void open_edge(struct task *task)
 
 static void quiesce(struct task *task)
 {
-	edge_quiesce(CONTAINER_OF(task, struct loop, task)->edge);
+	struct loop *l = CONTAINER_OF(task, struct loop, task);
+
+	if (l->edge)
+		edge_quiesce(l->edge);
 }
 
 static void *run(void *arg)
@@ -59,6 +62,9 @@ static void *run(void *arg)
 	l->task.run = open_edge;
 	reactor_post(l->reactor, &l->task);
 	reactor_run(l->reactor);
+	edge_close(TAKE(l->edge));
+	for (unsigned idle = 0; idle < 2;) /* one to cancel what it waited for, one to hear of it */
+		idle = reactor_turn(l->reactor, false) ? 0 : idle + 1;
 	bytes_cache_drop();
 	return NULL;
 }
