@@ -195,15 +195,6 @@ static void answer_anew(struct rest_req *req)
 
 /* --- one is made --- */
 
-static bool has_role(const struct roles *roles, const char *id)
-{
-	for (unsigned i = 0; i < roles->count; i++) {
-		if (strcmp(roles->items[i].id, id) == 0)
-			return true;
-	}
-	return false;
-}
-
 static enum err read_role(
         struct rest_req *req, struct db_tx *tx, const struct jval *item, const char **ret_id)
 {
@@ -252,7 +243,7 @@ static enum err read_roles(struct rest_req *req, struct db_tx *tx, const struct 
 	if (!err)
 		err = grants_implied(tx, req->arena, ret_roles);
 	for (unsigned i = 0; i < ret_roles->count && !err; i++) {
-		if (!has_role(&mine, ret_roles->items[i].id))
+		if (!roles_have(&mine, ret_roles->items[i].id))
 			err = rest_fail(req, ERR_BAD_REQUEST,
 			        "Invalid application credential: Cannot create an application "
 			        "credential with unassigned role");

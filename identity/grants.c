@@ -9,7 +9,7 @@
 static const char *const kinds[] = {
         [TOKEN_PROJECT] = "project", [TOKEN_DOMAIN] = "domain", [TOKEN_SYSTEM] = "system"};
 
-static bool has(const struct roles *roles, const char *id)
+bool roles_have(const struct roles *roles, const char *id)
 {
 	for (unsigned i = 0; i < roles->count; i++) {
 		if (strcmp(roles->items[i].id, id) == 0)
@@ -25,7 +25,7 @@ struct roles roles_none(struct arena *arena)
 
 void roles_add(struct roles *roles, struct arena *arena, const char *id, const char *name)
 {
-	if (roles->count < ROLES_MAX && !has(roles, id))
+	if (roles->count < ROLES_MAX && !roles_have(roles, id))
 		roles->items[roles->count++] =
 		        (struct token_role){arena_strdup(arena, id), arena_strdup(arena, name)};
 }

@@ -96,6 +96,7 @@ enum err grants_of(
 enum err grants_implied(struct db_tx *tx, struct arena *arena, struct roles *roles);
 
 struct roles roles_none(struct arena *arena); /* with room */
+bool roles_have(const struct roles *roles, const char *id);
 /* Once each. */
 void roles_add(struct roles *roles, struct arena *arena, const char *id, const char *name);
 

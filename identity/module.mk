@@ -41,6 +41,7 @@ SRC += identity/tables.c
 SRC += identity/tags.c
 SRC += identity/totp.c
 SRC += identity/trusts.c
+SRC += identity/trusts_create.c
 SRC += identity/users.c
 SRC += identity/vault.c
 UNIT += tests/unit/identity/test_pattern.c

@@ -13,7 +13,13 @@ struct trust {
 	int64_t redelegation_count, expires_us; /* 0: never */
 };
 
-enum err on_trust_create(struct rest_req *req);
+/* Of the table, in the struct's order. */
+#define TRUST_COLUMNS                                                                              \
+	"id, trustor_user_id, trustee_user_id, project_id, redelegated_trust_id, impersonation, "  \
+	"remaining_uses, redelegation_count, expires_us"
+#define TRUST_CHAIN_MAX 16 /* longer ones cannot be made */
+
+enum err on_trust_create(struct rest_req *req); /* trusts_create.c */
 enum err on_trust_list(struct rest_req *req);
 enum err on_trust_show(struct rest_req *req);
 enum err on_trust_delete(struct rest_req *req);
@@ -35,5 +41,20 @@ enum err trust_roles(
 
 /* All of a user, as trustor or trustee, go with it. */
 enum err trusts_drop_user(struct db_tx *tx, const char *user_id);
+
+/* --- for who makes one --- */
+
+/* The answer begins anew. */
+void trust_begin(struct rest_req *req);
+/* {"trust": {...}} */
+enum err trust_show(struct rest_req *req, struct db_tx *tx, const struct trust *trust);
+/* ERR_FORBIDDEN, with a text: an application credential manages none. */
+enum err trust_may(struct rest_req *req);
+/* Its roles, without what they imply. */
+enum err trust_own_roles(
+        struct db_tx *tx, const char *id, struct arena *arena, struct roles *ret_roles);
+/* The one that was passed on. */
+enum err trust_first(
+        struct db_tx *tx, const char *id, struct arena *arena, struct trust *ret_first);
 
 #endif
