@@ -253,6 +253,27 @@ def test_copies_need_both(owner, other, container):
     other("COPY", to, 403, Destination=container + "/back", Destination_Account=owner.account)
 
 
+def test_many_at_once(cloud, owner, other, container):
+    """Bulk deletes and objects in segments ask for each of what they touch."""
+    url = "%s/v1/%s?bulk-delete" % (cloud.url, owner.account)
+    owner("PUT", container + "/p", 201)
+
+    def bulk(who):
+        return requests.post(url, data="%s/p\n%s/o\n" % (container, container), timeout=30, headers={
+            "X-Auth-Token": who.token, "Content-Type": "text/plain", "Accept": "application/json"}).json()
+    assert {status for _, status in bulk(other)["Errors"]} == {"403 Forbidden"}
+    owner("GET", container + "/o", 200)
+    owner("PUT", "/manifests")
+    owner("PUT", "/manifests/m", 201, X_Object_Manifest=container[1:] + "/o")
+    owner("POST", "/manifests", 204, X_Container_Read="%s:*" % other.project)
+    assert owner("GET", "/manifests/m", 200).text == "hello"
+    other("GET", "/manifests/m", 403, account=owner.account)  # its segments are not for it
+    owner("POST", container, 204, X_Container_Read="%s:*" % other.project)
+    assert other("GET", "/manifests/m", 200, account=owner.account).text == "hello"
+    assert bulk(owner)["Number Deleted"] == 2
+    assert requests.post(url, data="x", timeout=10, headers={"Content-Type": "text/plain"}).status_code == 401
+
+
 # --- access rules ---
 
 def test_access_rules(keystone, owner, container):
