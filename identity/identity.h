@@ -17,7 +17,7 @@ struct identity_conf {
 	/* [security]; 0: not asked for */
 	uint64_t lockout_failures, lockout_seconds, password_days, password_min_days,
 	        unique_passwords, inactive_days;
-	const char *limit_model;
+	const char *limit_model, *audit;
 	const char *password_regex, *password_regex_description;
 	bool change_on_first_use;
 };

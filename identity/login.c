@@ -418,6 +418,7 @@ static enum err look_up(struct rest_req *req)
 	if (l->ended)
 		return no_token(req);
 	l->missing = err == ERR_NOT_FOUND || err == ERR_UNAUTHORIZED;
+	req->actor = l->missing ? NULL : l->found.id;
 	if (err && !l->missing)
 		return err;
 	/* Who tries codes is locked out as who tries passwords; an expired password does no harm.

@@ -52,6 +52,8 @@ const struct conf_option identity_options[] = {
                 "Seconds for which a token is valid."},
         {"identity", "limit_model", CONF_TEXT, AT(limit_model), "flat", 0, 0, CONF_RESTART,
                 "flat, or strict_two_level: no project has a limit above its domain's."},
+        {"identity", "audit", CONF_TEXT, AT(audit), "changes", 0, 0, CONF_RESTART,
+                "Events in CADF to the log: changes, all (logins, too) or none."},
         {"security", "lockout_failure_attempts", CONF_U64, AT(lockout_failures), "0", 0, 1000,
                 CONF_RESTART, "Wrong passwords after which an account is locked; 0: any number."},
         {"security", "lockout_duration", CONF_U64, AT(lockout_seconds), "1800", 0, 31536000,
@@ -120,6 +122,11 @@ static enum err open_all(struct identity *it, const char *path, struct buf *erro
 		return ERR_CONFIG;
 	}
 	log_set_level(level);
+	if (strcmp(it->conf.audit, "changes") != 0 && strcmp(it->conf.audit, "all") != 0 &&
+	        strcmp(it->conf.audit, "none") != 0) {
+		buf_printf(error, "%s: [identity] audit cannot be %s", path, it->conf.audit);
+		return ERR_CONFIG;
+	}
 	if (strcmp(it->conf.limit_model, "flat") != 0 &&
 	        strcmp(it->conf.limit_model, "strict_two_level") != 0) {
 		buf_printf(error, "%s: [identity] limit_model cannot be %s", path,
@@ -209,6 +216,12 @@ static void reload(struct rest_service *service)
 		log_info("reload", "keys=%u", it->key_count);
 }
 
+static void on_event(const struct rest_req *req, const char *event)
+{
+	(void)req;
+	log_info("audit", "cadf=%s", event);
+}
+
 static int run(struct identity *it)
 {
 	it->service = (struct rest_service){
@@ -220,6 +233,8 @@ static int run(struct identity *it)
 	        .body_max = 114688, /* as Keystone's max_request_body_size */
 	        .public_url = *it->conf.public_url ? it->conf.public_url : NULL,
 	        .authenticate = auth_caller,
+	        .audit = strcmp(it->conf.audit, "none") == 0 ? NULL : on_event,
+	        .audit_logins = strcmp(it->conf.audit, "all") == 0,
 	        .owner = it,
 	};
 	struct serve_options options = {

@@ -421,6 +421,7 @@ enum err on_managed_create(struct rest_req *req)
 	        (const char **)(void *)((char *)c->record + fields_of(m)->items[0].offset);
 	if (!*id || !**id)
 		*id = resource_new_id(req->arena);
+	req->made = *id;
 	if ((err = allow(req, m, c->record)) || (err = merge_options(c)))
 		return err;
 	return has_password(c) ? rest_move(req, identity_of(req)->hashes, hash_first) : insert(req);

@@ -3,6 +3,7 @@
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/rest/audit.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -187,6 +188,11 @@ static void answer(struct rest_req *req)
 	if (req->status >= 500)
 		log_warn("request", "method=%s path=%s status=%d id=%s", http->method,
 		        log_quote(req->path), req->status, req->id);
+	if (audit_wants(req)) {
+		AUTO(buf) struct buf event = BUF_NONE;
+		audit_print(req, &event);
+		req->service->audit(req, buf_text(&event));
+	}
 	jread_done(&req->root);
 	buf_done(&req->raw);
 	buf_done(&req->out);

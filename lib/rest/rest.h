@@ -67,6 +67,10 @@ struct rest_service {
 	/* Fills req->caller from the headers; on the loop if it can be, ERR_BUSY asks for a thread.
 	 * ERR_UNAUTHORIZED: there is a token, and it is not valid. */
 	enum err (*authenticate)(struct rest_req *req);
+	/* Hears of each request that changes something, once it is answered: its event
+	 * (lib/rest/audit.h), as JSON. On a loop: must not block. NULL: nobody. */
+	void (*audit)(const struct rest_req *req, const char *event);
+	bool audit_logins; /* of those, too, that come for a token */
 	void *owner;
 	atomic_uint open;       /* requests under way */
 	struct rest_node *tree; /* of rest_prepare */
@@ -91,6 +95,8 @@ struct rest_req {
 	struct buf error; /* what is wrong, for people */
 	bool asked;       /* the route's rule */
 	bool head;        /* HEAD: the answer is GET's, without its body */
+
+	const char *actor, *made; /* for its event: who has logged in, the id of what was made */
 
 	void *own;                              /* the handler's */
 	enum err (*then)(struct rest_req *req); /* of rest_move */
