@@ -12,8 +12,8 @@ struct identity_conf {
 	const char *state_dir, *bind_ip, *database, *public_url, *policy_file, *log_level,
 	        *service_key;
 	uint64_t port, loops, threads, queue;
-	uint64_t token_seconds, allow_expired_seconds, redelegation_max, totp_before,
-	        password_rounds, tree_depth;
+	uint64_t token_seconds, allow_expired_seconds, receipt_seconds, redelegation_max,
+	        totp_before, password_rounds, tree_depth;
 	/* [security]; 0: not asked for */
 	uint64_t lockout_failures, lockout_seconds, password_days, password_min_days,
 	        unique_passwords, inactive_days;
@@ -62,6 +62,12 @@ enum err keys_sign(struct identity *identity, const struct token *token, struct 
 /* ERR_UNAUTHORIZED: of none of them, or expired more than late_us ago. */
 enum err keys_check(struct identity *identity, const char *text, uint64_t late_us,
         struct arena *arena, struct token *ret_token);
+
+/* The same for receipts. */
+enum err keys_sign_receipt(
+        struct identity *identity, const struct token *receipt, struct buf *ret_text);
+enum err keys_check_receipt(struct identity *identity, const char *text, struct arena *arena,
+        struct token *ret_receipt);
 
 /* --- password.c --- */
 
@@ -113,6 +119,10 @@ enum err show_token(struct rest_req *req, struct db_tx *tx, const struct token *
         const struct roles *roles, bool catalog, struct jout *out);
 enum err show_catalog(struct db_tx *tx, const char *project_id, const char *user_id,
         const char *name, struct jout *out);
+
+/* Members of it. */
+void show_methods(const struct token *token, struct jout *out);
+enum err show_user(struct rest_req *req, struct db_tx *tx, const char *id, struct jout *out);
 
 /* "2026-11-21T18:22:54.000000Z" */
 #define TIME_TEXT 28

@@ -265,3 +265,24 @@ enum err keys_check(struct identity *identity, const char *text, uint64_t late_u
 	pthread_rwlock_unlock(&identity->keys_lock);
 	return err || ret_token->expires_us + late_us <= now_us() ? ERR_UNAUTHORIZED : ERR_OK;
 }
+
+enum err keys_sign_receipt(
+        struct identity *identity, const struct token *receipt, struct buf *ret_text)
+{
+	pthread_rwlock_rdlock(&identity->keys_lock);
+	enum err err = receipt_sign(receipt, identity->keys[0], ret_text);
+	pthread_rwlock_unlock(&identity->keys_lock);
+	return err;
+}
+
+enum err keys_check_receipt(
+        struct identity *identity, const char *text, struct arena *arena, struct token *ret_receipt)
+{
+	enum err err = ERR_UNAUTHORIZED;
+
+	pthread_rwlock_rdlock(&identity->keys_lock);
+	for (unsigned i = 0; i < identity->key_count && err; i++)
+		err = receipt_check(text, identity->keys[i], arena, ret_receipt);
+	pthread_rwlock_unlock(&identity->keys_lock);
+	return err || ret_receipt->expires_us <= now_us() ? ERR_UNAUTHORIZED : ERR_OK;
+}

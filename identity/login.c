@@ -272,7 +272,7 @@ static enum err check_trust(struct login *l, struct db_tx *tx)
 
 /* --- the token --- */
 
-static void make_audit(char ret_audit[TOKEN_AUDIT + 1])
+void login_make_audit(char ret_audit[TOKEN_AUDIT + 1])
 {
 	static const char digits[] =
 	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -305,7 +305,7 @@ static void make_token(struct login *l, struct token *ret)
 	*ret = (struct token){
 	        .issued_us = now / 1000000 * 1000000,
 	        .expires_us = end / 1000000 * 1000000,
-	        .methods = l->methods,
+	        .methods = l->methods | l->received,
 	        .scope = l->in.kind,
 	        .scope_id = l->in.id,
 	        .scope_domain_id = l->in_domain,
@@ -317,7 +317,7 @@ static void make_token(struct login *l, struct token *ret)
 	        .restricted = l->app.id && l->app.rules,
 	        .role_count = l->roles.count,
 	};
-	make_audit(ret->audit);
+	login_make_audit(ret->audit);
 	for (unsigned i = 0; i < l->roles.count && i < TOKEN_ROLES_MAX; i++)
 		ret->roles[i] = l->roles.items[i];
 	/* What was delegated ends when that does. */
@@ -372,10 +372,14 @@ static enum err finish(struct login *l)
 	struct identity *identity = identity_of(l->req);
 	enum db_kind kind = l->wanted == SCOPE_TRUST || l->passcode ? DB_WRITE : DB_READ;
 
-	if (!security_is_enabled(identity, &l->found) ||
-	        (!(l->methods & TOKEN_BY_EC2) &&
-	                !security_methods_meet(&l->found, l->methods | l->token.methods)))
+	if (!security_is_enabled(identity, &l->found))
 		return rest_fail(l->req, ERR_UNAUTHORIZED, DENIED);
+	enum err err = receipt_take(l);
+	if (err)
+		return denied(l->req, err);
+	if (!(l->methods & TOKEN_BY_EC2) &&
+	        !security_methods_meet(&l->found, l->methods | l->token.methods | l->received))
+		return denied(l->req, receipt_give(l));
 	if (l->app.id && l->app.expires_us && (uint64_t)l->app.expires_us <= time_now_us())
 		return rest_fail(l->req, ERR_UNAUTHORIZED, DENIED);
 	return denied(l->req, db_run(identity->db, kind, answer, l));

@@ -48,8 +48,9 @@ struct login {
 	struct application app;
 	struct trust trust;
 	struct totp totp;
-	bool missing; /* somebody or something is not there */
-	bool ended;   /* the token that was shown was revoked */
+	unsigned received; /* ways that a receipt tells of */
+	bool missing;      /* somebody or something is not there */
+	bool ended;        /* the token that was shown was revoked */
 	uint64_t news;
 	struct scope in;
 	const char *in_domain; /* of a project */
@@ -64,5 +65,14 @@ enum err login_parse(struct login *login);
 enum err login_by_ec2(struct login *login);
 
 enum err on_token_issue(struct rest_req *req);
+
+void login_make_audit(char ret_audit[TOKEN_AUDIT + 1]); /* a new one */
+
+/* --- receipt.c --- */
+
+/* What the header Openstack-Auth-Receipt tells of. ERR_UNAUTHORIZED: it is none of this user's. */
+enum err receipt_take(struct login *login);
+/* 401 with a receipt for what was shown, and what else would do. */
+enum err receipt_give(struct login *login);
 
 #endif

@@ -30,6 +30,7 @@ SRC += identity/password.c
 SRC += identity/pattern.c
 SRC += identity/policies.c
 SRC += identity/projects.c
+SRC += identity/receipt.c
 SRC += identity/revoke.c
 SRC += identity/routes.c
 SRC += identity/rules.c

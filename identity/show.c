@@ -77,7 +77,7 @@ static const struct {
         {TOKEN_BY_APPLICATION, "application_credential"}, {TOKEN_BY_TOTP, "totp"},
         {TOKEN_BY_EC2, "ec2credential"}};
 
-static void show_methods(const struct token *token, struct jout *out)
+void show_methods(const struct token *token, struct jout *out)
 {
 	jout_array(out, "methods");
 	for (unsigned i = 0; i < COUNT_OF(methods); i++) {
@@ -110,7 +110,7 @@ static enum err password_expiry(struct db_tx *tx, const char *user_id, uint64_t 
 	return db_end(&q);
 }
 
-static enum err show_user(struct rest_req *req, struct db_tx *tx, const char *id, struct jout *out)
+enum err show_user(struct rest_req *req, struct db_tx *tx, const char *id, struct jout *out)
 {
 	struct user user = {.id = NULL};
 	uint64_t expires = 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define VERSION   0xc2 /* the first byte; the next format has another */
+#define RECEIPT   0xd2 /* of a receipt, which so is no token anywhere */
 #define SIGNATURE 64
 #define RAW_MAX   1024
 
@@ -244,9 +245,10 @@ static void take_audit(struct reader *r, char ret_audit[TOKEN_AUDIT + 1])
 	memcpy(ret_audit, buf_text(&text), TOKEN_AUDIT + 1);
 }
 
-static void put_payload(const struct token *t, uint32_t key, bool roles, struct buf *out)
+static void put_payload(
+        const struct token *t, unsigned version, uint32_t key, bool roles, struct buf *out)
 {
-	buf_char(out, (char)VERSION);
+	buf_char(out, (char)version);
 	buf_le32(out, key);
 	buf_char(out, (char)((roles ? HAS_ROLES : 0) | (*t->parent ? HAS_PARENT : 0) |
 	                      (t->restricted ? RESTRICTED : 0)));
@@ -322,15 +324,16 @@ static enum err add_signature(const struct token_key *key, struct buf *raw)
 	return raw->err;
 }
 
-enum err token_sign(const struct token *token, const struct token_key *key, struct buf *ret_text)
+static enum err sign(const struct token *token, unsigned version, const struct token_key *key,
+        struct buf *ret_text)
 {
 	AUTO(buf) struct buf raw = BUF_NONE;
 	bool roles = token->role_count <= TOKEN_ROLES_MAX;
 
-	put_payload(token, key->number, roles, &raw);
+	put_payload(token, version, key->number, roles, &raw);
 	if (roles && (raw.len + SIGNATURE + 2) / 3 * 4 > TOKEN_TEXT_MAX) {
 		buf_reset(&raw);
-		put_payload(token, key->number, false, &raw);
+		put_payload(token, version, key->number, false, &raw);
 	}
 	enum err err = raw.err ? raw.err : add_signature(key, &raw);
 	if (!err)
@@ -338,12 +341,23 @@ enum err token_sign(const struct token *token, const struct token_key *key, stru
 	return err ? err : ret_text->err;
 }
 
-static bool open_text(const char *text, uint8_t raw[RAW_MAX], size_t *ret_len)
+enum err token_sign(const struct token *token, const struct token_key *key, struct buf *ret_text)
+{
+	return sign(token, VERSION, key, ret_text);
+}
+
+enum err receipt_sign(
+        const struct token *receipt, const struct token_key *key, struct buf *ret_text)
+{
+	return sign(receipt, RECEIPT, key, ret_text);
+}
+
+static bool open_text(const char *text, unsigned version, uint8_t raw[RAW_MAX], size_t *ret_len)
 {
 	size_t len = strlen(text);
 
 	return len < RAW_MAX && decode(text, len, raw, RAW_MAX, ret_len) &&
-	       *ret_len > SIGNATURE + 5 && raw[0] == VERSION;
+	       *ret_len > SIGNATURE + 5 && raw[0] == version;
 }
 
 static uint32_t number_of(const uint8_t *raw)
@@ -356,7 +370,7 @@ enum err token_key_of(const char *text, uint32_t *ret_number)
 	uint8_t raw[RAW_MAX];
 	size_t len;
 
-	if (!open_text(text, raw, &len))
+	if (!open_text(text, VERSION, raw, &len))
 		return ERR_FORMAT;
 	*ret_number = number_of(raw);
 	return ERR_OK;
@@ -372,13 +386,13 @@ static bool is_signed(const uint8_t *raw, size_t len, const struct token_key *ke
 	return good;
 }
 
-static enum err check(const char *text, const struct token_key *key, bool seen, struct arena *arena,
-        struct token *ret_token)
+static enum err check(const char *text, unsigned version, const struct token_key *key, bool seen,
+        struct arena *arena, struct token *ret_token)
 {
 	uint8_t raw[RAW_MAX];
 	size_t len;
 
-	if (!open_text(text, raw, &len))
+	if (!open_text(text, version, raw, &len))
 		return ERR_FORMAT;
 	if (number_of(raw) != key->number)
 		return ERR_UNAUTHORIZED;
@@ -393,11 +407,17 @@ static enum err check(const char *text, const struct token_key *key, bool seen, 
 enum err token_check(
         const char *text, const struct token_key *key, struct arena *arena, struct token *ret_token)
 {
-	return check(text, key, false, arena, ret_token);
+	return check(text, VERSION, key, false, arena, ret_token);
 }
 
 enum err token_read(
         const char *text, const struct token_key *key, struct arena *arena, struct token *ret_token)
 {
-	return check(text, key, true, arena, ret_token);
+	return check(text, VERSION, key, true, arena, ret_token);
+}
+
+enum err receipt_check(const char *text, const struct token_key *key, struct arena *arena,
+        struct token *ret_receipt)
+{
+	return check(text, RECEIPT, key, false, arena, ret_receipt);
 }

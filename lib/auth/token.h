@@ -77,4 +77,13 @@ enum err token_check(const char *text, const struct token_key *key, struct arena
 enum err token_read(const char *text, const struct token_key *key, struct arena *arena,
         struct token *ret_token);
 
+/* --- receipts --- */
+
+/* What says which ways somebody has shown who they are, when more are wanted: of a token's form,
+ * and never good as one. The same outcomes. */
+enum err receipt_sign(
+        const struct token *receipt, const struct token_key *key, struct buf *ret_text);
+enum err receipt_check(const char *text, const struct token_key *key, struct arena *arena,
+        struct token *ret_receipt);
+
 #endif

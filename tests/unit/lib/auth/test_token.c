@@ -160,6 +160,23 @@ static void test_keys(void **state)
 	token_key_free(secret);
 }
 
+static void test_a_receipt_is_no_token(void **state)
+{
+	AUTO(buf) struct buf token_text = BUF_NONE, receipt_text = BUF_NONE;
+	struct token one = sample(), got;
+	uint32_t number;
+
+	(void)state;
+	assert_int_equal(token_sign(&one, key, &token_text), ERR_OK);
+	assert_int_equal(receipt_sign(&one, key, &receipt_text), ERR_OK);
+	assert_int_equal(receipt_check(buf_text(&receipt_text), key, &arena, &got), ERR_OK);
+	assert_same(&one, &got);
+	assert_int_equal(token_check(buf_text(&receipt_text), key, &arena, &got), ERR_FORMAT);
+	assert_int_equal(token_read(buf_text(&receipt_text), key, &arena, &got), ERR_FORMAT);
+	assert_int_equal(token_key_of(buf_text(&receipt_text), &number), ERR_FORMAT);
+	assert_int_equal(receipt_check(buf_text(&token_text), key, &arena, &got), ERR_FORMAT);
+}
+
 static void test_what_cannot_be_signed(void **state)
 {
 	struct token token = sample();
@@ -183,6 +200,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_too_many_roles, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_what_was_changed, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_a_receipt_is_no_token, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_what_cannot_be_signed, setup, teardown),
 	};
 
