@@ -4,6 +4,7 @@
 #include "lib/log/log.h"
 #include "node/expirer.h"
 #include "node/swift.h"
+#include "proxy/keystone.h"
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -240,6 +241,8 @@ static void drain(struct node *node)
 	}
 	if (open)
 		log_warn("drain", "open=%llu", (unsigned long long)open);
+	if (node->keystone)
+		verify_stop(node->keystone->verify);
 	for (unsigned i = 0; i < node->reactor_count; i++) {
 		reactor_stop(node->reactors[i].reactor);
 		pthread_join(node->reactors[i].thread, NULL);

@@ -282,9 +282,10 @@ enum err node_prepare(struct node *node, struct buf *error)
 	        (err = node_rings(node, error)))
 		return err;
 	node_peers_init(node);
-	if ((err = work_pool_new(1, 64, &node->pool)) || (err = follow_identity(node)))
+	if ((err = work_pool_new(1, 64, &node->pool)))
 		return err;
 	if (node->swift && (err = node_swift_start(node, &backend)))
 		return err;
-	return make_reactors(node, backend, error);
+	err = make_reactors(node, backend, error);
+	return err ? err : follow_identity(node);
 }

@@ -822,16 +822,20 @@ enum err verify_new(const struct verify_options *options, struct verify **ret_ve
 	return ERR_OK;
 }
 
+void verify_stop(struct verify *v)
+{
+	if (atomic_exchange(&v->stopping, true))
+		return;
+	client_wake(v->client);
+	pthread_join(v->thread, NULL);
+}
+
 void verify_free(struct verify *v)
 {
 	if (!v)
 		return;
-	if (v->client) {
-		atomic_store(&v->stopping, true);
-		client_wake(v->client);
-		pthread_join(v->thread, NULL);
-		client_free(v->client);
-	}
+	verify_stop(v);
+	client_free(v->client);
 	slots_clear(v);
 	for (unsigned i = 0; i < v->key_count; i++)
 		token_key_free(v->keys[i]);

@@ -47,6 +47,9 @@ bool verified_may(
 
 /* Begins to fetch. The options' texts are copied. */
 enum err verify_new(const struct verify_options *options, struct verify **ret_verify);
+/* Ends the thread: before the process does, which takes from under it what it uses. What is open is
+ * not answered any more. */
+void verify_stop(struct verify *verify);
 /* Nothing may be asked for any more. NULL is fine. */
 void verify_free(struct verify *verify);
 

@@ -21,7 +21,7 @@ struct loop {
 	struct reactor *reactor;
 	struct edge *edge;
 	pthread_t thread;
-	struct task task;
+	struct task task, end;
 };
 
 static void open_edge(struct task *task)
@@ -49,7 +49,7 @@ static void open_edge(struct task *task)
 
 static void quiesce(struct task *task)
 {
-	struct loop *l = CONTAINER_OF(task, struct loop, task);
+	struct loop *l = CONTAINER_OF(task, struct loop, end);
 
 	if (l->edge)
 		edge_quiesce(l->edge);
@@ -84,8 +84,8 @@ static void drain(struct rest_service *service, struct loop *loops, unsigned cou
 	struct timespec pause = {.tv_nsec = 10000000};
 
 	for (unsigned i = 0; i < count; i++) {
-		loops[i].task.run = quiesce;
-		reactor_post(loops[i].reactor, &loops[i].task);
+		loops[i].end.run = quiesce;
+		reactor_post(loops[i].reactor, &loops[i].end);
 	}
 	for (unsigned ms = 0; atomic_load(&service->open) && ms < DRAIN_MS; ms += 10)
 		nanosleep(&pause, NULL);
