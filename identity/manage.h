@@ -38,7 +38,7 @@ struct managed {
 
 extern const struct managed managed_project, managed_domain, managed_user, managed_group,
         managed_role, managed_region, managed_service, managed_endpoint, managed_limit,
-        managed_registered_limit, managed_policy, managed_endpoint_group;
+        managed_registered_limit, managed_consumer, managed_policy, managed_endpoint_group;
 
 /* Handlers of routes whose `own` is the kind. */
 enum err on_managed_show(struct rest_req *req);

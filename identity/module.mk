@@ -6,6 +6,7 @@ SRC += identity/auth.c
 SRC += identity/bootstrap.c
 SRC += identity/catalog.c
 SRC += identity/change_password.c
+SRC += identity/consumers.c
 SRC += identity/credentials.c
 SRC += identity/directory.c
 SRC += identity/domainconfig.c

@@ -299,6 +299,7 @@ const struct rest_route identity_routes[] = {
         {REST_POST, "/v3/limits", on_managed_create_many, "identity:create_limits",
                 REST_BODY | REST_LATER, 201, &managed_limit},
         KIND_BUT_POST(limit, "/v3/limits", "limit_id", "limit", "limits"),
+        KIND(consumer, "/v3/OS-OAUTH1/consumers", "consumer_id", "consumer", "consumers"),
         KIND(policy, "/v3/policies", "policy_id", "policy", "policies"),
         ASSOCIATION("/endpoints/{endpoint_id}", "endpoint"),
         ASSOCIATION("/services/{service_id}", "service"),

@@ -41,6 +41,16 @@ const struct policy_rule identity_rules[] = {
                 "'manager':%(target.role.name)s or 'member':%(target.role.name)s or "
                 "'reader':%(target.role.name)s",
                 NULL, NULL},
+        {"identity:get_consumer", "rule:admin_required or (role:reader and system_scope:all)",
+                "Show consumer.", "GET /v3/OS-OAUTH1/consumers/{consumer_id}"},
+        {"identity:list_consumers", "rule:admin_required or (role:reader and system_scope:all)",
+                "List consumers.", "GET /v3/OS-OAUTH1/consumers"},
+        {"identity:create_consumer", "rule:admin_required", "Create consumer.",
+                "POST /v3/OS-OAUTH1/consumers"},
+        {"identity:update_consumer", "rule:admin_required", "Change consumer.",
+                "PATCH /v3/OS-OAUTH1/consumers/{consumer_id}"},
+        {"identity:delete_consumer", "rule:admin_required", "Delete consumer.",
+                "DELETE /v3/OS-OAUTH1/consumers/{consumer_id}"},
         {"identity:get_credential",
                 "(rule:admin_required) or (role:reader and system_scope:all) or "
                 "user_id:%(target.credential.user_id)s",

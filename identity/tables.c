@@ -160,6 +160,9 @@ FIXED_TABLE(endpoint_group, "endpoint_group", "endpoint_groups",
         HIDDEN(endpoint_group, service_id), HIDDEN(endpoint_group, region_id),
         HIDDEN(endpoint_group, interface));
 
+TABLE(consumer, "consumer", "consumers", "consumer", TEXT(consumer, id, FIELD_SAME, 0, 0),
+        TEXT(consumer, description, BOTH | FIELD_NULL, 0, 0), HIDDEN(consumer, secret));
+
 /* --- steps --- */
 
 static const char *const steps[] = {
@@ -323,5 +326,7 @@ static const char *const steps[] = {
         "CREATE INDEX IF NOT EXISTS project_by_parent ON project (parent_id);"
         "CREATE INDEX IF NOT EXISTS membership_by_group ON membership (group_id);"
         "CREATE INDEX IF NOT EXISTS assignment_by_role ON assignment (role_id)",
+        "CREATE TABLE IF NOT EXISTS consumer (id VARCHAR(64) PRIMARY KEY, description TEXT, secret "
+        "VARCHAR(64) NOT NULL, extra TEXT)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

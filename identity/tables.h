@@ -127,6 +127,12 @@ struct policy_text {
 	const char *id, *type, *blob, *content; /* content: blob, as it is stored */
 };
 
+/* Somebody else's program that asks users for a part of their rights (OAuth 1.0a). */
+struct consumer {
+	struct record record;
+	const char *id, *description, *secret;
+};
+
 struct endpoint_group {
 	struct record record;
 	const char *id, *name, *description;
@@ -140,6 +146,7 @@ enum {
 	ENDPOINT_GROUP_FILTERS,
 };
 
+extern const struct fields consumer_fields;
 extern const struct fields registered_limit_fields, limit_fields, policy_text_fields,
         endpoint_group_fields;
 extern const struct fields project_fields, domain_fields, user_fields, group_fields, role_fields,

@@ -234,3 +234,17 @@ def test_endpoints_of_projects(a):
     assert catalog() == everything
     a.ask("DELETE", group, 204)
     a.ask("DELETE", "/services/" + s, 204)
+
+
+def test_consumers(a):
+    path = "/OS-OAUTH1/consumers"
+    made = a.ask("POST", path, 201, consumer={"description": "d"})["consumer"]
+    assert len(made["secret"]) == 32
+    shown = a.ask("GET", path + "/" + made["id"])["consumer"]
+    assert "secret" not in shown and shown["description"] == "d"
+    said = a.ask("PATCH", path + "/" + made["id"], consumer={"description": "e"})["consumer"]
+    assert said["description"] == "e" and "secret" not in said
+    a.ask("PATCH", path + "/" + made["id"], 400, consumer={"secret": "x"})
+    assert [c["id"] for c in a.ask("GET", path)["consumers"]] == [made["id"]]
+    a.ask("DELETE", path + "/" + made["id"], 204)
+    a.ask("GET", path + "/" + made["id"], 404)
