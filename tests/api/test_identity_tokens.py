@@ -1,5 +1,6 @@
 """Tokens: what ends them before their time, here and in another process, and what is told of it."""
 import subprocess
+import threading
 import time
 
 import pytest
@@ -240,3 +241,32 @@ def test_two_processes_on_one_database(world):
     finally:
         second.terminate()
         assert second.wait(timeout=30) == 0
+
+
+def test_a_flood_of_logins():
+    """What does not fit into the queue is told so at once, and nobody else waits for it."""
+    i = Identity("queue = 4\n")
+    i.stop()
+    with open(i.conf) as f:
+        conf = f.read()
+    with open(i.conf, "w") as f:
+        f.write(conf.replace("password_hash_rounds = 4", "password_hash_rounds = 11"))
+    i.start()
+    try:
+        token, seen = i.token(scope=ADMIN), []
+        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": {
+            "name": "nobody", "domain": {"id": "default"}, "password": "wrong"}}}}}  # whose hash is of that cost
+
+        def login():
+            seen.append(requests.post(i.url + "/auth/tokens", json=body, timeout=60).status_code)
+        threads = [threading.Thread(target=login) for _ in range(40)]
+        for t in threads:
+            t.start()
+        for _ in range(10):
+            head = {"X-Auth-Token": token, "X-Subject-Token": token}
+            assert requests.get(i.url + "/auth/tokens", headers=head, timeout=10).status_code == 200
+        for t in threads:
+            t.join()
+        assert set(seen) == {401, 503} and seen.count(401) >= 4, seen
+    finally:
+        i.close()
