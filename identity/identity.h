@@ -12,8 +12,8 @@ struct identity_conf {
 	const char *state_dir, *bind_ip, *database, *public_url, *policy_file, *log_level,
 	        *service_key;
 	uint64_t port, loops, threads, queue;
-	uint64_t token_seconds, allow_expired_seconds, receipt_seconds, redelegation_max,
-	        totp_before, password_rounds, tree_depth;
+	uint64_t token_seconds, allow_expired_seconds, logouts_max, receipt_seconds,
+	        redelegation_max, totp_before, password_rounds, tree_depth;
 	/* [security]; 0: not asked for */
 	uint64_t lockout_failures, lockout_seconds, password_days, password_min_days,
 	        unique_passwords, inactive_days;

@@ -81,6 +81,10 @@ const struct conf_option identity_options[] = {
                 "Seconds for which services may still ask about one that has expired."},
         {"totp", "included_previous_windows", CONF_U64, AT(totp_before), "1", 0, 10, CONF_RESTART,
                 "Codes of how many half minutes before count still."},
+        {"token", "logouts_max", CONF_U64, AT(logouts_max), "10000", 1, 1000000, CONF_RESTART,
+                "Tokens of a user that may be ended one by one, within the life of a token; then "
+                "all "
+                "of the user are."},
         {"receipt", "expiration", CONF_U64, AT(receipt_seconds), "300", 10, 86400, CONF_RESTART,
                 "Seconds in which a login by several ways must be complete."},
         {"trust", "max_redelegation_count", CONF_U64, AT(redelegation_max), "3", 0, 10,

@@ -242,11 +242,29 @@ enum err revoke_credential(struct identity *identity, struct db_tx *tx, const ch
 	return add(identity, tx, REVOKE_CREDENTIAL, credential_id, NULL);
 }
 
+/* Each token that is ended alone is kept for as long as it could live: of somebody who does so over
+ * and over all are ended in the end, and the single ones forgotten. */
+static enum err logout(struct identity *identity, struct db_tx *tx, const struct token *token)
+{
+	int64_t count;
+	enum err err = sql_int(tx,
+	        "SELECT COUNT(*) FROM revocation WHERE second_id = ? AND kind = 'token'", &count,
+	        TEXTS(token->user_id));
+
+	if (err)
+		return err;
+	if (count < (int64_t)identity->conf.logouts_max)
+		return add(identity, tx, REVOKE_TOKEN, token->audit, token->user_id);
+	err = sql_run(tx, "DELETE FROM revocation WHERE second_id = ? AND kind = 'token'", NULL,
+	        TEXTS(token->user_id));
+	return err ? err : add(identity, tx, REVOKE_USER, token->user_id, NULL);
+}
+
 enum err revoke_token(
         struct identity *identity, struct db_tx *tx, const struct token *token, bool chain)
 {
 	if (!chain)
-		return add(identity, tx, REVOKE_TOKEN, token->audit, NULL);
+		return logout(identity, tx, token);
 	return add(identity, tx, REVOKE_CHAIN, *token->parent ? token->parent : token->audit, NULL);
 }
 

@@ -328,5 +328,6 @@ static const char *const steps[] = {
         "CREATE INDEX IF NOT EXISTS assignment_by_role ON assignment (role_id)",
         "CREATE TABLE IF NOT EXISTS consumer (id VARCHAR(64) PRIMARY KEY, description TEXT, secret "
         "VARCHAR(64) NOT NULL, extra TEXT)",
+        "CREATE INDEX IF NOT EXISTS revocation_second ON revocation (second_id)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

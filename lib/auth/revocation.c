@@ -65,6 +65,12 @@ static uint64_t value_of(enum revocation_kind kind, const char *first, const cha
 	       hash_bytes(second, strlen(second), REVOKE_KINDS + kind);
 }
 
+/* Of a single token the second id says whose it is, and not which. */
+static const char *second_of(enum revocation_kind kind, const char *second)
+{
+	return kind == REVOKE_TOKEN || !second ? "" : second;
+}
+
 static struct entry *find(
         struct revocations *set, enum revocation_kind kind, const char *first, const char *second)
 {
@@ -73,7 +79,7 @@ static struct entry *find(
 	for (; node; node = hash_find_next(node)) {
 		struct entry *e = CONTAINER_OF(node, struct entry, node);
 		if (e->kind == kind && strcmp(e->ids, first) == 0 &&
-		        strcmp(e->ids + e->first_len + 1, second) == 0)
+		        strcmp(second_of(kind, e->ids + e->first_len + 1), second) == 0)
 			return e;
 	}
 	return NULL;
@@ -89,19 +95,45 @@ static struct entry *insert(
 	e->first_len = a - 1;
 	memcpy(e->ids, first, a);
 	memcpy(e->ids + a, second, b);
-	hash_insert(&set->entries, &e->node, value_of(kind, first, second));
+	hash_insert(&set->entries, &e->node, value_of(kind, first, second_of(kind, second)));
 	set->counts[kind]++;
 	return e;
 }
 
+static void drop(struct revocations *set, bool (*which)(const struct entry *e, const void *arg),
+        const void *arg)
+{
+	for (size_t i = 0; i < set->entries.size; i++) {
+		struct hash_node *next;
+		for (struct hash_node *node = set->entries.slots[i]; node; node = next) {
+			struct entry *e = CONTAINER_OF(node, struct entry, node);
+			next = node->next;
+			if (!which(e, arg))
+				continue;
+			hash_remove(&set->entries, node);
+			set->counts[e->kind]--;
+			free(e);
+		}
+	}
+}
+
+/* A token of the user that the newer revocation `arg` ends anyway. */
+static bool is_token_of(const struct entry *e, const void *arg)
+{
+	const struct revocation *r = arg;
+
+	return e->kind == REVOKE_TOKEN && e->number < r->number &&
+	       strcmp(e->ids + e->first_len + 1, r->first) == 0;
+}
+
 void revocations_add(struct revocations *set, const struct revocation *r)
 {
-	const char *second = r->second ? r->second : "";
-
 	pthread_rwlock_wrlock(&set->lock);
-	struct entry *e = find(set, r->kind, r->first, second);
+	struct entry *e = find(set, r->kind, r->first, second_of(r->kind, r->second));
 	if (!e)
-		e = insert(set, r->kind, r->first, second);
+		e = insert(set, r->kind, r->first, r->second ? r->second : "");
+	if (r->kind == REVOKE_USER && set->counts[REVOKE_TOKEN])
+		drop(set, is_token_of, r);
 	if (r->number > e->number)
 		e->number = r->number;
 	if (r->expires_us > e->expires_us)
@@ -192,20 +224,22 @@ uint64_t revocations_newest_role(struct revocations *set)
 	return atomic_load(&set->newest_role);
 }
 
+size_t revocations_count(struct revocations *set)
+{
+	pthread_rwlock_rdlock(&set->lock);
+	size_t count = set->entries.count;
+	pthread_rwlock_unlock(&set->lock);
+	return count;
+}
+
+static bool is_expired(const struct entry *e, const void *arg)
+{
+	return e->expires_us <= *(const uint64_t *)arg;
+}
+
 void revocations_prune(struct revocations *set, uint64_t now_us)
 {
 	pthread_rwlock_wrlock(&set->lock);
-	for (size_t i = 0; i < set->entries.size; i++) {
-		struct hash_node *next;
-		for (struct hash_node *node = set->entries.slots[i]; node; node = next) {
-			struct entry *e = CONTAINER_OF(node, struct entry, node);
-			next = node->next;
-			if (e->expires_us > now_us)
-				continue;
-			hash_remove(&set->entries, node);
-			set->counts[e->kind]--;
-			free(e);
-		}
-	}
+	drop(set, is_expired, &now_us);
 	pthread_rwlock_unlock(&set->lock);
 }

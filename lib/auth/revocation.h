@@ -31,7 +31,8 @@ enum revocation_kind revocation_kind(const char *name);
 struct revocation {
 	uint64_t number, at_us, expires_us; /* of the wall clock */
 	enum revocation_kind kind;
-	const char *first, *second; /* ids; second NULL: the kind has but one */
+	const char *first,
+	        *second; /* ids; second NULL: the kind has but one. REVOKE_TOKEN: whose */
 };
 
 struct revocations;
@@ -39,7 +40,7 @@ struct revocations;
 struct revocations *revocations_new(void);
 void revocations_free(struct revocations *set);
 
-/* Copies it. */
+/* Copies it. One of all tokens of a user takes the place of those of single ones. */
 void revocations_add(struct revocations *set, const struct revocation *revocation);
 
 /* All up to that number are in it. */
@@ -55,6 +56,9 @@ bool revocations_has(struct revocations *set, enum revocation_kind kind, const c
 
 /* The newest one of any role: roles of a token that were asked for before it may be others now. */
 uint64_t revocations_newest_role(struct revocations *set);
+
+/* How many are kept. */
+size_t revocations_count(struct revocations *set);
 
 /* Forgets those that have expired. */
 void revocations_prune(struct revocations *set, uint64_t now_us);

@@ -243,6 +243,23 @@ def test_two_processes_on_one_database(world):
         assert second.wait(timeout=30) == 0
 
 
+def test_somebody_who_logs_out_over_and_over():
+    i = Identity("[token]\nlogouts_max = 5\n")
+    try:
+        tokens, watcher = [i.token(scope=ADMIN) for _ in range(7)], i.token(scope=ADMIN)
+        for n, token in enumerate(tokens[:6]):
+            assert requests.delete(i.url + "/auth/tokens", headers={
+                "X-Auth-Token": token, "X-Subject-Token": token}).status_code == 204
+            for t in tokens[6], watcher:
+                assert requests.get(i.url + "/auth/catalog", headers={"X-Auth-Token": t}).status_code == (
+                    200 if n < 5 else 401)
+        token = i.token(scope=ADMIN)
+        events = i.ask(token, "GET", "/OS-REVOKE/events")["events"]
+        assert len(events) == 1 and "user_id" in events[0] and "audit_id" not in events[0]
+    finally:
+        i.close()
+
+
 def test_a_flood_of_logins():
     """What does not fit into the queue is told so at once, and nobody else waits for it."""
     i = Identity("queue = 4\n")

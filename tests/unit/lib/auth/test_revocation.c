@@ -127,6 +127,36 @@ static void test_many(void **state)
 	revocations_free(set);
 }
 
+/* However often somebody logs out: in the end all its tokens are ended at once. */
+static void test_one_for_many(void **state)
+{
+	struct revocations *set = revocations_new();
+	struct token token = sample();
+	char id[16];
+
+	(void)state;
+	for (unsigned i = 1; i <= 1000; i++) {
+		snprintf(id, sizeof(id), "audit %u", i);
+		struct revocation r = {.number = i,
+		        .expires_us = 9999,
+		        .kind = REVOKE_TOKEN,
+		        .first = id,
+		        .second = i % 2 ? "u" : "other"};
+		revocations_add(set, &r);
+	}
+	revocations_known(set, 1000);
+	strcpy(token.audit, "audit 501");
+	assert_true(revocations_hit(set, &token)); /* whose it is does not matter */
+	assert_int_equal(revocations_count(set), 1000);
+	struct revocation all = {
+	        .number = 1001, .expires_us = 9999, .kind = REVOKE_USER, .first = "u"};
+	revocations_add(set, &all);
+	revocations_known(set, 1001);
+	assert_int_equal(revocations_count(set), 501);
+	assert_true(revocations_hit(set, &token));
+	revocations_free(set);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -141,6 +171,7 @@ int main(void)
 	        cmocka_unit_test(test_what_is_named_is_ended),
 	        cmocka_unit_test(test_the_first_of_a_chain_is_of_it),
 	        cmocka_unit_test(test_many),
+	        cmocka_unit_test(test_one_for_many),
 	        cmocka_unit_test(test_names),
 	};
 
