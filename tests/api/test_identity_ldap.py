@@ -100,8 +100,10 @@ class World:
         time.sleep(5.2)
 
     def close(self):
-        self.i.close()
-        self.slapd.close()
+        try:
+            self.i.close()
+        finally:
+            self.slapd.close()
 
 
 @pytest.fixture(scope="module")
