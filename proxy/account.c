@@ -56,7 +56,12 @@ static void answer_totals(struct request *request, const struct backend_reply *r
 	for (unsigned p = 0; p < BACKEND_POLICIES; p++) {
 		objects += r->count[p];
 		bytes += r->bytes[p];
-		if (cluster->policies[p].name && (r->count[p] || r->bytes[p])) {
+		if (cluster->policies[p].name &&
+		        (r->containers_of[p] || r->count[p] || r->bytes[p])) {
+			request_header_u64(request,
+			        arena_printf(arena, "X-Account-Storage-Policy-%s-Container-Count",
+			                cluster->policies[p].name),
+			        r->containers_of[p]);
 			request_header_u64(request,
 			        arena_printf(arena, "X-Account-Storage-Policy-%s-Object-Count",
 			                cluster->policies[p].name),

@@ -262,7 +262,8 @@ struct backend_reply {
 	/* accounts and containers */
 	uint64_t put_ts, delete_ts;
 	uint64_t count[BACKEND_POLICIES], bytes[BACKEND_POLICIES];
-	uint64_t containers; /* accounts: rows that are live */
+	uint64_t containers; /* accounts: rows that are live, and of each policy */
+	uint64_t containers_of[BACKEND_POLICIES];
 	uint8_t policy;
 	/* Equal hashes: equal live rows and headers. A LIST tells that of before it read its rows:
 	 * they are as new, or newer where they changed meanwhile (not exact). */

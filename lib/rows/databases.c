@@ -64,7 +64,9 @@ enum err database_key_stored(
 	struct info info;
 	size_t at = 1;
 
-	if (len < 1 || !totals_decode(value, len, &at, &totals) ||
+	if (len < 1 ||
+	        !totals_decode(
+	                value, len, &at, *(const char *)value & DATABASE_CONTAINERS, &totals) ||
 	        !info_decode(value, len, &at, &info, &account, &container))
 		return ERR_CORRUPT;
 	database_key(db, key, &info, &totals);

@@ -193,8 +193,10 @@ static void write_space(struct drain *drain, struct touch *touch)
 
 	touch->after = drain->run;
 	touch->pending = pending;
-	buf_char(&value, pending);
-	totals_encode(&value, &drain->run);
+	bool containers = drain->job.rows->config.kind == BACKEND_ACCOUNT;
+	buf_char(&value,
+	        (char)((pending ? DATABASE_PENDING : 0) | (containers ? DATABASE_CONTAINERS : 0)));
+	totals_encode(&value, &drain->run, containers);
 	info_encode(&value, &touch->info, space->account ? space->account : "",
 	        space->container ? space->container : "");
 	key_database(&key, KEY_DATABASE, space->key);

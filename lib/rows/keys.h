@@ -13,6 +13,9 @@
 #define KEY_PENDING  'P' /* empty: the database has something to tell (report, reaping) */
 #define KEY_TOMBS    'T' /* deleted rows */
 
+/* The first byte of a database's value. */
+enum { DATABASE_PENDING = 1, DATABASE_CONTAINERS = 2 /* counted by policy: accounts */ };
+
 struct key {
 	size_t len;
 	char data[1 + 16 + ROW_NAME_MAX + 3];

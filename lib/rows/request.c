@@ -53,6 +53,7 @@ static void fill_reply(struct request *request, enum err err)
 	reply->delete_ts = info->delete_ts;
 	reply->policy = info->policy;
 	reply->containers = request->rows->config.kind == BACKEND_ACCOUNT ? totals.rows : 0;
+	memcpy(reply->containers_of, totals.containers, sizeof(reply->containers_of));
 	memcpy(reply->count, totals.count, sizeof(reply->count));
 	memcpy(reply->bytes, totals.bytes, sizeof(reply->bytes));
 	if (!reply->points.len && !taken)

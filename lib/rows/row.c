@@ -132,6 +132,7 @@ void row_weigh(enum backend_kind kind, const struct backend_row *row, struct wei
 	*ret_weight = (struct weight){
 	        .live = true,
 	        .policy = row->policy % BACKEND_POLICIES,
+	        .containers = kind == BACKEND_ACCOUNT,
 	        .count = kind == BACKEND_CONTAINER ? 1 : row->count,
 	        .bytes = row->bytes,
 	        .hash = {hash[0] ^ part[0], hash[1] ^ part[1]},
@@ -150,6 +151,7 @@ void totals_add(struct totals *totals, const struct weight *weight)
 	if (!weight->live)
 		return;
 	totals->rows++;
+	totals->containers[weight->policy] += weight->containers;
 	totals->count[weight->policy] += weight->count;
 	totals->bytes[weight->policy] += weight->bytes;
 	add_hash(totals->hash, weight->hash);
@@ -160,18 +162,21 @@ void totals_sub(struct totals *totals, const struct weight *weight)
 	if (!weight->live)
 		return;
 	totals->rows--;
+	totals->containers[weight->policy] -= weight->containers;
 	totals->count[weight->policy] -= weight->count;
 	totals->bytes[weight->policy] -= weight->bytes;
 	totals->hash[0] -= weight->hash[0];
 	totals->hash[1] -= weight->hash[1];
 }
 
-void totals_encode(struct buf *buf, const struct totals *totals)
+void totals_encode(struct buf *buf, const struct totals *totals, bool containers)
 {
 	uint16_t used = 0;
 
 	for (unsigned i = 0; i < BACKEND_POLICIES; i++)
-		used |= (uint16_t)((totals->count[i] || totals->bytes[i]) << i);
+		used |= (uint16_t)((totals->count[i] || totals->bytes[i] ||
+		                           (containers && totals->containers[i]))
+		                   << i);
 	buf_le64(buf, totals->rows);
 	buf_le64(buf, totals->hash[0]);
 	buf_le64(buf, totals->hash[1]);
@@ -180,6 +185,8 @@ void totals_encode(struct buf *buf, const struct totals *totals)
 		if (used >> i & 1) {
 			buf_le64(buf, totals->count[i]);
 			buf_le64(buf, totals->bytes[i]);
+			if (containers)
+				buf_le64(buf, totals->containers[i]);
 		}
 	}
 }
@@ -194,7 +201,8 @@ static bool take(const void *data, size_t len, size_t *at, void *ret_value, size
 	return true;
 }
 
-bool totals_decode(const void *data, size_t len, size_t *at, struct totals *ret_totals)
+bool totals_decode(
+        const void *data, size_t len, size_t *at, bool containers, struct totals *ret_totals)
 {
 	struct totals totals = {0};
 	uint16_t used;
@@ -203,8 +211,11 @@ bool totals_decode(const void *data, size_t len, size_t *at, struct totals *ret_
 	        !take(data, len, at, &used, 2))
 		return false;
 	for (unsigned i = 0; i < BACKEND_POLICIES; i++) {
-		if ((used >> i & 1) && (!take(data, len, at, &totals.count[i], 8) ||
-		                               !take(data, len, at, &totals.bytes[i], 8)))
+		if (!(used >> i & 1))
+			continue;
+		if (!take(data, len, at, &totals.count[i], 8) ||
+		        !take(data, len, at, &totals.bytes[i], 8) ||
+		        (containers && !take(data, len, at, &totals.containers[i], 8)))
 			return false;
 	}
 	*ret_totals = totals;

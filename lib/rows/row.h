@@ -27,19 +27,21 @@ void row_normalise(enum backend_kind kind, struct backend_row *row);
 struct weight {
 	bool live;
 	uint8_t policy;
-	uint64_t count, bytes, hash[2];
+	uint64_t containers, count, bytes, hash[2];
 };
 void row_weigh(enum backend_kind kind, const struct backend_row *row, struct weight *ret_weight);
 
 struct totals {
 	uint64_t rows; /* live ones */
 	uint64_t hash[2];
-	uint64_t count[BACKEND_POLICIES], bytes[BACKEND_POLICIES];
+	uint64_t containers[BACKEND_POLICIES], count[BACKEND_POLICIES], bytes[BACKEND_POLICIES];
 };
 void totals_add(struct totals *totals, const struct weight *weight);
 void totals_sub(struct totals *totals, const struct weight *weight);
-void totals_encode(struct buf *buf, const struct totals *totals);
-bool totals_decode(const void *data, size_t len, size_t *at, struct totals *ret_totals);
+/* With or without `containers`, which only accounts have. */
+void totals_encode(struct buf *buf, const struct totals *totals, bool containers);
+bool totals_decode(
+        const void *data, size_t len, size_t *at, bool containers, struct totals *ret_totals);
 
 /* 128 bits of hash of some bytes, the same in every process: sums of them tell contents apart. */
 void row_hash(const void *data, size_t len, uint64_t seed, uint64_t ret_hash[2]);

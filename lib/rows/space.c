@@ -110,12 +110,18 @@ void space_name(struct space *space, const char *account, const char *container)
 static enum err decode(struct space *space, const struct buf *value)
 {
 	const char *account, *container;
+	int flags = value->len ? value->data[0] : 0;
 	size_t at = 1;
 
-	if (value->len < 1 || !totals_decode(value->data, value->len, &at, &space->stored) ||
+	if (value->len < 1 ||
+	        !totals_decode(value->data, value->len, &at, flags & DATABASE_CONTAINERS,
+	                &space->stored) ||
 	        !info_decode(value->data, value->len, &at, &space->info, &account, &container))
 		return ERR_CORRUPT;
-	space->pending_stored = value->data[0] & 1;
+	space->pending_stored = flags & DATABASE_PENDING;
+	/* Of before they were counted by policy. */
+	if (!(flags & DATABASE_CONTAINERS) && space->rows->config.kind == BACKEND_ACCOUNT)
+		space->stored.containers[0] = space->stored.rows;
 	space_name(space, account, container);
 	space->now = space->stored;
 	return ERR_OK;

@@ -255,7 +255,9 @@ static enum err take_account(const struct reap_job *job)
 	struct info info;
 	size_t at = 1;
 
-	if (job->value.len < 1 || !totals_decode(job->value.data, job->value.len, &at, &totals) ||
+	if (job->value.len < 1 ||
+	        !totals_decode(job->value.data, job->value.len, &at,
+	                job->value.data[0] & DATABASE_CONTAINERS, &totals) ||
 	        !info_decode(job->value.data, job->value.len, &at, &info, &account, &container))
 		return ERR_CORRUPT;
 	reap->account = mem_strdup(account);

@@ -397,6 +397,7 @@ static void read_account(const struct head *h, const char *const policies[BACKEN
 			continue;
 		reply->count[p] = policy_total(h, policies[p], "Object-Count");
 		reply->bytes[p] = policy_total(h, policies[p], "Bytes-Used");
+		reply->containers_of[p] = policy_total(h, policies[p], "Container-Count");
 		objects -= objects < reply->count[p] ? objects : reply->count[p];
 		bytes -= bytes < reply->bytes[p] ? bytes : reply->bytes[p];
 	}

@@ -436,19 +436,23 @@ static void reply_rows(struct codec *c, struct buf *rows)
 		c->bad = true;
 }
 
-/* Counts and bytes of the policies that have any. */
+/* Counts and bytes of the policies that have any; from version 4 on containers, too. */
 static void reply_totals(struct codec *c, struct backend_reply *reply)
 {
 	uint16_t used = 0;
 
 	for (unsigned p = 0; p < BACKEND_POLICIES; p++)
-		used |= (uint16_t)((reply->count[p] || reply->bytes[p]) << p);
+		used |= (uint16_t)((reply->count[p] || reply->bytes[p] ||
+		                           (c->version >= 4 && reply->containers_of[p]))
+		                   << p);
 	u16(c, &used);
 	for (unsigned p = 0; p < BACKEND_POLICIES; p++) {
 		if (!(used >> p & 1))
 			continue;
 		u64(c, &reply->count[p]);
 		u64(c, &reply->bytes[p]);
+		if (c->version >= 4)
+			u64(c, &reply->containers_of[p]);
 	}
 }
 
@@ -471,7 +475,7 @@ static bool is_database(const struct backend_reply *reply)
 	bool totals = false;
 
 	for (unsigned p = 0; p < BACKEND_POLICIES; p++)
-		totals |= reply->count[p] || reply->bytes[p];
+		totals |= reply->count[p] || reply->bytes[p] || reply->containers_of[p];
 	return totals || reply->put_ts || reply->delete_ts || reply->containers || reply->policy ||
 	       reply->rows.len || reply->points.len || memcmp(reply->hash, none, sizeof(none)) != 0;
 }

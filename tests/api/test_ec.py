@@ -156,6 +156,28 @@ def test_info_names_it(ec):
     assert user.request("PUT", "/g", headers={"X-Storage-Policy": "gilded"}).status_code == 201
 
 
+def test_containers_are_counted_by_policy(ec):
+    cloud, user = ec
+
+    policies = user.request("GET", storage=cloud.url + "/info").json()["swift"]["policies"]
+    first = next(p["name"] for p in policies if p.get("default"))
+
+    def counts():
+        h = user.request("HEAD").headers
+        return [int(h.get("X-Account-Storage-Policy-%s-Container-Count" % name, 0)) for name in ("ec42", first)]
+
+    ec42, other = counts()
+    for n in range(3):
+        assert user.request("PUT", "/count%d" % n, headers={"X-Storage-Policy": "ec42" if n else first}).status_code == 201
+    assert counts() == [ec42 + 2, other + 1]
+    cloud.kill_node()
+    assert counts() == [ec42 + 2, other + 1]
+    for n in range(2):
+        assert user.request("DELETE", "/count%d" % n).status_code == 204
+    assert counts() == [ec42 + 1, other]
+    assert int(user.request("HEAD").headers["X-Account-Container-Count"]) == ec42 + 1 + other
+
+
 @pytest.mark.parametrize("line,says", [
     ("policy = 2 e type=ec k=4", "k=1 to 15 and m=1 to 8"),
     ("policy = 2 e type=ec k=12 m=5", "at most 16 together"),

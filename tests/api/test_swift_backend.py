@@ -189,6 +189,7 @@ def test_policies(ours, swifts):
     name = "/silver-%s" % os.urandom(4).hex()
     ours("PUT", name, 201, headers={"X-Storage-Policy": "silver"})
     assert ours("HEAD", name).headers["X-Storage-Policy"] == "silver"
+    wait_for(lambda: int(ours("HEAD", "").headers.get("X-Account-Storage-Policy-silver-Container-Count", 0)) > 0)
     ours("PUT", name + "/o", 201, data=b"s")
     assert swifts("GET", name + "/o", 200).content == b"s"
     ours("PUT", "/x", 400, headers={"X-Storage-Policy": "bronze"})

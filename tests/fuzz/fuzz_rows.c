@@ -73,17 +73,18 @@ static void parse_database(const uint8_t *data, size_t size)
 	const char *account, *container;
 	struct totals totals;
 	struct info info;
+	bool containers = size % 2;
 	size_t at = 0;
 
-	if (!totals_decode(data, size, &at, &totals) ||
+	if (!totals_decode(data, size, &at, containers, &totals) ||
 	        !info_decode(data, size, &at, &info, &account, &container))
 		return;
-	totals_encode(&buf, &totals);
+	totals_encode(&buf, &totals, containers);
 	info_encode(&buf, &info, account, container);
 	struct info again;
 	struct totals same;
 	at = 0;
-	require(totals_decode(buf.data, buf.len, &at, &same));
+	require(totals_decode(buf.data, buf.len, &at, containers, &same));
 	require(memcmp(&totals, &same, sizeof(totals)) == 0);
 	require(info_decode(buf.data, buf.len, &at, &again, &account, &container));
 	info_done(&again);

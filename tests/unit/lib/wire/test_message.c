@@ -203,6 +203,7 @@ static void make_reply(struct backend_reply *reply)
 	reply->count[0] = 7;
 	reply->bytes[0] = 8;
 	reply->bytes[15] = 9;
+	reply->containers_of[14] = 10;
 	reply->containers = 10;
 	reply->policy = 11;
 	memcpy(reply->hash, "hash of 16 bytes", 16);
@@ -282,6 +283,8 @@ static void a_reply_comes_back_as_it_was(void **state)
 				        replies[i]->points.len);
 			same_reply(replies[i], &back);
 			assert_int_equal(back.promised, version >= 3 ? replies[i]->promised : 0);
+			assert_int_equal(back.containers_of[14],
+			        version >= 4 ? replies[i]->containers_of[14] : 0);
 			assert_int_equal(back.filling, version >= 3 && replies[i]->filling);
 			assert_int_equal(worked_us, version >= 2 ? 1234 : 0);
 			reply_free(&back);
