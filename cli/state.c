@@ -245,6 +245,7 @@ static int connected(const char *address, int to_port)
 	int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)); /* connecting, too */
 		if (connect(fd, to->ai_addr, to->ai_addrlen) < 0) {
 			close(fd);
 			fd = -1;

@@ -140,6 +140,15 @@ static void sleep_ms(long ms)
 	nanosleep(&t, NULL);
 }
 
+/* To ask who does not answer may take long itself. */
+static long ms_since(const struct timespec *began)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - began->tv_sec) * 1000 + (now.tv_nsec - began->tv_nsec) / 1000000;
+}
+
 static bool go_to_background(const struct state *state, const char *program)
 {
 	char path[PATH_MAX];
@@ -202,7 +211,10 @@ static bool is_older(pid_t pid)
 /* A node that has just lost its supervisor may take a moment to go. */
 static bool port_taken(const struct state *state)
 {
-	for (int waited = 0; waited < 2000; waited += 20) {
+	struct timespec began;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	while (ms_since(&began) < 2000) {
 		if (!state_healthy(state))
 			return false;
 		sleep_ms(20);
@@ -213,7 +225,10 @@ static bool port_taken(const struct state *state)
 /* A service of nobody's: one of another cloud, whose users would be made here. */
 static bool identity_port_taken(const struct state *state)
 {
-	for (int waited = 0; state->identity_port && waited < 2000; waited += 20) {
+	struct timespec began;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	while (state->identity_port && ms_since(&began) < 2000) {
 		if (!state_identity_healthy(state))
 			return false;
 		sleep_ms(20);
@@ -249,8 +264,11 @@ static enum err prepare(struct state *state, const char *program, struct buf *er
 static const char *wait_serving(const struct state *state)
 {
 	const char *who = "node";
+	struct timespec began;
+	long waited;
 
-	for (int waited = 0; waited < READY_MS; waited += 20) {
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	while ((waited = ms_since(&began)) < READY_MS) {
 		who = !state_healthy(state)                                    ? "node"
 		      : state->identity_port && !state_identity_healthy(state) ? "identity"
 		                                                               : NULL;

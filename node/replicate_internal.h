@@ -99,8 +99,8 @@ struct replicator {
 	struct handoff *handoffs[REPLICATE_PUSHES];
 	struct handoff_db *handoff_dbs[REPLICATE_RECONCILES];
 	/* Pushes a second, lately; and with them what is left to others: also dealt with. */
-	double rate, dealt_rate;
-	uint64_t pushed_before, dealt, dealt_before;
+	double rate, dealt_rate, less_rate; /* less_rate: by how much less waits */
+	uint64_t pushed_before, dealt, dealt_before, waiting_before;
 	unsigned busy_seconds; /* since there is something to do */
 	/* While the device is being filled: it has all that these targets' peers have; in this
 	 * one so far; and whom it has not, in the partitions of this chunk. */

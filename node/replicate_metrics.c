@@ -2,6 +2,7 @@
 #include "node/replicate_internal.h"
 
 #define MEAN_SECONDS 16
+#define LESS_SECONDS 24
 
 static uint64_t lacking(const struct ranges *ranges)
 {
@@ -20,11 +21,13 @@ static void slide(double *rate, uint64_t count, unsigned seconds, unsigned over)
 	*rate += ((double)count - *rate) / n;
 }
 
-/* What tells how long it will take goes by half of what it took so far: the pace follows the
- * clients, and a quarter of a minute of theirs says little about an hour. */
-static unsigned far_back(unsigned seconds)
+/* What waits becomes less by our work and by that of others, who bring the same. */
+static void see_waiting(struct replicator *r, uint64_t waiting)
 {
-	return seconds > 2 * MEAN_SECONDS ? seconds / 2 : MEAN_SECONDS;
+	uint64_t less = waiting < r->waiting_before ? r->waiting_before - waiting : 0;
+
+	slide(&r->less_rate, less, r->busy_seconds, LESS_SECONDS);
+	r->waiting_before = waiting;
 }
 
 void replicate_snapshot(struct replicator *r)
@@ -37,8 +40,7 @@ void replicate_snapshot(struct replicator *r)
 	bool idle = pushed == r->pushed_before && r->dealt == r->dealt_before;
 	r->busy_seconds = idle && r->rate < 1 ? 0 : r->busy_seconds + 1;
 	slide(&r->rate, pushed - r->pushed_before, r->busy_seconds, MEAN_SECONDS);
-	slide(&r->dealt_rate, r->dealt - r->dealt_before, r->busy_seconds,
-	        far_back(r->busy_seconds));
+	slide(&r->dealt_rate, r->dealt - r->dealt_before, r->busy_seconds, MEAN_SECONDS);
 	r->pushed_before = pushed;
 	r->dealt_before = r->dealt;
 	atomic_store(&d->seen.push_rate, (uint64_t)(r->rate + 0.5));
@@ -47,8 +49,9 @@ void replicate_snapshot(struct replicator *r)
 	for (uint32_t i = r->found_at; i < r->found_count; i++)
 		waiting += r->found[i].range.lacks;
 	atomic_store(&d->seen.waiting, waiting);
-	atomic_store(&d->seen.to_go_s,
-	        r->dealt_rate >= 1 ? (uint64_t)((double)waiting / r->dealt_rate) : 0);
+	see_waiting(r, waiting);
+	double rate = r->dealt_rate > r->less_rate ? r->dealt_rate : r->less_rate;
+	atomic_store(&d->seen.to_go_s, rate >= 1 ? (uint64_t)((double)waiting / rate) : 0);
 	if (r->parts_differ > atomic_load(&d->seen.parts_differ))
 		atomic_store(&d->seen.parts_differ, r->parts_differ);
 }
