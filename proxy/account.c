@@ -134,14 +134,14 @@ static enum step account_read(struct op *op)
 	quota_account_answer(request, r);
 	http_header(request->http, "Content-Type", listing_content_type(a->listing.format));
 	if (request->head) {
-		request_headers(request);
+		request_headers(request, 204);
 		http_reply(request->http, 204, NULL, 0, 0);
 		return STEP_DONE;
 	}
 	http_header(request->http, "Vary", "Accept");
 	AUTO(buf) struct buf out = BUF_NONE;
 	listing_render(&out, a->listing.format, cluster, request->account, NULL, rows);
-	request_headers(request);
+	request_headers(request, out.len ? 200 : 204);
 	struct bytes *body = out.len ? bytes_copy(out.data, out.len) : NULL;
 	http_reply(request->http, out.len ? 200 : 204, body, 0, out.len);
 	return STEP_DONE;

@@ -1,5 +1,6 @@
 #include "proxy/body.h"
 #include "proxy/listing.h"
+#include "proxy/pipeline.h"
 
 #include "lib/base/kv.h"
 #include "lib/crypto/md5.h"
@@ -396,3 +397,12 @@ void body_done(struct body *b)
 	info_fetch_done(&b->segment_info);
 	info_fetch_done(&b->segment_account);
 }
+
+static bool tell(const struct cluster *cluster, struct buf *out)
+{
+	(void)cluster;
+	buf_str(out, "\"max_segments\": 1000");
+	return true;
+}
+
+const struct unit unit_dlo = {.name = "dlo", .info = tell};

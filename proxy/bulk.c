@@ -8,6 +8,7 @@
 #include "proxy/commit.h"
 #include "proxy/db.h"
 #include "proxy/drop.h"
+#include "proxy/pipeline.h"
 
 #include "lib/base/kv.h"
 #include "lib/json/jout.h"
@@ -153,7 +154,7 @@ static enum step answer(struct request *request, struct bulk *b)
 		render_plain(b, status, &out);
 	else
 		render_xml(b, status, &out);
-	request_headers(request);
+	request_headers(request, 200);
 	http_reply_text(request->http, 200, buf_text(&out));
 	return STEP_DONE;
 }
@@ -420,3 +421,13 @@ bool bulk_wanted(const struct request *request)
 	return (strcmp(method, "DELETE") == 0 || strcmp(method, "POST") == 0) &&
 	       query_get(&request->query, "bulk-delete");
 }
+
+static bool tell(const struct cluster *cluster, struct buf *out)
+{
+	(void)cluster;
+	buf_printf(out, "\"max_deletes_per_request\": %u, \"max_failed_deletes\": %u", LINES_MAX,
+	        FAILED_MAX);
+	return true;
+}
+
+const struct unit unit_bulk_delete = {.name = "bulk_delete", .info = tell};

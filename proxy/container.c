@@ -78,7 +78,7 @@ static enum step answer_list(struct request *request, struct container *c)
 	struct bytes *body = pages_render(request->proxy, request, &c->listing, &c->read.root);
 	size_t len = body ? body->len : 0;
 
-	request_headers(request);
+	request_headers(request, len ? 200 : 204);
 	http_reply(request->http, len ? 200 : 204, body, 0, len);
 	return STEP_DONE;
 }
@@ -108,7 +108,7 @@ static enum step container_read(struct op *op)
 	http_header(request->http, "Content-Type", listing_content_type(c->listing.format));
 	http_header(request->http, "Vary", "Accept");
 	if (request->head) {
-		request_headers(request);
+		request_headers(request, 204);
 		http_reply(request->http, 204, NULL, 0, 0);
 		return STEP_DONE;
 	}

@@ -225,6 +225,16 @@ struct identity {
 	bool reseller;
 };
 
+struct unit;
+
+/* Where a request comes from that another one makes (sub.h). */
+struct sub_origin {
+	struct request *parent;
+	const struct unit *maker; /* its unit: the request goes through those behind; NULL: all */
+	int rights;               /* enum sub_rights */
+	const char *account, *container, *object;
+};
+
 struct request {
 	struct op op;
 	struct http_req *http;
@@ -243,7 +253,21 @@ struct request {
 	struct info_fetch container_info, account_info;
 	void *own; /* the method's own state, in the request's arena */
 	void (*own_done)(struct request *request);
+	struct list subs;       /* requests it makes, that are not over */
+	struct request *parent; /* who makes this one; NULL: a client */
+	bool trusted;           /* made by ourselves: may do everything */
+	/* pipeline.h */
+	uint8_t first_unit, entered, passed;
+	void *unit_own; /* of the unit that is looking; gone when the next one looks */
+	struct request_end *ends;
 };
+
+/* Something to be released with the request. In its arena. */
+struct request_end {
+	struct request_end *next;
+	void (*run)(struct request_end *end);
+};
+void request_at_end(struct request *request, struct request_end *end);
 
 struct method {
 	const char *name;
@@ -255,6 +279,13 @@ struct method {
 };
 
 extern const struct http_handler proxy_handler;
+
+/* origin: NULL for a client's. */
+void request_begin(struct http_req *http, const struct sub_origin *origin);
+
+/* Gives a request that is not past its pipeline another method, whose first state goes on there:
+ * `return request_become(...)`. */
+enum step request_become(struct request *request, const struct method *method);
 
 struct request *request_of(struct op *op);
 struct arena *request_arena(struct request *request);
@@ -291,7 +322,7 @@ enum step request_empty(struct request *request, int status);
 /* The time a write of this request gets: now, or what was set. */
 uint64_t request_time(const struct request *request);
 /* Sets the headers every answer has; http_reply and the like follow. */
-void request_headers(struct request *request);
+void request_headers(struct request *request, int status);
 void request_header_u64(struct request *request, const char *name, uint64_t value);
 
 /* Copies the request's headers of a prefix (case ignored) into a block, names title-cased. */
@@ -322,7 +353,9 @@ const char *acl_account_access(const char *json, const char *const *groups);
 /* NULL when the JSON is a good account ACL; otherwise what is wrong. *ret_clean: canonical text. */
 const char *acl_account_check(struct arena *arena, const char *json, const char **ret_clean);
 
-/* auth.c: what WWW-Authenticate says besides Swift's realm; NULL: nothing. */
+/* auth.c: who asks is who asks the other. */
+void auth_inherit(struct request *request, const struct request *parent);
+/* What WWW-Authenticate says besides Swift's realm; NULL: nothing. */
 const char *auth_challenge(const struct request *request);
 /* What an account that is written to, or made, is to keep in AUTH_PROJECT_DOMAIN; NULL: what is
  * there. */

@@ -1,4 +1,5 @@
 /* OPTIONS and /info. */
+#include "proxy/pipeline.h"
 #include "proxy/proxy.h"
 
 #include <string.h>
@@ -123,14 +124,11 @@ static enum step info_answer(struct op *op)
 	        l->container_listing_limit, l->account_listing_limit, l->max_account_name,
 	        l->max_container_name, l->extra_header_count);
 	info_policies(cluster, &out);
-	buf_str(&out, "}, ");
-	if (cluster->users)
-		buf_str(&out, "\"tempauth\": {\"account_acls\": true}, ");
-	buf_str(&out, "\"account_quotas\": {}, \"etag_quoter\": {\"enable_by_default\": false}, "
-	              "\"container_quotas\": {}, \"bulk_delete\": {\"max_deletes_per_request\": "
-	              "10000, \"max_failed_deletes\": 1000}, \"dlo\": {\"max_segments\": 1000}}");
+	buf_char(&out, '}');
+	pipeline_info(cluster, &out);
+	buf_char(&out, '}');
 	http_header(request->http, "Content-Type", "application/json; charset=UTF-8");
-	request_headers(request);
+	request_headers(request, 200);
 	if (request->head)
 		http_reply_head(request->http, 200, out.len);
 	else

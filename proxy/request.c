@@ -1,6 +1,8 @@
 #include "proxy/audit.h"
 #include "proxy/bulk.h"
+#include "proxy/pipeline.h"
 #include "proxy/proxy.h"
+#include "proxy/sub.h"
 
 #include "lib/base/kv.h"
 #include "lib/log/log.h"
@@ -93,8 +95,9 @@ static void cors_headers(struct request *request)
 	http_header(request->http, "Access-Control-Expose-Headers", buf_text(&expose));
 }
 
-void request_headers(struct request *request)
+void request_headers(struct request *request, int status)
 {
+	pipeline_answer(request, status);
 	http_header(request->http, "X-Trans-Id", request->trans_id);
 	http_header(request->http, "X-Openstack-Request-Id", request->trans_id);
 	if (request->origin)
@@ -106,7 +109,7 @@ static enum step answer_text(
         struct request *request, int status, const char *type, const char *text)
 {
 	http_header(request->http, "Content-Type", type);
-	request_headers(request);
+	request_headers(request, status);
 	http_reply_text(request->http, status, text);
 	return STEP_DONE;
 }
@@ -145,7 +148,7 @@ enum step request_err(struct request *request, enum err err)
 enum step request_empty(struct request *request, int status)
 {
 	http_header(request->http, "Content-Type", "text/html; charset=UTF-8");
-	request_headers(request);
+	request_headers(request, status);
 	http_reply(request->http, status, NULL, 0, 0);
 	return STEP_DONE;
 }
@@ -205,7 +208,11 @@ enum step request_prepare(struct op *op)
 
 	if (request->http->gone)
 		return STEP_DONE;
-	enum step step = request_identify(op);
+	const struct op_state *states = op->states;
+	enum step step = pipeline_enter(request);
+	if (step != STEP_NEXT || op->states != states)
+		return step;
+	step = request_identify(op);
 	if (step != STEP_NEXT)
 		return step;
 	if (request->container) {
@@ -235,7 +242,22 @@ enum step request_prepare(struct op *op)
 	if (status)
 		return request_fail_text(request, status, text);
 	const char *unserved = constraint_unserved(request);
-	return unserved ? request_fail_text(request, 400, unserved) : op_go(op, 1);
+	if (unserved)
+		return request_fail_text(request, 400, unserved);
+	step = pipeline_pass(request);
+	return step == STEP_NEXT && op->states == states ? op_go(op, 1) : step;
+}
+
+enum step request_become(struct request *request, const struct method *method)
+{
+	request->method = method;
+	return op_restart(&request->op, method->states);
+}
+
+void request_at_end(struct request *request, struct request_end *end)
+{
+	end->next = request->ends;
+	request->ends = end;
 }
 
 /* --- entry --- */
@@ -247,8 +269,16 @@ static void release(struct op *op)
 
 	if (request->own_done)
 		request->own_done(request);
+	for (struct request_end *e = request->ends, *next; e; e = next) {
+		next = e->next;
+		e->run(e);
+	}
 	info_fetch_done(&request->container_info);
 	info_fetch_done(&request->account_info);
+	if (request->parent) {
+		http_done(request->http);
+		return;
+	}
 	proxy->stats.open--;
 	if (request->http->status >= 500) {
 		proxy->stats.errors++;
@@ -437,7 +467,29 @@ static void make_trans_id(struct request *request)
 	request->trans_id[34] = 0;
 }
 
-static void begin(struct http_req *http)
+static void ended(struct op *op)
+{
+	sub_stop_all(request_of(op));
+}
+
+/* One that another makes: its names are decoded, and it is known who asks. */
+static const struct method *route_sub(struct request *request, const struct sub_origin *origin)
+{
+	request->parent = origin->parent;
+	request->account = origin->account;
+	request->container = origin->container;
+	request->object = origin->object;
+	request->first_unit = (uint8_t)pipeline_behind(origin->maker);
+	request->entered = request->passed = request->first_unit;
+	memcpy(request->trans_id, origin->parent->trans_id, sizeof(request->trans_id));
+	request->identified = true;
+	if (origin->rights == SUB_AS_CLIENT)
+		auth_inherit(request, origin->parent);
+	request->trusted = origin->rights == SUB_AS_SYSTEM || origin->parent->trusted;
+	return method_of(request);
+}
+
+void request_begin(struct http_req *http, const struct sub_origin *origin)
 {
 	struct proxy *proxy = http->owner;
 	struct request *request = arena_zalloc(&http->arena, sizeof(*request));
@@ -447,19 +499,31 @@ static void begin(struct http_req *http)
 	request->http = http;
 	request->proxy = proxy;
 	request->head = http->head;
-	make_trans_id(request);
-	proxy->stats.requests++;
-	proxy->stats.open++;
+	list_init(&request->subs);
 	request->path = question ? arena_strndup(&http->arena, http->target,
 	                                   (size_t)(question - http->target))
 	                         : http->target;
 	query_parse(&http->arena, question ? question + 1 : "", &request->query);
 	request->ts = hlc_now(proxy->cluster->hlc);
-	if (strcmp(http->method, "OPTIONS") != 0)
-		request->origin = http_get(http, "Origin");
-	request->method = request->path[0] == '/' ? route(request) : refuse(request, 400);
+	if (origin) {
+		request->method = route_sub(request, origin);
+	} else {
+		make_trans_id(request);
+		proxy->stats.requests++;
+		proxy->stats.open++;
+		if (strcmp(http->method, "OPTIONS") != 0)
+			request->origin = http_get(http, "Origin");
+		request->method =
+		        request->path[0] == '/' ? route(request) : refuse(request, 400);
+	}
 	op_init(&request->op, proxy->reactor, request->method->states, release);
+	request->op.ended = ended;
 	op_start(&request->op);
+}
+
+static void begin(struct http_req *http)
+{
+	request_begin(http, NULL);
 }
 
 static void on_body(struct http_req *http, struct bytes *piece, bool last)

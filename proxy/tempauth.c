@@ -1,6 +1,7 @@
 /* v1 auth with accounts from the configuration, as Swift's tempauth has them. A token is
  * "AUTH_tk" + hex of (user number, expiry, HMAC): any reactor checks it without shared state. */
 #include "proxy/proxy.h"
+#include "proxy/pipeline.h"
 
 #include "lib/crypto/hmac.h"
 #include <stdio.h>
@@ -225,7 +226,7 @@ static enum step refuse_auth(struct request *request, const char *realm)
 	http_header(request->http, "Www-Authenticate",
 	        arena_printf(request_arena(request), "Swift realm=\"%s\"", realm));
 	http_header(request->http, "Content-Type", "text/html; charset=UTF-8");
-	request_headers(request);
+	request_headers(request, 401);
 	http_reply_text(request->http, 401, swift_error_body(request_arena(request), 401));
 	return STEP_DONE;
 }
@@ -303,3 +304,11 @@ static enum step auth_state(struct op *op)
 
 static const struct op_state auth_states[] = {{"auth", auth_state, 0, 0}};
 const struct method auth_get = {.name = "auth", .states = auth_states};
+
+static bool tell(const struct cluster *cluster, struct buf *out)
+{
+	buf_str(out, "\"account_acls\": true");
+	return cluster->users;
+}
+
+const struct unit unit_tempauth = {.name = "tempauth", .info = tell};

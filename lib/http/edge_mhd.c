@@ -132,15 +132,6 @@ static void resume(struct exchange *x)
 
 /* --- what handlers call --- */
 
-const char *http_get(const struct http_req *req, const char *name)
-{
-	for (unsigned i = 0; i < req->header_count; i++) {
-		if (strcasecmp(req->headers[i].name, name) == 0)
-			return req->headers[i].value;
-	}
-	return NULL;
-}
-
 static void on_end(struct task *task)
 {
 	struct exchange *x = CONTAINER_OF(task, struct exchange, end_task);
@@ -161,7 +152,7 @@ static void tell_end(struct exchange *x)
 	reactor_post(x->edge->reactor, &x->end_task);
 }
 
-void http_body_want(struct http_req *req, struct bytes *into)
+static void body_want(struct http_req *req, struct bytes *into)
 {
 	struct exchange *x = exchange_of(req);
 
@@ -175,11 +166,6 @@ void http_body_want(struct http_req *req, struct bytes *into)
 		tell_end(x);
 	else
 		resume(x);
-}
-
-void http_header(struct http_req *req, const char *name, const char *value)
-{
-	kv_add(&req->out, name, value);
 }
 
 static void add_headers(struct exchange *x)
@@ -223,7 +209,28 @@ static void release_bytes(void *cls)
 	bytes_unref(cls);
 }
 
-void http_reply(struct http_req *req, int status, struct bytes *body, size_t offset, size_t len)
+static ssize_t never_read(void *cls, uint64_t pos, char *data, size_t max)
+{
+	(void)cls;
+	(void)pos;
+	(void)data;
+	(void)max;
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void reply_head(struct http_req *req, int status, uint64_t length)
+{
+	struct exchange *x = exchange_of(req);
+
+	if (req->gone) {
+		req->status = status;
+		return;
+	}
+	x->response = MHD_create_response_from_callback(length, 1024, never_read, NULL, NULL);
+	answer(x, status);
+}
+
+static void reply(struct http_req *req, int status, struct bytes *body, size_t offset, size_t len)
 {
 	struct exchange *x = exchange_of(req);
 
@@ -237,7 +244,7 @@ void http_reply(struct http_req *req, int status, struct bytes *body, size_t off
 	}
 	if (body && req->head) {
 		bytes_unref(body);
-		http_reply_head(req, status, len);
+		reply_head(req, status, len);
 		return;
 	}
 	if (body) {
@@ -254,35 +261,6 @@ void http_reply(struct http_req *req, int status, struct bytes *body, size_t off
 			kv_add(&req->out, "Content-Length", "0");
 		}
 	}
-	answer(x, status);
-}
-
-void http_reply_text(struct http_req *req, int status, const char *text)
-{
-	size_t len = strlen(text);
-	struct bytes *body = len ? bytes_copy(text, len) : NULL;
-
-	http_reply(req, status, body, 0, len);
-}
-
-static ssize_t never_read(void *cls, uint64_t pos, char *data, size_t max)
-{
-	(void)cls;
-	(void)pos;
-	(void)data;
-	(void)max;
-	return MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-void http_reply_head(struct http_req *req, int status, uint64_t length)
-{
-	struct exchange *x = exchange_of(req);
-
-	if (req->gone) {
-		req->status = status;
-		return;
-	}
-	x->response = MHD_create_response_from_callback(length, 1024, never_read, NULL, NULL);
 	answer(x, status);
 }
 
@@ -320,7 +298,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *data, size_t max)
 	return 0;
 }
 
-void http_stream(struct http_req *req, int status, uint64_t length)
+static void stream(struct http_req *req, int status, uint64_t length)
 {
 	struct exchange *x = exchange_of(req);
 
@@ -333,7 +311,7 @@ void http_stream(struct http_req *req, int status, uint64_t length)
 	answer(x, status);
 }
 
-void http_stream_write(struct http_req *req, struct bytes *bytes, size_t offset, size_t len)
+static void stream_write(struct http_req *req, struct bytes *bytes, size_t offset, size_t len)
 {
 	struct exchange *x = exchange_of(req);
 
@@ -350,7 +328,7 @@ void http_stream_write(struct http_req *req, struct bytes *bytes, size_t offset,
 	resume(x);
 }
 
-void http_stream_abort(struct http_req *req)
+static void stream_abort(struct http_req *req)
 {
 	struct exchange *x = exchange_of(req);
 
@@ -358,18 +336,21 @@ void http_stream_abort(struct http_req *req)
 	resume(x);
 }
 
-size_t http_stream_pending(const struct http_req *req)
+static size_t stream_pending(const struct http_req *req)
 {
 	return CONTAINER_OF(req, const struct exchange, req)->pending;
 }
 
-void http_done(struct http_req *req)
+static void done(struct http_req *req)
 {
 	struct exchange *x = exchange_of(req);
 
 	x->handler_done = true;
 	maybe_free(x);
 }
+
+static const struct http_carrier carrier = {body_want, reply, reply_head, stream, stream_write,
+        stream_abort, stream_pending, done};
 
 /* --- what libmicrohttpd calls --- */
 
@@ -385,6 +366,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 	list_append(&edge->exchanges, &x->link);
 	edge->live++;
 	x->handler_done = true; /* until begin */
+	x->req.carrier = &carrier;
 	x->req.handler = edge->options.handler;
 	x->req.owner = edge->options.owner;
 	x->req.reactor = edge->reactor;

@@ -30,7 +30,23 @@ struct http_handler {
 	void (*gone)(struct http_req *req);
 };
 
+/* Who brings a request and takes its answer: what the calls below do. An edge; a request that
+ * another makes (proxy/sub.h); a simulated client. */
+struct http_carrier {
+	void (*body_want)(struct http_req *req, struct bytes *into);
+	void (*reply)(
+	        struct http_req *req, int status, struct bytes *body, size_t offset, size_t len);
+	void (*reply_head)(struct http_req *req, int status, uint64_t length);
+	void (*stream)(struct http_req *req, int status, uint64_t length);
+	void (*stream_write)(
+	        struct http_req *req, struct bytes *piece, size_t offset, size_t len);
+	void (*stream_abort)(struct http_req *req);
+	size_t (*stream_pending)(const struct http_req *req);
+	void (*done)(struct http_req *req);
+};
+
 struct http_req {
+	const struct http_carrier *carrier; /* borrowed */
 	const struct http_handler *handler; /* borrowed */
 	void *owner;                        /* the listener's, for begin */
 	void *op;                           /* the handler's */
@@ -52,7 +68,6 @@ struct http_req {
 	int status;     /* what was answered; 0 before */
 	uint64_t bytes_in, bytes_out;
 	bool gone, answered;
-	void *edge; /* private */
 };
 
 /* Bytes a handler may write ahead of the client in a stream before it waits for `room`. */

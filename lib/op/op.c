@@ -45,6 +45,8 @@ static void on_task(struct task *task)
 	if (step == STEP_DONE) {
 		op->finished = true;
 		timer_cancel(op->reactor, &op->timer);
+		if (op->ended)
+			op->ended(op);
 	}
 	if (op->finished && op->children == 0 && !op->queued)
 		op->release(op);
@@ -68,6 +70,14 @@ void op_start(struct op *op)
 	op->started = true;
 	enter(op);
 	queue(op);
+}
+
+enum step op_restart(struct op *op, const struct op_state *states)
+{
+	op->states = states;
+	op->state = 0;
+	enter(op);
+	return STEP_NEXT;
 }
 
 enum step op_go(struct op *op, unsigned state)

@@ -26,6 +26,7 @@ struct op {
 	const struct op_state *states;
 	struct reactor *reactor;
 	void (*release)(struct op *op); /* frees; called once, from the loop */
+	void (*ended)(struct op *op);   /* finished, children may be open; NULL: nothing to do */
 	struct timer timer;
 	struct task task;
 	unsigned children;
@@ -42,6 +43,9 @@ void op_start(struct op *op);
 
 /* For a state function: `return op_go(op, NEXT);` */
 enum step op_go(struct op *op, unsigned state);
+
+/* The same, to the first state of another table. */
+enum step op_restart(struct op *op, const struct op_state *states);
 
 /* Runs the current state from the loop; several wakes before that are one. */
 void op_wake(struct op *op);

@@ -29,20 +29,6 @@ void edge_hurry(struct edge *edge, unsigned seconds)
 	(void)seconds;
 }
 
-const char *http_get(const struct http_req *req, const char *name)
-{
-	for (unsigned i = 0; i < req->header_count; i++) {
-		if (strcasecmp(req->headers[i].name, name) == 0)
-			return req->headers[i].value;
-	}
-	return NULL;
-}
-
-void http_header(struct http_req *req, const char *name, const char *value)
-{
-	kv_add(&req->out, name, value);
-}
-
 static void on_body(struct task *task)
 {
 	struct sim_request *r = CONTAINER_OF(task, struct sim_request, task);
@@ -63,7 +49,7 @@ static void on_body(struct task *task)
 	r->req.handler->body(&r->req, into, last);
 }
 
-void http_body_want(struct http_req *req, struct bytes *into)
+static void body_want(struct http_req *req, struct bytes *into)
 {
 	struct sim_request *r = of(req);
 
@@ -102,7 +88,7 @@ static void answer(struct sim_request *r, int status)
 		r->status = status;
 }
 
-void http_reply(struct http_req *req, int status, struct bytes *body, size_t offset, size_t len)
+static void reply(struct http_req *req, int status, struct bytes *body, size_t offset, size_t len)
 {
 	struct sim_request *r = of(req);
 
@@ -113,17 +99,7 @@ void http_reply(struct http_req *req, int status, struct bytes *body, size_t off
 	maybe_end(r);
 }
 
-void http_reply_text(struct http_req *req, int status, const char *text)
-{
-	struct sim_request *r = of(req);
-
-	if (!r->ended)
-		buf_str(&r->answer, text);
-	answer(r, status);
-	maybe_end(r);
-}
-
-void http_reply_head(struct http_req *req, int status, uint64_t length)
+static void reply_head(struct http_req *req, int status, uint64_t length)
 {
 	(void)length;
 	answer(of(req), status);
@@ -138,7 +114,7 @@ static void on_room(struct task *task)
 		r->req.handler->room(&r->req);
 }
 
-void http_stream(struct http_req *req, int status, uint64_t length)
+static void stream(struct http_req *req, int status, uint64_t length)
 {
 	struct sim_request *r = of(req);
 
@@ -149,7 +125,7 @@ void http_stream(struct http_req *req, int status, uint64_t length)
 	maybe_end(r);
 }
 
-void http_stream_write(struct http_req *req, struct bytes *piece, size_t offset, size_t len)
+static void stream_write(struct http_req *req, struct bytes *piece, size_t offset, size_t len)
 {
 	struct sim_request *r = of(req);
 
@@ -160,7 +136,7 @@ void http_stream_write(struct http_req *req, struct bytes *piece, size_t offset,
 	maybe_end(r);
 }
 
-void http_stream_abort(struct http_req *req)
+static void stream_abort(struct http_req *req)
 {
 	struct sim_request *r = of(req);
 
@@ -170,7 +146,7 @@ void http_stream_abort(struct http_req *req)
 	maybe_end(r);
 }
 
-size_t http_stream_pending(const struct http_req *req)
+static size_t stream_pending(const struct http_req *req)
 {
 	(void)req;
 	return 0;
@@ -198,13 +174,16 @@ static void maybe_free(struct sim_request *r)
 	free(r);
 }
 
-void http_done(struct http_req *req)
+static void done(struct http_req *req)
 {
 	struct sim_request *r = of(req);
 
 	r->done = true;
 	maybe_free(r);
 }
+
+static const struct http_carrier carrier = {body_want, reply, reply_head, stream, stream_write,
+        stream_abort, stream_pending, done};
 
 void sim_request_free(struct sim_request *r)
 {
@@ -238,6 +217,7 @@ struct sim_request *sim_request(unsigned node, const char *method, const char *t
 	r->body = body;
 	r->body_len = body_len;
 	r->timeout.fire = on_told;
+	q->carrier = &carrier;
 	q->handler = &proxy_handler;
 	q->owner = &s->node->reactors[0].proxy;
 	q->reactor = s->reactor;
