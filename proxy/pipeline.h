@@ -22,18 +22,18 @@ struct unit {
 	enum step (*enter)(struct request *request);
 	enum step (*pass)(struct request *request);
 	void (*answer)(struct request *request, int status);
-	/* Appends what /info says of it: the members of a JSON object, without the braces. False, or
-	 * no such function: it is not in /info. */
+	/* Appends what /info says of it: the members of a JSON object, without the braces. False,
+	 * or no such function: it is not in /info. */
 	bool (*info)(const struct cluster *cluster, struct buf *out);
 };
 
 extern const struct unit *const pipeline[]; /* NULL-terminated */
 
-extern const struct unit unit_tempauth;     /* tempauth.c */
-extern const struct unit unit_etag_quoter;  /* get.c */
-extern const struct unit unit_bulk_delete;  /* bulk.c */
+extern const struct unit unit_tempauth;                              /* tempauth.c */
+extern const struct unit unit_etag_quoter;                           /* get.c */
+extern const struct unit unit_bulk_delete;                           /* bulk.c */
 extern const struct unit unit_container_quotas, unit_account_quotas; /* quota.c */
-extern const struct unit unit_dlo;          /* body.c */
+extern const struct unit unit_dlo;                                   /* body.c */
 
 /* The steps of a request: called again until they return other than STEP_WAIT. STEP_NEXT, too, when
  * it has another method now: that one's first state comes next. */

@@ -513,8 +513,7 @@ void request_begin(struct http_req *http, const struct sub_origin *origin)
 		proxy->stats.open++;
 		if (strcmp(http->method, "OPTIONS") != 0)
 			request->origin = http_get(http, "Origin");
-		request->method =
-		        request->path[0] == '/' ? route(request) : refuse(request, 400);
+		request->method = request->path[0] == '/' ? route(request) : refuse(request, 400);
 	}
 	op_init(&request->op, proxy->reactor, request->method->states, release);
 	request->op.ended = ended;

@@ -233,8 +233,8 @@ static void done(struct http_req *req)
 	maybe_free(exchange_of(req));
 }
 
-static const struct http_carrier carrier = {body_want, reply, reply_head, stream, stream_write,
-        stream_abort, stream_pending, done};
+static const struct http_carrier carrier = {
+        body_want, reply, reply_head, stream, stream_write, stream_abort, stream_pending, done};
 
 /* --- what its maker calls --- */
 
@@ -299,8 +299,7 @@ void sub_header(struct sub *sub, const char *name, const char *value)
 
 	if (req->header_count == x->header_room) {
 		x->header_room = x->header_room ? x->header_room * 2 : 8;
-		struct http_header *more =
-		        arena_alloc(&req->arena, x->header_room * sizeof(*more));
+		struct http_header *more = arena_alloc(&req->arena, x->header_room * sizeof(*more));
 		if (req->header_count)
 			memcpy(more, req->headers, req->header_count * sizeof(*more));
 		req->headers = more;
@@ -364,7 +363,7 @@ size_t sub_room(const struct sub *sub)
 {
 	const struct sub_exchange *x = sub->x;
 
-	return !x || x->req.answered ? SIZE_MAX
+	return !x || x->req.answered       ? SIZE_MAX
 	       : x->in.bytes < HTTP_WINDOW ? HTTP_WINDOW - x->in.bytes
 	                                   : 0;
 }
@@ -399,7 +398,8 @@ const char *sub_get(const struct sub *sub, const char *name)
 	return kv_get(sub->headers.data, sub->headers.len, name);
 }
 
-enum sub_step sub_next(struct sub *sub, struct bytes **ret_piece, size_t *ret_offset, size_t *ret_len)
+enum sub_step sub_next(
+        struct sub *sub, struct bytes **ret_piece, size_t *ret_offset, size_t *ret_len)
 {
 	struct sub_exchange *x = sub->x;
 	struct piece p;

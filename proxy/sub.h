@@ -24,13 +24,13 @@ enum sub_rights {
 };
 
 struct sub {
-	struct request *parent;  /* borrowed */
-	struct sub_exchange *x;  /* owned by itself; NULL once it is over */
-	struct list link;        /* of the parent's */
-	int status;              /* of the answer; 0 until it is known, 503 when there was none */
-	struct buf headers;      /* of the answer: a kv block; owned */
-	uint64_t length;         /* of the answer's body, bytes, as it says */
-	struct buf text;         /* what sub_collect has gathered; owned */
+	struct request *parent; /* borrowed */
+	struct sub_exchange *x; /* owned by itself; NULL once it is over */
+	struct list link;       /* of the parent's */
+	int status;             /* of the answer; 0 until it is known, 503 when there was none */
+	struct buf headers;     /* of the answer: a kv block; owned */
+	uint64_t length;        /* of the answer's body, bytes, as it says */
+	struct buf text;        /* what sub_collect has gathered; owned */
 	bool headed, over, failed;
 };
 

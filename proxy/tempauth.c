@@ -1,7 +1,7 @@
 /* v1 auth with accounts from the configuration, as Swift's tempauth has them. A token is
  * "AUTH_tk" + hex of (user number, expiry, HMAC): any reactor checks it without shared state. */
-#include "proxy/proxy.h"
 #include "proxy/pipeline.h"
+#include "proxy/proxy.h"
 
 #include "lib/crypto/hmac.h"
 #include <stdio.h>

@@ -38,8 +38,7 @@ struct http_carrier {
 	        struct http_req *req, int status, struct bytes *body, size_t offset, size_t len);
 	void (*reply_head)(struct http_req *req, int status, uint64_t length);
 	void (*stream)(struct http_req *req, int status, uint64_t length);
-	void (*stream_write)(
-	        struct http_req *req, struct bytes *piece, size_t offset, size_t len);
+	void (*stream_write)(struct http_req *req, struct bytes *piece, size_t offset, size_t len);
 	void (*stream_abort)(struct http_req *req);
 	size_t (*stream_pending)(const struct http_req *req);
 	void (*done)(struct http_req *req);

@@ -182,8 +182,8 @@ static void done(struct http_req *req)
 	maybe_free(r);
 }
 
-static const struct http_carrier carrier = {body_want, reply, reply_head, stream, stream_write,
-        stream_abort, stream_pending, done};
+static const struct http_carrier carrier = {
+        body_want, reply, reply_head, stream, stream_write, stream_abort, stream_pending, done};
 
 void sim_request_free(struct sim_request *r)
 {
