@@ -3,8 +3,10 @@
 #include "proxy/handoff.h"
 #include "proxy/settle.h"
 
+#include "lib/base/kv.h"
 #include "lib/base/mutant.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEADLINE_MS 30000
@@ -49,10 +51,30 @@ static void expiry_update(
 	};
 }
 
-void commit_updates(struct commit *c, const struct backend_row *row, uint64_t old_at, uint64_t at)
+#define OVERRIDE "X-Object-Sysmeta-Container-Update-Override-"
+
+/* What the object's own headers want its row to have instead. */
+static struct backend_row overridden(const struct backend_msg *msg, const struct backend_row *row)
+{
+	struct backend_row own = *row;
+	const char *etag = kv_get(msg->headers, msg->headers_len, OVERRIDE "Etag"),
+	           *type = kv_get(msg->headers, msg->headers_len, OVERRIDE "Content-Type"),
+	           *size = kv_get(msg->headers, msg->headers_len, OVERRIDE "Size");
+
+	if (etag)
+		own.etag = etag;
+	if (type)
+		own.content_type = type;
+	if (size)
+		own.bytes = strtoull(size, NULL, 10);
+	return own;
+}
+
+void commit_updates(struct commit *c, const struct backend_row *given, uint64_t old_at, uint64_t at)
 {
 	struct backend_msg *msg = c->msg;
 	struct backend_update *updates = backend_msg_alloc(msg, COMMIT_ROWS * sizeof(*updates));
+	struct backend_row own = overridden(msg, given), *row = &own;
 	unsigned n = 0;
 
 	updates[n++] = (struct backend_update){

@@ -49,7 +49,9 @@ struct backend_msg *commit_message(struct commit *commit, enum backend_op op, st
 
 /* The rows that ride with the record: the object's own (row->ts: of the version that a POST has
  * read, whose size and hash these are; else 0), and its expiry (old_at: when an expiry row is known
- * to be there and must go; at: the new one; 0 none). */
+ * to be there and must go; at: the new one; 0 none). The message has its headers already: by
+ * X-Object-Sysmeta-Container-Update-Override-{Etag,Size,Content-Type} they say what the row has
+ * instead. */
 void commit_updates(
         struct commit *commit, const struct backend_row *row, uint64_t old_at, uint64_t at);
 

@@ -6,6 +6,7 @@
  * stream: parts (a text or a range of an object) sent one after the other. */
 #include "proxy/body.h"
 #include "proxy/conditional.h"
+#include "proxy/params.h"
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
 #include "proxy/reader.h"
@@ -124,6 +125,18 @@ static void answer_etag(struct request *request, const struct get *get)
 	        quote ? arena_printf(request_arena(request), "\"%s\"", get->etag) : get->etag);
 }
 
+/* What it says of the size is for listings. */
+static const char *shown_type(struct request *request, const char *type)
+{
+	AUTO(buf) struct buf text = BUF_NONE;
+	uint64_t bytes;
+
+	if (!params_swift_bytes(type, &bytes))
+		return type;
+	params_without(type, "swift_bytes", &text);
+	return arena_strdup(request_arena(request), buf_text(&text));
+}
+
 static void answer_headers(struct request *request, struct get *get)
 {
 	const struct backend_reply *r = body_head(&get->body);
@@ -134,8 +147,10 @@ static void answer_headers(struct request *request, struct get *get)
 	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
 		if (strcasestr(pair.name, "-Sysmeta-") || strcasecmp(pair.name, "Etag") == 0)
 			continue;
-		has_type |= strcasecmp(pair.name, "Content-Type") == 0;
-		http_header(request->http, pair.name, pair.value);
+		bool is_type = strcasecmp(pair.name, "Content-Type") == 0;
+		has_type |= is_type;
+		http_header(request->http, pair.name,
+		        is_type ? shown_type(request, pair.value) : pair.value);
 	}
 	if (!has_type)
 		http_header(request->http, "Content-Type", "application/octet-stream");
@@ -183,7 +198,7 @@ static uint64_t plan_multipart(struct request *request, struct get *get, uint64_
 	for (unsigned i = 0; i < get->range_count; i++) {
 		text = arena_printf(arena,
 		        "--%s\r\nContent-Type: %s\r\nContent-Range: bytes %llu-%llu/%llu\r\n\r\n",
-		        boundary, type ? type : "application/octet-stream",
+		        boundary, type ? shown_type(request, type) : "application/octet-stream",
 		        (unsigned long long)get->ranges[i].start,
 		        (unsigned long long)get->ranges[i].end, (unsigned long long)size);
 		total += body_add_text(&get->body, text);

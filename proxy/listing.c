@@ -1,5 +1,7 @@
 #include "proxy/listing.h"
 
+#include "proxy/params.h"
+
 #include "lib/base/mem.h"
 #include <stdlib.h>
 #include <string.h>
@@ -181,10 +183,61 @@ static void xml_text(struct buf *out, const char *text)
 	}
 }
 
+/* What of an object's row is shown: the content type may say the size of what the object stands
+ * for, the etag may have more behind it. */
+struct shown {
+	const char *content_type, *etag, *slo_etag; /* slo_etag: slo_len bytes, or NULL */
+	size_t slo_len;
+	uint64_t bytes;
+	struct buf type_text, etag_text; /* owned */
+};
+
+static void show(const struct backend_row *row, struct shown *s)
+{
+	*s = (struct shown){
+	        .content_type = row->content_type, .etag = row->etag, .bytes = row->bytes};
+	if (strchr(row->etag, ';'))
+		s->slo_etag = params_get(row->etag, "slo_etag", &s->slo_len);
+	if (s->slo_etag) {
+		params_without(row->etag, "slo_etag", &s->etag_text);
+		s->etag = buf_text(&s->etag_text);
+	}
+	if (params_swift_bytes(row->content_type, &s->bytes)) {
+		params_without(row->content_type, "swift_bytes", &s->type_text);
+		s->content_type = buf_text(&s->type_text);
+	}
+}
+
+static void shown_done(struct shown *s)
+{
+	buf_done(&s->type_text);
+	buf_done(&s->etag_text);
+}
+
+static void json_object(struct buf *out, const struct backend_row *row, const char *date)
+{
+	struct shown s;
+
+	show(row, &s);
+	buf_str(out, "{\"hash\": ");
+	json_text(out, s.etag);
+	buf_str(out, ", \"last_modified\": \"");
+	buf_add(out, date, ISO_DATE_SIZE - 1);
+	buf_str(out, "\", \"bytes\": ");
+	buf_u64(out, s.bytes);
+	buf_str(out, ", \"name\": ");
+	json_text(out, row->name);
+	buf_str(out, ", \"content_type\": ");
+	json_text(out, s.content_type);
+	if (s.slo_etag)
+		buf_printf(out, ", \"slo_etag\": \"\\\"%.*s\\\"\"", (int)s.slo_len, s.slo_etag);
+	buf_char(out, '}');
+	shown_done(&s);
+}
+
 static void json_row(struct buf *out, const struct backend_row *row, const char *policy)
 {
 	char date[ISO_DATE_SIZE];
-	bool objects = !policy;
 
 	if (row->subdir) {
 		buf_str(out, "{\"subdir\": ");
@@ -193,26 +246,20 @@ static void json_row(struct buf *out, const struct backend_row *row, const char 
 		return;
 	}
 	iso_date_format(row->meta_ts > row->ts ? row->meta_ts : row->ts, date);
-	if (objects) {
-		buf_str(out, "{\"hash\": ");
-		json_text(out, row->etag);
-	} else {
-		buf_str(out, "{\"count\": ");
-		buf_u64(out, row->count);
+	if (!policy) {
+		json_object(out, row, date);
+		return;
 	}
+	buf_str(out, "{\"count\": ");
+	buf_u64(out, row->count);
 	buf_str(out, ", \"last_modified\": \"");
 	buf_add(out, date, ISO_DATE_SIZE - 1);
 	buf_str(out, "\", \"bytes\": ");
 	buf_u64(out, row->bytes);
 	buf_str(out, ", \"name\": ");
 	json_text(out, row->name);
-	if (objects) {
-		buf_str(out, ", \"content_type\": ");
-		json_text(out, row->content_type);
-	} else {
-		buf_str(out, ", \"storage_policy\": ");
-		json_text(out, policy);
-	}
+	buf_str(out, ", \"storage_policy\": ");
+	json_text(out, policy);
 	buf_char(out, '}');
 }
 
@@ -243,9 +290,12 @@ static void xml_row(struct buf *out, const struct backend_row *row, const char *
 	buf_str(out, objects ? "<object>" : "<container>");
 	xml_element(out, "name", row->name);
 	if (objects) {
-		xml_element(out, "hash", row->etag);
-		buf_printf(out, "<bytes>%llu</bytes>", (unsigned long long)row->bytes);
-		xml_element(out, "content_type", row->content_type);
+		struct shown s;
+		show(row, &s);
+		xml_element(out, "hash", s.etag);
+		buf_printf(out, "<bytes>%llu</bytes>", (unsigned long long)s.bytes);
+		xml_element(out, "content_type", s.content_type);
+		shown_done(&s);
 	} else {
 		buf_printf(out, "<count>%llu</count><bytes>%llu</bytes>",
 		        (unsigned long long)row->count, (unsigned long long)row->bytes);

@@ -3,6 +3,7 @@
  *   POST    prepare -> read (the version's headers) -> commit
  *   DELETE  prepare -> commit; of an object that expires -> read (when) -> commit */
 #include "proxy/commit.h"
+#include "proxy/params.h"
 #include "proxy/proxy.h"
 #include "proxy/reader.h"
 
@@ -39,18 +40,27 @@ static bool is_post(const struct request *request)
 static const char *const post_headers[] = {"Content-Disposition", "Content-Encoding",
         "Cache-Control", "Content-Language", "Expires", "X-Robots-Tag", "X-Object-Manifest"};
 
-/* What stays is the content type, unless a new one is given, and system metadata; all else is
- * what the POST says (swift/obj/diskfile.py, the overlay of .meta over .data). */
+/* What stays is the content type, unless a new one is given, with what it says of the size, that it
+ * is a static large object, and system metadata; all else is what the POST says
+ * (swift/obj/diskfile.py, the overlay of .meta over .data). */
 static const char *new_headers(struct request *request, struct post *post, struct buf *out)
 {
 	const struct backend_reply *r = post->reader.reply;
 	const char *type = http_get(request->http, "Content-Type");
 	struct kv_pair pair;
 
+	const char *old_type = kv_get(r->headers.data, r->headers.len, "Content-Type");
+	const char *slo = kv_get(r->headers.data, r->headers.len, "X-Static-Large-Object");
+	uint64_t bytes;
+
 	if (!type || !*type)
-		type = kv_get(r->headers.data, r->headers.len, "Content-Type");
-	type = type ? type : "application/octet-stream";
+		type = old_type ? old_type : "application/octet-stream";
+	else if (old_type && params_swift_bytes(old_type, &bytes))
+		type = arena_printf(request_arena(request), "%s;swift_bytes=%llu", type,
+		        (unsigned long long)bytes);
 	kv_add(out, "Content-Type", type);
+	if (slo)
+		kv_add(out, "X-Static-Large-Object", slo);
 	request_copy_headers(request, out, "X-Object-Meta-");
 	for (unsigned i = 0; i < COUNT_OF(post_headers); i++) {
 		const char *value = http_get(request->http, post_headers[i]);

@@ -305,9 +305,13 @@ static const char *const kept_headers[] = {"Content-Disposition", "Content-Encod
 
 static void add_request_headers(struct request *request, struct put *put, struct buf *out)
 {
-	const char *manifest = http_get(request->http, "X-Object-Manifest");
+	const char *manifest = http_get(request->http, "X-Object-Manifest"),
+	           *slo = http_get(request->http, "X-Static-Large-Object");
 
 	request_copy_headers(request, out, "X-Object-Meta-");
+	request_copy_headers(request, out, "X-Object-Sysmeta-");
+	if (slo)
+		kv_add(out, "X-Static-Large-Object", slo);
 	for (unsigned i = 0; i < COUNT_OF(kept_headers); i++) {
 		const char *value = http_get(request->http, kept_headers[i]);
 		if (value && *value)

@@ -3,6 +3,8 @@
 
 #include "proxy/commit.h"
 
+#include "lib/base/kv.h"
+
 static struct commit commit;
 
 static struct backend_row row_of(enum backend_op op, struct backend_row row)
@@ -49,11 +51,32 @@ static void a_post_changes_the_type_of_the_version_it_read(void **state)
 	backend_msg_unref(commit.msg);
 }
 
+static void the_object_says_what_its_row_has_instead(void **state)
+{
+	AUTO(buf) struct buf headers = BUF_NONE;
+	struct backend_row row = {.content_type = "text/plain", .etag = "e", .bytes = 5};
+
+	(void)state;
+	kv_add(&headers, "X-Object-Sysmeta-Container-Update-Override-Etag", "m; slo_etag=s");
+	kv_add(&headers, "X-Object-Sysmeta-Container-Update-Override-Size", "12");
+	kv_add(&headers, "X-Object-Sysmeta-Container-Update-Override-Content-Type", "a/b");
+	commit = (struct commit){.msg = backend_msg_new(BACKEND_OBJECT_PUT, BACKEND_OBJECT)};
+	backend_msg_path(commit.msg, "a", "c", "o");
+	backend_msg_headers(commit.msg, &headers);
+	commit_updates(&commit, &row, 0, 0);
+	row = commit.msg->updates[0].row;
+	assert_string_equal(row.etag, "m; slo_etag=s");
+	assert_string_equal(row.content_type, "a/b");
+	assert_int_equal(row.bytes, 12);
+	backend_msg_unref(commit.msg);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_put_is_a_row_of_its_time),
 	        cmocka_unit_test(a_post_changes_the_type_of_the_version_it_read),
+	        cmocka_unit_test(the_object_says_what_its_row_has_instead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
