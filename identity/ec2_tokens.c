@@ -42,13 +42,15 @@ static const char *text_of(const struct jval *object, const char *name, struct a
 	return jread_str(jread_get(object, name), &text) ? arena_strdup(arena, text) : NULL;
 }
 
-/* A trust that impersonates is its trustee's to use, whosever the credential looks. */
+/* What was made by a token of a trust that impersonates looks like the trustor's, and is its
+ * trustee's to use. Whoever else names that trust in a credential is not its trustee. */
 static enum err find_trustee(struct shown *s, struct db_tx *tx)
 {
 	struct trust trust = {.id = NULL};
 	enum err err = trust_find(tx, s->trust_id, s->req->arena, &trust);
 
-	if (!err && trust.impersonation)
+	if (!err && trust.impersonation &&
+	        strcmp(trust.trustor_user_id, s->credential.user_id) == 0)
 		s->user_id = trust.trustee_user_id;
 	return err == ERR_NOT_FOUND ? refuse(s->req, "The trust is not there any more.") : err;
 }

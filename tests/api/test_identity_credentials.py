@@ -405,6 +405,21 @@ def test_trusts(identity, admin, one, two, service, impersonation):
     identity.ask(service, "POST", "/s3tokens", 401, json={"credentials": s3(key, V4, 4)})
 
 
+def test_a_trust_of_others(identity, admin, one, two, service):
+    """Who knows of a trust and names it in a credential gets nothing by that."""
+    member = next(r["id"] for r in identity.ask(admin, "GET", "/roles?name=member")["roles"])
+    trust = one.ask("POST", "/OS-TRUST/trusts", 201, json={"trust": {
+        "trustor_user_id": one.id, "trustee_user_id": two.id, "project_id": one.project,
+        "impersonation": True, "roles": [{"id": member}]}})["trust"]["id"]
+    third = Member(identity, admin, "three")
+    key = {"access": "AKIA-three", "secret": "s3cret", "trust_id": trust}
+    third.ask("POST", "/credentials", 201, json={"credential": {
+        "user_id": third.id, "project_id": third.project, "type": "ec2", "blob": json.dumps(key)}})
+    r = requests.post(identity.url + "/s3tokens", headers={"X-Auth-Token": service},
+                      json={"credentials": s3(key, V4, 4)})
+    assert r.status_code in (401, 403), r.text
+
+
 # --- keys for services ---
 
 def test_signing_keys(identity, admin, one, key, service):
