@@ -178,6 +178,11 @@ static enum err check_against(struct making *m, struct db_tx *tx, const struct t
 		        "Requested expiration time is more than redelegated trust can provide");
 	if (!m->trust.expires_us)
 		m->trust.expires_us = above->expires_us;
+	if (m->trust.project_id &&
+	        (!above->project_id || strcmp(m->trust.project_id, above->project_id) != 0))
+		return rest_fail(req, ERR_FORBIDDEN,
+		        "The project is not the redelegated trust's. Redelegated trust id: %s",
+		        above->id);
 	if (m->trust.impersonation && !above->impersonation)
 		return rest_fail(req, ERR_FORBIDDEN,
 		        "Impersonation is not allowed because redelegated trust does not specify "

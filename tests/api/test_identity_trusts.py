@@ -214,3 +214,13 @@ def test_what_ends_it(world):
     w.mine = w.token()
     ends(lambda *_: i.ask(w.admin, "DELETE", "/users/" + w.trustee, 204), True)
     assert i.ask(w.mine, "GET", "/OS-TRUST/trusts?trustor_user_id=" + w.user)["trusts"] == []
+
+
+def test_passed_on_it_stays_in_its_project(world):
+    w, i = world, world.i
+    third = w.make("user", name=w.name + " the third", password="pw")
+    other = w.make("project", name="another", domain_id=w.domain)
+    i.ask(w.admin, "PUT", w.grant.replace(w.project, other), 204)
+    token = w.use(w.trust(allow_redelegation=True))
+    w.trust(403, token=token, trustee_user_id=third, project_id=other)
+    w.trust(token=token, trustee_user_id=third)
