@@ -55,8 +55,9 @@ static inline struct identity *identity_of(const struct rest_req *req)
 
 /* Reads state_dir/keys, and makes the first one. */
 enum err keys_load(struct identity *identity, struct buf *error);
-/* A new one signs from now on; those before it check for as long as tokens live. */
-enum err keys_rotate(const char *state_dir, uint64_t token_seconds, struct buf *error);
+/* A new one signs from now on; those before it check for as long as tokens live, and are asked
+ * about after that. */
+enum err keys_rotate(const char *state_dir, uint64_t life_seconds, struct buf *error);
 void keys_done(struct identity *identity);
 enum err keys_sign(struct identity *identity, const struct token *token, struct buf *ret_text);
 /* ERR_UNAUTHORIZED: of none of them, or expired more than late_us ago. */

@@ -166,7 +166,7 @@ enum err keys_load(struct identity *identity, struct buf *error)
 	return ERR_OK;
 }
 
-enum err keys_rotate(const char *state_dir, uint64_t token_seconds, struct buf *error)
+enum err keys_rotate(const char *state_dir, uint64_t life_seconds, struct buf *error)
 {
 	struct token_key *keys[KEYS_MAX];
 	AUTO(buf) struct buf dir = BUF_NONE;
@@ -176,7 +176,7 @@ enum err keys_rotate(const char *state_dir, uint64_t token_seconds, struct buf *
 	buf_printf(&dir, "%s/keys", state_dir);
 	enum err err = load_all(buf_text(&dir), keys, &count, error);
 	newest = count ? token_key_number(keys[0]) : 0;
-	/* One that has signed nothing that is still valid: the one after it is older than that. */
+	/* One that has signed nothing that still counts: the one after it is older than that. */
 	for (unsigned i = 1; !err && i < count; i++) {
 		AUTO(buf) struct buf after = BUF_NONE;
 		AUTO(buf) struct buf path = BUF_NONE;
@@ -184,7 +184,7 @@ enum err keys_rotate(const char *state_dir, uint64_t token_seconds, struct buf *
 		buf_printf(&after, "%s/%u", buf_text(&dir), token_key_number(keys[i - 1]));
 		buf_printf(&path, "%s/%u", buf_text(&dir), token_key_number(keys[i]));
 		if (stat(buf_text(&after), &st) == 0 &&
-		        (uint64_t)st.st_mtime + token_seconds + LEEWAY_S < now_us() / 1000000)
+		        (uint64_t)st.st_mtime + life_seconds + LEEWAY_S < now_us() / 1000000)
 			unlink(buf_text(&path));
 	}
 	free_all(keys, count);

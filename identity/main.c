@@ -82,9 +82,8 @@ const struct conf_option identity_options[] = {
         {"totp", "included_previous_windows", CONF_U64, AT(totp_before), "1", 0, 10, CONF_RESTART,
                 "Codes of how many half minutes before count still."},
         {"token", "logouts_max", CONF_U64, AT(logouts_max), "10000", 1, 1000000, CONF_RESTART,
-                "Tokens of a user that may be ended one by one, within the life of a token; then "
-                "all "
-                "of the user are."},
+                "Tokens of a user that may be ended one by one, within the life of a token and "
+                "allow_expired_window; then all of the user are."},
         {"receipt", "expiration", CONF_U64, AT(receipt_seconds), "300", 10, 86400, CONF_RESTART,
                 "Seconds in which a login by several ways must be complete."},
         {"trust", "max_redelegation_count", CONF_U64, AT(redelegation_max), "3", 0, 10,
@@ -291,7 +290,8 @@ static enum err run_command(struct identity *it, int argc, char **argv, struct b
 	enum err err;
 
 	if (strcmp(argv[0], "rotate-keys") == 0)
-		return keys_rotate(it->conf.state_dir, it->conf.token_seconds, error);
+		return keys_rotate(it->conf.state_dir,
+		        it->conf.token_seconds + it->conf.allow_expired_seconds, error);
 	if (strcmp(argv[0], "bootstrap") == 0 && (argc - 1) % 3 == 0) {
 		err = prepare(it, error);
 		return err ? err : run_bootstrap(it, argc - 1, argv + 1, error);

@@ -1,6 +1,6 @@
 /* What services must know to check tokens by themselves: the public keys, and what was revoked
  * (docs/formats/token.md, lib/auth/verify.h). */
-#include "identity/identity.h"
+#include "identity/revoke.h"
 
 #include "lib/crypto/hmac.h"
 #include <stdio.h>
@@ -42,31 +42,37 @@ static void show_keys(struct identity *it, struct jout *out)
 	jout_end_array(out);
 }
 
-/* *ret_count, and the number of the last one. */
-static enum err show_revocations(
-        struct db_tx *tx, uint64_t after, struct jout *out, uint64_t *ret_last)
+/* For as long as tokens live, and no longer: who asks about older ones does so here. The number of
+ * the last one, if there may be more. */
+static enum err show_revocations(const struct news *n, struct db_tx *tx, uint64_t *ret_last)
 {
-	struct db_query q =
-	        db_query(tx, "SELECT number, at_us, expires_us, kind, first_id, second_id FROM "
-	                     "revocation WHERE number > ? ORDER BY number LIMIT ?");
+	struct jout *out = &n->req->json;
+	uint64_t life, after = n->after;
 	unsigned count = 0;
+	enum err err = revoke_life(identity_of(n->req), tx, &life);
 
+	if (err)
+		return err;
+	struct db_query q = db_query(tx, "SELECT number, at_us, kind, first_id, second_id FROM "
+	                                 "revocation WHERE number > ? AND at_us > ? ORDER BY "
+	                                 "number LIMIT ?");
 	db_bind_int(&q, (int64_t)after);
+	db_bind_int(&q, (int64_t)(time_now_us() - life));
 	db_bind_int(&q, STEP);
 	jout_array(out, "revocations");
 	for (; db_step(&q); count++) {
 		jout_object(out, NULL);
 		jout_int(out, "number", db_int(&q, 0));
 		jout_int(out, "at_us", db_int(&q, 1));
-		jout_int(out, "expires_us", db_int(&q, 2));
-		jout_text(out, "kind", db_text(&q, 3));
-		jout_text(out, "first", db_text(&q, 4));
-		jout_text(out, "second", db_text(&q, 5));
+		jout_int(out, "expires_us", db_int(&q, 1) + (int64_t)life);
+		jout_text(out, "kind", db_text(&q, 2));
+		jout_text(out, "first", db_text(&q, 3));
+		jout_text(out, "second", db_text(&q, 4));
 		jout_end_object(out);
 		after = (uint64_t)db_int(&q, 0);
 	}
 	jout_end_array(out);
-	/* Numbers that are in no row have expired. */
+	/* Numbers that are not told have expired. */
 	if (count == STEP)
 		*ret_last = after;
 	return db_end(&q);
@@ -87,7 +93,7 @@ static enum err show(struct db_tx *tx, void *arg)
 	jout_object(&req->json, NULL);
 	jout_object(&req->json, "news");
 	show_keys(identity_of(req), &req->json);
-	err = show_revocations(tx, n->after, &req->json, &known);
+	err = show_revocations(n, tx, &known);
 	jout_int(&req->json, "known", (int64_t)known);
 	jout_int(&req->json, "last", (int64_t)last);
 	jout_end_object(&req->json);

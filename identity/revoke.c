@@ -40,7 +40,7 @@ static uint64_t clock_us(clockid_t clock)
 static void follow(void *arg);
 
 /* Tokens of processes with another configuration may live longer than ours. */
-static enum err token_life_us(struct identity *identity, struct db_tx *tx, uint64_t *ret_us)
+enum err revoke_life(struct identity *identity, struct db_tx *tx, uint64_t *ret_us)
 {
 	struct db_query q = db_query(tx, "SELECT MAX(seconds) FROM token_life WHERE until_us > ?");
 
@@ -52,14 +52,17 @@ static enum err token_life_us(struct identity *identity, struct db_tx *tx, uint6
 	return db_end(&q);
 }
 
+/* What ended a token counts for as long as services may ask about it, which is longer than its
+ * life. */
 static enum err add(struct identity *identity, struct db_tx *tx, enum revocation_kind kind,
         const char *first, const char *second)
 {
 	uint64_t number, life, now = clock_us(CLOCK_REALTIME);
 	enum err err = db_next(tx, SEQUENCE, &number);
 
-	if (err || (err = token_life_us(identity, tx, &life)))
+	if (err || (err = revoke_life(identity, tx, &life)))
 		return err;
+	life += identity->conf.allow_expired_seconds * 1000000;
 	struct db_query q = db_query(tx, "INSERT INTO revocation (number, at_us, expires_us, kind, "
 	                                 "first_id, second_id) VALUES (?, ?, ?, ?, ?, ?)");
 	db_bind_int(&q, (int64_t)number);

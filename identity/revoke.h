@@ -63,6 +63,9 @@ void revoke_stop(struct identity *identity);
  * to be called before anything else is read. */
 enum err revoke_news(struct identity *identity, struct db_tx *tx, uint64_t *ret_news);
 
+/* For how long what was revoked counts for who lets no token be late. */
+enum err revoke_life(struct identity *identity, struct db_tx *tx, uint64_t *ret_us);
+
 /* ERR_UNAUTHORIZED: the token was revoked. ERR_UNAVAILABLE: that cannot be known now. */
 enum err revoke_check(struct identity *identity, const struct token *token);
 

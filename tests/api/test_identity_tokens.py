@@ -1,4 +1,5 @@
 """Tokens: what ends them before their time, here and in another process, and what is told of it."""
+import os
 import subprocess
 import threading
 import time
@@ -158,6 +159,42 @@ def test_what_ends_roles(world):
     w.ends(change("DELETE", implied), True, False)
     change("DELETE", w.grant.replace(w.roles["member"], prior))()
     w.ends(change("DELETE", w.grant), True, False, False)
+
+
+def test_what_was_ended_stays_so_for_services(world):
+    """They may ask about a token for as long after its end as [token] allow_expired_window says."""
+    w, i = world, world.i
+    token = w.token()
+    assert requests.delete(i.url + "/auth/tokens", headers={
+        "X-Auth-Token": token, "X-Subject-Token": token}).status_code == 204
+    ((kept,),) = i.sql("SELECT expires_us - at_us FROM revocation ORDER BY number DESC LIMIT 1")
+    assert kept == (3600 + 60 + 172800) * 1000000
+    # Who checks by itself knows of no token that has expired, and is spared the rest.
+    news = i.ask(w.admin, "GET", "/OS-CAIRN/news")["news"]
+    assert news["known"] == news["last"] == news["revocations"][-1]["number"]
+    assert {r["expires_us"] - r["at_us"] for r in news["revocations"]} == {3660 * 1000000}
+    i.sql("UPDATE revocation SET at_us = at_us - 4000000000")
+    later = i.ask(w.admin, "GET", "/OS-CAIRN/news")["news"]
+    assert later["revocations"] == [] and later["known"] == later["last"] == news["last"]
+
+
+def test_keys_are_kept_for_tokens_that_have_expired():
+    i = Identity()
+
+    def rotate(seconds):
+        """All keys are so much older."""
+        for name in os.listdir(i.dir + "/keys"):
+            at = os.stat(i.dir + "/keys/" + name).st_mtime - seconds
+            os.utime(i.dir + "/keys/" + name, (at, at))
+        i.command("rotate-keys")
+        return sorted(int(name) for name in os.listdir(i.dir + "/keys"))
+    try:
+        assert rotate(0) == [1, 2]
+        assert rotate(3600 + 60 + 10) == [1, 2, 3]
+        assert rotate(172800 - 20) == [1, 2, 3, 4]
+        assert rotate(20) == [2, 3, 4, 5]
+    finally:
+        i.close()
 
 
 def test_a_lost_role_ends_no_other_scope(world):
