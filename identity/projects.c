@@ -220,6 +220,7 @@ static enum err domain_before_delete(struct change *c)
 		        "Cannot delete a domain that is enabled, please disable it first.");
 	if (strcmp(p->id, DEFAULT_DOMAIN) == 0)
 		return rest_fail(c->req, ERR_FORBIDDEN, "The default domain stays.");
+	err = revoke_domain_groups(identity_of(c->req), c->tx, p->id);
 	for (unsigned i = 0; i < COUNT_OF(sql) && !err; i++)
 		err = sql_run(c->tx, sql[i], NULL, TEXTS(p->id));
 	return err ? err : revoke_domain(identity_of(c->req), c->tx, p->id);

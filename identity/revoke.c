@@ -76,9 +76,11 @@ static enum err add(struct identity *identity, struct db_tx *tx, enum revocation
 	return db_exec(&q, NULL);
 }
 
-/* Tokens by trusts may be another user's: `sql` gives ids. */
-static enum err of_trusts(struct identity *identity, struct db_tx *tx, const char *sql,
-        unsigned count, const char *const *texts)
+/* `sql` gives the next id after the one that comes before `texts`: a statement at a time, since
+ * they are read before any is written. */
+static enum err each_id(struct identity *identity, struct db_tx *tx, const char *sql,
+        unsigned count, const char *const *texts,
+        enum err (*each)(struct identity *identity, struct db_tx *tx, const char *id))
 {
 	struct arena arena;
 	const char *id = "", *values[4] = {NULL};
@@ -90,10 +92,22 @@ static enum err of_trusts(struct identity *identity, struct db_tx *tx, const cha
 		values[0] = id;
 		err = sql_text(tx, sql, &arena, &id, count + 1, values);
 		if (!err && id)
-			err = revoke_trust(identity, tx, id);
+			err = each(identity, tx, id);
 	} while (!err && id);
 	arena_done(&arena);
 	return err;
+}
+
+/* With those that it was passed on by, whoever's they are. */
+static enum err of_trust(struct identity *identity, struct db_tx *tx, const char *id)
+{
+	enum err err = revoke_trust(identity, tx, id);
+
+	return err ? err
+	           : each_id(identity, tx,
+	                     "SELECT id FROM trust WHERE id > ? AND redelegated_trust_id = ? ORDER "
+	                     "BY id LIMIT 1",
+	                     TEXTS(id), of_trust);
 }
 
 enum err revoke_user(struct identity *identity, struct db_tx *tx, const char *user_id)
@@ -101,10 +115,10 @@ enum err revoke_user(struct identity *identity, struct db_tx *tx, const char *us
 	enum err err = add(identity, tx, REVOKE_USER, user_id, NULL);
 
 	return err ? err
-	           : of_trusts(identity, tx,
+	           : each_id(identity, tx,
 	                     "SELECT id FROM trust WHERE id > ? AND (trustor_user_id = ? OR "
 	                     "trustee_user_id = ?) ORDER BY id LIMIT 1",
-	                     TEXTS(user_id, user_id));
+	                     TEXTS(user_id, user_id), of_trust);
 }
 
 enum err revoke_user_roles(struct identity *identity, struct db_tx *tx, const char *user_id)
@@ -112,10 +126,10 @@ enum err revoke_user_roles(struct identity *identity, struct db_tx *tx, const ch
 	enum err err = add(identity, tx, REVOKE_USER_ROLES, user_id, NULL);
 
 	return err ? err
-	           : of_trusts(identity, tx,
+	           : each_id(identity, tx,
 	                     "SELECT id FROM trust WHERE id > ? AND trustor_user_id = ? ORDER BY "
 	                     "id LIMIT 1",
-	                     TEXTS(user_id));
+	                     TEXTS(user_id), of_trust);
 }
 
 static enum err of_project(
@@ -126,10 +140,10 @@ static enum err of_project(
 	if (!err)
 		err = applications_drop_project(tx, user_id, project_id);
 	return err ? err
-	           : of_trusts(identity, tx,
+	           : each_id(identity, tx,
 	                     "SELECT id FROM trust WHERE id > ? AND trustor_user_id = ? AND "
 	                     "project_id = ? ORDER BY id LIMIT 1",
-	                     TEXTS(user_id, project_id));
+	                     TEXTS(user_id, project_id), of_trust);
 }
 
 enum err revoke_user_scope(struct identity *identity, struct db_tx *tx, const char *user_id,
@@ -222,12 +236,78 @@ enum err revoke_project(struct identity *identity, struct db_tx *tx, const char 
 
 enum err revoke_domain(struct identity *identity, struct db_tx *tx, const char *domain_id)
 {
-	return add(identity, tx, REVOKE_DOMAIN, domain_id, NULL);
+	enum err err = add(identity, tx, REVOKE_DOMAIN, domain_id, NULL);
+
+	return err ? err
+	           : each_id(identity, tx,
+	                     "SELECT t.id FROM trust t JOIN user a ON a.id = t.trustor_user_id "
+	                     "JOIN user b ON b.id = t.trustee_user_id WHERE t.id > ? AND "
+	                     "(a.domain_id = ? OR b.domain_id = ?) ORDER BY t.id LIMIT 1",
+	                     TEXTS(domain_id, domain_id), of_trust);
+}
+
+enum err revoke_domain_groups(struct identity *identity, struct db_tx *tx, const char *domain_id)
+{
+	return each_id(identity, tx,
+	        "SELECT m.user_id FROM membership m JOIN user_group g ON g.id = m.group_id JOIN "
+	        "user u ON u.id = m.user_id WHERE m.user_id > ? AND g.domain_id = ? AND "
+	        "u.domain_id <> ? AND EXISTS (SELECT 1 FROM assignment a WHERE a.actor_kind = "
+	        "'group' AND a.actor_id = g.id) ORDER BY m.user_id LIMIT 1",
+	        TEXTS(domain_id, domain_id), revoke_user_roles);
+}
+
+static enum err of_group(struct identity *identity, struct db_tx *tx, const char *group_id)
+{
+	return of_members(identity, tx, group_id, NULL, NULL);
+}
+
+static enum err of_holders(struct identity *identity, struct db_tx *tx, const char *role_id)
+{
+	enum err err = each_id(identity, tx,
+	        "SELECT actor_id FROM assignment WHERE actor_id > ? AND role_id = ? AND actor_kind "
+	        "= 'user' ORDER BY actor_id LIMIT 1",
+	        TEXTS(role_id), revoke_user_roles);
+
+	return err ? err
+	           : each_id(identity, tx,
+	                     "SELECT actor_id FROM assignment WHERE actor_id > ? AND role_id = ? "
+	                     "AND actor_kind = 'group' ORDER BY actor_id LIMIT 1",
+	                     TEXTS(role_id), of_group);
+}
+
+/* No token names a role of a domain: those of all who hold it, or one that leads to it. */
+static enum err of_domain_role(struct identity *identity, struct db_tx *tx, const char *role_id)
+{
+	struct arena arena;
+	enum err err = ERR_OK;
+
+	arena_init(&arena);
+	struct roles roles = roles_none(&arena);
+	roles_add(&roles, &arena, role_id, "");
+	for (unsigned i = 0; i < roles.count && !err; i++) {
+		const char *id = roles.items[i].id;
+		struct db_query q = sql_query(
+		        tx, "SELECT prior_id FROM implied_role WHERE implied_id = ?", TEXTS(id));
+		while (db_step(&q))
+			roles_add(&roles, &arena, db_text(&q, 0), "");
+		err = db_end(&q);
+		if (!err)
+			err = of_holders(identity, tx, id);
+	}
+	arena_done(&arena);
+	return err;
 }
 
 enum err revoke_role(struct identity *identity, struct db_tx *tx, const char *role_id)
 {
-	return add(identity, tx, REVOKE_ROLE, role_id, NULL);
+	int64_t of_domain;
+	enum err err = sql_int(tx, "SELECT COUNT(*) FROM role WHERE id = ? AND domain_id <> ''",
+	        &of_domain, TEXTS(role_id));
+
+	if (err)
+		return err;
+	return of_domain ? of_domain_role(identity, tx, role_id)
+	                 : add(identity, tx, REVOKE_ROLE, role_id, NULL);
 }
 
 enum err revoke_trust(struct identity *identity, struct db_tx *tx, const char *trust_id)

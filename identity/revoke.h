@@ -34,11 +34,15 @@ enum err revoke_member(
         struct identity *identity, struct db_tx *tx, const char *group_id, const char *user_id);
 enum err revoke_group(struct identity *identity, struct db_tx *tx, const char *group_id);
 
-/* Disabled or deleted. */
+/* Disabled or deleted; a domain: with all trusts from or to its users. */
 enum err revoke_project(struct identity *identity, struct db_tx *tx, const char *project_id);
 enum err revoke_domain(struct identity *identity, struct db_tx *tx, const char *domain_id);
+/* A domain's groups go with it: what users of other domains have by them. To be called as
+ * revoke_group. */
+enum err revoke_domain_groups(struct identity *identity, struct db_tx *tx, const char *domain_id);
 
-/* Deleted, or not implied any more by another one. */
+/* Deleted, or does not imply another one any more; to be called while its grants are still there.
+ */
 enum err revoke_role(struct identity *identity, struct db_tx *tx, const char *role_id);
 
 /* Deleted. */

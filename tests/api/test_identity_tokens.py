@@ -161,6 +161,37 @@ def test_what_ends_roles(world):
     w.ends(change("DELETE", w.grant), True, False, False)
 
 
+def test_what_ends_roles_by_one_of_a_domain(world):
+    """No token says that it has such a role: only what it leads to."""
+    w, i = world, world.i
+    local = w.make("role", name="local", domain_id=w.domain)
+    above = w.make("role", name="above it", domain_id=w.domain)
+    role = w.make("role", name="led to by " + w.name)
+    i.ask(w.admin, "PUT", "/roles/%s/implies/%s" % (above, local), 201)
+    group = w.make("group", name="of the domain of " + w.name)
+    i.ask(w.admin, "PUT", "/groups/%s/users/%s" % (group, w.user), 204)
+    for actor in "users/" + w.user, "groups/" + group:
+        grant = "/projects/%s/%s/roles/%s" % (w.project, actor, above)
+        i.ask(w.admin, "PUT", grant, 204)
+        implied = "/roles/%s/implies/%s" % (local, role)
+        i.ask(w.admin, "PUT", implied, 201)
+        w.ends(lambda: i.ask(w.admin, "DELETE", implied, 204), True, False)
+        if actor[0] == "u":
+            i.ask(w.admin, "DELETE", grant, 204)
+    i.ask(w.admin, "PUT", implied, 201)
+    w.ends(lambda: i.ask(w.admin, "DELETE", "/roles/" + local, 204), True, False)
+
+
+def test_a_domain_takes_its_groups_with_it(world):
+    w, i = world, world.i
+    domain = w.make("domain", name="of a group for " + w.name)
+    group = w.make("group", name="g", domain_id=domain)
+    i.ask(w.admin, "PUT", "/groups/%s/users/%s" % (group, w.user), 204)
+    i.ask(w.admin, "PUT", "/projects/%s/groups/%s/roles/%s" % (w.project, group, w.roles["manager"]), 204)
+    w.patch("/domains/" + domain, enabled=False)
+    w.ends(lambda: i.ask(w.admin, "DELETE", "/domains/" + domain, 204), True, False)
+
+
 def test_what_was_ended_stays_so_for_services(world):
     """They may ask about a token for as long after its end as [token] allow_expired_window says."""
     w, i = world, world.i

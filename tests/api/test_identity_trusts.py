@@ -224,3 +224,43 @@ def test_passed_on_it_stays_in_its_project(world):
     token = w.use(w.trust(allow_redelegation=True))
     w.trust(403, token=token, trustee_user_id=third, project_id=other)
     w.trust(token=token, trustee_user_id=third)
+
+
+def test_what_ends_those_passed_on(world):
+    """By a trust that does not impersonate the next one is its trustee's, and still of the first one's roles."""
+    w, i = world, world.i
+    third = w.make("user", name=w.name + " the third", password="pw")
+
+    def ends(change):
+        first = w.trust(allow_redelegation=True, impersonation=False)
+        second = w.trust(token=w.use(first), trustor_user_id=w.trustee, trustee_user_id=third, impersonation=False)
+        token = w.use(second, user=w.name + " the third")
+        assert w.valid(token)
+        change()
+        assert not w.valid(token)
+        w.mine = w.token()
+
+    def role_lost():
+        i.ask(w.admin, "DELETE", w.grant, 204)
+        i.ask(w.admin, "PUT", w.grant, 204)
+
+    def disable():
+        w.patch("/users/" + w.user, enabled=False)
+        w.patch("/users/" + w.user, enabled=True)
+    ends(role_lost)
+    ends(disable)
+
+
+def test_a_domain_ends_those_of_its_users(world):
+    w, i = world, world.i
+    domain = w.make("domain", name="of trustees of " + w.name)
+    trustee = w.make("user", name="one of them", domain_id=domain, password="pw")
+    for impersonation in True, False:
+        trust = w.trust(trustee_user_id=trustee, impersonation=impersonation)
+        token = requests.post(i.url + "/auth/tokens", json={"auth": {
+            "identity": {"methods": ["password"], "password": {"user": {"id": trustee, "password": "pw"}}},
+            "scope": {"OS-TRUST:trust": {"id": trust["id"]}}}}).headers["X-Subject-Token"]
+        assert w.valid(token)
+        w.patch("/domains/" + domain, enabled=False)
+        assert not w.valid(token)
+        w.patch("/domains/" + domain, enabled=True)
