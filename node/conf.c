@@ -109,6 +109,10 @@ const struct conf_option node_options[] = {
                 "SERVICE: admin is for that prefix alone."},
         {"auth", "service_roles", CONF_LIST, AT(service_roles), NULL, 0, 0, CONF_RESTART,
                 "Roles that a service token must have, besides (SERVICE: service)."},
+        {"auth", "service_token_roles", CONF_TEXT, AT(service_token_roles), "service", 0, 0,
+                CONF_RESTART,
+                "Roles by one of which who has sent a service token is a service, that may go on "
+                "with a user's token after that has expired, and beyond its access rules."},
         {"auth", "project_reader_roles", CONF_LIST, AT(project_reader_roles), NULL, 0, 0,
                 CONF_RESTART, "Roles that may read all in their project's accounts (reader)."},
         {"auth", "reseller_admin_role", CONF_TEXT, AT(reseller_admin_role), "ResellerAdmin", 0, 0,

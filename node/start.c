@@ -64,6 +64,7 @@ static enum err make_keystone(struct node *node, struct buf *error)
 	        .reseller_admin_role = conf->reseller_admin_role,
 	        .system_reader_roles = conf->system_reader_roles,
 	        .default_domain_id = conf->default_domain_id,
+	        .service_token_roles = conf->service_token_roles,
 	        .operator_roles = &conf->operator_roles,
 	        .service_roles = &conf->service_roles,
 	        .project_reader_roles = &conf->project_reader_roles,

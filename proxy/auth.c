@@ -19,7 +19,7 @@ struct inquiry {
 
 struct auth {
 	const char *text; /* the token */
-	struct inquiry user, service, names;
+	struct inquiry user, service, late, names;
 	struct keystone_caller caller;
 };
 
@@ -33,25 +33,39 @@ static void answered(struct verify_ask *ask)
 	op_child_end(&i->request->op);
 }
 
-/* False: the answer is awaited, the operation is woken. */
-static bool inquire(struct inquiry *i, struct request *request, const char *text, bool names)
+static struct verify *verify_of(struct request *request)
 {
-	struct verify *verify = request_cluster(request)->keystone->verify;
+	return request_cluster(request)->keystone->verify;
+}
 
-	if (i->done || i->pending)
-		return i->done;
+/* False: the answer is awaited, the operation is woken. */
+static bool ask(struct inquiry *i, struct request *request, const char *text, const char *service)
+{
 	*i = (struct inquiry){.request = request, .ask = {.done = answered}};
-	i->err = verify_token(verify, text, names, request_arena(request), &i->found);
-	if (i->err != ERR_BUSY) {
-		i->done = true;
-		return true;
-	}
-	i->err = verify_ask(verify, &i->ask, text);
+	i->err = verify_ask(verify_of(request), &i->ask, text, service);
 	i->done = i->err;
 	i->pending = !i->err;
 	if (i->pending)
 		op_child_begin(&request->op);
 	return i->done;
+}
+
+static bool inquire(struct inquiry *i, struct request *request, const char *text, bool names)
+{
+	if (i->done || i->pending)
+		return i->done;
+	i->err = verify_token(verify_of(request), text, names, request_arena(request), &i->found);
+	if (i->err == ERR_BUSY)
+		return ask(i, request, text, NULL);
+	i->done = true;
+	return true;
+}
+
+/* Of a token that may have expired, while a service worked for whom it is. */
+static bool inquire_late(
+        struct inquiry *i, struct request *request, const char *text, const char *service)
+{
+	return i->done || (!i->pending && ask(i, request, text, service));
 }
 
 static struct auth *auth_of(struct request *request)
@@ -65,27 +79,34 @@ static struct auth *auth_of(struct request *request)
 static enum step identify_by_keystone(
         struct request *request, const char *text, const char *service)
 {
+	const struct keystone *k = request_cluster(request)->keystone;
 	struct auth *auth = auth_of(request);
 	struct keystone_caller *c = &auth->caller;
+	struct inquiry *user = &auth->user;
 
 	auth->text = text;
-	if (!inquire(&auth->user, request, text, false))
+	if (!inquire(user, request, text, false))
 		return STEP_WAIT;
-	if (!auth->user.err && service && !inquire(&auth->service, request, service, false))
+	if (service && !inquire(&auth->service, request, service, false))
 		return STEP_WAIT;
-	enum err err = auth->user.err ? auth->user.err : auth->service.err;
+	bool by_service = keystone_is_service(k, auth->service.found);
+	if (by_service && user->err == ERR_UNAUTHORIZED) {
+		if (!inquire_late(&auth->late, request, text, service))
+			return STEP_WAIT;
+		user = &auth->late;
+	}
+	enum err err = user->err ? user->err : auth->service.err;
 	if (err)
 		return err == ERR_UNAUTHORIZED ? STEP_NEXT : request_fail(request, 503);
 	/* A service in between may do more than who has sent it here. */
-	if (!auth->service.found && !verified_may(auth->user.found, "object-store",
-	                                    request->http->method, request->path))
+	if (!by_service &&
+	        !verified_may(user->found, "object-store", request->http->method, request->path))
 		return STEP_NEXT;
-	c->user = auth->user.found;
+	c->user = user->found;
 	c->service = auth->service.found;
 	request->identity.user = c->user->token.user_id;
 	request->identity.keystone = c;
-	request->identity.reseller =
-	        keystone_is_reseller(request_cluster(request)->keystone, c->user);
+	request->identity.reseller = keystone_is_reseller(k, c->user);
 	return STEP_NEXT;
 }
 
@@ -176,11 +197,13 @@ static enum err with_names(struct request *request, const struct access *access,
 		        (domain && !keystone_names_count(k, user, domain)))
 			return ERR_OK;
 	}
-	*ret_wait = !inquire(&auth->names, request, auth->text, true);
-	if (*ret_wait || auth->names.err)
-		return auth->names.err == ERR_UNAVAILABLE ? ERR_UNAVAILABLE : ERR_OK;
-	auth->caller.user_name = auth->names.found->user_name;
-	auth->caller.project_name = auth->names.found->project_name;
+	/* Whoever was asked about has come with them. */
+	struct inquiry *names = auth->late.found ? &auth->late : &auth->names;
+	*ret_wait = !inquire(names, request, auth->text, true);
+	if (*ret_wait || names->err)
+		return names->err == ERR_UNAVAILABLE ? ERR_UNAVAILABLE : ERR_OK;
+	auth->caller.user_name = names->found->user_name;
+	auth->caller.project_name = names->found->project_name;
 	*ret_names = &auth->caller;
 	return ERR_OK;
 }

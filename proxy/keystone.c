@@ -147,7 +147,9 @@ enum err keystone_new(
 	                offsetof(struct keystone_prefix, services), "service_roles", error) ||
 	        !parse_readers(k, o->project_reader_roles, error) ||
 	        !add_roles(
-	                &k->system_readers, o->system_reader_roles, "system_reader_roles", error))
+	                &k->system_readers, o->system_reader_roles, "system_reader_roles", error) ||
+	        !add_roles(
+	                &k->service_tokens, o->service_token_roles, "service_token_roles", error))
 		return ERR_CONFIG;
 	*ret_keystone = k;
 	return ERR_OK;
@@ -208,6 +210,11 @@ bool keystone_is_own(const struct keystone *k, const struct verified *user, cons
 bool keystone_is_reseller(const struct keystone *k, const struct verified *user)
 {
 	return has_role(user, k->reseller_admin);
+}
+
+bool keystone_is_service(const struct keystone *k, const struct verified *service)
+{
+	return has_any(service, &k->service_tokens);
 }
 
 static bool is_text(const char *text, size_t len, const char *what)

@@ -28,7 +28,8 @@ struct keystone_prefix {
 /* As the configuration has it: lists of words, the roles' behind "PREFIX:" for one prefix alone. */
 struct keystone_options {
 	const char *url; /* of the identity service, with /v3 */
-	const char *reseller_prefix, *reseller_admin_role, *system_reader_roles, *default_domain_id;
+	const char *reseller_prefix, *reseller_admin_role, *system_reader_roles, *default_domain_id,
+	        *service_token_roles;
 	const struct conf_list *operator_roles, *service_roles, *project_reader_roles;
 	bool names_in_acls;
 };
@@ -39,6 +40,7 @@ struct keystone {
 	unsigned prefix_count;
 	const char *reseller_admin, *default_domain;
 	struct role_set system_readers;
+	struct role_set service_tokens; /* who has one of these is a service */
 	bool names_in_acls;
 	struct verify *verify; /* of the identity service's tokens; owned by who made it */
 };
@@ -60,6 +62,9 @@ enum keystone_verdict keystone_decide(const struct keystone *keystone,
         const char *referer);
 
 bool keystone_is_reseller(const struct keystone *keystone, const struct verified *user);
+/* Is whose service token that is (NULL: there is none) one that may go on with what users have
+ * given it, after that expired, and beyond its access rules? */
+bool keystone_is_service(const struct keystone *keystone, const struct verified *service);
 /* The rules for an account; NULL: it has none of the prefixes. */
 const struct keystone_prefix *keystone_prefix_of(
         const struct keystone *keystone, const char *account);

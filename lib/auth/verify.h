@@ -77,9 +77,12 @@ struct verify_ask {
 	void *under_way;
 };
 
-/* Asks for the token with its names. From a reactor's loop; `text` is copied. ERR_UNAVAILABLE, and
- * no callback: too many questions are open. */
-enum err verify_ask(struct verify *verify, struct verify_ask *ask, const char *text);
+/* Asks for the token with its names. From a reactor's loop; texts are copied. `service` NULL, or
+ * the token of a service in whose name it is asked: then it may have expired, by no more than the
+ * identity service's allow_expired_window. ERR_UNAVAILABLE, and no callback: too many questions are
+ * open. */
+enum err verify_ask(
+        struct verify *verify, struct verify_ask *ask, const char *text, const char *service);
 /* After `done`, and once: what it says moves to the arena. */
 enum err verify_answer(
         struct verify_ask *ask, struct arena *arena, const struct verified **ret_verified);

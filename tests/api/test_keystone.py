@@ -1,4 +1,5 @@
 """Tokens of the identity service at the object store: who may do what, and for how long."""
+import datetime
 import os
 import signal
 import subprocess
@@ -108,6 +109,11 @@ def owner(keystone, one):
 @pytest.fixture(scope="module")
 def other(keystone):
     return Somebody(keystone, "other", keystone.project("two"), "two", "member")
+
+
+@pytest.fixture(scope="module")
+def service(keystone):
+    return Somebody(keystone, "glance", keystone.project("services"), "services", "service")
 
 
 @pytest.fixture
@@ -276,7 +282,7 @@ def test_many_at_once(cloud, owner, other, container):
 
 # --- access rules ---
 
-def test_access_rules(keystone, owner, container):
+def test_access_rules(keystone, owner, other, service, container):
     """An application credential that may only do what it was made for."""
     path = "/v1/%s/{container}" % owner.account
     a = keystone.ask("POST", "/users/%s/application_credentials" % owner.id, token=owner.token, application_credential={
@@ -293,16 +299,17 @@ def test_access_rules(keystone, owner, container):
         for method, name in (("GET", ""), ("GET", container), ("GET", container + "/a/b/c"), ("PUT", "/other/o"),
                              ("DELETE", container + "/o"), ("HEAD", container + "/o")):
             owner(method, name, 401, token=token)
+    # A service that passes it on may do more; somebody who merely has a token is none.
+    owner("GET", container, 401, token=token, X_Service_Token=other.token)
+    owner("GET", container, 200, token=token, X_Service_Token=service.token)
     keystone.ask("DELETE", "/users/%s/application_credentials/%s" % (owner.id, a["id"]), token=owner.token)
     wait_for(lambda: owner("GET", container + "/o", token=token).status_code == 401, 5)
 
 
 # --- service tokens ---
 
-def test_service_tokens(keystone, owner, other):
+def test_service_tokens(owner, other, service):
     """An account of a service, in the project's name: its user and the service only together."""
-    project = keystone.project("services")
-    service = Somebody(keystone, "glance", project, "services", "service")
     account = "SERVICE_" + owner.project
     owner("PUT", "/images", 403, account=account)
     service("PUT", "/images", 403, account=account)
@@ -311,6 +318,37 @@ def test_service_tokens(keystone, owner, other):
     owner("GET", "/images", 204, account=account, X_Service_Token=service.token)
     other("GET", "/images", 403, account=account, X_Service_Token=service.token)
     owner("GET", "/images", 401, account=account, X_Service_Token="nonsense")
+
+
+def test_what_a_service_goes_on_with(keystone, owner, other, service, container):
+    """A user's token may expire while a service still works for it: not for anybody else."""
+    def token(name, life):
+        end = (datetime.datetime.utcnow() + datetime.timedelta(seconds=life)).isoformat() + "Z"
+        a = keystone.ask("POST", "/users/%s/application_credentials" % owner.id, token=owner.token,
+                         application_credential={"name": name, "expires_at": end})["application_credential"]
+        return requests.post(keystone.url + "/auth/tokens", timeout=10, json={"auth": {"identity": {
+            "methods": ["application_credential"], "application_credential": {
+                "id": a["id"], "secret": a["secret"]}}}}).headers["X-Subject-Token"]
+    path, short, ended = container + "/o", token("short", 2), token("ended", 2)
+    owner("GET", path, 200, token=short)
+    requests.delete(keystone.url + "/auth/tokens", headers={"X-Auth-Token": ended, "X-Subject-Token": ended},
+                    timeout=10).raise_for_status()
+    wait_for(lambda: owner("GET", path, token=short).status_code == 401, 10)
+    time.sleep(1)
+    for _ in range(2):
+        owner("GET", path, 200, token=short, X_Service_Token=service.token)
+        owner("PUT", path, 201, token=short, X_Service_Token=service.token, data="hello")
+        owner("GET", path, 401, token=short)
+        owner("GET", path, 401, token=short, X_Service_Token=other.token)
+        owner("GET", path, 401, token=short, X_Service_Token=short)
+        owner("GET", path, 401, token=short, X_Service_Token="nonsense")
+        owner("GET", path, 401, token=ended, X_Service_Token=service.token)
+        owner("GET", path, 401, token="nonsense", X_Service_Token=service.token)
+    other("POST", "", 204)
+    other("PUT", container, 201)
+    other("POST", container, 204, X_Container_Read="one:owner")
+    owner("GET", container, 204, account=other.account, token=short, X_Service_Token=service.token)
+    owner("GET", container, 401, account=other.account, token=short)
 
 
 # --- the life of a token ---
