@@ -92,6 +92,8 @@ const struct conf_option node_options[] = {
         {"swift", "dir", CONF_TEXT, AT(swift_dir), "", 0, 0, CONF_RESTART,
                 "Folder with swift.conf and the rings of a Swift cluster, which is then this "
                 "proxy's storage."},
+        {"symlink", "symloop_max", CONF_U64, AT(symloop_max), "2", 1, 64, CONF_RESTART,
+                "Symbolic links that are followed, one after the other."},
         {"auth", "v1_auth", CONF_BOOL, AT(v1_auth), "no", 0, 0, CONF_RESTART,
                 "Accounts of this file at /auth/v1.0: for development."},
         {"auth", "user", CONF_LIST, AT(users), NULL, 0, 0, CONF_RESTART,

@@ -159,6 +159,7 @@ static void fill_cluster(struct node *node)
 	c->token_life_s = (unsigned)conf->token_life;
 	c->limits = limits_default;
 	c->limits.max_file_size = conf->max_file_size;
+	c->limits.symloop_max = (unsigned)conf->symloop_max;
 	c->account_autocreate = conf->account_autocreate;
 	c->cors_allow_origin = *conf->cors_allow_origin ? conf->cors_allow_origin : NULL;
 	c->env->random(c->env, &c->boot, sizeof(c->boot));

@@ -135,11 +135,11 @@ static bool segments_ready(struct body *b)
 /* What another system keeps in pieces, elsewhere or encrypted: its bytes are not the object's. */
 static bool is_foreign(const struct body *b)
 {
-	static const char *const marks[] = {"X-Static-Large-Object",
-	        "X-Object-Sysmeta-Symlink-Target", "X-Object-Sysmeta-Crypto-Body-Meta"};
+	static const char *const marks[] = {
+	        "X-Static-Large-Object", "X-Object-Sysmeta-Crypto-Body-Meta"};
 	const struct buf *headers = &b->head.reply->headers;
 
-	for (unsigned i = b->raw ? 2 : 0; i < COUNT_OF(marks); i++) {
+	for (unsigned i = b->raw ? 1 : 0; i < COUNT_OF(marks); i++) {
 		if (kv_get(headers->data, headers->len, marks[i]))
 			return true;
 	}
@@ -148,12 +148,15 @@ static bool is_foreign(const struct body *b)
 
 bool body_ready(struct body *b)
 {
-	if (!reader_ready(&b->head))
+	if (!link_ready(b))
 		return false;
 	if (b->listed)
 		return true;
 	if (!b->is_dlo) {
-		b->err = b->head.err;
+		if (b->link.refusal)
+			b->err = ERR_CONFLICT;
+		else if (!b->err)
+			b->err = b->head.err;
 		if (!b->err && b->proxy->backend->plain && is_foreign(b))
 			b->err = ERR_UNSUPPORTED;
 		if (b->err) {
@@ -391,6 +394,7 @@ void body_close(struct body *b)
 
 void body_done(struct body *b)
 {
+	link_done(&b->link);
 	reader_done(&b->head);
 	reader_done(&b->segment);
 	ranged_done(&b->list);

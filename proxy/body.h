@@ -1,12 +1,13 @@
 /* body: what a GET sends or a copy reads: one object, or the segments of a dynamic large object in
  * the order of their names, as one row of bytes. Parts of it (ranges, texts between them) are
- * queued with body_add_* and then taken piece by piece. */
+ * queued with body_add_* and then taken piece by piece. Links (unit/symlink.h) are followed. */
 #ifndef PROXY_BODY_H
 #define PROXY_BODY_H
 
 #include "proxy/proxy.h"
 #include "proxy/ranged.h"
 #include "proxy/reader.h"
+#include "proxy/unit/symlink.h"
 
 struct segment {
 	const char *name, *etag;
@@ -25,7 +26,8 @@ struct body {
 	struct arena *arena;
 	unsigned policy;
 	const char *account, *container, *object;
-	struct reader head; /* the object itself */
+	struct reader head;    /* the object itself; of a link, what it leads to */
+	struct link_walk link; /* to there */
 	/* Dynamic large object (X-Object-Manifest): segments in another container. */
 	bool is_dlo, listed;
 	const char *segment_container, *segment_prefix;
@@ -50,7 +52,7 @@ struct body {
 enum body_step { BODY_PIECE, BODY_WAIT, BODY_END, BODY_FAILED };
 
 /* Texts are borrowed. first_offset/first_len: bytes to bring along with the version. Set body->raw
- * before to read a manifest itself. */
+ * before to read a manifest itself, body->link.raw to read a link itself. */
 void body_open(struct body *body, struct request *request, struct op *op, struct proxy *proxy,
         struct arena *arena, unsigned policy, const char *account, const char *container,
         const char *object, uint64_t first_offset, uint64_t first_len);

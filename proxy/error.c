@@ -7,6 +7,7 @@ static const struct {
 } table[] = {
         {202, "Accepted", "The request is accepted for processing."},
         {301, "Moved Permanently", "The resource has moved permanently."},
+        {307, "Temporary Redirect", "The resource has moved temporarily."},
         {400, "Bad Request",
                 "The server could not comply with the request since it is either malformed or "
                 "otherwise "

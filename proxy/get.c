@@ -89,7 +89,9 @@ static enum step get_open(struct op *op)
 			return err ? request_fail(request, 503) : STEP_WAIT;
 		get->asked = true;
 		const char *raw = query_get(&request->query, "multipart-manifest");
+		const char *as_link = query_get(&request->query, "symlink");
 		get->body.raw = raw && strcmp(raw, "get") == 0;
+		get->body.link.raw = as_link && strcmp(as_link, "get") == 0;
 		body_open(&get->body, request, op, request->proxy, request_arena(request),
 		        request->container_info.info->policy, request->account, request->container,
 		        request->object, get->first_offset, get->first_len);
@@ -145,7 +147,9 @@ static void answer_headers(struct request *request, struct get *get)
 	bool has_type = false;
 
 	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
-		if (strcasestr(pair.name, "-Sysmeta-") || strcasecmp(pair.name, "Etag") == 0)
+		/* Who asks on behalf of another request sees what is kept for it, too. */
+		if ((!request->parent && strcasestr(pair.name, "-Sysmeta-")) ||
+		        strcasecmp(pair.name, "Etag") == 0)
 			continue;
 		bool is_type = strcasecmp(pair.name, "Content-Type") == 0;
 		has_type |= is_type;
@@ -154,6 +158,8 @@ static void answer_headers(struct request *request, struct get *get)
 	}
 	if (!has_type)
 		http_header(request->http, "Content-Type", "application/octet-stream");
+	if (get->body.link.raw)
+		link_answer(request, r);
 	ts_format(body_ts(&get->body), ts);
 	http_date_format(
 	        (int64_t)((body_ts(&get->body) + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
@@ -235,8 +241,15 @@ static enum step get_manifest(struct op *op)
 	struct get *get = get_of(request);
 	struct body *body = &get->body;
 
-	if (body_err(body) == ERR_NOT_FOUND || body_err(body) == ERR_FORBIDDEN ||
-	        body_err(body) == ERR_UNAUTHORIZED || body_err(body) == ERR_UNSUPPORTED)
+	if (body->link.location)
+		http_header(request->http, "Content-Location", body->link.location);
+	if (body->link.refusal && !request->head) {
+		body_close(body);
+		return request_fail_text(request, 409, body->link.refusal);
+	}
+	if (body_err(body) == ERR_NOT_FOUND || body_err(body) == ERR_CONFLICT ||
+	        body_err(body) == ERR_FORBIDDEN || body_err(body) == ERR_UNAUTHORIZED ||
+	        body_err(body) == ERR_UNSUPPORTED)
 		return stop(request, err_status(body_err(body)));
 	if (body_err(body))
 		return stop(request, 503);

@@ -1,6 +1,6 @@
 #include "proxy/listing.h"
 
-#include "proxy/params.h"
+#include "proxy/unit/shown.h"
 
 #include "lib/base/mem.h"
 #include <stdlib.h>
@@ -183,73 +183,63 @@ static void xml_text(struct buf *out, const char *text)
 	}
 }
 
-/* What of an object's row is shown: the content type may say the size of what the object stands
- * for, the etag may have more behind it. */
-struct shown {
-	const char *content_type, *etag, *slo_etag; /* slo_etag: slo_len bytes, or NULL */
-	size_t slo_len;
-	uint64_t bytes;
-	struct buf type_text, etag_text; /* owned */
-};
-
-static void show(const struct backend_row *row, struct shown *s)
-{
-	*s = (struct shown){
-	        .content_type = row->content_type, .etag = row->etag, .bytes = row->bytes};
-	if (strchr(row->etag, ';'))
-		s->slo_etag = params_get(row->etag, "slo_etag", &s->slo_len);
-	if (s->slo_etag) {
-		params_without(row->etag, "slo_etag", &s->etag_text);
-		s->etag = buf_text(&s->etag_text);
-	}
-	if (params_swift_bytes(row->content_type, &s->bytes)) {
-		params_without(row->content_type, "swift_bytes", &s->type_text);
-		s->content_type = buf_text(&s->type_text);
-	}
-}
-
-static void shown_done(struct shown *s)
-{
-	buf_done(&s->type_text);
-	buf_done(&s->etag_text);
-}
-
-static void json_object(struct buf *out, const struct backend_row *row, const char *date)
-{
-	struct shown s;
-
-	show(row, &s);
-	buf_str(out, "{\"hash\": ");
-	json_text(out, s.etag);
-	buf_str(out, ", \"last_modified\": \"");
-	buf_add(out, date, ISO_DATE_SIZE - 1);
-	buf_str(out, "\", \"bytes\": ");
-	buf_u64(out, s.bytes);
-	buf_str(out, ", \"name\": ");
-	json_text(out, row->name);
-	buf_str(out, ", \"content_type\": ");
-	json_text(out, s.content_type);
-	if (s.slo_etag)
-		buf_printf(out, ", \"slo_etag\": \"\\\"%.*s\\\"\"", (int)s.slo_len, s.slo_etag);
-	buf_char(out, '}');
-	shown_done(&s);
-}
-
-static void json_row(struct buf *out, const struct backend_row *row, const char *policy)
+void listing_json_object(
+        struct buf *out, const struct backend_row *row, const struct shown *s, const char *more)
 {
 	char date[ISO_DATE_SIZE];
 
-	if (row->subdir) {
-		buf_str(out, "{\"subdir\": ");
-		json_text(out, row->name);
-		buf_char(out, '}');
-		return;
-	}
 	iso_date_format(row->meta_ts > row->ts ? row->meta_ts : row->ts, date);
-	if (!policy) {
-		json_object(out, row, date);
-		return;
+	buf_str(out, "{\"hash\": ");
+	json_text(out, s->etag);
+	buf_str(out, ", \"last_modified\": \"");
+	buf_add(out, date, ISO_DATE_SIZE - 1);
+	buf_str(out, "\", \"bytes\": ");
+	buf_u64(out, s->bytes);
+	buf_str(out, ", \"name\": ");
+	json_text(out, row->name);
+	buf_str(out, ", \"content_type\": ");
+	json_text(out, s->content_type);
+	if (s->slo_etag)
+		buf_printf(out, ", \"slo_etag\": \"\\\"%.*s\\\"\"", (int)s->slo_len, s->slo_etag);
+	buf_str(out, more);
+	buf_char(out, '}');
+}
+
+static void json_object(
+        struct buf *out, const struct backend_row *row, const char *account, const char *container)
+{
+	AUTO(buf) struct buf more = BUF_NONE;
+	struct shown s;
+
+	shown_make(row, account, container, &s);
+	if (s.link_path) {
+		buf_str(&more, ", \"symlink_path\": ");
+		json_text(&more, s.link_path);
 	}
+	if (s.target_etag) {
+		buf_str(&more, ", \"symlink_etag\": ");
+		json_text(&more, s.target_etag);
+		buf_str(&more, ", \"symlink_bytes\": ");
+		buf_u64(&more, s.target_bytes);
+	}
+	if (s.version)
+		buf_str(&more, ", \"version_symlink\": true");
+	listing_json_object(out, row, &s, buf_text(&more));
+	shown_done(&s);
+}
+
+void listing_json_subdir(struct buf *out, const char *name)
+{
+	buf_str(out, "{\"subdir\": ");
+	json_text(out, name);
+	buf_char(out, '}');
+}
+
+static void json_container(struct buf *out, const struct backend_row *row, const char *policy)
+{
+	char date[ISO_DATE_SIZE];
+
+	iso_date_format(row->meta_ts > row->ts ? row->meta_ts : row->ts, date);
 	buf_str(out, "{\"count\": ");
 	buf_u64(out, row->count);
 	buf_str(out, ", \"last_modified\": \"");
@@ -271,7 +261,8 @@ static void xml_element(struct buf *out, const char *name, const char *text)
 }
 
 /* policy: a container's policy name; NULL: the row is an object. */
-static void xml_row(struct buf *out, const struct backend_row *row, const char *policy)
+static void xml_row(struct buf *out, const struct backend_row *row, const char *policy,
+        const char *account, const char *container)
 {
 	char date[ISO_DATE_SIZE];
 	bool objects = !policy;
@@ -291,7 +282,7 @@ static void xml_row(struct buf *out, const struct backend_row *row, const char *
 	xml_element(out, "name", row->name);
 	if (objects) {
 		struct shown s;
-		show(row, &s);
+		shown_make(row, account, container, &s);
 		xml_element(out, "hash", s.etag);
 		buf_printf(out, "<bytes>%llu</bytes>", (unsigned long long)s.bytes);
 		xml_element(out, "content_type", s.content_type);
@@ -335,9 +326,14 @@ void listing_render(struct buf *out, enum listing_format format, const struct cl
 		} else if (format == LISTING_JSON) {
 			if (!first)
 				buf_str(out, ", ");
-			json_row(out, &row, policy);
+			if (row.subdir)
+				listing_json_subdir(out, row.name);
+			else if (container)
+				json_object(out, &row, account, container);
+			else
+				json_container(out, &row, policy);
 		} else {
-			xml_row(out, &row, policy);
+			xml_row(out, &row, policy, account, container);
 		}
 	}
 	if (format == LISTING_JSON)

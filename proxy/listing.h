@@ -21,6 +21,12 @@ const char *listing_content_type(enum listing_format format);
 void listing_render(struct buf *out, enum listing_format format, const struct cluster *cluster,
         const char *account, const char *container, const struct buf *rows);
 
+/* One of them, of an object, with more members behind: ", \"name\": value". */
+struct shown;
+void listing_json_object(struct buf *out, const struct backend_row *row, const struct shown *shown,
+        const char *more);
+void listing_json_subdir(struct buf *out, const char *name);
+
 /* Pages of the same listing by several replicas, none of them to be trusted alone. */
 struct listing_pages {
 	/* `count` pages; behind them, by `states` replicas, what they know of disputed names. */

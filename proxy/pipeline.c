@@ -5,12 +5,14 @@
 /* In the order of Swift's sample pipeline: what may refuse soonest comes first, what changes what
  * is stored comes last. */
 const struct unit *const pipeline[] = {
+        &unit_gatekeeper,
         &unit_tempauth,
         &unit_etag_quoter,
         &unit_bulk_delete,
         &unit_container_quotas,
         &unit_account_quotas,
         &unit_dlo,
+        &unit_symlink,
         NULL,
 };
 

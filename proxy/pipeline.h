@@ -29,11 +29,13 @@ struct unit {
 
 extern const struct unit *const pipeline[]; /* NULL-terminated */
 
+extern const struct unit unit_gatekeeper;                            /* unit/gatekeeper.c */
 extern const struct unit unit_tempauth;                              /* tempauth.c */
 extern const struct unit unit_etag_quoter;                           /* get.c */
 extern const struct unit unit_bulk_delete;                           /* bulk.c */
 extern const struct unit unit_container_quotas, unit_account_quotas; /* quota.c */
 extern const struct unit unit_dlo;                                   /* body.c */
+extern const struct unit unit_symlink;                               /* unit/symlink.c */
 
 /* The steps of a request: called again until they return other than STEP_WAIT. STEP_NEXT, too, when
  * it has another method now: that one's first state comes next. */

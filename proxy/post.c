@@ -6,6 +6,7 @@
 #include "proxy/params.h"
 #include "proxy/proxy.h"
 #include "proxy/reader.h"
+#include "proxy/unit/symlink.h"
 
 #include "lib/base/kv.h"
 #include "lib/crypto/md5.h"
@@ -178,6 +179,13 @@ static enum step post_read(struct op *op)
 	return op_go(op, COMMIT);
 }
 
+static enum step posted(struct request *request, const struct post *post)
+{
+	enum step step = link_posted(request, post->reader.reply);
+
+	return step == STEP_NEXT ? request_empty(request, 202) : step;
+}
+
 static enum step post_commit(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -200,12 +208,12 @@ static enum step post_commit(struct op *op)
 		if (!is_post(request) && post->reader.err == ERR_NOT_FOUND &&
 		        post->reader.reply->ts != post->first_ts)
 			return request_fail(request, 404);
-		return request_empty(request, is_post(request) ? 202 : 204);
+		return is_post(request) ? posted(request, post) : request_empty(request, 204);
 	case ERR_NOT_FOUND:
 		/* What was there when we read was deleted since, and may have had our metadata. */
-		return is_post(request) ? request_empty(request, 202) : request_fail(request, 404);
+		return is_post(request) ? posted(request, post) : request_fail(request, 404);
 	case ERR_CONFLICT:
-		return is_post(request) ? request_empty(request, 202) : request_fail(request, 409);
+		return is_post(request) ? posted(request, post) : request_fail(request, 409);
 	case ERR_NO_SPACE:
 		return request_fail(request, 507);
 	default:

@@ -48,4 +48,5 @@ const struct limits limits_default = {
         .max_header_size = 8192,
         .container_listing_limit = 10000,
         .account_listing_limit = 10000,
+        .symloop_max = 2,
 };

@@ -44,7 +44,7 @@ struct limits {
 	uint64_t max_file_size;
 	unsigned max_object_name, max_container_name, max_account_name, max_meta_name,
 	        max_meta_value, max_meta_count, max_meta_overall, max_header_size,
-	        container_listing_limit, account_listing_limit, extra_header_count;
+	        container_listing_limit, account_listing_limit, extra_header_count, symloop_max;
 };
 
 /* Shared by all proxies of a process; read-only but for the atomics. */
@@ -268,6 +268,10 @@ struct request_end {
 	void (*run)(struct request_end *end);
 };
 void request_at_end(struct request *request, struct request_end *end);
+
+/* Sets a header of the request, for what comes behind in the pipeline; the texts live as long as
+ * the request. NULL: removes it. */
+void request_set_header(struct request *request, const char *name, const char *value);
 
 struct method {
 	const char *name;

@@ -363,6 +363,7 @@ static void object_headers(
 	add_request_headers(request, put, out);
 	if (put->copy && !put->copy->fresh)
 		add_source_headers(request, put, out);
+	link_stored(request, out);
 }
 
 /* --- pieces --- */
@@ -727,14 +728,20 @@ static enum step put_source(struct op *op)
 			return request_fail(request, 404);
 		copy->opened = true;
 		const char *raw = query_get(&request->query, "multipart-manifest");
+		const char *as_link = query_get(&request->query, "symlink");
 		copy->body.raw = raw && strcmp(raw, "get") == 0;
+		copy->body.link.raw = as_link && strcmp(as_link, "get") == 0;
 		body_open(&copy->body, request, op, request->proxy, request_arena(request),
 		        info->policy, copy->account, copy->container, copy->object, 0, UINT64_MAX);
 	}
 	if (!body_ready(&copy->body))
 		return STEP_WAIT;
+	if (copy->body.link.refusal) {
+		abandon(request, put, 0);
+		return request_fail_text(request, 409, copy->body.link.refusal);
+	}
 	if (body_err(&copy->body))
-		return abandon(request, put, body_err(&copy->body) == ERR_NOT_FOUND ? 404 : 503);
+		return abandon(request, put, err_status(body_err(&copy->body)));
 	const struct backend_reply *r = body_head(&copy->body);
 	const char *expires = kv_get(r->headers.data, r->headers.len, "X-Delete-At");
 	if (expires && strtoull(expires, NULL, 10) <= request->ts / TS_PER_SECOND)
@@ -819,6 +826,10 @@ static enum step put_verify(struct op *op)
 		return abandon(request, put, 0);
 	if (!put->copy && request->http->has_length && put->size != request->http->content_length)
 		return abandon(request, put, 499);
+	if (put->size && http_get(request->http, "X-Symlink-Target")) {
+		abandon(request, put, 0);
+		return request_fail_text(request, 400, "Symlink requests require a zero byte body");
+	}
 	md5_stream_final(&put->md5, put->digest);
 	md5_hex(put->digest, etag);
 	if (put->wanted_etag && *put->wanted_etag && !put->copy &&

@@ -254,6 +254,23 @@ enum step request_become(struct request *request, const struct method *method)
 	return op_restart(&request->op, method->states);
 }
 
+void request_set_header(struct request *request, const char *name, const char *value)
+{
+	struct http_req *http = request->http;
+	struct http_header *all =
+	        arena_alloc(&http->arena, (http->header_count + 1) * sizeof(*all));
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < http->header_count; i++) {
+		if (strcasecmp(http->headers[i].name, name) != 0)
+			all[count++] = http->headers[i];
+	}
+	if (value)
+		all[count++] = (struct http_header){name, arena_strdup(&http->arena, value)};
+	http->headers = all;
+	http->header_count = count;
+}
+
 void request_at_end(struct request *request, struct request_end *end)
 {
 	end->next = request->ends;

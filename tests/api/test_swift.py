@@ -47,7 +47,6 @@ def test_what_is_not_served_is_refused(tester, container):
     o, c = "/%s/o" % container, "/" + container
     for path, headers, text in (
             (o + "?multipart-manifest=put", {}, "static large objects"),
-            (o, {"X-Symlink-Target": "a/b"}, "symbolic links"),
             (c + "?extract-archive=tar", {}, "Archives"),
             (c, {"X-Versions-Location": "old"}, "versions"),
             (c, {"X-History-Location": "old"}, "versions"),
