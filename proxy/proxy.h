@@ -22,6 +22,7 @@
 #define INFO_GENERATIONS 4096
 
 struct md5_engine;
+struct seal_keys;
 struct settle;
 struct keystone;
 struct keystone_caller;
@@ -60,6 +61,7 @@ struct cluster {
 	unsigned token_life_s;
 	const struct keystone *keystone; /* NULL: no identity service's tokens are taken */
 	struct limits limits;
+	const struct seal_keys *seal; /* NULL: nothing is encrypted */
 	bool one_clock;      /* no other node writes */
 	bool serves;         /* clients; else only who watches it */
 	atomic_bool *joined; /* borrowed: until then it cannot */

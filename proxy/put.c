@@ -13,6 +13,7 @@
 #include "proxy/mime.h"
 #include "proxy/proxy.h"
 #include "proxy/quota.h"
+#include "proxy/seal.h"
 
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
@@ -31,7 +32,8 @@ enum { PREPARE, CHECK, SOURCE, TARGET, RECEIVE, VERIFY, COMMIT };
 
 struct piece {
 	struct put *put;
-	struct bytes *bytes; /* owned */
+	struct bytes *bytes;  /* owned */
+	struct bytes *stored; /* owned: the same, or sealed */
 	struct md5_job job;
 	struct fan staged;
 	struct credit credit;
@@ -59,6 +61,9 @@ struct put {
 	const struct info *info;
 	const char *content_type, *wanted_etag;
 	uint64_t delete_at, size, stage;
+	struct seal seal;    /* with an aead: what is stored is sealed */
+	size_t piece_bytes;  /* of a whole piece, as it comes in */
+	uint64_t stored;     /* bytes so far, as stored */
 	uint64_t staged_ts; /* plain backends: when the first piece was staged, and the object's */
 	struct md5_stream md5;
 	uint8_t digest[16];
@@ -68,7 +73,6 @@ struct put {
 	struct bytes *inline_body; /* owned */
 	/* For the piece that comes in, or all of a copy's; for the inline body. */
 	struct credit incoming, kept;
-	size_t inline_offset;
 	struct copy *copy;
 	struct commit commit;
 	struct ec_put ec;
@@ -91,12 +95,14 @@ static void put_done(struct request *request)
 	for (unsigned i = 0; i < PIECES_MAX; i++) {
 		fan_done(&put->pieces[i].staged);
 		bytes_unref(put->pieces[i].bytes);
+		bytes_unref(put->pieces[i].stored);
 		credit_give(&put->pieces[i].credit);
 	}
 	credit_give(&put->incoming);
 	credit_give(&put->kept);
 	bytes_unref(put->next_piece);
 	bytes_unref(put->inline_body);
+	seal_done(&put->seal);
 	commit_done(&put->commit);
 	ec_put_done(&put->ec);
 	fan_done(&put->unstage);
@@ -279,6 +285,13 @@ static enum step put_target(struct op *op)
 		md5_engine_join(request->proxy->md5);
 	proxy_place(request_cluster(request), put->policy, put->account, put->container,
 	        put->object, &put->place);
+	put->piece_bytes = BACKEND_PIECE;
+	const struct seal_keys *keys = request_cluster(request)->seal;
+	if (keys && keys->active) {
+		put->piece_bytes = SEAL_PIECE;
+		seal_begin(&put->seal, keys,
+		        (struct seal_path){put->account, put->container, put->object});
+	}
 	ec_put_start(&put->ec, op, request->proxy, put->policy, &put->place, put->account,
 	        put->container, put->object, put->stage);
 	return op_go(op, RECEIVE);
@@ -401,7 +414,7 @@ static void stage(struct put *put, struct piece *piece, uint64_t offset)
 	msg->policy = (uint8_t)put->policy;
 	msg->stage = put->stage;
 	msg->offset = offset;
-	msg->body = bytes_ref(piece->bytes);
+	msg->body = bytes_ref(piece->stored);
 	if (put->request->proxy->backend->plain)
 		announce(put, msg);
 	fan_start(&piece->staged, &put->request->op, put->request->proxy, msg, put->place.devices,
@@ -423,6 +436,7 @@ static void reap_pieces(struct put *put)
 		}
 		fan_done(&p->staged);
 		bytes_unref(p->bytes);
+		bytes_unref(p->stored);
 		credit_give(&p->credit);
 		*p = (struct piece){0};
 	}
@@ -454,10 +468,21 @@ static bool idle(const struct put *put)
 static void take_piece(struct put *put, struct bytes *bytes, size_t offset, size_t len)
 {
 	struct piece *p = free_piece(put);
+	bool sealed = put->seal.aead;
+	struct bytes *stored =
+	        sealed ? seal_piece(&put->seal, put->stored, bytes->data + offset, len)
+	               : bytes_ref(bytes);
 
+	if (!stored) {
+		bytes_unref(bytes);
+		put->failed = true;
+		return;
+	}
+	size_t stored_len = sealed ? stored->len : len, stored_offset = sealed ? 0 : offset;
 	*p = (struct piece){
 	        .put = put,
 	        .bytes = bytes,
+	        .stored = stored,
 	        .offset = offset,
 	        .len = len,
 	        .used = true,
@@ -470,17 +495,18 @@ static void take_piece(struct put *put, struct bytes *bytes, size_t offset, size
 	op_child_begin(&put->request->op);
 	md5_engine_submit(put->request->proxy->md5, &p->job);
 	if (put->ec.ec) {
-		ec_put_add(&put->ec, bytes);
-	} else if (put->size == 0 && put->last && len <= BACKEND_INLINE_MAX && offset == 0) {
-		put->inline_body = bytes_ref(bytes);
+		ec_put_add(&put->ec, stored);
+	} else if (put->size == 0 && put->last && stored_len <= BACKEND_INLINE_MAX &&
+	           stored_offset == 0) {
+		put->inline_body = bytes_ref(stored);
 		put->kept = credit_move(&put->incoming);
-		put->inline_offset = offset;
 	} else {
 		if (!put->copy)
 			p->credit = credit_move(&put->incoming);
-		stage(put, p, put->size);
+		stage(put, p, put->stored);
 	}
 	put->size += len;
+	put->stored += stored_len;
 }
 
 /* When it has waited for memory for too long, an upload has failed. */
@@ -519,7 +545,7 @@ static void want_more(struct put *put)
 {
 	struct http_req *http = put->request->http;
 	uint64_t left = UINT64_MAX;
-	size_t cap = BACKEND_PIECE;
+	size_t cap = put->piece_bytes;
 
 	if (put->receiving || put->last || put->next_piece || !free_piece(put) || put->copy)
 		return;
@@ -537,8 +563,8 @@ static void want_more(struct put *put)
 		put->failed = true;
 		return;
 	}
-	if (into->cap > BACKEND_PIECE && cap <= BACKEND_PIECE)
-		into->cap = BACKEND_PIECE;
+	if (into->cap > put->piece_bytes && cap <= put->piece_bytes)
+		into->cap = put->piece_bytes;
 	put->receiving = true;
 	http_body_want(http, into);
 }
@@ -584,7 +610,8 @@ static bool gather(struct put *put, struct bytes *piece, size_t offset, size_t l
 {
 	struct copy *copy = put->copy;
 
-	if (!copy->gathered && offset == 0 && (len == BACKEND_PIECE || put->last)) {
+	if (!copy->gathered && offset == 0 &&
+	        (len == put->piece_bytes || (put->last && len < put->piece_bytes))) {
 		take_piece(put, piece, 0, len);
 		return true;
 	}
@@ -595,11 +622,11 @@ static bool gather(struct put *put, struct bytes *piece, size_t offset, size_t l
 		return false;
 	}
 	struct bytes *to = copy->gathered;
-	size_t n = len < BACKEND_PIECE - to->len ? len : BACKEND_PIECE - to->len;
+	size_t room = put->piece_bytes - to->len, n = len < room ? len : room;
 	memcpy(to->data + to->len, piece->data + offset, n);
 	to->len += n;
-	if (to->len == BACKEND_PIECE) {
-		take_piece(put, TAKE(copy->gathered), 0, BACKEND_PIECE);
+	if (to->len == put->piece_bytes) {
+		take_piece(put, TAKE(copy->gathered), 0, put->piece_bytes);
 		if (n < len)
 			copy->over = bytes_copy(piece->data + offset + n, len - n);
 		if (n < len && !copy->over) {
@@ -783,12 +810,15 @@ static void start_commit(struct request *request, struct put *put)
 		msg->ts = request->set_ts;
 	request->ts = msg->ts;
 	object_headers(request, put, type, &headers);
+	if (put->seal.aead)
+		seal_headers(&put->seal, &headers, put->size, put->digest, msg->etag);
+	else
+		memcpy(msg->etag, put->digest, 16);
 	backend_msg_headers(msg, &headers);
 	put->commit.set_time = request->set_ts != 0;
 	/* Fragments are taken from their writer only while it is young. */
 	msg->handle = put->ec.ec && put->commit.set_time ? 0 : put->stage;
-	msg->size = put->size;
-	memcpy(msg->etag, put->digest, 16);
+	msg->size = put->stored;
 	if (put->ec.ec) {
 		/* Its fragments are where this place says. */
 		put->commit.fragments = &put->ec;

@@ -2,6 +2,7 @@
 #include "proxy/ec_read.h"
 
 #include "lib/base/auto.h"
+#include "lib/base/kv.h"
 #include "lib/base/mutant.h"
 #include <string.h>
 
@@ -40,8 +41,8 @@ static void ask_get(struct reader *r, uint32_t device)
 {
 	struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
 
-	msg->offset = r->want_offset;
-	msg->len = r->want_len;
+	msg->offset = r->ask_offset;
+	msg->len = r->ask_len;
 	if (r->get.count && r->get.calls[0].answered)
 		let_go(r, r->get.calls[0].reply.handle);
 	r->device = device;
@@ -63,6 +64,24 @@ static void ask(struct reader *r)
 		        r->place.devices + 1, r->asked - 1, DEADLINE_MS);
 }
 
+/* Which stored bytes have the wanted ones, be they sealed or not: that is known with the answer. */
+static void plan(struct reader *r)
+{
+	uint64_t offset = r->want_offset, len = r->want_len;
+
+	r->ask_offset = offset;
+	r->ask_len = len;
+	if (!r->proxy->cluster->seal || !len)
+		return;
+	uint64_t start = offset / SEAL_PLAIN * SEAL_CHUNK;
+	if (start < offset)
+		r->ask_offset = start;
+	if (len > UINT64_MAX / 4)
+		return;
+	uint64_t end = (offset + len + SEAL_PLAIN - 1) / SEAL_PLAIN * SEAL_CHUNK;
+	r->ask_len = end - r->ask_offset;
+}
+
 void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t offset,
         uint64_t len)
@@ -77,8 +96,10 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
 	        .want_offset = offset,
 	        .want_len = len,
 	};
+	plan(r);
 	if (policy < BACKEND_POLICIES && proxy->cluster->policies[policy].ec) {
-		r->ec = ec_read_open(op, proxy, policy, account, container, object, offset, len);
+		r->ec = ec_read_open(op, proxy, policy, account, container, object, r->ask_offset,
+		        r->ask_len);
 		return;
 	}
 	proxy_place(proxy->cluster, policy, account, container, object, &r->place);
@@ -164,15 +185,60 @@ static struct votes count_votes(const struct reader *r)
 	return v;
 }
 
+static struct seal_path path_of(const struct reader *r)
+{
+	return (struct seal_path){r->account, r->container, r->object};
+}
+
+/* The bytes that came along, as they were written. */
+static enum err unseal_first(struct reader *r)
+{
+	const struct backend_reply *s = r->stored;
+	struct backend_reply *plain = &r->unseal.reply;
+	uint64_t chunk = r->want_offset / SEAL_PLAIN, start = chunk * SEAL_CHUNK;
+	size_t used;
+
+	if (!s->body || start < r->ask_offset || start >= r->ask_offset + s->body_len)
+		return ERR_OK;
+	size_t skip = start - r->ask_offset;
+	enum err err = unseal_chunks(&r->unseal, start, s->body->data + s->body_offset + skip,
+	        s->body_len - skip, &plain->body, &used);
+	plain->body_len = plain->body ? plain->body->len : 0;
+	r->want_offset = chunk * SEAL_PLAIN;
+	return err;
+}
+
+/* It is known which version it is: what its maker wrote. */
+static enum err understand(struct reader *r, enum err err)
+{
+	r->stored = r->reply;
+	if (err || !(seal_is_sealed(r->reply) || kv_get(r->reply->headers.data,
+	                                                 r->reply->headers.len, SEAL_METADATA))) {
+		r->want_offset = r->ask_offset;
+		return err;
+	}
+	err = unseal_begin(&r->unseal, r->proxy->cluster->seal, path_of(r), r->reply);
+	r->reply = &r->unseal.reply;
+	if (!err && r->unseal.aead)
+		return unseal_first(r);
+	if (!err && r->stored->body) {
+		r->unseal.reply.body = bytes_ref(r->stored->body);
+		r->unseal.reply.body_offset = r->stored->body_offset;
+		r->unseal.reply.body_len = r->stored->body_len;
+	}
+	r->want_offset = r->ask_offset;
+	return err ? ERR_CORRUPT : ERR_OK;
+}
+
 static bool finish(struct reader *r, enum err err)
 {
 	patience_done(&r->patience);
 	if (!r->repair && (err == ERR_OK || err == ERR_NOT_FOUND))
 		hedge_end(&r->proxy->hedge, hedge_kind(r),
 		        reactor_now_us(r->op->reactor) - r->began_us);
-	r->err = err;
 	r->reply = r->get.count ? &r->get.calls[0].reply : NULL;
 	r->handle = r->reply ? r->reply->handle : 0;
+	r->err = understand(r, err);
 	r->phase = READY;
 	r->ready = true;
 	return true;
@@ -330,8 +396,8 @@ static bool fragments_ready(struct reader *r)
 {
 	if (!r->ready && ec_read_ready(r->ec)) {
 		r->ready = true;
-		r->err = r->ec->err;
 		r->reply = &r->ec->reply;
+		r->err = understand(r, r->ec->err);
 	}
 	return r->ready;
 }
@@ -368,7 +434,7 @@ static void ask_read(struct reader *r)
 	fan_start(&r->read, r->op, r->proxy, msg, &r->device, 1, DEADLINE_MS);
 }
 
-void reader_read(struct reader *r, uint64_t offset, uint64_t len)
+static void read_stored(struct reader *r, uint64_t offset, uint64_t len)
 {
 	r->reading = true;
 	if (r->ec) {
@@ -380,6 +446,21 @@ void reader_read(struct reader *r, uint64_t offset, uint64_t len)
 	ask_read(r);
 }
 
+void reader_read(struct reader *r, uint64_t offset, uint64_t len)
+{
+	struct unseal *u = &r->unseal;
+
+	if (!u->aead) {
+		read_stored(r, offset, len);
+		return;
+	}
+	uint64_t end = (offset + len + SEAL_PLAIN - 1) / SEAL_PLAIN * SEAL_CHUNK;
+	u->plain_at = offset;
+	u->plain_len = len;
+	u->stored_at = offset / SEAL_PLAIN * SEAL_CHUNK;
+	read_stored(r, u->stored_at, (end < u->stored_size ? end : u->stored_size) - u->stored_at);
+}
+
 /* The bytes, of the version that was begun with. */
 static bool good(const struct reader *r, const struct backend_call *call)
 {
@@ -388,8 +469,8 @@ static bool good(const struct reader *r, const struct backend_call *call)
 	if (reply->err || !reply->body_len)
 		return false;
 	return call->msg->op == BACKEND_OBJECT_READ ||
-	       (reply->ts == r->reply->ts && reply->size == r->reply->size &&
-	               memcmp(reply->etag, r->reply->etag, sizeof(reply->etag)) == 0);
+	       (reply->ts == r->stored->ts && reply->size == r->stored->size &&
+	               memcmp(reply->etag, r->stored->etag, sizeof(reply->etag)) == 0);
 }
 
 /* The device failed: the same bytes from another one. False when there is none left. */
@@ -408,8 +489,8 @@ static bool ask_elsewhere(struct reader *r)
 	return false;
 }
 
-bool reader_take(struct reader *r, enum err *ret_err, struct bytes **ret_piece, size_t *ret_offset,
-        size_t *ret_len)
+static bool take_stored(struct reader *r, enum err *ret_err, struct bytes **ret_piece,
+        size_t *ret_offset, size_t *ret_len)
 {
 	if (r->ec) {
 		if (!r->reading || !ec_read_take(r->ec, ret_err, ret_piece, ret_offset, ret_len))
@@ -442,6 +523,66 @@ bool reader_take(struct reader *r, enum err *ret_err, struct bytes **ret_piece, 
 	return true;
 }
 
+/* Less than a chunk has come: the rest of it. False when memory is out. */
+static bool read_rest(struct reader *r, const uint8_t *data, size_t len)
+{
+	struct unseal *u = &r->unseal;
+	uint64_t left = u->stored_size - u->stored_at;
+	struct bytes *carry = bytes_new(SEAL_CHUNK);
+
+	if (!carry)
+		return false;
+	memcpy(carry->data, data, len);
+	carry->len = len;
+	bytes_unref(u->carry);
+	u->carry = carry;
+	read_stored(r, u->stored_at + len, (left < SEAL_CHUNK ? left : SEAL_CHUNK) - len);
+	return true;
+}
+
+/* Some of what was read, opened. False: more has to come first. */
+static bool take_opened(struct reader *r, enum err *ret_err, struct bytes **ret_piece,
+        size_t *ret_offset, size_t *ret_len)
+{
+	struct unseal *u = &r->unseal;
+	struct bytes *piece = *ret_piece, *plain;
+	const uint8_t *data = piece->data + *ret_offset;
+	size_t len = *ret_len, used;
+
+	if (u->carry && len <= u->carry->cap - u->carry->len) {
+		memcpy(u->carry->data + u->carry->len, data, len);
+		u->carry->len += len;
+		data = u->carry->data;
+		len = u->carry->len;
+	}
+	*ret_err = unseal_chunks(u, u->stored_at, data, len, &plain, &used);
+	bool more = !*ret_err && !used;
+	if (more && !read_rest(r, data, len)) {
+		*ret_err = ERR_NO_MEMORY;
+		more = false;
+	}
+	bytes_unref(piece);
+	if (more || *ret_err) {
+		bytes_unref(*ret_err ? NULL : plain);
+		return !more;
+	}
+	bytes_unref(TAKE(u->carry));
+	*ret_piece = plain;
+	*ret_offset = u->plain_at % SEAL_PLAIN;
+	*ret_len = plain->len - *ret_offset < u->plain_len ? plain->len - *ret_offset : u->plain_len;
+	return true;
+}
+
+bool reader_take(struct reader *r, enum err *ret_err, struct bytes **ret_piece, size_t *ret_offset,
+        size_t *ret_len)
+{
+	if (!take_stored(r, ret_err, ret_piece, ret_offset, ret_len))
+		return false;
+	if (*ret_err || !r->unseal.aead)
+		return true;
+	return take_opened(r, ret_err, ret_piece, ret_offset, ret_len);
+}
+
 void reader_close(struct reader *r)
 {
 	if (r->ec) {
@@ -461,6 +602,7 @@ void reader_done(struct reader *r)
 	fan_done(&r->versions);
 	fan_done(&r->rest);
 	fan_done(&r->read);
+	unseal_done(&r->unseal);
 	repair_unref(r->repair);
 	r->repair = NULL;
 }

@@ -11,6 +11,7 @@
 
 #include "proxy/proxy.h"
 #include "proxy/repair.h"
+#include "proxy/seal.h"
 
 struct ec_read;
 
@@ -33,12 +34,16 @@ struct reader {
 	uint64_t newest; /* the version that was decided on */
 	bool corrupt;    /* the first device could not read its version */
 	uint32_t corrupt_device;
-	uint64_t want_offset, want_len;
+	uint64_t want_offset, want_len; /* when ready: where reply's bytes begin */
+	uint64_t ask_offset, ask_len;   /* of what is stored */
+	struct unseal unseal;
 
 	/* When ready: */
 	bool ready;
-	enum err err; /* OK, NOT_FOUND (deleted_ts tells), UNAVAILABLE, IO... */
-	const struct backend_reply *reply; /* headers, size, etag, ts, first bytes */
+	enum err err; /* OK, NOT_FOUND (deleted_ts tells), UNAVAILABLE, IO, CORRUPT... */
+	const struct backend_reply *reply;  /* headers, size, etag, ts, first bytes */
+	const struct backend_reply *stored; /* the same as it is on the devices: when sealed not
+	                                       that */
 	uint32_t device;                   /* that answered, and holds the handle */
 	uint64_t handle;                   /* 0: none */
 

@@ -1,7 +1,13 @@
 #include "lib/crypto/aead.h"
 
+#include "lib/base/mem.h"
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
+
+struct aead {
+	EVP_CIPHER_CTX *ctx;
+};
 
 static void must(int ok)
 {
@@ -9,38 +15,68 @@ static void must(int ok)
 		abort(); /* no memory, or no such cipher in this library */
 }
 
-void aead_seal(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
-        size_t about_len, const void *data, size_t len, uint8_t *ret)
+struct aead *aead_new(const uint8_t key[AEAD_KEY])
 {
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	int n;
+	struct aead *a = mem_zalloc(sizeof(*a));
 
-	must(EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce));
-	must(EVP_EncryptUpdate(ctx, NULL, &n, about, (int)about_len));
-	must(EVP_EncryptUpdate(ctx, ret, &n, data, (int)len));
-	must(EVP_EncryptFinal_ex(ctx, ret + n, &n));
-	must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, AEAD_TAG, ret + len));
-	EVP_CIPHER_CTX_free(ctx);
+	a->ctx = EVP_CIPHER_CTX_new();
+	must(a->ctx != NULL);
+	must(EVP_CipherInit_ex(a->ctx, EVP_aes_256_gcm(), NULL, key, NULL, 1));
+	return a;
 }
 
-enum err aead_open(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
+void aead_free(struct aead *a)
+{
+	if (!a)
+		return;
+	EVP_CIPHER_CTX_free(a->ctx);
+	free(a);
+}
+
+void aead_seal_with(struct aead *a, const uint8_t nonce[AEAD_NONCE], const void *about,
+        size_t about_len, const void *data, size_t len, uint8_t *ret)
+{
+	int n;
+
+	must(EVP_CipherInit_ex(a->ctx, NULL, NULL, NULL, nonce, 1));
+	must(EVP_CipherUpdate(a->ctx, NULL, &n, about, (int)about_len));
+	must(EVP_CipherUpdate(a->ctx, ret, &n, data, (int)len));
+	must(EVP_CipherFinal_ex(a->ctx, ret + n, &n));
+	must(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_GCM_GET_TAG, AEAD_TAG, ret + len));
+}
+
+enum err aead_open_with(struct aead *a, const uint8_t nonce[AEAD_NONCE], const void *about,
         size_t about_len, const uint8_t *data, size_t len, void *ret)
 {
-	EVP_CIPHER_CTX *ctx;
 	uint8_t tag[AEAD_TAG], *out = ret;
 	int n;
 
 	if (len < AEAD_TAG)
 		return ERR_CORRUPT;
 	len -= AEAD_TAG;
-	for (unsigned i = 0; i < AEAD_TAG; i++)
-		tag[i] = data[len + i];
-	ctx = EVP_CIPHER_CTX_new();
-	must(EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce));
-	must(EVP_DecryptUpdate(ctx, NULL, &n, about, (int)about_len));
-	must(EVP_DecryptUpdate(ctx, out, &n, data, (int)len));
-	must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, AEAD_TAG, tag));
-	int good = EVP_DecryptFinal_ex(ctx, out + n, &n);
-	EVP_CIPHER_CTX_free(ctx);
-	return good == 1 ? ERR_OK : ERR_CORRUPT;
+	memcpy(tag, data + len, sizeof(tag));
+	must(EVP_CipherInit_ex(a->ctx, NULL, NULL, NULL, nonce, 0));
+	must(EVP_CipherUpdate(a->ctx, NULL, &n, about, (int)about_len));
+	must(EVP_CipherUpdate(a->ctx, out, &n, data, (int)len));
+	must(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_GCM_SET_TAG, AEAD_TAG, tag));
+	return EVP_CipherFinal_ex(a->ctx, out + n, &n) == 1 ? ERR_OK : ERR_CORRUPT;
+}
+
+void aead_seal(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
+        size_t about_len, const void *data, size_t len, uint8_t *ret)
+{
+	struct aead *a = aead_new(key);
+
+	aead_seal_with(a, nonce, about, about_len, data, len, ret);
+	aead_free(a);
+}
+
+enum err aead_open(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
+        size_t about_len, const uint8_t *data, size_t len, void *ret)
+{
+	struct aead *a = aead_new(key);
+	enum err err = aead_open_with(a, nonce, about, about_len, data, len, ret);
+
+	aead_free(a);
+	return err;
 }

@@ -1,5 +1,5 @@
 /* aead: a text that nobody can read or change without the key: AES-256-GCM (NIST SP 800-38D). Hides
- * OpenSSL. Any thread. */
+ * OpenSSL. */
 #ifndef LIB_CRYPTO_AEAD_H
 #define LIB_CRYPTO_AEAD_H
 
@@ -11,12 +11,23 @@
 #define AEAD_NONCE 12
 #define AEAD_TAG   16
 
-/* `ret` takes len + AEAD_TAG bytes. A nonce is used once with a key. `about` is not in it, but
- * opening wants the same. */
-void aead_seal(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
+/* A key that is made ready once for many texts; one thread at a time. */
+struct aead;
+struct aead *aead_new(const uint8_t key[AEAD_KEY]);
+void aead_free(struct aead *aead); /* NULL is fine */
+
+/* `ret` takes len + AEAD_TAG bytes and does not overlap `data`. A nonce is used once with a key.
+ * `about` is not in it, but opening wants the same. */
+void aead_seal_with(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const void *about,
         size_t about_len, const void *data, size_t len, uint8_t *ret);
 
 /* `ret` takes len - AEAD_TAG bytes. ERR_CORRUPT: not sealed so. */
+enum err aead_open_with(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const void *about,
+        size_t about_len, const uint8_t *data, size_t len, void *ret);
+
+/* The same for one text. Any thread. */
+void aead_seal(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
+        size_t about_len, const void *data, size_t len, uint8_t *ret);
 enum err aead_open(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
         size_t about_len, const uint8_t *data, size_t len, void *ret);
 

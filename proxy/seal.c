@@ -1,0 +1,316 @@
+#include "proxy/seal.h"
+
+#include "lib/base/base64.h"
+#include "lib/base/kv.h"
+#include "lib/crypto/hmac.h"
+#include "lib/crypto/md5.h"
+#include "lib/env/env.h"
+#include "lib/log/log.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define ABOUT       24 /* size, MD5 */
+#define USER_PREFIX "X-Object-Meta-"
+#define ROW_MARK    "sealed "
+
+uint64_t seal_size(uint64_t plain)
+{
+	return plain + (plain + SEAL_PLAIN - 1) / SEAL_PLAIN * AEAD_TAG;
+}
+
+uint64_t seal_plain_size(uint64_t stored)
+{
+	return stored - (stored + SEAL_CHUNK - 1) / SEAL_CHUNK * AEAD_TAG;
+}
+
+/* --- keys --- */
+
+/* One for each use: HMAC-SHA256 of the root secret over what it is for. */
+static void derive(const struct seal_secret *secret, const char *use, struct seal_path path,
+        const uint8_t *salt, uint8_t ret_key[AEAD_KEY])
+{
+	const char *parts[] = {use, path.account, path.container, path.object};
+	AUTO(buf) struct buf text = BUF_NONE;
+
+	for (unsigned i = 0; i < COUNT_OF(parts); i++)
+		buf_add(&text, parts[i] ? parts[i] : "", strlen(parts[i] ? parts[i] : "") + 1);
+	if (salt)
+		buf_add(&text, salt, SEAL_SALT);
+	hmac_sha256(secret->bytes, sizeof(secret->bytes), text.data, text.len, ret_key);
+}
+
+static const struct seal_secret *find(const struct seal_keys *keys, const char *id, size_t len)
+{
+	for (unsigned i = 0; keys && i < keys->count; i++) {
+		const struct seal_secret *s = &keys->secrets[i];
+		if (strlen(s->id) == len && memcmp(s->id, id, len) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static void chunk_nonce(uint64_t index, uint8_t ret_nonce[AEAD_NONCE])
+{
+	memset(ret_nonce, 0, AEAD_NONCE);
+	memcpy(ret_nonce, &index, sizeof(index));
+}
+
+static const uint8_t about_nonce[AEAD_NONCE] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 'h', 'e', 'a', 'd'};
+
+/* "id base64(nonce, text, tag)" */
+static void seal_text(const struct seal_keys *keys, const char *use, struct seal_path path,
+        const void *text, size_t len, struct buf *out)
+{
+	uint8_t key[AEAD_KEY];
+	AUTO(buf) struct buf raw = BUF_NONE;
+	uint8_t *p = buf_reserve(&raw, AEAD_NONCE + len + AEAD_TAG);
+
+	derive(keys->active, use, path, NULL, key);
+	keys->env->random(keys->env, p, AEAD_NONCE);
+	aead_seal(key, p, NULL, 0, text, len, p + AEAD_NONCE);
+	buf_printf(out, "%s ", keys->active->id);
+	base64_encode(p, AEAD_NONCE + len + AEAD_TAG, out);
+}
+
+static enum err unseal_text(const struct seal_keys *keys, const char *use, struct seal_path path,
+        const char *text, struct buf *out)
+{
+	uint8_t key[AEAD_KEY];
+	size_t id = strcspn(text, " ");
+	AUTO(buf) struct buf raw = BUF_NONE;
+	const struct seal_secret *secret = find(keys, text, id);
+
+	if (!secret)
+		return ERR_NOT_FOUND;
+	if (!text[id] || !base64_decode(text + id + 1, strlen(text + id + 1), &raw) ||
+	        raw.len < AEAD_NONCE + AEAD_TAG)
+		return ERR_CORRUPT;
+	derive(secret, use, path, NULL, key);
+	size_t len = raw.len - AEAD_NONCE - AEAD_TAG;
+	void *plain = buf_reserve(out, len);
+	const uint8_t *p = (const uint8_t *)raw.data;
+	enum err err = aead_open(key, p, NULL, 0, p + AEAD_NONCE, raw.len - AEAD_NONCE, plain);
+	if (!err)
+		out->len += len;
+	return err;
+}
+
+/* --- writing --- */
+
+void seal_begin(struct seal *s, const struct seal_keys *keys, struct seal_path path)
+{
+	uint8_t key[AEAD_KEY];
+
+	*s = (struct seal){.keys = keys, .path = path};
+	keys->env->random(keys->env, s->salt, sizeof(s->salt));
+	derive(keys->active, "body", path, s->salt, key);
+	s->aead = aead_new(key);
+}
+
+void seal_done(struct seal *s)
+{
+	aead_free(TAKE(s->aead));
+}
+
+struct bytes *seal_piece(struct seal *s, uint64_t at, const void *data, size_t len)
+{
+	const uint8_t *from = data;
+	struct bytes *out = bytes_new(seal_size(len));
+	uint8_t nonce[AEAD_NONCE];
+
+	assert(at % SEAL_CHUNK == 0 && len <= SEAL_PIECE);
+	if (!out)
+		return NULL;
+	for (size_t done = 0; done < len;) {
+		size_t n = len - done < SEAL_PLAIN ? len - done : SEAL_PLAIN;
+		chunk_nonce((at + out->len) / SEAL_CHUNK, nonce);
+		aead_seal_with(s->aead, nonce, NULL, 0, from + done, n, out->data + out->len);
+		out->len += n + AEAD_TAG;
+		done += n;
+	}
+	return out;
+}
+
+void seal_metadata(const struct seal_keys *keys, struct seal_path path, struct buf *headers)
+{
+	AUTO(buf) struct buf user = BUF_NONE;
+	AUTO(buf) struct buf text = BUF_NONE;
+	struct buf rest = BUF_NONE;
+	struct kv_pair pair;
+
+	for (size_t at = 0; kv_next(headers->data, headers->len, &at, &pair);) {
+		bool is_user = strncasecmp(pair.name, USER_PREFIX, strlen(USER_PREFIX)) == 0;
+		kv_add_len(is_user ? &user : &rest, pair.name, pair.name_len, pair.value,
+		        pair.value_len);
+	}
+	if (user.len) {
+		seal_text(keys, "meta", path, user.data, user.len, &text);
+		kv_add(&rest, SEAL_METADATA, buf_text(&text));
+	}
+	buf_done(headers);
+	*headers = rest;
+}
+
+void seal_headers(struct seal *s, struct buf *headers, uint64_t size, const uint8_t md5[16],
+        uint8_t ret_etag[16])
+{
+	uint8_t about[ABOUT], sealed[ABOUT + AEAD_TAG];
+	AUTO(buf) struct buf text = BUF_NONE;
+
+	memcpy(about, &size, sizeof(size));
+	memcpy(about + sizeof(size), md5, 16);
+	aead_seal_with(s->aead, about_nonce, NULL, 0, about, sizeof(about), sealed);
+	memcpy(ret_etag, sealed + sizeof(size), 16);
+	buf_printf(&text, "1 %s ", s->keys->active->id);
+	base64_encode(s->salt, sizeof(s->salt), &text);
+	buf_char(&text, ' ');
+	base64_encode(sealed, sizeof(sealed), &text);
+	seal_metadata(s->keys, s->path, headers);
+	kv_add(headers, SEAL_HEADER, buf_text(&text));
+}
+
+void seal_row(const struct seal_keys *keys, const char *account, const char *container,
+        const char *etag, struct buf *out)
+{
+	struct seal_path path = {account, container, NULL};
+
+	buf_str(out, ROW_MARK);
+	seal_text(keys, "row", path, etag, strlen(etag), out);
+}
+
+/* --- reading --- */
+
+bool seal_is_sealed(const struct backend_reply *stored)
+{
+	return kv_get(stored->headers.data, stored->headers.len, SEAL_HEADER);
+}
+
+/* The next word of the header; NULL at its end. */
+static const char *word(const char **text, size_t *ret_len)
+{
+	const char *start = *text + strspn(*text, " ");
+
+	*ret_len = strcspn(start, " ");
+	*text = start + *ret_len;
+	return *ret_len ? start : NULL;
+}
+
+static enum err open_header(struct unseal *u, const struct seal_keys *keys, struct seal_path path,
+        const char *header)
+{
+	const char *words[4];
+	size_t lens[4];
+	uint8_t key[AEAD_KEY], about[ABOUT];
+	AUTO(buf) struct buf salt = BUF_NONE;
+	AUTO(buf) struct buf sealed = BUF_NONE;
+
+	for (unsigned i = 0; i < COUNT_OF(words); i++) {
+		words[i] = word(&header, &lens[i]);
+		if (!words[i])
+			return ERR_CORRUPT;
+	}
+	if (lens[0] != 1 || *words[0] != '1' || !base64_decode(words[2], lens[2], &salt) ||
+	        salt.len != SEAL_SALT || !base64_decode(words[3], lens[3], &sealed) ||
+	        sealed.len != ABOUT + AEAD_TAG)
+		return ERR_CORRUPT;
+	const struct seal_secret *secret = find(keys, words[1], lens[1]);
+	if (!secret) {
+		log_error("seal", "path=%s/%s/%s err=\"no secret %.*s\" next=\"look at [encryption]\"",
+		        path.account, path.container, path.object, (int)lens[1], words[1]);
+		return ERR_NOT_FOUND;
+	}
+	derive(secret, "body", path, (const uint8_t *)salt.data, key);
+	u->aead = aead_new(key);
+	enum err err = aead_open_with(u->aead, about_nonce, NULL, 0, (const uint8_t *)sealed.data,
+	        sealed.len, about);
+	memcpy(&u->reply.size, about, sizeof(u->reply.size));
+	memcpy(u->reply.etag, about + sizeof(u->reply.size), 16);
+	return err ? err : seal_size(u->reply.size) == u->stored_size ? ERR_OK : ERR_CORRUPT;
+}
+
+enum err unseal_metadata(
+        const struct seal_keys *keys, struct seal_path path, const struct buf *stored, struct buf *out)
+{
+	struct kv_pair pair;
+	enum err err = ERR_OK;
+
+	for (size_t at = 0; !err && kv_next(stored->data, stored->len, &at, &pair);) {
+		if (strcasecmp(pair.name, SEAL_METADATA) != 0) {
+			kv_add_len(out, pair.name, pair.name_len, pair.value, pair.value_len);
+			continue;
+		}
+		AUTO(buf) struct buf user = BUF_NONE;
+		err = unseal_text(keys, "meta", path, pair.value, &user);
+		if (!err && !kv_valid(user.data, user.len))
+			err = ERR_CORRUPT;
+		if (!err)
+			buf_add(out, user.data, user.len);
+	}
+	return err;
+}
+
+enum err unseal_begin(struct unseal *u, const struct seal_keys *keys, struct seal_path path,
+        const struct backend_reply *stored)
+{
+	const char *header = kv_get(stored->headers.data, stored->headers.len, SEAL_HEADER);
+
+	*u = (struct unseal){.stored_size = stored->size};
+	u->reply = *stored;
+	u->reply.headers = BUF_NONE;
+	u->reply.body = NULL;
+	u->reply.body_offset = u->reply.body_len = 0;
+	enum err err = header ? open_header(u, keys, path, header) : ERR_OK;
+	return err ? err : unseal_metadata(keys, path, &stored->headers, &u->reply.headers);
+}
+
+void unseal_done(struct unseal *u)
+{
+	aead_free(TAKE(u->aead));
+	buf_done(&u->reply.headers);
+	bytes_unref(TAKE(u->reply.body));
+	bytes_unref(TAKE(u->carry));
+}
+
+enum err unseal_chunks(struct unseal *u, uint64_t at, const uint8_t *data, size_t len,
+        struct bytes **ret_plain, size_t *ret_used)
+{
+	uint8_t nonce[AEAD_NONCE];
+	struct bytes *plain = bytes_new(len ? len : 1);
+
+	*ret_plain = NULL;
+	*ret_used = 0;
+	if (!plain)
+		return ERR_NO_MEMORY;
+	while (*ret_used < len) {
+		uint64_t left = u->stored_size - at - *ret_used;
+		size_t n = left < SEAL_CHUNK ? left : SEAL_CHUNK;
+		if (n > len - *ret_used)
+			break;
+		chunk_nonce((at + *ret_used) / SEAL_CHUNK, nonce);
+		if (aead_open_with(u->aead, nonce, NULL, 0, data + *ret_used, n,
+		            plain->data + plain->len)) {
+			bytes_unref(plain);
+			return ERR_CORRUPT;
+		}
+		plain->len += n - AEAD_TAG;
+		*ret_used += n;
+	}
+	*ret_plain = plain;
+	return ERR_OK;
+}
+
+const char *unseal_row(const struct seal_keys *keys, struct arena *arena, const char *account,
+        const char *container, const char *etag)
+{
+	struct seal_path path = {account, container, NULL};
+	AUTO(buf) struct buf out = BUF_NONE;
+
+	if (strncmp(etag, ROW_MARK, strlen(ROW_MARK)) != 0)
+		return etag;
+	if (unseal_text(keys, "row", path, etag + strlen(ROW_MARK), &out))
+		return "";
+	return arena_strdup(arena, buf_text(&out));
+}

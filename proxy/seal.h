@@ -1,0 +1,107 @@
+/* seal: objects that cannot be read on the disks. Bodies and user metadata are encrypted
+ * (AES-256-GCM) before they leave the proxy and decrypted when they come back; so are the hashes of
+ * bodies, in the record and in listings. Names, sizes, types and system metadata are not.
+ *
+ * A body is cut into chunks of SEAL_PLAIN bytes, each stored as SEAL_CHUNK bytes with its tag; the
+ * nonce is the chunk's number, the key one of this version alone: of a root secret, the path and a
+ * salt (docs/formats.md). The header SEAL_HEADER says which secret and salt, and holds size and MD5,
+ * sealed too. */
+#ifndef PROXY_SEAL_H
+#define PROXY_SEAL_H
+
+#include "lib/backend/backend.h"
+#include "lib/base/arena.h"
+#include "lib/crypto/aead.h"
+
+#define SEAL_CHUNK (64u << 10)
+#define SEAL_PLAIN (SEAL_CHUNK - AEAD_TAG)
+#define SEAL_PIECE (BACKEND_PIECE / SEAL_CHUNK * SEAL_PLAIN) /* plain bytes of a stored piece */
+
+#define SEAL_HEADER   "X-Object-Sysmeta-Crypto-Body"
+#define SEAL_METADATA "X-Object-Transient-Sysmeta-Crypto-Meta"
+#define SEAL_SALT     16
+
+struct env;
+
+/* The root secrets there are. */
+struct seal_keys {
+	struct seal_secret {
+		const char *id; /* letters, digits, "_.-" */
+		uint8_t bytes[32];
+	} * secrets;
+	unsigned count;
+	const struct seal_secret *active; /* new objects are sealed with it; NULL: not at all */
+	const struct env *env;
+};
+
+/* The path of an object; container and object NULL where something else is meant. */
+struct seal_path {
+	const char *account, *container, *object;
+};
+
+uint64_t seal_size(uint64_t plain);         /* of a body, as stored */
+uint64_t seal_plain_size(uint64_t stored);
+
+/* --- writing --- */
+
+struct seal {
+	const struct seal_keys *keys;
+	struct seal_path path;
+	struct aead *aead; /* owned */
+	uint8_t salt[SEAL_SALT];
+};
+
+/* For a new version; path is borrowed. Only while keys->active. */
+void seal_begin(struct seal *seal, const struct seal_keys *keys, struct seal_path path);
+void seal_done(struct seal *seal); /* harmless on a zeroed one */
+
+/* The next piece of the body: SEAL_PIECE bytes, or less at its end; `at`: bytes stored so far.
+ * NULL: memory is out. */
+struct bytes *seal_piece(struct seal *seal, uint64_t at, const void *data, size_t len);
+
+/* Replaces the user metadata among the headers, and adds SEAL_HEADER. *ret_etag: what the record
+ * keeps in place of the MD5. */
+void seal_headers(struct seal *seal, struct buf *headers, uint64_t size, const uint8_t md5[16],
+        uint8_t ret_etag[16]);
+
+/* Replaces the user metadata among the headers. */
+void seal_metadata(const struct seal_keys *keys, struct seal_path path, struct buf *headers);
+
+/* The hash of a listing's row: in place of `etag`, a text. */
+void seal_row(const struct seal_keys *keys, const char *account, const char *container,
+        const char *etag, struct buf *out);
+
+/* --- reading --- */
+
+/* What was read, as it was written. */
+struct unseal {
+	struct aead *aead;          /* owned */
+	struct backend_reply reply; /* headers and body owned */
+	uint64_t stored_size;
+	/* A read under way: what is wanted, and the stored bytes that are here of it. */
+	uint64_t plain_at, plain_len, stored_at;
+	struct bytes *carry;
+};
+
+bool seal_is_sealed(const struct backend_reply *stored);
+
+/* Sets reply's headers, size, etag and times. ERR_CORRUPT: not sealed so; ERR_NOT_FOUND: with a
+ * secret that is not here. keys may be NULL. */
+enum err unseal_begin(struct unseal *unseal, const struct seal_keys *keys, struct seal_path path,
+        const struct backend_reply *stored);
+void unseal_done(struct unseal *unseal);
+
+/* The chunks from stored bytes [at, at+len), at the start of one, of which the last may be cut off:
+ * *ret_plain has those that are whole, *ret_used their stored bytes. ERR_CORRUPT, ERR_NO_MEMORY. */
+enum err unseal_chunks(struct unseal *unseal, uint64_t at, const uint8_t *data, size_t len,
+        struct bytes **ret_plain, size_t *ret_used);
+
+/* The user metadata of headers that have SEAL_METADATA, in its place. */
+enum err unseal_metadata(
+        const struct seal_keys *keys, struct seal_path path, const struct buf *stored, struct buf *out);
+
+/* What a row's etag stands for: itself when it is not sealed, "" when it cannot be opened. */
+const char *unseal_row(const struct seal_keys *keys, struct arena *arena, const char *account,
+        const char *container, const char *etag);
+
+#endif
