@@ -89,6 +89,13 @@ const struct conf_option node_options[] = {
         {"devices", "replicate_pause", CONF_U64, AT(replicate_pause), "10", 0, 31536000,
                 CONF_RESTART,
                 "Seconds between two rounds in which a device compares itself with the others."},
+        {"encryption", "enabled", CONF_BOOL, AT(encryption), "no", 0, 0, CONF_RELOAD,
+                "Bodies and user metadata of new objects are encrypted on the disks."},
+        {"encryption", "secrets", CONF_TEXT, AT(encryption_secrets), "", 0, 0, CONF_RELOAD,
+                "File of root secrets, the same on all nodes: lines of an id and 32 bytes in "
+                "base64; empty: encryption.keys in state_dir, which a single node makes."},
+        {"encryption", "active", CONF_TEXT, AT(encryption_active), "", 0, 0, CONF_RELOAD,
+                "Id of the secret for new objects; empty: the last one."},
         {"swift", "dir", CONF_TEXT, AT(swift_dir), "", 0, 0, CONF_RESTART,
                 "Folder with swift.conf and the rings of a Swift cluster, which is then this "
                 "proxy's storage."},

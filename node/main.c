@@ -198,7 +198,7 @@ static void quiesce(struct task *task)
 
 /* --- on the main thread --- */
 
-/* What may change while the node runs: the log level, and the rings. */
+/* What may change while the node runs: the log level, secrets, and the rings. */
 void node_reload(struct node *node)
 {
 	struct node_conf conf = {0};
@@ -217,6 +217,8 @@ void node_reload(struct node *node)
 		log_error("reload", "refused=%s log_level=%s", log_quote(node->conf_path),
 		        log_quote(conf.log_level));
 	}
+	if (node_encryption(node, &conf, &error))
+		log_error("reload", "refused=%s", log_quote(buf_text(&error)));
 	conf_free(texts);
 	node_rings_look(node);
 }

@@ -31,13 +31,13 @@ struct node_conf {
 	const char *cors_allow_origin, *wire_ip, *wire_tls_cert, *wire_tls_key, *wire_tls_ca,
 	        *roles, *swift_dir, *identity_url, *identity_key, *reseller_prefix,
 	        *reseller_admin_role, *system_reader_roles, *default_domain_id,
-	        *service_token_roles;
+	        *service_token_roles, *encryption_secrets, *encryption_active;
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, replicate_pause, error_limit, error_window, error_pause,
 	        token_life, max_file_size, split_rows, symloop_max;
 	uint64_t split_pace_us; /* no option: least time between pages that a split copies */
-	bool account_autocreate, v1_auth, wire_loopback, names_in_acls;
+	bool encryption, account_autocreate, v1_auth, wire_loopback, names_in_acls;
 	struct conf_list devices, users, policies, wire_keys, operator_roles, service_roles,
 	        project_reader_roles;
 };
@@ -307,5 +307,8 @@ int node_main(int argc, char **argv);
 /* A device was opened or given up, or a reactor has begun: after the last, requests are served. */
 void node_began(struct node *node);
 void node_reload(struct node *node);
+
+/* --- encryption.c: takes the root secrets that conf names into use, beside those there are. --- */
+enum err node_encryption(struct node *node, const struct node_conf *conf, struct buf *error);
 
 #endif

@@ -281,6 +281,7 @@ enum err node_prepare(struct node *node, struct buf *error)
 			return no_folder(error, path);
 	}
 	if ((err = parse_devices(node, error)) || (err = load_secrets(node, error)) ||
+	        (err = node_encryption(node, &node->conf, error)) ||
 	        (err = node_rings(node, error)))
 		return err;
 	node_peers_init(node);

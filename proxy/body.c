@@ -91,8 +91,14 @@ static bool take_segments(struct body *b)
 		b->err = ERR_UNAVAILABLE;
 	if (b->list.err)
 		return true;
-	for (size_t at = 0; backend_rows_next(b->list.root.rows, &at, &row); rows++)
+	struct unseal_rows sealed = {.keys = b->proxy->cluster->seal,
+	        .account = b->account,
+	        .container = b->segment_container};
+	for (size_t at = 0; backend_rows_next(b->list.root.rows, &at, &row); rows++) {
+		row.etag = unseal_row(&sealed, row.etag);
 		add_segment(b, &row);
+	}
+	unseal_rows_done(&sealed);
 	return rows < LIST_PAGE || b->segment_count >= SEGMENTS_MAX;
 }
 

@@ -75,7 +75,13 @@ void commit_updates(struct commit *c, const struct backend_row *given, uint64_t 
 	struct backend_msg *msg = c->msg;
 	struct backend_update *updates = backend_msg_alloc(msg, COMMIT_ROWS * sizeof(*updates));
 	struct backend_row own = overridden(msg, given), *row = &own;
+	AUTO(buf) struct buf sealed = BUF_NONE;
 	unsigned n = 0;
+
+	if (kv_get(msg->headers, msg->headers_len, SEAL_HEADER)) {
+		seal_row(c->proxy->cluster->seal, msg->account, msg->container, own.etag, &sealed);
+		own.etag = buf_text(&sealed);
+	}
 
 	updates[n++] = (struct backend_update){
 	        .account = msg->account,

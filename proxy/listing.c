@@ -1,5 +1,6 @@
 #include "proxy/listing.h"
 
+#include "proxy/seal.h"
 #include "proxy/unit/shown.h"
 
 #include "lib/base/mem.h"
@@ -307,6 +308,7 @@ static const char *policy_name(const struct cluster *cluster, unsigned policy)
 void listing_render(struct buf *out, enum listing_format format, const struct cluster *cluster,
         const char *account, const char *container, const struct buf *rows)
 {
+	struct unseal_rows sealed = {cluster->seal, account, container, NULL, NULL, BUF_NONE};
 	struct backend_row row;
 	bool first = true;
 
@@ -320,6 +322,8 @@ void listing_render(struct buf *out, enum listing_format format, const struct cl
 	}
 	for (size_t at = 0; backend_rows_next(rows, &at, &row); first = false) {
 		const char *policy = container ? NULL : policy_name(cluster, row.policy);
+		if (container)
+			row.etag = unseal_row(&sealed, row.etag);
 		if (format == LISTING_PLAIN) {
 			buf_str(out, row.name);
 			buf_char(out, '\n');
@@ -340,6 +344,7 @@ void listing_render(struct buf *out, enum listing_format format, const struct cl
 		buf_char(out, ']');
 	else if (format != LISTING_PLAIN)
 		buf_str(out, container ? "</container>" : "</account>");
+	unseal_rows_done(&sealed);
 }
 
 /* --- merging --- */

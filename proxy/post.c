@@ -46,7 +46,7 @@ static const char *const post_headers[] = {"Content-Disposition", "Content-Encod
  * (swift/obj/diskfile.py, the overlay of .meta over .data). */
 static const char *new_headers(struct request *request, struct post *post, struct buf *out)
 {
-	const struct backend_reply *r = post->reader.reply;
+	const struct backend_reply *r = post->reader.reply, *stored = post->reader.stored;
 	const char *type = http_get(request->http, "Content-Type");
 	struct kv_pair pair;
 
@@ -73,10 +73,15 @@ static const char *new_headers(struct request *request, struct post *post, struc
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)post->delete_at);
 		kv_add(out, "X-Delete-At", text);
 	}
-	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
+	for (size_t at = 0; kv_next(stored->headers.data, stored->headers.len, &at, &pair);) {
 		if (has_prefix(pair.name, "X-Object-Sysmeta-"))
 			kv_add(out, pair.name, pair.value);
 	}
+	const struct seal_keys *keys = request_cluster(request)->seal;
+	if (keys && (keys->active || seal_is_sealed(stored)))
+		seal_metadata(keys,
+		        (struct seal_path){request->account, request->container, request->object},
+		        out);
 	return type;
 }
 

@@ -61,10 +61,10 @@ struct cluster {
 	unsigned token_life_s;
 	const struct keystone *keystone; /* NULL: no identity service's tokens are taken */
 	struct limits limits;
-	const struct seal_keys *seal; /* NULL: nothing is encrypted */
-	bool one_clock;      /* no other node writes */
-	bool serves;         /* clients; else only who watches it */
-	atomic_bool *joined; /* borrowed: until then it cannot */
+	const struct seal_keys *_Atomic seal; /* NULL: nothing is encrypted */
+	bool one_clock;                       /* no other node writes */
+	bool serves;                          /* clients; else only who watches it */
+	atomic_bool *joined;                  /* borrowed: until then it cannot */
 	bool account_autocreate, tls;
 	const char *cors_allow_origin;
 	/* Bumped when an account or container changes; cached facts carry the value they saw. */

@@ -61,9 +61,9 @@ struct put {
 	const struct info *info;
 	const char *content_type, *wanted_etag;
 	uint64_t delete_at, size, stage;
-	struct seal seal;    /* with an aead: what is stored is sealed */
-	size_t piece_bytes;  /* of a whole piece, as it comes in */
-	uint64_t stored;     /* bytes so far, as stored */
+	struct seal seal;   /* with an aead: what is stored is sealed */
+	size_t piece_bytes; /* of a whole piece, as it comes in */
+	uint64_t stored;    /* bytes so far, as stored */
 	uint64_t staged_ts; /* plain backends: when the first piece was staged, and the object's */
 	struct md5_stream md5;
 	uint8_t digest[16];

@@ -98,8 +98,8 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
 	};
 	plan(r);
 	if (policy < BACKEND_POLICIES && proxy->cluster->policies[policy].ec) {
-		r->ec = ec_read_open(op, proxy, policy, account, container, object, r->ask_offset,
-		        r->ask_len);
+		r->ec = ec_read_open(
+		        op, proxy, policy, account, container, object, r->ask_offset, r->ask_len);
 		return;
 	}
 	proxy_place(proxy->cluster, policy, account, container, object, &r->place);
@@ -212,8 +212,8 @@ static enum err unseal_first(struct reader *r)
 static enum err understand(struct reader *r, enum err err)
 {
 	r->stored = r->reply;
-	if (err || !(seal_is_sealed(r->reply) || kv_get(r->reply->headers.data,
-	                                                 r->reply->headers.len, SEAL_METADATA))) {
+	if (err || !(seal_is_sealed(r->reply) ||
+	                   kv_get(r->reply->headers.data, r->reply->headers.len, SEAL_METADATA))) {
 		r->want_offset = r->ask_offset;
 		return err;
 	}
@@ -569,7 +569,8 @@ static bool take_opened(struct reader *r, enum err *ret_err, struct bytes **ret_
 	bytes_unref(TAKE(u->carry));
 	*ret_piece = plain;
 	*ret_offset = u->plain_at % SEAL_PLAIN;
-	*ret_len = plain->len - *ret_offset < u->plain_len ? plain->len - *ret_offset : u->plain_len;
+	*ret_len =
+	        plain->len - *ret_offset < u->plain_len ? plain->len - *ret_offset : u->plain_len;
 	return true;
 }
 

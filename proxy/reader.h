@@ -44,8 +44,8 @@ struct reader {
 	const struct backend_reply *reply;  /* headers, size, etag, ts, first bytes */
 	const struct backend_reply *stored; /* the same as it is on the devices: when sealed not
 	                                       that */
-	uint32_t device;                   /* that answered, and holds the handle */
-	uint64_t handle;                   /* 0: none */
+	uint32_t device;                    /* that answered, and holds the handle */
+	uint64_t handle;                    /* 0: none */
 
 	/* Reading on: */
 	struct fan read;

@@ -27,6 +27,18 @@ uint64_t seal_plain_size(uint64_t stored)
 
 /* --- keys --- */
 
+void seal_keys_free(const struct seal_keys *keys)
+{
+	while (keys) {
+		const struct seal_keys *before = keys->before;
+		for (unsigned i = 0; i < keys->count; i++)
+			free((char *)(uintptr_t)keys->secrets[i].id);
+		free(keys->secrets);
+		free((struct seal_keys *)(uintptr_t)keys);
+		keys = before;
+	}
+}
+
 /* One for each use: HMAC-SHA256 of the root secret over what it is for. */
 static void derive(const struct seal_secret *secret, const char *use, struct seal_path path,
         const uint8_t *salt, uint8_t ret_key[AEAD_KEY])
@@ -64,37 +76,62 @@ static const uint8_t about_nonce[AEAD_NONCE] = {
 static void seal_text(const struct seal_keys *keys, const char *use, struct seal_path path,
         const void *text, size_t len, struct buf *out)
 {
+	const struct seal_secret *secret = keys->active ? keys->active : &keys->secrets[0];
 	uint8_t key[AEAD_KEY];
 	AUTO(buf) struct buf raw = BUF_NONE;
 	uint8_t *p = buf_reserve(&raw, AEAD_NONCE + len + AEAD_TAG);
 
-	derive(keys->active, use, path, NULL, key);
+	derive(secret, use, path, NULL, key);
 	keys->env->random(keys->env, p, AEAD_NONCE);
 	aead_seal(key, p, NULL, 0, text, len, p + AEAD_NONCE);
-	buf_printf(out, "%s ", keys->active->id);
+	buf_printf(out, "%s ", secret->id);
 	base64_encode(p, AEAD_NONCE + len + AEAD_TAG, out);
+}
+
+/* Splits that: the secret, and what was sealed. */
+static enum err parse_text(const struct seal_keys *keys, const char *text,
+        const struct seal_secret **ret_secret, struct buf *raw)
+{
+	size_t id = strcspn(text, " ");
+
+	*ret_secret = find(keys, text, id);
+	if (!*ret_secret)
+		return ERR_NOT_FOUND;
+	if (!text[id] || !base64_decode(text + id + 1, strlen(text + id + 1), raw) ||
+	        raw->len < AEAD_NONCE + AEAD_TAG)
+		return ERR_CORRUPT;
+	return ERR_OK;
+}
+
+static enum err open_raw(struct aead *aead, const struct buf *raw, struct buf *out)
+{
+	const uint8_t *p = (const uint8_t *)raw->data;
+	size_t len = raw->len - AEAD_NONCE - AEAD_TAG;
+	char *plain = buf_reserve(out, len + 1);
+	enum err err =
+	        aead_open_with(aead, p, NULL, 0, p + AEAD_NONCE, raw->len - AEAD_NONCE, plain);
+
+	if (err)
+		return err;
+	plain[len] = 0;
+	out->len += len;
+	return ERR_OK;
 }
 
 static enum err unseal_text(const struct seal_keys *keys, const char *use, struct seal_path path,
         const char *text, struct buf *out)
 {
 	uint8_t key[AEAD_KEY];
-	size_t id = strcspn(text, " ");
+	const struct seal_secret *secret;
 	AUTO(buf) struct buf raw = BUF_NONE;
-	const struct seal_secret *secret = find(keys, text, id);
 
-	if (!secret)
-		return ERR_NOT_FOUND;
-	if (!text[id] || !base64_decode(text + id + 1, strlen(text + id + 1), &raw) ||
-	        raw.len < AEAD_NONCE + AEAD_TAG)
-		return ERR_CORRUPT;
+	enum err err = parse_text(keys, text, &secret, &raw);
+	if (err)
+		return err;
 	derive(secret, use, path, NULL, key);
-	size_t len = raw.len - AEAD_NONCE - AEAD_TAG;
-	void *plain = buf_reserve(out, len);
-	const uint8_t *p = (const uint8_t *)raw.data;
-	enum err err = aead_open(key, p, NULL, 0, p + AEAD_NONCE, raw.len - AEAD_NONCE, plain);
-	if (!err)
-		out->len += len;
+	struct aead *aead = aead_new(key);
+	err = open_raw(aead, &raw, out);
+	aead_free(aead);
 	return err;
 }
 
@@ -198,8 +235,8 @@ static const char *word(const char **text, size_t *ret_len)
 	return *ret_len ? start : NULL;
 }
 
-static enum err open_header(struct unseal *u, const struct seal_keys *keys, struct seal_path path,
-        const char *header)
+static enum err open_header(
+        struct unseal *u, const struct seal_keys *keys, struct seal_path path, const char *header)
 {
 	const char *words[4];
 	size_t lens[4];
@@ -218,26 +255,29 @@ static enum err open_header(struct unseal *u, const struct seal_keys *keys, stru
 		return ERR_CORRUPT;
 	const struct seal_secret *secret = find(keys, words[1], lens[1]);
 	if (!secret) {
-		log_error("seal", "path=%s/%s/%s err=\"no secret %.*s\" next=\"look at [encryption]\"",
+		log_error("seal",
+		        "path=%s/%s/%s err=\"no secret %.*s\" next=\"look at [encryption]\"",
 		        path.account, path.container, path.object, (int)lens[1], words[1]);
 		return ERR_NOT_FOUND;
 	}
 	derive(secret, "body", path, (const uint8_t *)salt.data, key);
 	u->aead = aead_new(key);
-	enum err err = aead_open_with(u->aead, about_nonce, NULL, 0, (const uint8_t *)sealed.data,
-	        sealed.len, about);
+	enum err err = aead_open_with(
+	        u->aead, about_nonce, NULL, 0, (const uint8_t *)sealed.data, sealed.len, about);
 	memcpy(&u->reply.size, about, sizeof(u->reply.size));
 	memcpy(u->reply.etag, about + sizeof(u->reply.size), 16);
 	return err ? err : seal_size(u->reply.size) == u->stored_size ? ERR_OK : ERR_CORRUPT;
 }
 
-enum err unseal_metadata(
-        const struct seal_keys *keys, struct seal_path path, const struct buf *stored, struct buf *out)
+enum err unseal_metadata(const struct seal_keys *keys, struct seal_path path,
+        const struct buf *stored, struct buf *out)
 {
 	struct kv_pair pair;
 	enum err err = ERR_OK;
 
 	for (size_t at = 0; !err && kv_next(stored->data, stored->len, &at, &pair);) {
+		if (strcasecmp(pair.name, SEAL_HEADER) == 0)
+			continue;
 		if (strcasecmp(pair.name, SEAL_METADATA) != 0) {
 			kv_add_len(out, pair.name, pair.name_len, pair.value, pair.value_len);
 			continue;
@@ -302,15 +342,29 @@ enum err unseal_chunks(struct unseal *u, uint64_t at, const uint8_t *data, size_
 	return ERR_OK;
 }
 
-const char *unseal_row(const struct seal_keys *keys, struct arena *arena, const char *account,
-        const char *container, const char *etag)
+const char *unseal_row(struct unseal_rows *rows, const char *etag)
 {
-	struct seal_path path = {account, container, NULL};
-	AUTO(buf) struct buf out = BUF_NONE;
+	const struct seal_secret *secret;
+	uint8_t key[AEAD_KEY];
+	AUTO(buf) struct buf raw = BUF_NONE;
 
 	if (strncmp(etag, ROW_MARK, strlen(ROW_MARK)) != 0)
 		return etag;
-	if (unseal_text(keys, "row", path, etag + strlen(ROW_MARK), &out))
+	if (parse_text(rows->keys, etag + strlen(ROW_MARK), &secret, &raw))
 		return "";
-	return arena_strdup(arena, buf_text(&out));
+	if (secret != rows->secret) {
+		derive(secret, "row", (struct seal_path){rows->account, rows->container, NULL},
+		        NULL, key);
+		aead_free(rows->aead);
+		rows->aead = aead_new(key);
+		rows->secret = secret;
+	}
+	buf_reset(&rows->text);
+	return open_raw(rows->aead, &raw, &rows->text) ? "" : buf_text(&rows->text);
+}
+
+void unseal_rows_done(struct unseal_rows *rows)
+{
+	aead_free(TAKE(rows->aead));
+	buf_done(&rows->text);
 }

@@ -4,8 +4,8 @@
  *
  * A body is cut into chunks of SEAL_PLAIN bytes, each stored as SEAL_CHUNK bytes with its tag; the
  * nonce is the chunk's number, the key one of this version alone: of a root secret, the path and a
- * salt (docs/formats.md). The header SEAL_HEADER says which secret and salt, and holds size and MD5,
- * sealed too. */
+ * salt (docs/formats.md). The header SEAL_HEADER says which secret and salt, and holds size and
+ * MD5, sealed too. */
 #ifndef PROXY_SEAL_H
 #define PROXY_SEAL_H
 
@@ -32,14 +32,16 @@ struct seal_keys {
 	unsigned count;
 	const struct seal_secret *active; /* new objects are sealed with it; NULL: not at all */
 	const struct env *env;
+	const struct seal_keys *before; /* owned: those that were in use before */
 };
+void seal_keys_free(const struct seal_keys *keys); /* NULL is fine */
 
 /* The path of an object; container and object NULL where something else is meant. */
 struct seal_path {
 	const char *account, *container, *object;
 };
 
-uint64_t seal_size(uint64_t plain);         /* of a body, as stored */
+uint64_t seal_size(uint64_t plain); /* of a body, as stored */
 uint64_t seal_plain_size(uint64_t stored);
 
 /* --- writing --- */
@@ -96,12 +98,22 @@ void unseal_done(struct unseal *unseal);
 enum err unseal_chunks(struct unseal *unseal, uint64_t at, const uint8_t *data, size_t len,
         struct bytes **ret_plain, size_t *ret_used);
 
-/* The user metadata of headers that have SEAL_METADATA, in its place. */
-enum err unseal_metadata(
-        const struct seal_keys *keys, struct seal_path path, const struct buf *stored, struct buf *out);
+/* Headers without SEAL_HEADER, and with the user metadata in place of SEAL_METADATA. */
+enum err unseal_metadata(const struct seal_keys *keys, struct seal_path path,
+        const struct buf *stored, struct buf *out);
 
-/* What a row's etag stands for: itself when it is not sealed, "" when it cannot be opened. */
-const char *unseal_row(const struct seal_keys *keys, struct arena *arena, const char *account,
-        const char *container, const char *etag);
+/* The rows of one container, one after the other. */
+struct unseal_rows {
+	const struct seal_keys *keys; /* borrowed, as are the names; NULL: there are none */
+	const char *account, *container;
+	const struct seal_secret *secret;
+	struct aead *aead; /* owned */
+	struct buf text;   /* owned */
+};
+
+/* What a row's etag stands for: itself when it is not sealed, "" when it cannot be opened. Good
+ * until the next row. */
+const char *unseal_row(struct unseal_rows *rows, const char *etag);
+void unseal_rows_done(struct unseal_rows *rows);
 
 #endif

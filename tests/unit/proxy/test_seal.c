@@ -1,0 +1,213 @@
+/* Bodies, headers and rows that are sealed: what comes back, and what any change to them does. */
+#include "tests/lib/test.h"
+
+#include "lib/base/kv.h"
+#include "lib/base/mem.h"
+#include "lib/env/env.h"
+#include "proxy/seal.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct seal_secret secrets[] = {{"old", {1}}, {"new", {2}}};
+static struct seal_keys keys = {.secrets = secrets, .count = 2, .active = &secrets[1]};
+static const struct seal_path path = {"AUTH_a", "c", "o"}, other = {"AUTH_a", "c", "p"};
+static const uint8_t md5[16] = "0123456789abcde";
+
+static int setup(void **state)
+{
+	(void)state;
+	keys.env = env_real();
+	return 0;
+}
+
+static void test_sizes(void **state)
+{
+	static const uint64_t plain[] = {0, 1, SEAL_PLAIN - 1, SEAL_PLAIN, SEAL_PLAIN + 1,
+	        SEAL_PIECE, SEAL_PIECE + 1, 5ull << 40};
+
+	(void)state;
+	assert_int_equal(seal_size(0), 0);
+	assert_int_equal(seal_size(1), 17);
+	assert_int_equal(seal_size(SEAL_PIECE), BACKEND_PIECE);
+	for (unsigned i = 0; i < COUNT_OF(plain); i++)
+		assert_int_equal(seal_plain_size(seal_size(plain[i])), plain[i]);
+}
+
+/* A version as the devices have it. */
+struct stored {
+	struct backend_reply reply;
+	struct bytes *body;
+};
+
+static struct stored write_version(const uint8_t *data, size_t len)
+{
+	struct stored s = {0};
+	struct seal seal;
+
+	seal_begin(&seal, &keys, path);
+	s.body = bytes_new(seal_size(len) + 1);
+	for (size_t done = 0; done < len;) {
+		size_t n = len - done < SEAL_PIECE ? len - done : SEAL_PIECE;
+		struct bytes *piece = seal_piece(&seal, s.body->len, data + done, n);
+		memcpy(s.body->data + s.body->len, piece->data, piece->len);
+		s.body->len += piece->len;
+		bytes_unref(piece);
+		done += n;
+	}
+	kv_add(&s.reply.headers, "Content-Type", "text/x");
+	kv_add(&s.reply.headers, "X-Object-Meta-Color", "blue");
+	seal_headers(&seal, &s.reply.headers, len, md5, s.reply.etag);
+	s.reply.size = s.body->len;
+	seal_done(&seal);
+	return s;
+}
+
+static void drop_version(struct stored *s)
+{
+	buf_done(&s->reply.headers);
+	bytes_unref(s->body);
+}
+
+static void test_what_was_written_comes_back(void **state)
+{
+	static const size_t sizes[] = {0, 1, SEAL_PLAIN, SEAL_PLAIN + 1, SEAL_PIECE + 12345};
+	uint8_t *data = mem_zalloc(2 * SEAL_PIECE);
+
+	(void)state;
+	for (size_t i = 0; i < 2 * SEAL_PIECE; i++)
+		data[i] = (uint8_t)(i * 7 + i / 251);
+	for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+		struct stored s = write_version(data, sizes[i]);
+		struct unseal u;
+		struct bytes *plain;
+		size_t used;
+		assert_true(seal_is_sealed(&s.reply));
+		assert_null(memmem(s.reply.headers.data, s.reply.headers.len, "blue", 4));
+		assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_OK);
+		assert_int_equal(u.reply.size, sizes[i]);
+		assert_memory_equal(u.reply.etag, md5, 16);
+		assert_string_equal(
+		        kv_get(u.reply.headers.data, u.reply.headers.len, "X-Object-Meta-Color"),
+		        "blue");
+		assert_null(kv_get(u.reply.headers.data, u.reply.headers.len, SEAL_HEADER));
+		for (uint64_t at = 0; at < s.body->len; at += used) {
+			size_t rest = s.body->len - at;
+			assert_int_equal(unseal_chunks(&u, at, s.body->data + at,
+			                         rest < 100000 ? rest : 100000, &plain, &used),
+			        ERR_OK);
+			assert_true(used);
+			assert_memory_equal(
+			        plain->data, data + at / SEAL_CHUNK * SEAL_PLAIN, plain->len);
+			bytes_unref(plain);
+		}
+		unseal_done(&u);
+		drop_version(&s);
+	}
+	free(data);
+}
+
+static void test_chunks_have_their_places(void **state)
+{
+	uint8_t *data = mem_zalloc(3 * SEAL_PLAIN);
+	struct stored s = write_version(data, 3 * SEAL_PLAIN);
+	struct unseal u;
+	struct bytes *plain;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_OK);
+	assert_int_equal(unseal_chunks(&u, SEAL_CHUNK, s.body->data, SEAL_CHUNK, &plain, &used),
+	        ERR_CORRUPT);
+	s.body->data[5]++;
+	assert_int_equal(
+	        unseal_chunks(&u, 0, s.body->data, SEAL_CHUNK, &plain, &used), ERR_CORRUPT);
+	assert_int_equal(unseal_chunks(&u, 0, s.body->data, SEAL_CHUNK - 1, &plain, &used), ERR_OK);
+	assert_int_equal(used, 0); /* not a whole one */
+	bytes_unref(plain);
+	unseal_done(&u);
+	drop_version(&s);
+	free(data);
+}
+
+static void test_a_version_is_of_its_name_and_size(void **state)
+{
+	struct stored s = write_version((const uint8_t *)"hello", 5);
+	struct unseal u;
+
+	(void)state;
+	assert_int_equal(unseal_begin(&u, &keys, other, &s.reply), ERR_CORRUPT);
+	unseal_done(&u);
+	s.reply.size++;
+	assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_CORRUPT);
+	unseal_done(&u);
+	s.reply.size--;
+	keys.count = 1;
+	assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_NOT_FOUND);
+	unseal_done(&u);
+	keys.count = 2;
+	assert_int_equal(unseal_begin(&u, NULL, path, &s.reply), ERR_NOT_FOUND);
+	unseal_done(&u);
+	drop_version(&s);
+}
+
+/* No change of a header goes unnoticed, or further than the text. */
+static void test_damaged_headers(void **state)
+{
+	struct stored s = write_version((const uint8_t *)"hello", 5);
+
+	(void)state;
+	for (size_t i = 0; i < s.reply.headers.len; i++) {
+		struct backend_reply damaged = s.reply;
+		struct unseal u;
+		damaged.headers = BUF_NONE;
+		buf_add(&damaged.headers, s.reply.headers.data, s.reply.headers.len);
+		damaged.headers.data[i] ^= 4;
+		if (kv_valid(damaged.headers.data, damaged.headers.len) &&
+		        seal_is_sealed(&damaged)) {
+			enum err err = unseal_begin(&u, &keys, path, &damaged);
+			if (!err) {
+				assert_int_equal(u.reply.size, 5);
+				assert_memory_equal(u.reply.etag, md5, 16);
+			}
+			unseal_done(&u);
+		}
+		buf_done(&damaged.headers);
+	}
+	drop_version(&s);
+}
+
+static void test_rows(void **state)
+{
+	struct unseal_rows rows = {.keys = &keys, .account = "AUTH_a", .container = "c"};
+	AUTO(buf) struct buf a = BUF_NONE;
+	AUTO(buf) struct buf b = BUF_NONE;
+
+	(void)state;
+	seal_row(&keys, "AUTH_a", "c", "the hash", &a);
+	keys.active = &secrets[0];
+	seal_row(&keys, "AUTH_a", "c", "another", &b);
+	keys.active = &secrets[1];
+	assert_null(strstr(buf_text(&a), "hash"));
+	assert_string_equal(unseal_row(&rows, buf_text(&a)), "the hash");
+	assert_string_equal(unseal_row(&rows, buf_text(&b)), "another");
+	assert_string_equal(unseal_row(&rows, "plain"), "plain");
+	assert_string_equal(unseal_row(&rows, "sealed new AAAA"), "");
+	assert_string_equal(unseal_row(&rows, "sealed "), "");
+	unseal_rows_done(&rows);
+	rows = (struct unseal_rows){.keys = &keys, .account = "AUTH_a", .container = "d"};
+	assert_string_equal(unseal_row(&rows, buf_text(&a)), "");
+	unseal_rows_done(&rows);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_sizes),
+	        cmocka_unit_test(test_what_was_written_comes_back),
+	        cmocka_unit_test(test_chunks_have_their_places),
+	        cmocka_unit_test(test_a_version_is_of_its_name_and_size),
+	        cmocka_unit_test(test_damaged_headers),
+	        cmocka_unit_test(test_rows),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
