@@ -243,15 +243,16 @@ static enum err fetch_one(struct ldapdir *dir, const struct ldapdir_settings *s,
 }
 
 enum err directory_login(struct rest_req *req, const char *domain_id, const char *user_id,
-        const char *name, const char *password, bool *ret_good)
+        const char *name, const char *password, const char **ret_user_id)
 {
 	struct reading r;
 	struct local local = {.req = req, .user_id = user_id};
 	struct ldapdir *dir = NULL;
 	struct mirror m = {.req = req, .domain_id = domain_id, .one = true};
 	enum err err = settings_of(&r, req, domain_id);
+	bool good = false;
 
-	*ret_good = false;
+	*ret_user_id = NULL;
 	m.members_are_ids = r.settings.members_are_ids;
 	if (!err && user_id)
 		err = db_run(identity_of(req)->db, DB_READ, run_local_id, &local);
@@ -262,9 +263,16 @@ enum err directory_login(struct rest_req *req, const char *domain_id, const char
 	ldapdir_close(dir);
 	const char *dn = !err && m.users.count == 1 ? m.users.items[0].dn : NULL;
 	if (!err)
-		err = ldapdir_check(&r.settings, dn, password, ret_good);
+		err = ldapdir_check(&r.settings, dn, password, &good);
 	if (!err && dn)
 		err = db_run(identity_of(req)->db, DB_WRITE, mirror_store, &m);
+	/* Who had the name before may be gone, or have another one now. */
+	if (!err && good && !m.user_id) {
+		directory_refresh(req, domain_id);
+		err = db_run(identity_of(req)->db, DB_WRITE, mirror_store, &m);
+	}
+	if (!err && good)
+		*ret_user_id = m.user_id;
 	return err == ERR_CONFIG ? ERR_UNAVAILABLE : err;
 }
 

@@ -22,10 +22,10 @@ void directories_free(struct directories *directories);
 enum err directory_find(struct rest_req *req, const char *user_id, const char *domain_id,
         const char *domain_name, const char **ret_domain_id);
 
-/* Mirrors the user (named by its id here, or by name) and its groups; is it its password? False,
- * too, for one that is not there. ERR_UNAVAILABLE: the directory cannot be reached. */
+/* Mirrors the user (named by its id here, or by name) and its groups; whose row is that of who has
+ * this password there? NULL: nobody's. ERR_UNAVAILABLE: the directory cannot be reached. */
 enum err directory_login(struct rest_req *req, const char *domain_id, const char *user_id,
-        const char *name, const char *password, bool *ret_good);
+        const char *name, const char *password, const char **ret_user_id);
 
 /* Has any domain a directory, or this one? */
 enum err directory_any(struct rest_req *req, const char *domain_id, bool *ret_any);

@@ -385,6 +385,12 @@ static enum err finish(struct login *l)
 	return denied(l->req, db_run(identity->db, kind, answer, l));
 }
 
+/* Names are one of a kind here; who has it there may be somebody else. */
+static bool is_directorys(const struct login *l)
+{
+	return l->directory_user && l->found.id && strcmp(l->directory_user, l->found.id) == 0;
+}
+
 /* On the pool for hashes. What is not there takes as long as what is. */
 static enum err on_hashed(struct rest_req *req)
 {
@@ -396,7 +402,7 @@ static enum err on_hashed(struct rest_req *req)
 		good &= application_secret_matches(
 		        identity, l->secret, l->missing ? NULL : l->app.secret_hash);
 	if (l->password) {
-		good &= l->directory ? l->directory_good
+		good &= l->directory ? is_directorys(l)
 		                     : password_matches(
 		                               identity, l->password, l->missing ? NULL : l->hash);
 		enum err err = security_login(req, &l->found, good);
@@ -442,7 +448,7 @@ static enum err ask_directory(struct rest_req *req)
 {
 	struct login *l = req->own;
 	enum err err = directory_login(
-	        req, l->directory, l->user.id, l->user.name, l->password, &l->directory_good);
+	        req, l->directory, l->user.id, l->user.name, l->password, &l->directory_user);
 
 	return err ? err : look_up(req);
 }

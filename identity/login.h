@@ -42,9 +42,9 @@ struct login {
 	/* Found: */
 	struct token token; /* that was shown, with token_text */
 	struct user found;
-	const char *hash;      /* of the password */
-	const char *directory; /* the domain, if that has one which knows the password */
-	bool directory_good;   /* it is the one */
+	const char *hash;           /* of the password */
+	const char *directory;      /* the domain, if that has one which knows the password */
+	const char *directory_user; /* id of who has it there; NULL: nobody */
 	struct application app;
 	struct trust trust;
 	struct totp totp;

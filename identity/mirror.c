@@ -342,10 +342,11 @@ enum err mirror_store(struct db_tx *tx, void *arg)
 		err = put_all(m, tx, false, &users);
 	if (!err)
 		err = put_all(m, tx, true, &groups);
-	if (err || (m->one && !users.count))
+	m->user_id = !err && m->one && users.count ? users.items[0].id : NULL;
+	if (err || (m->one && !m->user_id))
 		return err;
 	if (m->one)
-		return put_own_groups(m, tx, users.items[0].id, &groups);
+		return put_own_groups(m, tx, m->user_id, &groups);
 	for (unsigned i = 0; i < m->groups.count && !err; i++) {
 		const struct ldapdir_entry *g = &m->groups.items[i];
 		const char *id = public_id(m, "group", g->id);

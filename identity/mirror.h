@@ -10,7 +10,8 @@ struct mirror {
 	const char *domain_id;
 	struct ldapdir_entries users, groups; /* borrowed */
 	bool members_are_ids;
-	bool one; /* there is but one user, and the groups it is in: others stay */
+	bool one;            /* there is but one user, and the groups it is in: others stay */
+	const char *user_id; /* set: of that one's row; NULL: another one has its name */
 };
 
 /* A transaction's body, of a struct mirror: makes, changes and deletes rows as the directory has

@@ -179,6 +179,44 @@ def test_grants_and_tokens(w):
     w.ask("GET", "/users/" + users["ann"]["id"], 404)
 
 
+def domain_of_directory(w, name, **ldap):
+    domain = w.ask("POST", "/domains", 201, domain={"name": name})["domain"]["id"]
+    config = {"identity": w.config["identity"], "ldap": dict(w.config["ldap"], **ldap)}
+    return domain, lambda: w.ask("PUT", "/domains/%s/config" % domain, 201, config=config)
+
+
+def drop_domain(w, domain):
+    w.ask("PATCH", "/domains/" + domain, domain={"enabled": False})
+    w.ask("DELETE", "/domains/" + domain, 204)
+
+
+def test_a_name_that_a_user_of_ours_has(w):
+    """A password of the directory is good for who has it there, and for nobody else of that name."""
+    domain, configure = domain_of_directory(w, "both")
+    w.ask("POST", "/users", 201, user={"name": "bob", "domain_id": domain, "password": "local"})
+    configure()
+    try:
+        w.login(None, "pw-bob", name="bob", domain={"id": domain}, status=401)
+    finally:
+        drop_domain(w, domain)
+
+
+def test_a_name_that_was_another_ones(w):
+    domain, configure = domain_of_directory(w, "renamed", user_name_attribute="sn")
+    configure()
+    bob = {"name": "bob", "domain": {"id": domain}}
+    first = w.login(None, "pw-bob", **bob).json()["token"]["user"]["id"]
+    w.slapd.change("dn: uid=bob,ou=People,%s\nchangetype: modify\nreplace: sn\nsn: robert\n" % BASE, person("second"),
+                   "dn: uid=second,ou=People,%s\nchangetype: modify\nreplace: sn\nsn: bob\n" % BASE)
+    try:
+        w.login(None, "pw-bob", status=401, **bob)
+        user = w.login(None, "pw-second", **bob).json()["token"]["user"]
+        assert user["name"] == "bob" and user["id"] != first
+        assert w.login(None, "pw-bob", id=first).json()["token"]["user"]["name"] == "robert"
+    finally:
+        drop_domain(w, domain)
+
+
 def test_nothing_is_changed(w):
     bob, crew = w.users()["bob"]["id"], w.groups()["crew"]
     member = w.ask("POST", "/users", 201, user={"name": "outside", "password": "x"})["user"]["id"]
