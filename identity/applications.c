@@ -2,6 +2,7 @@
 
 #include "identity/revoke.h"
 #include "identity/sql.h"
+#include "lib/base/base64.h"
 #include "lib/crypto/hmac.h"
 #include "lib/crypto/sha256.h"
 #include <stddef.h>
@@ -84,23 +85,13 @@ bool application_secret_matches(
 /* 64 bytes in base64url, as Keystone's. */
 static const char *make_secret(struct arena *arena)
 {
-	static const char digits[] =
-	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	AUTO(buf) struct buf text = BUF_NONE;
 	uint8_t raw[64];
-	char *text = arena_alloc(arena, 87);
-	unsigned n = 0, bits = 0;
-	uint32_t v = 0;
 
 	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
 		abort();
-	for (unsigned i = 0; i < sizeof(raw); i++) {
-		v = v << 8 | raw[i];
-		for (bits += 8; bits >= 6; bits -= 6)
-			text[n++] = digits[v >> (bits - 6) & 63];
-	}
-	text[n++] = digits[v << (6 - bits) & 63];
-	text[n] = 0;
-	return text;
+	base64_encode_url(raw, sizeof(raw), &text);
+	return arena_strdup(arena, buf_text(&text));
 }
 
 /* --- who may --- */

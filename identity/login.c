@@ -4,6 +4,7 @@
 #include "identity/revoke.h"
 #include "identity/security.h"
 #include "identity/sql.h"
+#include "lib/base/base64.h"
 #include "lib/log/log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,21 +275,13 @@ static enum err check_trust(struct login *l, struct db_tx *tx)
 
 void login_make_audit(char ret_audit[TOKEN_AUDIT + 1])
 {
-	static const char digits[] =
-	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	AUTO(buf) struct buf text = BUF_NONE;
 	uint8_t raw[16];
-	uint32_t v = 0;
-	unsigned bits = 0, n = 0;
 
 	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
 		abort();
-	for (unsigned i = 0; i < sizeof(raw); i++) {
-		v = v << 8 | raw[i];
-		for (bits += 8; bits >= 6; bits -= 6)
-			ret_audit[n++] = digits[v >> (bits - 6) & 63];
-	}
-	ret_audit[n++] = digits[v << (6 - bits) & 63];
-	ret_audit[n] = 0;
+	base64_encode_url(raw, sizeof(raw), &text);
+	snprintf(ret_audit, TOKEN_AUDIT + 1, "%s", buf_text(&text));
 }
 
 static void bound(uint64_t *expires_us, uint64_t end_us)

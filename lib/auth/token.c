@@ -1,7 +1,9 @@
 #include "lib/auth/token.h"
 
+#include "lib/base/base64.h"
 #include "lib/base/mem.h"
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,21 +64,7 @@ void token_key_free(struct token_key *key)
 	free(key);
 }
 
-/* --- base64url, RFC 4648 section 5, without padding --- */
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static void encode(const uint8_t *data, size_t len, struct buf *out)
-{
-	for (size_t at = 0; at < len; at += 3) {
-		size_t left = len - at < 3 ? len - at : 3;
-		uint32_t v = (uint32_t)data[at] << 16;
-		v |= left > 1 ? (uint32_t)data[at + 1] << 8 : 0;
-		v |= left > 2 ? data[at + 2] : 0;
-		for (unsigned i = 0; i <= left; i++)
-			buf_char(out, digits[v >> (18 - 6 * i) & 63]);
-	}
-}
+/* --- base64url --- */
 
 static int digit(char c)
 {
@@ -88,7 +76,7 @@ static int digit(char c)
 	                              : -1;
 }
 
-/* Only the one text that encode gives for these bytes. */
+/* Only the one text that base64_encode_url gives for these bytes. */
 static bool decode(const char *text, size_t text_len, uint8_t *out, size_t max, size_t *ret_len)
 {
 	uint32_t v = 0;
@@ -241,8 +229,9 @@ static void take_audit(struct reader *r, char ret_audit[TOKEN_AUDIT + 1])
 
 	if (!raw)
 		return;
-	encode(raw, 16, &text);
-	memcpy(ret_audit, buf_text(&text), TOKEN_AUDIT + 1);
+	base64_encode_url(raw, 16, &text);
+	snprintf(ret_audit, TOKEN_AUDIT + 1, "%s", buf_text(&text));
+	r->bad |= text.err;
 }
 
 static void put_payload(
@@ -337,7 +326,7 @@ static enum err sign(const struct token *token, unsigned version, const struct t
 	}
 	enum err err = raw.err ? raw.err : add_signature(key, &raw);
 	if (!err)
-		encode((const uint8_t *)raw.data, raw.len, ret_text);
+		base64_encode_url(raw.data, raw.len, ret_text);
 	return err ? err : ret_text->err;
 }
 

@@ -2,20 +2,33 @@
 
 #include <string.h>
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-void base64_encode(const void *data, size_t len, struct buf *out)
+static const char digits[] = LETTERS "+/", digits_url[] = LETTERS "-_";
+
+static void encode(const char *with, bool pads, const uint8_t *bytes, size_t len, struct buf *out)
 {
-	const uint8_t *bytes = data;
 
 	for (size_t at = 0; at < len; at += 3) {
 		size_t left = len - at < 3 ? len - at : 3;
 		uint32_t v = (uint32_t)bytes[at] << 16;
 		v |= left > 1 ? (uint32_t)bytes[at + 1] << 8 : 0;
 		v |= left > 2 ? bytes[at + 2] : 0;
-		for (unsigned i = 0; i < 4; i++)
-			buf_char(out, i <= left ? digits[v >> (18 - 6 * i) & 63] : '=');
+		for (unsigned i = 0; i <= left; i++)
+			buf_char(out, with[v >> (18 - 6 * i) & 63]);
+		for (size_t i = left; pads && i < 3; i++)
+			buf_char(out, '=');
 	}
+}
+
+void base64_encode(const void *data, size_t len, struct buf *out)
+{
+	encode(digits, true, data, len, out);
+}
+
+void base64_encode_url(const void *data, size_t len, struct buf *out)
+{
+	encode(digits_url, false, data, len, out);
 }
 
 static int digit(char c)

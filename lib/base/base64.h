@@ -1,4 +1,4 @@
-/* base64: RFC 4648, with padding. Any thread. */
+/* base64: RFC 4648. Any thread. */
 #ifndef LIB_BASE_BASE64_H
 #define LIB_BASE_BASE64_H
 
@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 void base64_encode(const void *data, size_t len, struct buf *out);
+/* base64url, without padding. */
+void base64_encode_url(const void *data, size_t len, struct buf *out);
 
 /* Of either alphabet (+/ or -_), with or without padding. False: it is none; `out` may have got a
  * part of it. */

@@ -79,8 +79,11 @@ static void test_base64(void **state)
 		assert_false(base64_decode(wrong[i], strlen(wrong[i]), &back));
 	}
 	AUTO(buf) struct buf back = BUF_NONE;
+	AUTO(buf) struct buf url = BUF_NONE;
 	assert_true(base64_decode("-_8", 3, &back));
 	assert_string_equal(buf_text(&back), "\xfb\xff");
+	base64_encode_url("\xfb\xff", 2, &url);
+	assert_string_equal(buf_text(&url), "-_8");
 }
 
 int main(void)
