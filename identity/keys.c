@@ -1,15 +1,14 @@
 /* Keys that sign tokens: files keys/NUMBER of 32 bytes in the state directory, 0600. The highest
  * number signs; the others check what they have signed before. */
 #include "identity/identity.h"
+#include "identity/keyfile.h"
 
 #include "lib/base/mem.h"
 #include "lib/crypto/sha256.h"
 #include "lib/log/log.h"
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,37 +26,18 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static enum err told(struct buf *error, const char *path)
-{
-	enum err err = err_from_errno(errno);
-
-	buf_printf(error, "%s: %s", path, err_text(err));
-	return err;
-}
-
 static enum err load(
         const char *path, uint32_t number, struct token_key **ret_key, struct buf *error)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t bytes[33];
-	ssize_t len = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes));
-	struct stat st;
+	uint8_t bytes[KEYFILE_BYTES];
+	enum err err = keyfile_load(path, bytes, error);
 
-	if (len < 0) {
-		enum err err = told(error, path);
-		if (fd >= 0)
-			close(fd);
-		return err;
+	if (!err && token_key_load(number, bytes, true, ret_key)) {
+		buf_printf(error, "%s: is no key", path);
+		err = ERR_CONFIG;
 	}
-	bool open_to_others = fstat(fd, &st) == 0 && st.st_mode & 077;
-	close(fd);
-	if (open_to_others || len != 32 || token_key_load(number, bytes, true, ret_key)) {
-		buf_printf(error, "%s: %s", path,
-		        open_to_others ? "others can read it (chmod 0600 it, and rotate)"
-		                       : "is no key: wants 32 bytes");
-		return ERR_CONFIG;
-	}
-	return ERR_OK;
+	explicit_bzero(bytes, sizeof(bytes));
+	return err;
 }
 
 static int by_number(const void *a, const void *b)
@@ -76,15 +56,14 @@ static enum err load_all(
 
 	*ret_count = 0;
 	if (!folder)
-		return errno == ENOENT ? ERR_OK : told(error, dir);
+		return errno == ENOENT ? ERR_OK : keyfile_told(error, dir);
 	for (struct dirent *e; !err && (e = readdir(folder));) {
 		AUTO(buf) struct buf path = BUF_NONE;
-		char *end;
-		unsigned long number = strtoul(e->d_name, &end, 10);
-		if (*end || !number || number > UINT32_MAX || *ret_count == KEYS_MAX)
+		uint32_t number = keyfile_number(e->d_name);
+		if (!number || *ret_count == KEYS_MAX)
 			continue;
 		buf_printf(&path, "%s/%s", dir, e->d_name);
-		err = load(buf_text(&path), (uint32_t)number, &keys[*ret_count], error);
+		err = load(buf_text(&path), number, &keys[*ret_count], error);
 		*ret_count += !err;
 	}
 	closedir(folder);
@@ -95,31 +74,16 @@ static enum err load_all(
 /* Durable under its name before it signs anything. */
 static enum err make(const char *dir, uint32_t number, struct buf *error)
 {
-	AUTO(buf) struct buf path = BUF_NONE;
-	AUTO(buf) struct buf new = BUF_NONE;
 	struct token_key *key;
-	uint8_t bytes[32];
+	uint8_t bytes[KEYFILE_BYTES];
 	enum err err = token_key_make(number, &key);
 
 	if (err)
 		return err;
 	token_key_bytes(key, true, bytes);
 	token_key_free(key);
-	buf_printf(&path, "%s/%u", dir, number);
-	buf_printf(&new, "%s.new", buf_text(&path));
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return told(error, dir);
-	int fd = open(buf_text(&new), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && write(fd, bytes, 32) == 32 && fsync(fd) == 0 &&
-	          rename(buf_text(&new), buf_text(&path)) == 0;
-	err = ok ? ERR_OK : told(error, buf_text(&path));
-	if (fd >= 0)
-		close(fd);
-	int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!err && (folder < 0 || fsync(folder)))
-		err = told(error, dir);
-	if (folder >= 0)
-		close(folder);
+	err = keyfile_make(dir, number, bytes, error);
+	explicit_bzero(bytes, sizeof(bytes));
 	return err;
 }
 

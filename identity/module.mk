@@ -15,6 +15,7 @@ SRC += identity/ec2_tokens.c
 SRC += identity/epfilter.c
 SRC += identity/grants.c
 SRC += identity/implied.c
+SRC += identity/keyfile.c
 SRC += identity/keys.c
 SRC += identity/kinds.c
 SRC += identity/ldapdir.c

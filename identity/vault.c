@@ -1,16 +1,14 @@
 #include "identity/vault.h"
 
+#include "identity/keyfile.h"
 #include "lib/base/base64.h"
 #include "lib/base/mem.h"
 #include "lib/crypto/aead.h"
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define KEYS_MAX 16
 #define HEAD     (4 + AEAD_NONCE) /* number of the key, nonce */
@@ -25,14 +23,6 @@ struct vault {
 	unsigned count;
 };
 
-static enum err told(struct buf *error, const char *path)
-{
-	enum err err = err_from_errno(errno);
-
-	buf_printf(error, "%s: %s", path, err_text(err));
-	return err;
-}
-
 static void random_bytes(void *into, size_t len)
 {
 	if (getrandom(into, len, 0) != (ssize_t)len)
@@ -41,49 +31,13 @@ static void random_bytes(void *into, size_t len)
 
 /* --- files --- */
 
-static enum err load(const char *path, uint8_t ret_key[AEAD_KEY], struct buf *error)
-{
-	uint8_t bytes[AEAD_KEY + 1];
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes));
-	enum err err = len < 0 ? told(error, path) : ERR_OK;
-
-	if (!err && (fstat(fd, &st) || st.st_mode & 077 || len != AEAD_KEY)) {
-		buf_printf(error, "%s: wants 32 bytes that nobody else can read", path);
-		err = ERR_CONFIG;
-	}
-	if (!err)
-		memcpy(ret_key, bytes, AEAD_KEY);
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-/* Whole and durable under its name; one that another process has just made is as good. */
 static enum err make(const char *dir, struct buf *error)
 {
-	AUTO(buf) struct buf path = BUF_NONE;
-	AUTO(buf) struct buf draft = BUF_NONE;
 	uint8_t bytes[AEAD_KEY];
 
 	random_bytes(bytes, sizeof(bytes));
-	buf_printf(&path, "%s/1", dir);
-	buf_printf(&draft, "%s/new.%d", dir, (int)getpid());
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return told(error, dir);
-	int fd = open(buf_text(&draft), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && write(fd, bytes, sizeof(bytes)) == sizeof(bytes) && fsync(fd) == 0 &&
-	          (link(buf_text(&draft), buf_text(&path)) == 0 || errno == EEXIST);
-	enum err err = ok ? ERR_OK : told(error, buf_text(&path));
-	if (fd >= 0)
-		close(fd);
-	unlink(buf_text(&draft));
-	int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!err && (folder < 0 || fsync(folder)))
-		err = told(error, dir);
-	if (folder >= 0)
-		close(folder);
+	enum err err = keyfile_make(dir, 1, bytes, error);
+	explicit_bzero(bytes, sizeof(bytes));
 	return err;
 }
 
@@ -101,16 +55,15 @@ static enum err load_all(const char *dir, struct vault *v, struct buf *error)
 	enum err err = ERR_OK;
 
 	if (!folder)
-		return errno == ENOENT ? ERR_OK : told(error, dir);
+		return errno == ENOENT ? ERR_OK : keyfile_told(error, dir);
 	for (struct dirent *e; !err && (e = readdir(folder)) && v->count < KEYS_MAX;) {
 		AUTO(buf) struct buf path = BUF_NONE;
-		char *end;
-		unsigned long number = strtoul(e->d_name, &end, 10);
-		if (*end || !number || number > UINT32_MAX)
+		uint32_t number = keyfile_number(e->d_name);
+		if (!number)
 			continue;
 		buf_printf(&path, "%s/%s", dir, e->d_name);
-		v->keys[v->count].number = (uint32_t)number;
-		err = load(buf_text(&path), v->keys[v->count].bytes, error);
+		v->keys[v->count].number = number;
+		err = keyfile_load(buf_text(&path), v->keys[v->count].bytes, error);
 		v->count += !err;
 	}
 	closedir(folder);
