@@ -197,6 +197,37 @@ static void collect(struct mirror *m, struct db_query *q, struct ids *ret_ids)
 		qsort(ret_ids->items, ret_ids->count, sizeof(*ret_ids->items), compare);
 }
 
+static enum err join(struct mirror *m, struct db_tx *tx, const char *user, const char *group)
+{
+	(void)m;
+	return sql_run(tx, "REPLACE INTO membership (user_id, group_id) VALUES (?, ?)", NULL,
+	        TEXTS(user, group));
+}
+
+static enum err leave(struct mirror *m, struct db_tx *tx, const char *user, const char *group)
+{
+	enum err err = revoke_member(identity_of(m->req), tx, group, user);
+
+	return err ? err
+	           : sql_run(tx, "DELETE FROM membership WHERE user_id = ? AND group_id = ?", NULL,
+	                     TEXTS(user, group));
+}
+
+/* Those that `one` has and `other` has not; of a group (its users) or of a user (its groups). */
+static enum err each_but(struct mirror *m, struct db_tx *tx, const char *group, const char *user,
+        const struct ids *one, const struct ids *other,
+        enum err (*each)(struct mirror *m, struct db_tx *tx, const char *user, const char *group))
+{
+	enum err err = ERR_OK;
+
+	for (unsigned i = 0; i < one->count && !err; i++) {
+		const char *id = one->items[i].id;
+		if (!other->count || !find(other, id))
+			err = each(m, tx, user ? user : id, group ? group : id);
+	}
+	return err;
+}
+
 static enum err put_members(
         struct mirror *m, struct db_tx *tx, const char *group, const struct ids *wanted)
 {
@@ -206,23 +237,9 @@ static enum err put_members(
 
 	collect(m, &q, &there);
 	enum err err = db_end(&q);
-	for (unsigned i = 0; i < wanted->count && !err; i++) {
-		if (!there.count || !find(&there, wanted->items[i].id))
-			err = sql_run(tx,
-			        "REPLACE INTO membership (user_id, group_id) VALUES (?, ?)", NULL,
-			        TEXTS(wanted->items[i].id, group));
-	}
-	for (unsigned i = 0; i < there.count && !err; i++) {
-		const char *user = there.items[i].id;
-		if (wanted->count && find(wanted, user))
-			continue;
-		err = revoke_member(identity_of(m->req), tx, group, user);
-		if (!err)
-			err = sql_run(tx,
-			        "DELETE FROM membership WHERE user_id = ? AND group_id = ?", NULL,
-			        TEXTS(user, group));
-	}
-	return err;
+	if (!err)
+		err = each_but(m, tx, group, NULL, wanted, &there, join);
+	return err ? err : each_but(m, tx, group, NULL, &there, wanted, leave);
 }
 
 /* The members of one group that are users of the domain, by their ids. */
@@ -255,23 +272,9 @@ static enum err put_own_groups(
 
 	collect(m, &q, &there);
 	enum err err = db_end(&q);
-	for (unsigned i = 0; i < groups->count && !err; i++) {
-		if (there.count && find(&there, groups->items[i].id))
-			continue;
-		err = sql_run(tx, "REPLACE INTO membership (user_id, group_id) VALUES (?, ?)", NULL,
-		        TEXTS(user, groups->items[i].id));
-	}
-	for (unsigned i = 0; i < there.count && !err; i++) {
-		const char *group = there.items[i].id;
-		if (groups->count && find(groups, group))
-			continue;
-		err = revoke_member(identity_of(m->req), tx, group, user);
-		if (!err)
-			err = sql_run(tx,
-			        "DELETE FROM membership WHERE user_id = ? AND group_id = ?", NULL,
-			        TEXTS(user, group));
-	}
-	return err;
+	if (!err)
+		err = each_but(m, tx, NULL, user, groups, &there, join);
+	return err ? err : each_but(m, tx, NULL, user, &there, groups, leave);
 }
 
 /* --- who is gone --- */
