@@ -309,20 +309,30 @@ static enum err write_config(const struct config *c, struct db_tx *tx, const str
 	return err;
 }
 
+/* Of the rows that the path names. */
+static struct db_query query_set(const struct config *c, struct db_tx *tx, const char *what)
+{
+	const char *texts[] = {c->domain_id, c->group, c->name};
+	const char *sql =
+	        arena_printf(c->req->arena, "%s FROM domain_config WHERE domain_id = ?%s%s", what,
+	                c->group ? " AND in_group = ?" : "", c->name ? " AND name = ?" : "");
+
+	return sql_query(tx, sql, c->name ? 3 : c->group ? 2 : 1, texts);
+}
+
 static enum err count_set(const struct config *c, struct db_tx *tx, int64_t *ret_count)
 {
-	if (c->name)
-		return sql_int(tx,
-		        "SELECT COUNT(*) FROM domain_config WHERE domain_id = ? AND in_group = ? "
-		        "AND "
-		        "name = ?",
-		        ret_count, TEXTS(c->domain_id, c->group, c->name));
-	if (c->group)
-		return sql_int(tx,
-		        "SELECT COUNT(*) FROM domain_config WHERE domain_id = ? AND in_group = ?",
-		        ret_count, TEXTS(c->domain_id, c->group));
-	return sql_int(tx, "SELECT COUNT(*) FROM domain_config WHERE domain_id = ?", ret_count,
-	        TEXTS(c->domain_id));
+	struct db_query q = query_set(c, tx, "SELECT COUNT(*)");
+
+	*ret_count = db_step(&q) ? db_int(&q, 0) : 0;
+	return db_end(&q);
+}
+
+static enum err drop_set(const struct config *c, struct db_tx *tx)
+{
+	struct db_query q = query_set(c, tx, "DELETE");
+
+	return db_exec(&q, NULL);
 }
 
 static enum err run_create(struct db_tx *tx, void *arg)
@@ -339,8 +349,7 @@ static enum err run_create(struct db_tx *tx, void *arg)
 	if (!err)
 		err = count_set(&c, tx, &there);
 	if (!err)
-		err = sql_run(tx, "DELETE FROM domain_config WHERE domain_id = ?", NULL,
-		        TEXTS(c.domain_id));
+		err = drop_set(&c, tx);
 	if (!err)
 		err = write_config(&c, tx, config);
 	c.req->status = !err && there ? 200 : 0;
@@ -397,18 +406,7 @@ static enum err run_delete(struct db_tx *tx, void *arg)
 		err = count_set(&c, tx, &there);
 	if (!err && c.group && !there)
 		return not_found(&c);
-	if (err)
-		return err;
-	if (c.name)
-		return sql_run(tx,
-		        "DELETE FROM domain_config WHERE domain_id = ? AND in_group = ? AND name = "
-		        "?",
-		        NULL, TEXTS(c.domain_id, c.group, c.name));
-	if (c.group)
-		return sql_run(tx, "DELETE FROM domain_config WHERE domain_id = ? AND in_group = ?",
-		        NULL, TEXTS(c.domain_id, c.group));
-	return sql_run(
-	        tx, "DELETE FROM domain_config WHERE domain_id = ?", NULL, TEXTS(c.domain_id));
+	return err ? err : drop_set(&c, tx);
 }
 
 /* --- handlers --- */
