@@ -187,3 +187,18 @@ def container(tester):
     name = "c-%s" % os.urandom(6).hex()
     assert tester.request("PUT", "/" + name).status_code == 201
     return name
+
+
+@pytest.fixture(scope="module")
+def identity():
+    """An identity service of the file's own."""
+    from test_identity import Identity  # which needs what is above
+    i = Identity()
+    yield i
+    i.close()
+
+
+@pytest.fixture(scope="module")
+def admin(identity):
+    from test_identity import ADMIN
+    return identity.token(scope=ADMIN)

@@ -117,18 +117,6 @@ class Identity:
 ADMIN = {"project": {"name": "admin", "domain": {"id": "default"}}}
 
 
-@pytest.fixture(scope="module")
-def identity():
-    i = Identity()
-    yield i
-    i.close()
-
-
-@pytest.fixture(scope="module")
-def admin(identity):
-    return identity.token(scope=ADMIN)
-
-
 def test_a_cloud_begins(identity):
     token = identity.show("token", "issue")
     assert set(token) == {"expires", "id", "project_id", "user_id"} and len(token["id"]) <= 512

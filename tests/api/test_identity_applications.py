@@ -5,15 +5,8 @@ import time
 import pytest
 import requests
 
-from test_identity import ADMIN, Identity
+from test_identity import ADMIN
 from test_identity_tokens import World
-
-
-@pytest.fixture(scope="module")
-def identity():
-    i = Identity()
-    yield i
-    i.close()
 
 
 @pytest.fixture

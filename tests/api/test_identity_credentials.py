@@ -9,21 +9,7 @@ import os
 import pytest
 import requests
 
-from test_identity import ADMIN, Identity
-
 from keystoneclient.contrib.ec2.utils import Ec2Signer
-
-
-@pytest.fixture(scope="module")
-def identity():
-    i = Identity()
-    yield i
-    i.close()
-
-
-@pytest.fixture(scope="module")
-def admin(identity):
-    return identity.token(scope=ADMIN)
 
 
 class Member:

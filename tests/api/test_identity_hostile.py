@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from conftest import CAIRN
-from test_identity import ADMIN, Identity
+from test_identity import ADMIN
 
 ROUTES = json.loads(subprocess.run([CAIRN, "identity", "--print-api"], stdout=subprocess.PIPE, check=True).stdout)
 IDS = ["nonsense", "%27%20OR%201=1--", "a" * 300, "%E2%98%83", "default", "..", "%00", "*)(uid=*"]
@@ -18,13 +18,6 @@ QUERIES = ["?limit=x", "?limit=-1", "?marker=nothing", "?name=%27;--", "?enabled
            "?" + "&".join("a%d=b" % n for n in range(200)), "?effective&include_names&scope.project.id=%00", "?%FF=%FE"]
 RAW = [b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b'{"a":' * 3000 + b"1" + b"}" * 3000, b"[" * 100000, b'{"a": 1, "a": 2}',
        b"{" + b" " * 200000 + b"}"]
-
-
-@pytest.fixture(scope="module")
-def identity():
-    i = Identity()
-    yield i
-    i.close()
 
 
 @pytest.fixture(scope="module")

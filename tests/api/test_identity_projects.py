@@ -2,14 +2,7 @@
 import pytest
 import requests
 
-from test_identity import ADMIN, Identity
-
-
-@pytest.fixture(scope="module")
-def identity():
-    i = Identity()
-    yield i
-    i.close()
+from test_identity import ADMIN
 
 
 @pytest.fixture(scope="module")

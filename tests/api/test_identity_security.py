@@ -48,11 +48,6 @@ def identity():
     i.close()
 
 
-@pytest.fixture(scope="module")
-def admin(identity):
-    return identity.token(scope=ADMIN)
-
-
 def test_users_change_their_passwords(identity, admin):
     i = identity
     user = i.make(admin, "ann")["id"]

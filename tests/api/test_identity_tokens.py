@@ -11,18 +11,6 @@ from conftest import CAIRN, free_port, wait_for
 from test_identity import ADMIN, Identity
 
 
-@pytest.fixture(scope="module")
-def identity():
-    i = Identity()
-    yield i
-    i.close()
-
-
-@pytest.fixture(scope="module")
-def admin(identity):
-    return identity.token(scope=ADMIN)
-
-
 class World:
     """A user with a role in a project, made anew for each test."""
     count = 0

@@ -79,8 +79,8 @@ class Somebody:
         return r
 
 
-@pytest.fixture(scope="module")
-def cloud():
+def cloud_with_identity():
+    """For a fixture."""
     c = Cloud(devices=1, replicas=1, identity=True)
     c.up()
     with open(c.state + "/identity.conf", "a") as f:
@@ -89,6 +89,11 @@ def cloud():
     c.up()
     yield c
     c.close()
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    yield from cloud_with_identity()
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import sys
 import pytest
 import requests
 
-from conftest import CAIRN, Cloud, wait_for
-from test_keystone import Keystone, Somebody
+from conftest import wait_for
+from test_keystone import Keystone, Somebody, cloud_with_identity
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from swift_servers import SwiftServers  # noqa: E402
@@ -37,14 +37,7 @@ AUTH_project_reader_roles = reader
 
 @pytest.fixture(scope="module")
 def cloud():
-    c = Cloud(devices=1, replicas=1, identity=True)
-    c.up()
-    with open(c.state + "/identity.conf", "a") as f:
-        f.write("password_hash_rounds = 4\n")
-    c.down()
-    c.up()
-    yield c
-    c.close()
+    yield from cloud_with_identity()
 
 
 @pytest.fixture(scope="module")
