@@ -1,4 +1,4 @@
-#include "identity/identity.h"
+#include "identity/revoke.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -127,7 +127,8 @@ static enum err make_user(struct db_tx *tx, struct work_of *w)
 
 	if (err)
 		return err;
-	if (!w->user_id) {
+	bool known = w->user_id;
+	if (!known) {
 		w->user_id = resource_new_id(&w->arena);
 		const struct user user = {.id = w->user_id,
 		        .name = w->b->user,
@@ -136,6 +137,8 @@ static enum err make_user(struct db_tx *tx, struct work_of *w)
 		        .created_us = (int64_t)now_us()};
 		err = fields_insert(&user_fields, tx, &user);
 	}
+	if (!err && known && !w->kept)
+		err = revoke_user(w->identity, tx, w->user_id);
 	return err || w->kept ? err : set_password(tx, w);
 }
 

@@ -127,6 +127,22 @@ def test_a_cloud_begins(identity):
     assert identity.names("domain", "list") == ["Default"]
 
 
+def test_a_new_password_for_the_first_user():
+    """Who has lost it, or lost it to somebody, begins again: nothing got by the old one is good any more."""
+    i = Identity()
+    try:
+        token = i.token(scope=ADMIN)
+        i.command("bootstrap", "object-store", "swift", "http://127.0.0.1:8080/v1/AUTH_$(project_id)s")
+        i.ask(token, "GET", "/users")
+        i.env["OS_PASSWORD"] = "another"
+        i.command("bootstrap")
+        wait_for(lambda: requests.get(i.url + "/users", headers={"X-Auth-Token": token}).status_code == 401, 5)
+        i.login(status=401)
+        i.ask(i.token(password="another", scope=ADMIN), "GET", "/users")
+    finally:
+        i.close()
+
+
 def test_discovery(identity):
     """Any client begins there."""
     base = identity.url[:-3]
