@@ -88,22 +88,25 @@ static enum err imply(struct db_tx *tx, const char *prior, const char *implied)
 	return db_exec(&q, NULL);
 }
 
+static enum err make_role(struct db_tx *tx, struct work_of *w, const char *name,
+        const char *options, const char **ret_id)
+{
+	enum err err = find(tx, "SELECT id FROM role WHERE name = ? AND domain_id = ?", name, "",
+	        &w->arena, ret_id);
+
+	if (err || *ret_id)
+		return err;
+	*ret_id = resource_new_id(&w->arena);
+	const struct role role = {.id = *ret_id, .name = name, .domain_id = "", .options = options};
+	return fields_insert(&role_fields, tx, &role);
+}
+
 static enum err make_roles(struct db_tx *tx, struct work_of *w)
 {
 	enum err err = ERR_OK;
 
-	for (unsigned i = 0; i < COUNT_OF(role_names) && !err; i++) {
-		err = find(tx, "SELECT id FROM role WHERE name = ? AND domain_id = ?",
-		        role_names[i], "", &w->arena, &w->role_ids[i]);
-		if (err || w->role_ids[i])
-			continue;
-		w->role_ids[i] = resource_new_id(&w->arena);
-		const struct role role = {.id = w->role_ids[i],
-		        .name = role_names[i],
-		        .domain_id = "",
-		        .options = "{\"immutable\": true}"};
-		err = fields_insert(&role_fields, tx, &role);
-	}
+	for (unsigned i = 0; i < COUNT_OF(role_names) && !err; i++)
+		err = make_role(tx, w, role_names[i], "{\"immutable\": true}", &w->role_ids[i]);
 	for (unsigned i = 0; i + 1 < CHAIN && !err; i++)
 		err = imply(tx, w->role_ids[i], w->role_ids[i + 1]);
 	return err;
@@ -203,8 +206,13 @@ static enum err make_catalog(struct db_tx *tx, struct work_of *w)
 		err = fields_insert(&region_fields, tx, &region);
 	if (!err)
 		err = make_service(tx, w, "identity", "keystone", w->b->public_url);
-	for (unsigned i = 0; i < w->b->service_count && !err; i++, others += 3)
+	for (unsigned i = 0; i < w->b->service_count && !err; i++, others += 3) {
+		const char *role;
 		err = make_service(tx, w, others[0], others[1], others[2]);
+		/* Who administers all accounts of an object store has this one there. */
+		if (!err && strcmp(others[0], "object-store") == 0)
+			err = make_role(tx, w, "ResellerAdmin", "{}", &role);
+	}
 	return err;
 }
 

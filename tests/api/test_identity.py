@@ -134,6 +134,7 @@ def test_a_new_password_for_the_first_user():
         token = i.token(scope=ADMIN)
         i.command("bootstrap", "object-store", "swift", "http://127.0.0.1:8080/v1/AUTH_$(project_id)s")
         i.ask(token, "GET", "/users")
+        assert "ResellerAdmin" in [r["name"] for r in i.ask(token, "GET", "/roles")["roles"]]
         i.env["OS_PASSWORD"] = "another"
         i.command("bootstrap")
         wait_for(lambda: requests.get(i.url + "/users", headers={"X-Auth-Token": token}).status_code == 401, 5)
