@@ -35,7 +35,9 @@ struct node_conf {
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, replicate_pause, error_limit, error_window, error_pause,
-	        token_life, max_file_size, split_rows, symloop_max;
+	        token_life, max_file_size, split_rows, symloop_max, slo_segments, slo_bytes,
+	        slo_concurrency, slo_delete_concurrency, slo_yield;
+	bool slo_async_delete;
 	uint64_t split_pace_us; /* no option: least time between pages that a split copies */
 	bool encryption, account_autocreate, v1_auth, wire_loopback, names_in_acls;
 	struct conf_list devices, users, policies, wire_keys, operator_roles, service_roles,

@@ -160,6 +160,12 @@ static void fill_cluster(struct node *node)
 	c->limits = limits_default;
 	c->limits.max_file_size = conf->max_file_size;
 	c->limits.symloop_max = (unsigned)conf->symloop_max;
+	c->limits.slo_segments = (unsigned)conf->slo_segments;
+	c->limits.slo_bytes = conf->slo_bytes;
+	c->limits.slo_concurrency = (unsigned)conf->slo_concurrency;
+	c->limits.slo_delete_concurrency = (unsigned)conf->slo_delete_concurrency;
+	c->limits.slo_yield_s = (unsigned)conf->slo_yield;
+	c->limits.slo_async_delete = conf->slo_async_delete;
 	c->account_autocreate = conf->account_autocreate;
 	c->cors_allow_origin = *conf->cors_allow_origin ? conf->cors_allow_origin : NULL;
 	c->env->random(c->env, &c->boot, sizeof(c->boot));

@@ -5,12 +5,11 @@
 #include "lib/base/kv.h"
 #include "lib/crypto/md5.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LIST_PAGE    10000
 #define SEGMENTS_MAX 100000
-
-enum { SEGMENT_NONE, SEGMENT_OPENING, SEGMENT_FIRST, SEGMENT_READING };
 
 void body_open(struct body *b, struct request *request, struct op *op, struct proxy *proxy,
         struct arena *arena, unsigned policy, const char *account, const char *container,
@@ -38,42 +37,50 @@ static bool start_dlo(struct body *b, const char *manifest)
 	while (*path == '/')
 		path++;
 	char *slash = strchr(path, '/');
-	if (!slash || slash == path)
+	if (!slash || slash == path || strlen(path) != len || !utf8_valid(path, len))
 		return false;
 	*slash = 0;
 	b->is_dlo = true;
 	b->segment_container = path;
 	b->segment_prefix = slash + 1;
 	b->size = 0;
+	arena_init(&b->manifest.arena);
 	return true;
 }
 
 /* Page after page, through all ranges of their container. */
 static void ask_segments(struct body *b)
 {
-	const char *after = b->segment_count ? b->segments[b->segment_count - 1].name : NULL;
-
 	b->asked = true;
 	b->list = (struct ranged){.root = {.op = b->op,
 	                                  .proxy = b->proxy,
 	                                  .account = b->account,
 	                                  .container = b->segment_container}};
 	b->page = (struct backend_list){
-	        .prefix = b->segment_prefix, .marker = after, .limit = LIST_PAGE};
+	        .prefix = b->segment_prefix, .marker = b->last_name, .limit = LIST_PAGE};
 }
 
 static void add_segment(struct body *b, const struct backend_row *row)
 {
-	if (b->segment_count == b->segment_room) {
+	struct manifest *m = &b->manifest;
+
+	if (m->count == b->segment_room) {
 		unsigned room = b->segment_room ? b->segment_room * 2 : 16;
-		struct segment *more = arena_alloc(b->arena, room * sizeof(*more));
-		if (b->segment_count)
-			memcpy(more, b->segments, b->segment_count * sizeof(*more));
-		b->segments = more;
+		struct manifest_segment *more = arena_alloc(&m->arena, room * sizeof(*more));
+		if (m->count)
+			memcpy(more, m->segments, m->count * sizeof(*more));
+		m->segments = more;
 		b->segment_room = room;
 	}
-	b->segments[b->segment_count++] = (struct segment){arena_strdup(b->arena, row->name),
-	        arena_strdup(b->arena, row->etag), b->size, row->bytes};
+	b->last_name = arena_strdup(&m->arena, row->name);
+	m->segments[m->count++] = (struct manifest_segment){
+	        .container = b->segment_container,
+	        .object = b->last_name,
+	        .etag = arena_strdup(&m->arena, row->etag),
+	        .bytes = row->bytes,
+	        .start = b->size,
+	        .length = row->bytes,
+	};
 	b->size += row->bytes;
 	if (row->ts > b->ts)
 		b->ts = row->ts;
@@ -99,30 +106,33 @@ static bool take_segments(struct body *b)
 		add_segment(b, &row);
 	}
 	unseal_rows_done(&sealed);
-	return rows < LIST_PAGE || b->segment_count >= SEGMENTS_MAX;
+	return rows < LIST_PAGE || b->manifest.count >= SEGMENTS_MAX;
 }
 
-static bool segments_ready(struct body *b)
+/* May who asks list them? True when that is known; else b->err says why not. */
+static bool may_list(struct body *b)
 {
+	struct access access = {b->account, true, false, true, false, false, false};
+	bool wait;
+
 	if (!info_get(&b->segment_info, b->op, b->proxy, b->account, b->segment_container))
 		return false;
-	struct access access = {b->account, true, false, true, false, false, false};
-	bool wait = false;
-	if (!b->segment_info.err && !b->asked)
-		b->err = request_authorize(b->request, &access,
-		        info_header(b->segment_info.info, "X-Container-Read"), &b->segment_account,
-		        &wait);
-	if (wait)
+	b->err = b->segment_info.err;
+	if (b->err || b->asked)
+		return true;
+	b->err = request_authorize(b->request, &access,
+	        info_header(b->segment_info.info, "X-Container-Read"), &b->segment_account, &wait);
+	return !wait;
+}
+
+static bool list_segments(struct body *b)
+{
+	if (!may_list(b))
 		return false;
-	if (b->err) {
-		b->listed = true;
+	if (!b->err && !b->segment_info.info->exists)
+		b->err = ERR_NOT_FOUND;
+	if (b->err)
 		return true;
-	}
-	if (b->segment_info.err || !b->segment_info.info->exists) {
-		b->err = b->segment_info.err;
-		b->listed = true;
-		return true;
-	}
 	if (!b->asked)
 		ask_segments(b);
 	for (;;) {
@@ -131,59 +141,176 @@ static bool segments_ready(struct body *b)
 		bool last = take_segments(b);
 		ranged_done(&b->list);
 		if (last)
-			break;
+			return true;
 		ask_segments(b);
 	}
-	b->listed = true;
+}
+
+static void have_segments(struct body *b)
+{
+	b->segment_count = b->manifest.count;
+	b->manifest.size = b->size;
+	b->segments = arena_alloc(b->arena, sizeof(*b->segments));
+	segments_init(b->segments, b->request, b->op, b->proxy, b->account, &b->manifest);
+}
+
+/* --- static large objects --- */
+
+static const char *header(const struct body *b, const char *name)
+{
+	const struct buf *headers = &b->head.reply->headers;
+
+	return kv_get(headers->data, headers->len, name);
+}
+
+/* The manifest from its first byte on: what was asked for may have been a range of the whole. */
+static void open_whole(struct body *b)
+{
+	const char *account = b->head.account, *container = b->head.container,
+	           *object = b->head.object;
+
+	reader_close(&b->head);
+	reader_done(&b->head);
+	b->whole = true;
+	reader_open(
+	        &b->head, b->op, b->proxy, b->policy, account, container, object, 0, UINT64_MAX);
+}
+
+/* True when all of the manifest is in b->text, or b->err. */
+static bool gather_manifest(struct body *b)
+{
+	const struct reader *head = &b->head;
+	struct bytes *piece;
+	size_t offset, len;
+
+	if (head->reply->size > MANIFEST_BYTES_MAX)
+		b->err = ERR_FORMAT;
+	while (!b->err && b->text.len < head->reply->size) {
+		uint64_t at = b->text.len;
+		switch (reader_next(&b->head, at, head->reply->size - at, &piece, &offset, &len)) {
+		case SEGMENTS_WAIT:
+			return false;
+		case SEGMENTS_FAILED:
+			b->err = ERR_UNAVAILABLE;
+			break;
+		case SEGMENTS_PIECE:
+			buf_add(&b->text, piece->data + offset, len);
+			bytes_unref(piece);
+		}
+	}
 	return true;
 }
 
-/* What another system keeps in pieces, elsewhere or encrypted: its bytes are not the object's. */
+static void show_anew(struct body *b)
+{
+	AUTO(buf) struct buf text = BUF_NONE;
+
+	manifest_write_raw(&b->manifest, &text);
+	b->shown = bytes_copy(buf_text(&text), text.len);
+	if (!b->shown)
+		b->err = ERR_UNAVAILABLE;
+	b->size = text.len;
+}
+
+/* What a version that Swift made long ago does not say of itself is in its manifest. */
+static bool says_all(const struct body *b)
+{
+	const char *size = header(b, "X-Object-Sysmeta-Slo-Size"),
+	           *etag = header(b, "X-Object-Sysmeta-Slo-Etag");
+
+	return size && *size && etag && *etag;
+}
+
+static bool read_manifest(struct body *b)
+{
+	const struct reader *head = &b->head;
+
+	b->is_slo = !b->anew;
+	if (b->is_slo && b->head_only && !b->parts_wanted && says_all(b)) {
+		b->size = strtoull(header(b, "X-Object-Sysmeta-Slo-Size"), NULL, 10);
+		return true;
+	}
+	if (!b->whole && (head->want_offset || head->want_len != UINT64_MAX)) {
+		open_whole(b);
+		return false;
+	}
+	if (!gather_manifest(b))
+		return false;
+	if (!b->err && manifest_read(&b->manifest, buf_text(&b->text), b->text.len))
+		b->err = ERR_FORMAT;
+	if (b->err)
+		return true;
+	if (b->anew) {
+		show_anew(b);
+		return true;
+	}
+	b->size = b->manifest.size;
+	have_segments(b);
+	return true;
+}
+
+/* What another system keeps encrypted: its bytes are not the object's. */
 static bool is_foreign(const struct body *b)
 {
-	static const char *const marks[] = {
-	        "X-Static-Large-Object", "X-Object-Sysmeta-Crypto-Body-Meta"};
-	const struct buf *headers = &b->head.reply->headers;
+	return header(b, "X-Object-Sysmeta-Crypto-Body-Meta");
+}
 
-	for (unsigned i = b->raw ? 1 : 0; i < COUNT_OF(marks); i++) {
-		if (kv_get(headers->data, headers->len, marks[i]))
-			return true;
-	}
-	return false;
+/* Of which kind is it? True when all is known of it. */
+static bool look(struct body *b)
+{
+	const struct backend_reply *r = b->head.reply;
+
+	b->is_slo = false;
+	if (b->link.refusal)
+		b->err = ERR_CONFLICT;
+	else if (!b->err)
+		b->err = b->head.err;
+	if (!b->err && b->proxy->backend->plain && is_foreign(b))
+		b->err = ERR_UNSUPPORTED;
+	if (b->err)
+		return true;
+	b->size = r->size;
+	b->ts = r->ts > r->meta_ts ? r->ts : r->meta_ts;
+	if ((!b->raw || b->anew) && is_true(header(b, "X-Static-Large-Object")))
+		return read_manifest(b);
+	const char *manifest = header(b, "X-Object-Manifest");
+	return b->raw || !manifest || !*manifest || !start_dlo(b, manifest);
 }
 
 bool body_ready(struct body *b)
 {
-	if (!link_ready(b))
-		return false;
 	if (b->listed)
 		return true;
-	if (!b->is_dlo) {
-		if (b->link.refusal)
-			b->err = ERR_CONFLICT;
-		else if (!b->err)
-			b->err = b->head.err;
-		if (!b->err && b->proxy->backend->plain && is_foreign(b))
-			b->err = ERR_UNSUPPORTED;
-		if (b->err) {
-			b->listed = true;
-			return true;
-		}
-		const struct backend_reply *r = b->head.reply;
-		b->size = r->size;
-		b->ts = r->ts > r->meta_ts ? r->ts : r->meta_ts;
-		const char *manifest = kv_get(r->headers.data, r->headers.len, "X-Object-Manifest");
-		if (b->raw || !manifest || !*manifest || !start_dlo(b, manifest)) {
-			b->listed = true;
-			return true;
-		}
-	}
-	return segments_ready(b);
+	if (!link_ready(b) || (b->whole && !reader_ready(&b->head)))
+		return false;
+	if (!b->is_dlo && !look(b) && !b->is_dlo)
+		return false;
+	if (b->is_dlo && !list_segments(b))
+		return false;
+	if (b->is_dlo && !b->err)
+		have_segments(b);
+	b->listed = true;
+	return true;
 }
 
 bool body_is_dlo(const struct body *b)
 {
 	return b->is_dlo;
+}
+
+bool body_is_slo(const struct body *b)
+{
+	return b->is_slo;
+}
+
+bool body_segment(const struct body *b, uint64_t n, uint64_t *ret_start, uint64_t *ret_length)
+{
+	if (!b->segments || n >= b->segment_count)
+		return false;
+	const struct manifest_segment *s = &b->segments->levels[0].manifest.segments[n];
+	*ret_start = s->start;
+	*ret_length = s->length;
+	return true;
 }
 
 enum err body_err(const struct body *b)
@@ -206,23 +333,33 @@ uint64_t body_ts(const struct body *b)
 	return b->ts;
 }
 
-/* A dynamic large object's is the MD5 of its segments' etags, in double quotes. */
+/* A large object's is in double quotes. */
 void body_etag(const struct body *b, char *ret_text, size_t size)
 {
 	char hex[33];
 
-	if (!b->is_dlo) {
-		md5_hex(b->head.reply->etag, hex);
+	if (b->is_slo && says_all(b)) {
+		snprintf(ret_text, size, "\"%s\"", header(b, "X-Object-Sysmeta-Slo-Etag"));
+	} else if (b->is_slo) {
+		manifest_etag(&b->segments->levels[0].manifest, hex);
+		snprintf(ret_text, size, "\"%s\"", hex);
+	} else if (b->is_dlo) {
+		AUTO(buf) struct buf all = BUF_NONE;
+		uint8_t digest[16];
+		const struct manifest *m =
+		        b->segments ? &b->segments->levels[0].manifest : &b->manifest;
+		for (unsigned i = 0; i < m->count; i++)
+			buf_str(&all, m->segments[i].etag);
+		md5_digest(buf_text(&all), all.len, digest);
+		md5_hex(digest, hex);
+		snprintf(ret_text, size, "\"%s\"", hex);
+	} else {
+		uint8_t digest[16];
+		if (b->shown)
+			md5_digest(b->shown->data, b->shown->len, digest);
+		md5_hex(b->shown ? digest : b->head.reply->etag, hex);
 		snprintf(ret_text, size, "%s", hex);
-		return;
 	}
-	AUTO(buf) struct buf all = BUF_NONE;
-	uint8_t digest[16];
-	for (unsigned i = 0; i < b->segment_count; i++)
-		buf_str(&all, b->segments[i].etag);
-	md5_digest(buf_text(&all), all.len, digest);
-	md5_hex(digest, hex);
-	snprintf(ret_text, size, "\"%s\"", hex);
 }
 
 /* --- what is to be sent --- */
@@ -252,108 +389,38 @@ uint64_t body_add_text(struct body *b, const char *text)
 	return strlen(text);
 }
 
-/* What of [offset, offset+len) came along with the version. */
-static size_t first_piece(const struct reader *r, uint64_t offset, uint64_t len, size_t *ret_offset)
-{
-	const struct backend_reply *reply = r->reply;
-
-	if (!reply->body || offset < r->want_offset || offset >= r->want_offset + reply->body_len)
-		return 0;
-	uint64_t skip = offset - r->want_offset, left = reply->body_len - skip;
-	*ret_offset = reply->body_offset + skip;
-	return left < len ? left : len;
-}
-
 struct bytes *body_take_whole(struct body *b, uint64_t total, size_t *ret_offset, size_t *ret_len)
 {
+	const struct reader *head = &b->head;
+	struct bytes *piece;
+
 	*ret_offset = *ret_len = 0;
-	if (b->is_dlo || b->part_count != 1 || b->parts[0].text)
+	if (b->segments || b->part_count != 1 || b->parts[0].text)
 		return NULL;
-	size_t len = first_piece(&b->head, b->parts[0].start, total, ret_offset);
-	if (len != total)
+	if (b->shown) {
+		*ret_offset = b->parts[0].start;
+		*ret_len = total;
+		return bytes_ref(b->shown);
+	}
+	uint64_t start = b->parts[0].start;
+	if (head->reading || !head->reply->body || start < head->want_offset ||
+	        start + total > head->want_offset + head->reply->body_len)
 		return NULL;
-	*ret_len = len;
-	return bytes_ref(b->head.reply->body);
+	reader_next(&b->head, start, total, &piece, ret_offset, ret_len);
+	return piece;
 }
 
-static enum body_step take_read(
-        struct reader *r, struct bytes **ret_piece, size_t *ret_offset, size_t *ret_len)
+bool body_begins(struct body *b, enum err *ret_err)
 {
-	enum err err;
-
-	if (!reader_take(r, &err, ret_piece, ret_offset, ret_len))
-		return BODY_WAIT;
-	return err ? BODY_FAILED : BODY_PIECE;
-}
-
-/* Bytes of one reader from offset on, at most len. */
-static enum body_step next_of(struct reader *r, uint64_t offset, uint64_t len,
-        struct bytes **ret_piece, size_t *ret_offset, size_t *ret_len)
-{
-	if (!r->reading) {
-		size_t n = first_piece(r, offset, len, ret_offset);
-		if (n) {
-			*ret_piece = bytes_ref(r->reply->body);
-			*ret_len = n;
-			return BODY_PIECE;
-		}
-		reader_read(r, offset, len);
-		return BODY_WAIT;
+	*ret_err = ERR_OK;
+	if (!b->segments)
+		return true;
+	for (unsigned i = 0; i < b->part_count; i++) {
+		const struct body_part *part = &b->parts[i];
+		if (!part->text)
+			return segments_ready(b->segments, part->start, part->end + 1, ret_err);
 	}
-	return take_read(r, ret_piece, ret_offset, ret_len);
-}
-
-static unsigned find_segment(const struct body *b, uint64_t at)
-{
-	unsigned low = 0, high = b->segment_count;
-
-	while (high - low > 1) {
-		unsigned middle = (low + high) / 2;
-		if (b->segments[middle].start <= at)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void close_segment(struct body *b)
-{
-	reader_close(&b->segment);
-	b->segment_state = SEGMENT_NONE;
-}
-
-static enum body_step next_of_segments(struct body *b, uint64_t at, uint64_t len,
-        struct bytes **ret_piece, size_t *ret_offset, size_t *ret_len)
-{
-	unsigned index = find_segment(b, at);
-	const struct segment *s = &b->segments[index];
-	uint64_t offset = at - s->start;
-
-	if (len > s->size - offset)
-		len = s->size - offset;
-	if (b->segment_state != SEGMENT_NONE && b->segment_index != index) {
-		reader_close(&b->segment);
-		reader_done(&b->segment);
-		b->segment_state = SEGMENT_NONE;
-	}
-	if (b->segment_state == SEGMENT_NONE) {
-		b->segment_index = index;
-		b->segment_state = SEGMENT_OPENING;
-		reader_open(&b->segment, b->op, b->proxy, b->segment_info.info->policy, b->account,
-		        b->segment_container, s->name, offset, len);
-	}
-	if (!reader_ready(&b->segment))
-		return BODY_WAIT;
-	const struct backend_reply *r = b->segment.reply;
-	char etag[33];
-	if (!b->segment.err)
-		md5_hex(r->etag, etag);
-	/* A segment that changed under us would make a body that never was. */
-	if (b->segment.err || r->size != s->size || strcmp(etag, s->etag) != 0)
-		return BODY_FAILED;
-	b->segment_state = SEGMENT_READING;
-	return next_of(&b->segment, offset, len, ret_piece, ret_offset, ret_len);
+	return true;
 }
 
 static enum body_step next_text(struct body *b, const struct body_part *part,
@@ -366,6 +433,24 @@ static enum body_step next_text(struct body *b, const struct body_part *part,
 	return *ret_piece ? BODY_PIECE : BODY_FAILED;
 }
 
+enum body_step body_read(struct body *b, uint64_t at, uint64_t end, struct bytes **ret_piece,
+        size_t *ret_offset, size_t *ret_len)
+{
+	enum segments_step step;
+
+	if (b->shown) {
+		*ret_piece = bytes_ref(b->shown);
+		*ret_offset = at;
+		*ret_len = end - at;
+		return BODY_PIECE;
+	}
+	step = b->segments ? segments_next(b->segments, at, end, ret_piece, ret_offset, ret_len)
+	                   : reader_next(&b->head, at, end - at, ret_piece, ret_offset, ret_len);
+	return step == SEGMENTS_PIECE  ? BODY_PIECE
+	       : step == SEGMENTS_WAIT ? BODY_WAIT
+	                               : BODY_FAILED;
+}
+
 enum body_step body_next(
         struct body *b, struct bytes **ret_piece, size_t *ret_offset, size_t *ret_len)
 {
@@ -374,10 +459,8 @@ enum body_step body_next(
 	const struct body_part *part = &b->parts[b->part_at];
 	if (part->text)
 		return next_text(b, part, ret_piece, ret_offset, ret_len);
-	uint64_t at = part->start + b->part_offset, left = part->end - at + 1;
-	enum body_step step =
-	        b->is_dlo ? next_of_segments(b, at, left, ret_piece, ret_offset, ret_len)
-	                  : next_of(&b->head, at, left, ret_piece, ret_offset, ret_len);
+	enum body_step step = body_read(
+	        b, part->start + b->part_offset, part->end + 1, ret_piece, ret_offset, ret_len);
 	if (step == BODY_PIECE) {
 		b->part_offset += *ret_len;
 		if (part->start + b->part_offset > part->end) {
@@ -394,15 +477,19 @@ void body_close(struct body *b)
 		return;
 	b->closed = true;
 	reader_close(&b->head);
-	if (b->segment_state != SEGMENT_NONE)
-		close_segment(b);
+	if (b->segments)
+		segments_close(b->segments);
 }
 
 void body_done(struct body *b)
 {
 	link_done(&b->link);
 	reader_done(&b->head);
-	reader_done(&b->segment);
+	if (b->segments)
+		segments_done(b->segments);
+	manifest_done(&b->manifest);
+	bytes_unref(b->shown);
+	buf_done(&b->text);
 	ranged_done(&b->list);
 	info_fetch_done(&b->segment_info);
 	info_fetch_done(&b->segment_account);

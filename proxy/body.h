@@ -1,18 +1,14 @@
-/* body: what a GET sends or a copy reads: one object, or the segments of a dynamic large object in
- * the order of their names, as one row of bytes. Parts of it (ranges, texts between them) are
- * queued with body_add_* and then taken piece by piece. Links (unit/symlink.h) are followed. */
+/* body: what a GET sends or a copy reads: one object, or the segments of a large object, dynamic or
+ * static, as one row of bytes. Parts of it (ranges, texts between them) are queued with body_add_*
+ * and then taken piece by piece. Links (unit/symlink.h) are followed. */
 #ifndef PROXY_BODY_H
 #define PROXY_BODY_H
 
 #include "proxy/proxy.h"
 #include "proxy/ranged.h"
 #include "proxy/reader.h"
+#include "proxy/segments.h"
 #include "proxy/unit/symlink.h"
-
-struct segment {
-	const char *name, *etag;
-	uint64_t start, size; /* in the whole; bytes */
-};
 
 struct body_part {
 	const char *text;    /* NULL: a range */
@@ -26,43 +22,53 @@ struct body {
 	struct arena *arena;
 	unsigned policy;
 	const char *account, *container, *object;
+	/* Set before it is opened. raw: a manifest itself is meant; anew: as a client would send
+	 * it; head: its bytes will not be asked for; parts: nor is head then without segments. */
+	bool raw, anew, head_only, parts_wanted;
 	struct reader head;    /* the object itself; of a link, what it leads to */
-	struct link_walk link; /* to there */
+	struct link_walk link; /* to there; its `raw` is the caller's too */
+	bool is_dlo, is_slo, whole, listed;
+	struct buf text;           /* a static large object's manifest; owned */
+	struct bytes *shown;       /* that as a client would send it; owned */
+	struct manifest manifest;  /* of the segments; owned until segments has it */
+	struct segments *segments; /* NULL: the object's own bytes */
+	unsigned segment_count;
 	/* Dynamic large object (X-Object-Manifest): segments in another container. */
-	bool is_dlo, listed;
-	const char *segment_container, *segment_prefix;
+	const char *segment_container, *segment_prefix, *last_name;
 	struct info_fetch segment_info, segment_account;
 	struct ranged list;
 	struct backend_list page; /* what is asked of it */
+	unsigned segment_room;
 	bool asked;
-	struct segment *segments;
-	unsigned segment_count, segment_room;
 	uint64_t size, ts;
-	enum err err;
-	struct reader segment; /* the one being read */
-	unsigned segment_index;
-	uint8_t segment_state;
+	enum err err; /* ERR_FORMAT: its manifest cannot be read */
 	/* What is to be sent. */
 	struct body_part *parts;
 	unsigned part_count, part_room, part_at;
 	uint64_t part_offset; /* within the part */
-	bool closed, raw;
+	bool closed;
 };
 
 enum body_step { BODY_PIECE, BODY_WAIT, BODY_END, BODY_FAILED };
 
-/* Texts are borrowed. first_offset/first_len: bytes to bring along with the version. Set body->raw
- * before to read a manifest itself, body->link.raw to read a link itself. */
+/* Texts are borrowed. first_offset/first_len: bytes to bring along with the version. */
 void body_open(struct body *body, struct request *request, struct op *op, struct proxy *proxy,
         struct arena *arena, unsigned policy, const char *account, const char *container,
         const char *object, uint64_t first_offset, uint64_t first_len);
 bool body_ready(struct body *body);
 enum err body_err(const struct body *body);
 bool body_is_dlo(const struct body *body);
+bool body_is_slo(const struct body *body); /* not so when it is read raw */
+/* Where the n-th segment (from 0) is in the whole; false: there are not so many. */
+bool body_segment(const struct body *body, uint64_t n, uint64_t *ret_start, uint64_t *ret_length);
 const struct backend_reply *body_head(const struct body *body);
 uint64_t body_size(const struct body *body);
 uint64_t body_ts(const struct body *body); /* of the newest of its segments and itself */
 void body_etag(const struct body *body, char *ret_text, size_t size);
+
+/* The next bytes of [at, end), without a queue; the reference moves to the caller. */
+enum body_step body_read(struct body *body, uint64_t at, uint64_t end, struct bytes **ret_piece,
+        size_t *ret_offset, size_t *ret_len);
 
 /* Queue; each returns the bytes it adds. */
 uint64_t body_add_range(struct body *body, uint64_t start, uint64_t end);
@@ -72,6 +78,10 @@ uint64_t body_add_text(struct body *body, const char *text);
  * caller gets the reference. */
 struct bytes *body_take_whole(
         struct body *body, uint64_t total, size_t *ret_offset, size_t *ret_len);
+
+/* Before the first byte of a large object goes out: can its first segment be read? True when that
+ * is known; *ret_err as segments_ready. */
+bool body_begins(struct body *body, enum err *ret_err);
 
 /* The next piece of what was queued; at BODY_WAIT the op is woken when there is more. */
 enum body_step body_next(

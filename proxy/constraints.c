@@ -158,12 +158,9 @@ const char *constraint_unserved(const struct request *request)
 	        "X-Versions-Location", "X-History-Location", "X-Versions-Enabled"};
 	const struct http_req *http = request->http;
 	bool put = strcmp(http->method, "PUT") == 0;
-	const char *manifest = query_get(&request->query, "multipart-manifest");
 
 	if (put && query_get(&request->query, "extract-archive"))
 		return "Archives are not unpacked here.";
-	if (request->object && put && manifest && strcmp(manifest, "put") == 0)
-		return "No static large objects here; use X-Object-Manifest.";
 	if (!request->container || request->object || (!put && strcmp(http->method, "POST") != 0))
 		return NULL;
 	for (unsigned i = 0; i < COUNT_OF(versions); i++) {

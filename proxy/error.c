@@ -5,6 +5,8 @@ static const struct {
 	int status;
 	const char *reason, *text;
 } table[] = {
+        {200, "OK", ""},
+        {201, "Created", ""},
         {202, "Accepted", "The request is accepted for processing."},
         {301, "Moved Permanently", "The resource has moved permanently."},
         {307, "Temporary Redirect", "The resource has moved temporarily."},
@@ -37,10 +39,20 @@ static const struct {
                 "The server has either erred or is incapable of performing the requested "
                 "operation."},
         {501, "Not Implemented", "The requested method is not implemented by this server."},
+        {502, "Bad Gateway", "Bad gateway."},
         {503, "Service Unavailable",
                 "The server is currently unavailable. Please try again at a later time."},
         {507, "Insufficient Storage", "There was not enough space to save the resource."},
 };
+
+const char *swift_error_reason(int status)
+{
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		if (table[i].status == status)
+			return table[i].reason;
+	}
+	return "Unknown";
+}
 
 const char *swift_error_body(struct arena *arena, int status)
 {

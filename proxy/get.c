@@ -1,9 +1,10 @@
 /* Object GET and HEAD.
  *
- *   prepare -> open -> (dlo: list) -> stream -> close
+ *   prepare -> open -> manifest (-> begin) -> stream -> close
  *
- * A small body goes out in one answer. A large one, several ranges, or a dynamic large object is a
- * stream: parts (a text or a range of an object) sent one after the other. */
+ * A small body goes out in one answer. A large one, several ranges, or a large object of segments
+ * is a stream: parts (a text or a range of an object) sent one after the other. Nothing of it is
+ * answered before the first segment is there (begin). */
 #include "proxy/body.h"
 #include "proxy/conditional.h"
 #include "proxy/params.h"
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { PREPARE, OPEN, MANIFEST, STREAM };
+enum { PREPARE, OPEN, MANIFEST, BEGIN, STREAM };
 
 struct get {
 	struct body body;
@@ -27,7 +28,10 @@ struct get {
 	unsigned range_count;
 	char etag[64];
 	struct credit credit; /* for a piece of it */
-	uint64_t first_offset, first_len;
+	uint64_t first_offset, first_len, total;
+	int status;
+	const char *part_text; /* ?part-number */
+	uint64_t part;         /* its number; 0: none */
 	bool asked;
 };
 
@@ -88,10 +92,15 @@ static enum step get_open(struct op *op)
 		if (piece && !credit_take(&get->credit, &request->proxy->budget, op, piece, &err))
 			return err ? request_fail(request, 503) : STEP_WAIT;
 		get->asked = true;
-		const char *raw = query_get(&request->query, "multipart-manifest");
+		const char *raw = query_get(&request->query, "multipart-manifest"),
+		           *format = query_get(&request->query, "format");
 		const char *as_link = query_get(&request->query, "symlink");
-		get->body.raw = raw && strcmp(raw, "get") == 0;
 		get->body.link.raw = as_link && strcmp(as_link, "get") == 0;
+		get->part_text = query_get(&request->query, "part-number");
+		get->body.raw = raw && strcmp(raw, "get") == 0;
+		get->body.anew = get->body.raw && format && strcmp(format, "raw") == 0;
+		get->body.head_only = request->head;
+		get->body.parts_wanted = get->part_text;
 		body_open(&get->body, request, op, request->proxy, request_arena(request),
 		        request->container_info.info->policy, request->account, request->container,
 		        request->object, get->first_offset, get->first_len);
@@ -139,6 +148,25 @@ static const char *shown_type(struct request *request, const char *type)
 	return arena_strdup(request_arena(request), buf_text(&text));
 }
 
+/* Is it the manifest of a static large object, as it is kept, that is sent? */
+static bool shows_manifest(const struct get *get)
+{
+	const struct buf *headers = &body_head(&get->body)->headers;
+
+	return get->body.raw && !get->body.anew &&
+	       is_true(kv_get(headers->data, headers->len, "X-Static-Large-Object"));
+}
+
+static void manifest_headers(struct request *request, const struct get *get)
+{
+	char etag[33];
+
+	md5_hex(body_head(&get->body)->etag, etag);
+	http_header(request->http, "X-Manifest-Etag", etag);
+	if (get->part)
+		request_header_u64(request, "X-Parts-Count", get->body.segment_count);
+}
+
 static void answer_headers(struct request *request, struct get *get)
 {
 	const struct backend_reply *r = body_head(&get->body);
@@ -153,8 +181,11 @@ static void answer_headers(struct request *request, struct get *get)
 			continue;
 		bool is_type = strcasecmp(pair.name, "Content-Type") == 0;
 		has_type |= is_type;
-		http_header(request->http, pair.name,
-		        is_type ? shown_type(request, pair.value) : pair.value);
+		if (is_type && shows_manifest(get))
+			http_header(request->http, pair.name, "application/json; charset=utf-8");
+		else
+			http_header(request->http, pair.name,
+			        is_type ? shown_type(request, pair.value) : pair.value);
 	}
 	if (!has_type)
 		http_header(request->http, "Content-Type", "application/octet-stream");
@@ -167,6 +198,8 @@ static void answer_headers(struct request *request, struct get *get)
 	http_header(request->http, "X-Timestamp", ts);
 	http_header(request->http, "Accept-Ranges", "bytes");
 	answer_etag(request, get);
+	if (body_is_slo(&get->body))
+		manifest_headers(request, get);
 }
 
 static bool expired(struct request *request, const struct backend_reply *r)
@@ -235,11 +268,148 @@ static void multipart_headers(struct request *request, struct get *get)
 	buf_done(&all);
 }
 
+/* --- one part of a static large object, by its number --- */
+
+static bool parse_part(const char *text, uint64_t *ret_part)
+{
+	char *end;
+
+	text += strspn(text, " ");
+	if (strspn(text, "+0123456789") < strcspn(text, " "))
+		return false;
+	*ret_part = strtoull(text, &end, 10);
+	return *ret_part > 0 && !end[strspn(end, " ")];
+}
+
+static enum step no_such_part(struct request *request, struct get *get)
+{
+	const char *text = "The requested part number is not satisfiable";
+
+	answer_headers(request, get);
+	http_header(request->http, "Content-Range",
+	        arena_printf(request_arena(request), "bytes */%llu",
+	                (unsigned long long)body_size(&get->body)));
+	body_close(&get->body);
+	request_headers(request, 416);
+	http_reply_text(request->http, 416, request->head ? "" : text);
+	return STEP_DONE;
+}
+
+/* STEP_NEXT: go on with *ret_range, which is the part's, or, without one, NULL. */
+static enum step take_part(struct request *request, struct get *get, struct range *ret_range)
+{
+	uint64_t length;
+
+	if (!get->part_text || !body_is_slo(&get->body))
+		return STEP_NEXT;
+	bool good = parse_part(get->part_text, &get->part);
+	if (!good || http_get(request->http, "Range")) {
+		body_close(&get->body);
+		return request_fail_html(request, 400,
+		        good ? "Range requests are not supported with part number queries"
+		             : "Part number must be an integer greater than 0");
+	}
+	if (!body_segment(&get->body, get->part - 1, &ret_range->start, &length))
+		return no_such_part(request, get);
+	ret_range->end = ret_range->start + (length ? length - 1 : 0);
+	return STEP_NEXT;
+}
+
+static enum step answer_head(struct request *request, struct get *get, const struct range *part)
+{
+	uint64_t size = body_size(&get->body), length = size;
+	int status = 200;
+
+	answer_headers(request, get);
+	if (get->part) {
+		content_range(request, part, size);
+		length = part->end - part->start + 1;
+		status = 206;
+	}
+	request_headers(request, status);
+	http_reply_head(request->http, status, length);
+	body_close(&get->body);
+	return STEP_DONE;
+}
+
+static enum step failed(struct request *request, struct get *get)
+{
+	enum err err = body_err(&get->body);
+
+	switch (err) {
+	case ERR_NOT_FOUND:
+	case ERR_CONFLICT:
+	case ERR_FORBIDDEN:
+	case ERR_UNAUTHORIZED:
+	case ERR_UNSUPPORTED:
+		return stop(request, err_status(err));
+	case ERR_FORMAT:
+		body_close(&get->body);
+		return request_fail_html(request, 500, "Unable to load SLO manifest");
+	default:
+		return stop(request, 503);
+	}
+}
+
+/* What of it is sent: get->ranges. False: nothing of what was asked for. */
+static bool take_ranges(struct request *request, struct get *get)
+{
+	const char *if_range = http_get(request->http, "If-Range");
+	const char *range = http_get(request->http, "Range");
+	uint64_t size = body_size(&get->body);
+
+	if (if_range && !conditional_names(if_range, get->etag))
+		range = NULL;
+	/* Swift sends several ranges of a dynamic large object as the whole of it. */
+	if (range && body_is_dlo(&get->body) && strchr(range, ','))
+		range = NULL;
+	switch (range_parse(range, size, get->ranges, &get->range_count)) {
+	case RANGE_UNSATISFIABLE:
+		return false;
+	case RANGE_SOME:
+		get->status = 206;
+		return true;
+	default:
+		get->status = 200;
+		get->ranges[0] = (struct range){0, size ? size - 1 : 0};
+		get->range_count = size ? 1 : 0;
+		return true;
+	}
+}
+
+static enum step unsatisfiable(struct request *request, struct get *get)
+{
+	http_header(request->http, "Content-Range",
+	        arena_printf(request_arena(request), "bytes */%llu",
+	                (unsigned long long)body_size(&get->body)));
+	answer_etag(request, get);
+	http_header(request->http, "Accept-Ranges", "bytes");
+	return stop(request, 416);
+}
+
+static void plan(struct request *request, struct get *get)
+{
+	struct body *body = &get->body;
+	uint64_t size = body_size(body);
+
+	if (get->status == 206 && get->range_count > 1) {
+		get->total = plan_multipart(request, get, size);
+		multipart_headers(request, get);
+		return;
+	}
+	answer_headers(request, get);
+	if (get->status == 206)
+		content_range(request, &get->ranges[0], size);
+	if (get->range_count)
+		get->total = body_add_range(body, get->ranges[0].start, get->ranges[0].end);
+}
+
 static enum step get_manifest(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct get *get = get_of(request);
 	struct body *body = &get->body;
+	struct range part = {0};
 
 	if (body->link.location)
 		http_header(request->http, "Content-Location", body->link.location);
@@ -247,15 +417,10 @@ static enum step get_manifest(struct op *op)
 		body_close(body);
 		return request_fail_text(request, 409, body->link.refusal);
 	}
-	if (body_err(body) == ERR_NOT_FOUND || body_err(body) == ERR_CONFLICT ||
-	        body_err(body) == ERR_FORBIDDEN || body_err(body) == ERR_UNAUTHORIZED ||
-	        body_err(body) == ERR_UNSUPPORTED)
-		return stop(request, err_status(body_err(body)));
 	if (body_err(body))
-		return stop(request, 503);
+		return failed(request, get);
 	if (expired(request, body_head(body)))
 		return stop(request, 404);
-	uint64_t size = body_size(body);
 	body_etag(body, get->etag, sizeof(get->etag));
 	int status = conditional_check(request->http, get->etag, body_ts(body));
 	if (status == 304 || status == 412) {
@@ -263,56 +428,48 @@ static enum step get_manifest(struct op *op)
 		http_header(request->http, "Accept-Ranges", "bytes");
 		return stop(request, status);
 	}
-	if (request->head) {
-		answer_headers(request, get);
-		request_headers(request, 200);
-		http_reply_head(request->http, 200, size);
-		body_close(body);
-		return STEP_DONE;
+	enum step step = take_part(request, get, &part);
+	if (step != STEP_NEXT)
+		return step;
+	if (request->head)
+		return answer_head(request, get, &part);
+	if (get->part) {
+		get->status = 206;
+		get->ranges[0] = part;
+		get->range_count = 1;
+	} else if (!take_ranges(request, get)) {
+		return unsatisfiable(request, get);
 	}
-	const char *if_range = http_get(request->http, "If-Range");
-	const char *range = http_get(request->http, "Range");
-	if (if_range && !conditional_names(if_range, get->etag))
-		range = NULL;
-	/* Swift sends several ranges of a dynamic large object as the whole of it. */
-	if (range && body_is_dlo(body) && strchr(range, ','))
-		range = NULL;
-	switch (range_parse(range, size, get->ranges, &get->range_count)) {
-	case RANGE_UNSATISFIABLE:
-		http_header(request->http, "Content-Range",
-		        arena_printf(
-		                request_arena(request), "bytes */%llu", (unsigned long long)size));
-		answer_etag(request, get);
-		http_header(request->http, "Accept-Ranges", "bytes");
-		return stop(request, 416);
-	case RANGE_SOME:
-		status = 206;
-		break;
-	default:
-		status = 200;
-		get->ranges[0] = (struct range){0, size ? size - 1 : 0};
-		get->range_count = size ? 1 : 0;
-	}
-	uint64_t total = 0;
-	if (status == 206 && get->range_count > 1) {
-		total = plan_multipart(request, get, size);
-		multipart_headers(request, get);
-	} else {
-		answer_headers(request, get);
-		if (status == 206)
-			content_range(request, &get->ranges[0], size);
-		if (get->range_count)
-			total = body_add_range(body, get->ranges[0].start, get->ranges[0].end);
-	}
-	request_headers(request, status);
+	plan(request, get);
+	return op_go(op, BEGIN);
+}
+
+static enum step get_begin(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct get *get = get_of(request);
+	struct body *body = &get->body;
 	size_t offset, len;
-	struct bytes *whole = body_take_whole(body, total, &offset, &len);
-	if (whole || total == 0) {
-		http_reply(request->http, status, whole, offset, len);
+	enum err err;
+
+	if (request->http->gone) {
 		body_close(body);
 		return STEP_DONE;
 	}
-	http_stream(request->http, status, total);
+	if (!body_begins(body, &err))
+		return STEP_WAIT;
+	if (err) {
+		buf_reset(&request->http->out);
+		return stop(request, err == ERR_CONFLICT ? 409 : 503);
+	}
+	request_headers(request, get->status);
+	struct bytes *whole = body_take_whole(body, get->total, &offset, &len);
+	if (whole || get->total == 0) {
+		http_reply(request->http, get->status, whole, offset, len);
+		body_close(body);
+		return STEP_DONE;
+	}
+	http_stream(request->http, get->status, get->total);
 	return op_go(op, STREAM);
 }
 
@@ -358,7 +515,8 @@ static void on_room(struct request *request)
 static const struct op_state states[] = {
         [PREPARE] = {"prepare", request_prepare, TO(OPEN), 15000},
         [OPEN] = {"open", get_open, TO(MANIFEST), 0},
-        [MANIFEST] = {"manifest", get_manifest, TO(STREAM), 0},
+        [MANIFEST] = {"manifest", get_manifest, TO(BEGIN), 0},
+        [BEGIN] = {"begin", get_begin, TO(STREAM), 0},
         [STREAM] = {"stream", get_stream, 0, 0},
 };
 const struct method object_get = {.name = "object-get", .states = states, .room = on_room};

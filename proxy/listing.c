@@ -43,8 +43,7 @@ static int fit(const char *item, size_t len, const char *type)
 	return len == 3 && memcmp(item, "*/*", 3) == 0;
 }
 
-/* The best of our types for an Accept header: by quality, then by how exact it names it. */
-static bool accept_best(const char *accept, enum listing_format *ret_format)
+bool listing_accept(const char *accept, enum listing_format *ret_format)
 {
 	double best = 0;
 	bool found = false;
@@ -92,7 +91,7 @@ static bool parse_format(struct request *request, enum listing_format *ret_forma
 	else if (format)
 		*ret_format = LISTING_PLAIN;
 	else
-		return accept_best(http_get(request->http, "Accept"), ret_format);
+		return listing_accept(http_get(request->http, "Accept"), ret_format);
 	return true;
 }
 

@@ -15,6 +15,10 @@ struct listing {
 int listing_parse(struct request *request, unsigned limit_max, struct listing *ret_listing,
         const char **ret_text);
 
+/* The best of our types for an Accept header (or NULL): by quality, then by how exact it names it.
+ * False: none will do. */
+bool listing_accept(const char *accept, enum listing_format *ret_format);
+
 const char *listing_content_type(enum listing_format format);
 
 /* Renders the encoded rows (backend_rows_*) of an account (container NULL) or a container. */

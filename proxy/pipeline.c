@@ -11,6 +11,7 @@ const struct unit *const pipeline[] = {
         &unit_bulk_delete,
         &unit_container_quotas,
         &unit_account_quotas,
+        &unit_slo,
         &unit_dlo,
         &unit_symlink,
         NULL,

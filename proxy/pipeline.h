@@ -34,6 +34,7 @@ extern const struct unit unit_tempauth;                              /* tempauth
 extern const struct unit unit_etag_quoter;                           /* get.c */
 extern const struct unit unit_bulk_delete;                           /* bulk.c */
 extern const struct unit unit_container_quotas, unit_account_quotas; /* quota.c */
+extern const struct unit unit_slo;                                   /* unit/slo.c */
 extern const struct unit unit_dlo;                                   /* body.c */
 extern const struct unit unit_symlink;                               /* unit/symlink.c */
 

@@ -49,4 +49,10 @@ const struct limits limits_default = {
         .container_listing_limit = 10000,
         .account_listing_limit = 10000,
         .symloop_max = 2,
+        .slo_segments = 1000,
+        .slo_bytes = 8u << 20,
+        .slo_concurrency = 2,
+        .slo_delete_concurrency = 32,
+        .slo_yield_s = 10,
+        .slo_async_delete = true,
 };

@@ -45,7 +45,10 @@ struct limits {
 	uint64_t max_file_size;
 	unsigned max_object_name, max_container_name, max_account_name, max_meta_name,
 	        max_meta_value, max_meta_count, max_meta_overall, max_header_size,
-	        container_listing_limit, account_listing_limit, extra_header_count, symloop_max;
+	        container_listing_limit, account_listing_limit, extra_header_count, symloop_max,
+	        slo_segments, slo_concurrency, slo_delete_concurrency, slo_yield_s;
+	uint64_t slo_bytes;
+	bool slo_async_delete;
 };
 
 /* Shared by all proxies of a process; read-only but for the atomics. */
@@ -388,5 +391,6 @@ const char *constraint_unserved(const struct request *request);
 
 /* Swift's text for a status. */
 const char *swift_error_body(struct arena *arena, int status);
+const char *swift_error_reason(int status); /* "Not Found" */
 
 #endif

@@ -11,6 +11,7 @@
 #include "proxy/conditional.h"
 #include "proxy/ec_put.h"
 #include "proxy/mime.h"
+#include "proxy/params.h"
 #include "proxy/proxy.h"
 #include "proxy/quota.h"
 #include "proxy/seal.h"
@@ -339,6 +340,19 @@ static void add_request_headers(struct request *request, struct put *put, struct
 	}
 }
 
+/* Does the header say how the source's bytes are put together? Of a copy of those bytes that is not
+ * true. */
+static bool is_of_manifest(const char *name, const struct copy *copy)
+{
+	bool large = body_is_slo(&copy->body) || body_is_dlo(&copy->body);
+
+	if (strcasecmp(name, "X-Object-Manifest") == 0)
+		return !copy->body.raw;
+	return large && (strcasecmp(name, "X-Static-Large-Object") == 0 ||
+	                        has_prefix(name, "X-Object-Sysmeta-Slo-") ||
+	                        has_prefix(name, "X-Object-Sysmeta-Container-Update-Override-"));
+}
+
 /* What a copy takes over: metadata and content headers the request does not set anew. */
 static void add_source_headers(struct request *request, struct put *put, struct buf *out)
 {
@@ -346,9 +360,8 @@ static void add_source_headers(struct request *request, struct put *put, struct 
 	struct kv_pair pair;
 
 	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
-		bool plain =
-		        strcasecmp(pair.name, "Content-Type") != 0 &&
-		        (strcasecmp(pair.name, "X-Object-Manifest") != 0 || put->copy->body.raw);
+		bool plain = strcasecmp(pair.name, "Content-Type") != 0 &&
+		             !is_of_manifest(pair.name, put->copy);
 		if (plain && !kv_get(out->data, out->len, pair.name) &&
 		        !http_get(request->http, pair.name))
 			kv_add(out, pair.name, pair.value);
@@ -363,9 +376,15 @@ static const char *final_type(struct put *put)
 {
 	const struct backend_reply *r = put->copy ? body_head(&put->copy->body) : NULL;
 	const char *type = put->content_type;
+	uint64_t bytes;
 
 	if (r && !type)
 		type = kv_get(r->headers.data, r->headers.len, "Content-Type");
+	if (r && type && body_is_slo(&put->copy->body) && params_swift_bytes(type, &bytes)) {
+		AUTO(buf) struct buf text = BUF_NONE;
+		params_without(type, "swift_bytes", &text);
+		type = arena_strdup(request_arena(put->request), buf_text(&text));
+	}
 	return type ? type : mime_guess(put->object);
 }
 

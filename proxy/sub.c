@@ -216,6 +216,12 @@ static void stream_write(struct http_req *req, struct bytes *piece, size_t offse
 	wake(x);
 }
 
+static void stream_end(struct http_req *req)
+{
+	exchange_of(req)->out_ended = true;
+	wake(exchange_of(req));
+}
+
 static void stream_abort(struct http_req *req)
 {
 	exchange_of(req)->cut = true;
@@ -233,8 +239,8 @@ static void done(struct http_req *req)
 	maybe_free(exchange_of(req));
 }
 
-static const struct http_carrier carrier = {
-        body_want, reply, reply_head, stream, stream_write, stream_abort, stream_pending, done};
+static const struct http_carrier carrier = {body_want, reply, reply_head, stream, stream_write,
+        stream_end, stream_abort, stream_pending, done};
 
 /* --- what its maker calls --- */
 

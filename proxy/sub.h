@@ -29,7 +29,7 @@ struct sub {
 	struct list link;       /* of the parent's */
 	int status;             /* of the answer; 0 until it is known, 503 when there was none */
 	struct buf headers;     /* of the answer: a kv block; owned */
-	uint64_t length;        /* of the answer's body, bytes, as it says */
+	uint64_t length;        /* of the answer's body, bytes, as it says, or HTTP_UNTIL_END */
 	struct buf text;        /* what sub_collect has gathered; owned */
 	bool headed, over, failed;
 };

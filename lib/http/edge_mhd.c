@@ -65,7 +65,8 @@ struct exchange {
 	struct list link;
 	uint64_t drained;
 	struct timer drain_timer;
-	bool suspended, begun, body_ended, handler_done, edge_done, stream, aborted, headers_first;
+	bool suspended, begun, body_ended, handler_done, edge_done, stream, ended, aborted,
+	        headers_first;
 	bool drop, ending, hurried;
 	struct task end_task; /* tells the handler of the end of the body */
 };
@@ -294,6 +295,8 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *data, size_t max)
 		return (ssize_t)copied;
 	if (x->aborted)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (x->ended)
+		return MHD_CONTENT_READER_END_OF_STREAM;
 	suspend(x);
 	return 0;
 }
@@ -307,7 +310,9 @@ static void stream(struct http_req *req, int status, uint64_t length)
 		return;
 	}
 	x->stream = true;
-	x->response = MHD_create_response_from_callback(length, STREAM_BLOCK, stream_read, x, NULL);
+	x->response = MHD_create_response_from_callback(
+	        length == HTTP_UNTIL_END ? MHD_SIZE_UNKNOWN : length, STREAM_BLOCK, stream_read, x,
+	        NULL);
 	answer(x, status);
 }
 
@@ -325,6 +330,14 @@ static void stream_write(struct http_req *req, struct bytes *bytes, size_t offse
 	x->last = &p->next;
 	x->pending += len;
 	x->edge->held += len;
+	resume(x);
+}
+
+static void stream_end(struct http_req *req)
+{
+	struct exchange *x = exchange_of(req);
+
+	x->ended = true;
 	resume(x);
 }
 
@@ -349,8 +362,8 @@ static void done(struct http_req *req)
 	maybe_free(x);
 }
 
-static const struct http_carrier carrier = {
-        body_want, reply, reply_head, stream, stream_write, stream_abort, stream_pending, done};
+static const struct http_carrier carrier = {body_want, reply, reply_head, stream, stream_write,
+        stream_end, stream_abort, stream_pending, done};
 
 /* --- what libmicrohttpd calls --- */
 

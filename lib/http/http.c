@@ -51,6 +51,11 @@ void http_stream_write(struct http_req *req, struct bytes *piece, size_t offset,
 	req->carrier->stream_write(req, piece, offset, len);
 }
 
+void http_stream_end(struct http_req *req)
+{
+	req->carrier->stream_end(req);
+}
+
 void http_stream_abort(struct http_req *req)
 {
 	req->carrier->stream_abort(req);

@@ -39,6 +39,7 @@ struct http_carrier {
 	void (*reply_head)(struct http_req *req, int status, uint64_t length);
 	void (*stream)(struct http_req *req, int status, uint64_t length);
 	void (*stream_write)(struct http_req *req, struct bytes *piece, size_t offset, size_t len);
+	void (*stream_end)(struct http_req *req);
 	void (*stream_abort)(struct http_req *req);
 	size_t (*stream_pending)(const struct http_req *req);
 	void (*done)(struct http_req *req);
@@ -87,9 +88,13 @@ void http_reply(struct http_req *req, int status, struct bytes *body, size_t off
 void http_reply_text(struct http_req *req, int status, const char *text);
 void http_reply_head(struct http_req *req, int status, uint64_t length);
 
-/* Answers with a body of exactly `length` bytes that is written piece by piece. */
+#define HTTP_UNTIL_END UINT64_MAX
+
+/* Answers with a body of exactly `length` bytes that is written piece by piece, or with one that
+ * http_stream_end ends (HTTP_UNTIL_END). Not before the request's body has been received. */
 void http_stream(struct http_req *req, int status, uint64_t length);
 void http_stream_write(struct http_req *req, struct bytes *piece, size_t offset, size_t len);
+void http_stream_end(struct http_req *req);
 /* Something went wrong half-way: the connection is closed short, so that the client notices. */
 void http_stream_abort(struct http_req *req);
 

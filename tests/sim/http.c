@@ -136,6 +136,12 @@ static void stream_write(struct http_req *req, struct bytes *piece, size_t offse
 	maybe_end(r);
 }
 
+static void stream_end(struct http_req *req)
+{
+	of(req)->stream_left = 0;
+	maybe_end(of(req));
+}
+
 static void stream_abort(struct http_req *req)
 {
 	struct sim_request *r = of(req);
@@ -182,8 +188,8 @@ static void done(struct http_req *req)
 	maybe_free(r);
 }
 
-static const struct http_carrier carrier = {
-        body_want, reply, reply_head, stream, stream_write, stream_abort, stream_pending, done};
+static const struct http_carrier carrier = {body_want, reply, reply_head, stream, stream_write,
+        stream_end, stream_abort, stream_pending, done};
 
 void sim_request_free(struct sim_request *r)
 {

@@ -1,0 +1,359 @@
+"""Static and dynamic large objects."""
+import base64
+import hashlib
+import http.client
+import json
+import os
+import re
+
+import pytest
+import requests
+
+MIB = 1 << 20
+
+
+def md5(data):
+    return hashlib.md5(data).hexdigest()
+
+
+def put_segments(user, container, sizes, prefix="s"):
+    """Objects of random bytes and the manifest that names them."""
+    bodies, manifest = [], []
+    for i, size in enumerate(sizes):
+        body = os.urandom(size)
+        name = "%s%03d" % (prefix, i)
+        assert user.request("PUT", "/%s/%s" % (container, name), data=body).status_code == 201
+        bodies.append(body)
+        manifest.append({"path": "/%s/%s" % (container, name), "etag": md5(body), "size_bytes": size})
+    return bodies, manifest
+
+
+def put_slo(user, container, name, manifest, query="", **headers):
+    return user.request("PUT", "/%s/%s?multipart-manifest=put%s" % (container, name, query),
+                        data=manifest if isinstance(manifest, (str, bytes)) else json.dumps(manifest), headers=headers)
+
+
+def slo_etag(*parts):
+    return md5("".join(parts).encode())
+
+
+def get(user, container, name, query="", **headers):
+    return user.request("GET", "/%s/%s%s" % (container, name, query), headers={k.replace("_", "-"): v
+                                                                                for k, v in headers.items()})
+
+
+@pytest.mark.parametrize("sizes", [[1], [10, 20, 30], [MIB, 3 * MIB + 7, 5], [70000] * 40, [2 * MIB] * 3])
+def test_segments_are_one_object(tester, container, sizes):
+    bodies, manifest = put_segments(tester, container, sizes)
+    whole = b"".join(bodies)
+    etag = slo_etag(*(m["etag"] for m in manifest))
+    r = put_slo(tester, container, "slo", manifest, Content_Type="x/y")
+    assert r.status_code == 201, r.text
+    assert r.headers["Etag"] == '"%s"' % etag
+    r = get(tester, container, "slo")
+    assert r.status_code == 200 and r.content == whole
+    assert r.headers["Etag"] == '"%s"' % etag and r.headers["X-Static-Large-Object"] == "True"
+    r = tester.request("HEAD", "/%s/slo" % container)
+    assert int(r.headers["Content-Length"]) == len(whole) and r.headers["Etag"] == '"%s"' % etag
+    assert "swift_bytes" not in r.headers["Content-Type"]
+    raw = get(tester, container, "slo", "?multipart-manifest=get")
+    assert raw.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert raw.headers["Etag"] == md5(raw.content) == r.headers["X-Manifest-Etag"]
+    assert [(s["name"], s["hash"], s["bytes"]) for s in raw.json()] == \
+        [(m["path"], m["etag"], m["size_bytes"]) for m in manifest]
+
+
+def test_ranges_of_the_whole(tester, container):
+    bodies, manifest = put_segments(tester, container, [1000, 70000, 1, MIB + 5, 300])
+    whole = b"".join(bodies)
+    assert put_slo(tester, container, "slo", manifest).status_code == 201
+    for a, b in ((0, 0), (0, 999), (999, 1000), (500, 71500), (71000, 71000), (71001, len(whole) - 1), (5, 10 ** 9)):
+        r = get(tester, container, "slo", Range="bytes=%d-%d" % (a, b))
+        assert r.status_code == 206 and r.content == whole[a:b + 1], (a, b)
+        assert r.headers["Content-Range"] == "bytes %d-%d/%d" % (a, min(b, len(whole) - 1), len(whole))
+    r = get(tester, container, "slo", Range="bytes=-400")
+    assert r.status_code == 206 and r.content == whole[-400:]
+    r = get(tester, container, "slo", Range="bytes=%d-" % len(whole))
+    assert r.status_code == 416 and r.headers["Content-Range"] == "bytes */%d" % len(whole)
+    r = get(tester, container, "slo", Range="bytes=100-2000,70990-71010,0-3")
+    assert r.status_code == 206
+    boundary = re.match(r"multipart/byteranges; ?boundary=(\S+)", r.headers["Content-Type"]).group(1)
+    parts = r.content.split(b"--" + boundary.encode())[1:-1]
+    assert [p.split(b"\r\n\r\n", 1)[1][:-2] for p in parts] == [whole[100:2001], whole[70990:71011], whole[:4]]
+
+
+def test_ranges_of_segments_and_inline_data(tester, container):
+    bodies, manifest = put_segments(tester, container, [1000, MIB])
+    text = base64.b64encode(b"between").decode()
+    parts = [{"path": manifest[0]["path"], "range": "10-19"}, {"data": text},
+             {"path": manifest[1]["path"], "range": "-100"}, {"path": manifest[0]["path"], "range": "990-"},
+             {"path": manifest[0]["path"], "range": "0-999"}]
+    r = put_slo(tester, container, "slo", parts)
+    assert r.status_code == 201, r.text
+    whole = bodies[0][10:20] + b"between" + bodies[1][-100:] + bodies[0][990:] + bodies[0]
+    assert get(tester, container, "slo").content == whole
+    for a in range(0, 140, 7):
+        assert get(tester, container, "slo", Range="bytes=%d-%d" % (a, a + 30)).content == whole[a:a + 31]
+    e0, e1 = manifest[0]["etag"], manifest[1]["etag"]
+    assert r.headers["Etag"] == '"%s"' % slo_etag("%s:10-19;" % e0, md5(b"between"),
+                                                  "%s:%d-%d;" % (e1, MIB - 100, MIB - 1), "%s:990-999;" % e0, e0)
+    kept = get(tester, container, "slo", "?multipart-manifest=get").json()
+    assert [s.get("range") for s in kept] == ["10-19", None, "%d-%d" % (MIB - 100, MIB - 1), "990-999", None]
+    assert kept[1] == {"data": text}
+    again = get(tester, container, "slo", "?multipart-manifest=get&format=raw")
+    assert again.headers["Etag"] == md5(again.content)
+    assert put_slo(tester, container, "again", again.content).headers["Etag"] == r.headers["Etag"]
+
+
+def test_manifests_in_manifests(tester, container):
+    bodies, manifest = put_segments(tester, container, [100, 200, 300])
+    assert put_slo(tester, container, "inner", manifest).status_code == 201
+    inner = b"".join(bodies)
+    outer = [{"path": manifest[1]["path"]}, {"path": "/%s/inner" % container, "range": "50-349"},
+             {"path": "/%s/inner" % container}]
+    assert put_slo(tester, container, "outer", outer).status_code == 201
+    whole = bodies[1] + inner[50:350] + inner
+    assert get(tester, container, "outer").content == whole
+    kept = get(tester, container, "outer", "?multipart-manifest=get").json()
+    assert [s.get("sub_slo") for s in kept] == [None, True, True]
+    assert put_slo(tester, container, "top", [{"path": "/%s/outer" % container, "range": "220-699"},
+                                              {"data": base64.b64encode(b"x" * 9).decode()}]).status_code == 201
+    top = whole[220:700] + b"x" * 9
+    assert get(tester, container, "top").content == top
+    for a in range(0, len(top), 23):
+        assert get(tester, container, "top", Range="bytes=%d-%d" % (a, a + 99)).content == top[a:a + 100]
+    r = get(tester, container, "top", Range="bytes=400-450,10-40")
+    assert top[400:451] in r.content and top[10:41] in r.content
+
+
+def test_no_more_than_ten_manifests_deep(tester, container):
+    bodies, manifest = put_segments(tester, container, [10])
+    for i in range(11):
+        assert put_slo(tester, container, "d%d" % i, manifest).status_code == 201
+        manifest = [{"path": "/%s/d%d" % (container, i)}]
+    assert get(tester, container, "d9").content == bodies[0]
+    assert get(tester, container, "d10").status_code == 409
+
+
+def test_loops_end(tester, container):
+    bodies, manifest = put_segments(tester, container, [10])
+    assert put_slo(tester, container, "a", manifest).status_code == 201
+    assert put_slo(tester, container, "b", [{"path": "/%s/a" % container}]).status_code == 201
+    # "a" now names "b", which names "a".
+    assert put_slo(tester, container, "a", [{"path": "/%s/b" % container}]).status_code == 201
+    assert get(tester, container, "a").status_code == 409
+    assert get(tester, container, "b").status_code == 409
+
+
+def test_conditions_are_about_the_whole(tester, container):
+    _, manifest = put_segments(tester, container, [10, 20])
+    etag = put_slo(tester, container, "slo", manifest).headers["Etag"].strip('"')
+    kept = tester.request("HEAD", "/%s/slo" % container).headers["X-Manifest-Etag"]
+    for method in ("GET", "HEAD"):
+        def ask(**headers):
+            return tester.request(method, "/%s/slo" % container,
+                                  headers={k.replace("_", "-"): v for k, v in headers.items()})
+        assert ask(If_Match=etag).status_code == 200
+        assert ask(If_Match=kept).status_code == 412
+        r = ask(If_None_Match='"%s"' % etag)
+        assert r.status_code == 304 and r.headers["Etag"] == '"%s"' % etag
+        assert ask(If_None_Match=kept).status_code == 200
+
+
+def test_parts_by_number(tester, container):
+    bodies, manifest = put_segments(tester, container, [10, MIB + 9, 30])
+    put_slo(tester, container, "slo", manifest)
+    size = sum(map(len, bodies))
+    start = 0
+    for i, body in enumerate(bodies):
+        for method in ("GET", "HEAD"):
+            r = tester.request(method, "/%s/slo?part-number=%d" % (container, i + 1))
+            assert r.status_code == 206 and r.headers["X-Parts-Count"] == "3"
+            assert r.headers["Content-Range"] == "bytes %d-%d/%d" % (start, start + len(body) - 1, size)
+            assert int(r.headers["Content-Length"]) == len(body)
+            assert method == "HEAD" or r.content == body
+        start += len(body)
+    r = get(tester, container, "slo", "?part-number=4")
+    assert r.status_code == 416 and r.headers["Content-Range"] == "bytes */%d" % size
+    assert r.text == "The requested part number is not satisfiable"
+    for bad in ("0", "-1", "x", "1.5", ""):
+        r = get(tester, container, "slo", "?part-number=" + bad)
+        assert r.status_code == 400 and r.text == "Part number must be an integer greater than 0", bad
+    r = get(tester, container, "slo", "?part-number=1", Range="bytes=0-1")
+    assert r.status_code == 400 and r.text == "Range requests are not supported with part number queries"
+    assert get(tester, container, "s000", "?part-number=0").content == bodies[0]
+
+
+def test_what_became_of_the_segments(tester, container):
+    """Missing or changed ones: an error before the first byte; later ones cut the answer short."""
+    bodies, manifest = put_segments(tester, container, [MIB] * 6)
+    put_slo(tester, container, "slo", manifest)
+    tester.request("PUT", "/%s/s005" % container, data=os.urandom(MIB))
+    assert tester.request("GET", "/%s/slo" % container, stream=True).headers["Content-Length"] == str(6 * MIB)
+    with pytest.raises((requests.RequestException, AssertionError)):
+        assert len(get(tester, container, "slo").content) == 6 * MIB
+    assert get(tester, container, "slo", Range="bytes=%d-" % (5 * MIB)).status_code == 409
+    assert get(tester, container, "slo", Range="bytes=0-%d" % (5 * MIB - 1)).content == b"".join(bodies[:5])
+    tester.request("DELETE", "/%s/s000" % container)
+    r = get(tester, container, "slo")
+    assert r.status_code == 409 and "conflict" in r.text
+    assert tester.request("HEAD", "/%s/slo" % container).status_code == 200
+
+
+FAULTS = [
+    ("", "Manifest must be valid JSON.\n"),
+    ("{", "Manifest must be valid JSON.\n"),
+    ("[" * 100000, "Manifest must be valid JSON.\n"),
+    ("{}", "Manifest must be a list.\n"),
+    ([1, "x"], "Index 0: not a JSON object\nIndex 1: not a JSON object\n"),
+    ([{"foo": 1}], "Index 0: expected keys to include one of 'data' or 'path'\n"),
+    ([{"path": "/c/o", "foo": 1, "baz": 2}], 'Index 0: extraneous keys "baz", "foo"\n'),
+    ([{"path": "/c/o", "data": "eA=="}], 'Index 0: extraneous keys "path"\nInline data segments require at least '
+     'one object-backed segment.\n'),
+    ([{"path": 7}], 'Index 0: "path" must be a string\n'),
+    ([{"path": "/c/o", "etag": 7}], 'Index 0: "etag" must be a string or null (if provided)\n'),
+    ([{"path": "/nope/"}], "Index 0: path does not refer to an object. Path must be of the form /container/object.\n"),
+    ([{"path": "/c/o", "size_bytes": "x"}], "Index 0: invalid size_bytes\n"),
+    ([{"path": "/c/o", "size_bytes": 0}, {"path": "/c/o"}], "Index 0: too small; each segment must be at least 1 byte.\n"),
+    ([{"path": "/c/o", "range": "x"}], "Index 0: invalid range\n"),
+    ([{"path": "/c/o", "range": "4-3"}], "Index 0: invalid range\n"),
+    ([{"path": "/c/o", "range": "-"}], "Index 0: invalid range\n"),
+    ([{"path": "/c/o", "range": "0-1,3-4"}], "Index 0: multiple ranges (only one allowed)\n"),
+    ([{"path": "/c/o", "range": "9-", "size_bytes": 5}], "Index 0: unsatisfiable range\n"),
+    ([{"path": "/c/o", "range": "-0", "size_bytes": 5}], "Index 0: unsatisfiable range\n"),
+    ([{"path": "/c/o"}, {"data": "!!"}], "Index 1: data must be valid base64\n"),
+    ([{"path": "/c/o"}, {"data": "eA"}], "Index 1: data must be valid base64\n"),
+    ([{"path": "/c/o"}, {"data": 5}], "Index 1: data must be valid base64\n"),
+    ([{"path": "/c/o"}, {"data": ""}], "Index 1: too small; each segment must be at least 1 byte.\n"),
+    ([{"data": "eA=="}], "Inline data segments require at least one object-backed segment.\n"),
+]
+
+
+@pytest.mark.parametrize("manifest,text", FAULTS)
+def test_malformed_manifests(tester, container, manifest, text):
+    r = put_slo(tester, container, "slo", manifest)
+    assert r.status_code == 400 and r.text == text
+    assert tester.request("HEAD", "/%s/slo" % container).status_code == 404
+
+
+def test_a_manifest_cannot_name_itself(tester, container):
+    r = put_slo(tester, container, "sl o", [{"path": "/%s/sl o" % container}])
+    assert r.status_code == 400 and r.text == "Index 0: manifest must not include itself as a segment\n"
+
+
+def test_how_large_a_manifest_may_be(tester, container):
+    _, manifest = put_segments(tester, container, [5])
+    r = put_slo(tester, container, "slo", manifest * 1001)
+    assert r.status_code == 413 and r.text == "Number of object-backed segments must be <= 1000"
+    client = http.client.HTTPConnection("127.0.0.1", tester.cloud.port)
+    client.putrequest("PUT", "/v1/AUTH_test/%s/slo?multipart-manifest=put" % container)
+    for name, value in (("X-Auth-Token", tester.token), ("Content-Length", (8 << 20) + 1), ("Expect", "100-continue")):
+        client.putheader(name, value)
+    client.endheaders()
+    r = client.getresponse()
+    assert r.status == 413 and r.read() == b"Manifest File > %d bytes" % (8 << 20)
+    assert put_slo(tester, container, "slo", b"[" + b"0," * (2 << 20) + b"0]").status_code == 413
+    assert put_slo(tester, container, "slo", manifest * 1000).status_code == 201
+    assert len(get(tester, container, "slo").content) == 5000
+    assert put_slo(tester, container, "empty", []).status_code == 201
+    r = get(tester, container, "empty")
+    assert r.status_code == 200 and r.content == b"" and r.headers["Etag"] == '"%s"' % md5(b"")
+
+
+def test_what_objects_must_be(tester, container):
+    _, manifest = put_segments(tester, container, [5, 0, 7])
+    bad = [dict(manifest[0], etag="0" * 32), {"path": manifest[1]["path"]}, dict(manifest[2], size_bytes=8),
+           {"path": "/%s/no&ne" % container}, {"path": manifest[0]["path"], "range": "5-"}, manifest[0]]
+    errors = [["/%s/s000" % container, "Etag Mismatch"],
+              ["/%s/s001" % container, "Too small; each segment must be at least 1 byte."],
+              ["/%s/s002" % container, "Size Mismatch"], ["/%s/no%%26ne" % container, "404 Not Found"],
+              ["/%s/s000" % container, "Unsatisfiable Range"]]
+    r = put_slo(tester, container, "slo", bad)
+    assert r.status_code == 400 and r.headers["Content-Type"].startswith("text/plain")
+    assert r.text == "Errors:\n" + "".join("%s, %s\n" % tuple(e) for e in errors)
+    r = put_slo(tester, container, "slo", bad, Accept="application/json")
+    assert r.status_code == 400 and r.json() == {"Errors": errors}
+    r = put_slo(tester, container, "slo", bad, Accept="application/xml")
+    assert r.text.startswith("<upload>\n<errors>\n<object><name>/%s/s000</name><status>Etag Mismatch" % container)
+    assert put_slo(tester, container, "slo", [manifest[0], {"path": manifest[1]["path"]}]).status_code == 201
+    assert put_slo(tester, container, "slo", [manifest[0]], Etag="0" * 32).status_code == 422
+    good = slo_etag(manifest[0]["etag"])
+    assert put_slo(tester, container, "slo", [manifest[0]], Etag='"%s"' % good).status_code == 201
+
+
+def test_heartbeat(tester, container):
+    _, manifest = put_segments(tester, container, [5, 6])
+    r = put_slo(tester, container, "slo", manifest, "&heartbeat=on", Accept="application/json")
+    assert r.status_code == 202
+    told = json.loads(r.text)
+    assert told["Response Status"] == "201 Created" and told["Errors"] == [] and told["Response Body"] == ""
+    assert told["Etag"] == '"%s"' % slo_etag(*(m["etag"] for m in manifest)) and told["Last Modified"]
+    r = put_slo(tester, container, "slo", [dict(manifest[0], size_bytes=9)], "&heartbeat=on")
+    assert r.status_code == 202 and r.text == (
+        " \r\n\r\nResponse Body: Bad Request\nResponse Status: 400 Bad Request\nErrors:\n/%s/s000, Size Mismatch\n"
+        % container)
+
+
+def test_listings_and_posts(tester, container):
+    bodies, manifest = put_segments(tester, container, [1000, 2000])
+    etag = put_slo(tester, container, "slo", manifest, **{"Content-Type": "video/x; a=b", "X-Object-Meta-A": "1"}
+                   ).headers["Etag"]
+
+    def row():
+        rows = tester.request("GET", "/%s?format=json&prefix=slo" % container).json()
+        return {k: rows[0].get(k) for k in ("bytes", "content_type", "slo_etag", "hash")}
+    kept = get(tester, container, "slo", "?multipart-manifest=get")
+    assert row() == {"bytes": 3000, "content_type": "video/x; a=b", "slo_etag": etag, "hash": md5(kept.content)}
+    used = int(tester.request("HEAD", "/" + container).headers["X-Container-Bytes-Used"])
+    assert used == 3000 + len(kept.content)
+    assert tester.request("POST", "/%s/slo" % container, headers={
+        "Content-Type": "text/z", "X-Object-Meta-B": "2"}).status_code == 202
+    assert row() == {"bytes": 3000, "content_type": "text/z", "slo_etag": etag, "hash": md5(kept.content)}
+    r = get(tester, container, "slo")
+    assert r.content == b"".join(bodies) and r.headers["Content-Type"] == "text/z"
+    assert "X-Object-Meta-A" not in r.headers and r.headers["X-Object-Meta-B"] == "2"
+    assert r.headers["X-Static-Large-Object"] == "True"
+    for method in ("PUT", "POST"):
+        r = tester.request(method, "/%s/s000" % container, headers={"X-Static-Large-Object": "True"})
+        assert r.status_code == 400 and "reserved header" in r.text
+
+
+def test_segments_by_the_rights_of_who_asks(cloud, tester, container):
+    from conftest import User
+    other = User(cloud, "test:tester3", "testing3")
+    hidden = container + "-hidden"
+    tester.request("PUT", "/" + hidden)
+    bodies, manifest = put_segments(tester, hidden, [10, 20])
+    assert put_slo(tester, container, "slo", manifest).status_code == 201
+    tester.request("POST", "/" + container, headers={"X-Container-Read": "test:tester3"})
+    assert get(other, container, "slo").status_code == 409
+    tester.request("POST", "/" + hidden, headers={"X-Container-Read": "test:tester3"})
+    assert get(other, container, "slo").content == b"".join(bodies)
+    tester.request("POST", "/" + container, headers={"X-Container-Write": "test:tester3"})
+    tester.request("POST", "/" + hidden, headers={"X-Container-Read": ""})
+    r = put_slo(other, container, "mine", manifest)
+    assert r.status_code == 400 and "403 Forbidden" in r.text
+    for query in ("?multipart-manifest=get", ""):
+        assert other.request("GET", "/%s/s000%s" % (hidden, query)).status_code == 403
+
+
+def test_segments_that_are_links(tester, container):
+    bodies, manifest = put_segments(tester, container, [10, 20])
+    tester.request("PUT", "/%s/link" % container, headers={"X-Symlink-Target": "%s/s001" % container})
+    assert put_slo(tester, container, "slo", [manifest[0], {"path": "/%s/link" % container}]).status_code == 201
+    assert get(tester, container, "slo").content == b"".join(bodies)
+    tester.request("PUT", "/%s/to-slo" % container, headers={"X-Symlink-Target": "%s/slo" % container})
+    assert get(tester, container, "to-slo").content == b"".join(bodies)
+    assert get(tester, container, "to-slo", Range="bytes=5-14").content == b"".join(bodies)[5:15]
+
+
+def test_copies_are_of_the_bytes(tester, container):
+    bodies, manifest = put_segments(tester, container, [10, MIB, 300000])
+    put_slo(tester, container, "slo", manifest, **{"X-Object-Meta-A": "1"})
+    r = tester.request("COPY", "/%s/slo" % container, headers={"Destination": "%s/copy" % container})
+    assert r.status_code == 201
+    r = get(tester, container, "copy")
+    assert r.content == b"".join(bodies) and r.headers["X-Object-Meta-A"] == "1"
+    assert "X-Static-Large-Object" not in r.headers and r.headers["Etag"] == md5(r.content)
+    row = tester.request("GET", "/%s?format=json&prefix=copy" % container).json()[0]
+    assert row["bytes"] == len(r.content) and row["hash"] == md5(r.content) and "slo_etag" not in row
