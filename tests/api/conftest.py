@@ -127,10 +127,12 @@ class Cloud:
 
 
 def wait_for(what, seconds=60):
+    """What it says, when that is not false or None any more."""
     end = time.monotonic() + seconds
-    while not what():
+    while not (said := what()):
         assert time.monotonic() < end, "waited %d s" % seconds
         time.sleep(0.02)
+    return said
 
 
 class User:
