@@ -131,20 +131,6 @@ static void promise(struct lease *l, uint64_t ts)
 		l->ts = ts;
 }
 
-void lease_promise(struct objectd *o, const struct backend_msg *msg, uint64_t ts)
-{
-	struct lease *l = find(o, msg);
-
-	if (!l && !(l = create(o, msg)))
-		return; /* as after a restart */
-	promise(l, ts);
-	if (l->holder)
-		return;
-	list_remove(&l->link);
-	list_append(&o->promises, &l->link);
-	timer_set(o->reactor, &l->timer, PROMISE_US);
-}
-
 enum err lease_take(struct objectd *o, const struct backend_msg *msg)
 {
 	struct lease *l = find(o, msg);

@@ -74,8 +74,6 @@ void lease_release(struct objectd *objectd, struct backend_call *call);
 bool lease_stops(struct objectd *objectd, struct backend_call *call);
 /* Below this nothing is taken of the key, but from who has the lease; 0: no such promise. */
 uint64_t lease_promised(struct objectd *objectd, const struct backend_msg *msg);
-/* Nothing older than `ts` is taken of the key for a minute, and who is to write hears of it. */
-void lease_promise(struct objectd *objectd, const struct backend_msg *msg, uint64_t ts);
 void leases_drop(struct objectd *objectd);
 
 /* stage.c */

@@ -566,10 +566,6 @@ static void run(struct write *w)
 		if (known)
 			objectd_reply_version(call, &version);
 		objectd_reply_drafts(w->objectd, call);
-		/* The tombstone knows no metadata; but a POST that was acknowledged must not turn
-		 * up at what is written next. */
-		if (live && version.meta_ts > msg->ts)
-			lease_promise(w->objectd, msg, version.meta_ts);
 		run_delete(w, version.ts);
 	} else if (!live) {
 		if (known)

@@ -258,6 +258,7 @@ static bool use_get(struct reader *r, const struct votes *v)
 	r->corrupt_device = r->device;
 	r->phase = FETCHING;
 	r->newest = v->newest;
+	r->newest_meta = v->newest_meta;
 	patience_start(&r->patience, r->op);
 	ask_get(r, v->holder);
 	return false;
@@ -379,12 +380,14 @@ static bool fetching(struct reader *r)
 		return false;
 	}
 	/* A replica that lags behind knows an older version, or none: that is no answer. */
-	if (g->err == ERR_OK && g->ts >= r->newest) {
+	if (g->err == ERR_OK && g->ts == r->newest && g->meta_ts == r->newest_meta) {
 		mend(r);
 		return finish(r, ERR_OK);
 	}
-	if (g->err == ERR_NOT_FOUND && g->ts > r->newest)
-		return finish(r, ERR_NOT_FOUND); /* deleted meanwhile: as if after us */
+	/* Written, deleted or posted to meanwhile: who knows whether a majority has it? */
+	if ((g->err == ERR_OK || g->err == ERR_NOT_FOUND) &&
+	        (g->ts > r->newest || (g->ts == r->newest && g->meta_ts > r->newest_meta)))
+		return start_over(r);
 	if (r->tried < r->place.count) {
 		ask_get(r, r->place.devices[r->tried++]);
 		return false;
