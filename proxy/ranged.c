@@ -294,7 +294,7 @@ static void walk_begin(struct ranged *r)
 }
 
 /* Replicas did not agree, and one knows of a point that others do not know: what is behind that is
- * not to be taken from here. */
+ * not to be taken from here, but from its range; those that are asked again may not know of it. */
 static bool read_again(struct ranged *r)
 {
 	const char *cut = points_cut(&r->root.points);
@@ -306,6 +306,7 @@ static bool read_again(struct ranged *r)
 	}
 	set(&r->high, high);
 	free(high);
+	join_points(r, &r->root.points);
 	struct db_read *old = &r->root;
 	struct db_read again = {.op = old->op,
 	        .proxy = old->proxy,

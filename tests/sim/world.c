@@ -205,13 +205,35 @@ static void on_reply(struct sim_event *e)
 	answer(c, err);
 }
 
-/* Of the objects, what is asked of them and answered. */
+/* Of a container: the rows that are brought, or told, and the hash of all. */
+static void trace_container(const struct sim_call *c, const char *what)
+{
+	const struct backend_msg *m = c->inner.msg;
+	const struct backend_reply *r = &c->inner.reply;
+	struct backend_row row;
+
+	fprintf(stderr, "%10llu %u>%u %s op %u %s", (unsigned long long)now_us, c->from->index,
+	        c->to->index, what, m->op, m->container);
+	for (unsigned i = 0; *what == '>' && i < m->row_count; i++)
+		fprintf(stderr, " %s%s", m->rows[i].name, m->rows[i].deleted ? "x" : "");
+	if (*what == '<')
+		fprintf(stderr, " err %u hash %02x%02x rows", r->err, r->etag[0], r->etag[1]);
+	for (size_t at = 0; *what == '<' && backend_rows_next(&r->rows, &at, &row);)
+		fprintf(stderr, " %s%s", row.name, row.deleted ? "x" : "");
+	fprintf(stderr, "\n");
+}
+
+/* What is asked of objects and the containers that list them, and answered. */
 static void trace(const struct sim_call *c, const char *what)
 {
 	const struct backend_msg *m = c->inner.msg;
 	const struct backend_reply *r = &c->inner.reply;
 
-	if (!world.trace || m->kind != BACKEND_OBJECT || !m->object || c->outer == NULL)
+	if (!world.trace || c->outer == NULL)
+		return;
+	if (m->kind == BACKEND_CONTAINER && m->container)
+		trace_container(c, what);
+	if (m->kind != BACKEND_OBJECT || !m->object)
 		return;
 	fprintf(stderr, "%10llu %u>%u %s op %u %s ts %llu writer %llu", (unsigned long long)now_us,
 	        c->from->index, c->to->index, what, m->op, m->object,
