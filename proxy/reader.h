@@ -32,7 +32,7 @@ struct reader {
 	uint64_t writer; /* 0, or who has a lease on the key */
 	unsigned restarts;
 	uint64_t newest, newest_meta; /* the version that was decided on, and its last POST */
-	bool corrupt;    /* the first device could not read its version */
+	bool corrupt;                 /* the first device could not read its version */
 	uint32_t corrupt_device;
 	uint64_t want_offset, want_len; /* when ready: where reply's bytes begin */
 	uint64_t ask_offset, ask_len;   /* of what is stored */
