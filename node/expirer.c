@@ -166,6 +166,9 @@ static enum step expirer_facts(struct op *op)
 static bool still_due(const struct expirer *e)
 {
 	const struct backend_reply *r = e->reader.reply;
+
+	if (strcmp(e->row.content_type, EXPIRY_AT_ONCE) == 0)
+		return !e->reader.err && r->ts <= e->row.ts;
 	const char *at =
 	        e->reader.err ? NULL : kv_get(r->headers.data, r->headers.len, "X-Delete-At");
 

@@ -36,7 +36,9 @@ struct node_conf {
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, replicate_pause, error_limit, error_window, error_pause,
 	        token_life, max_file_size, split_rows, symloop_max, slo_segments, slo_bytes,
-	        slo_concurrency, slo_delete_concurrency, slo_yield;
+	        slo_concurrency, slo_delete_concurrency, slo_yield, bulk_deletes,
+	        bulk_failed_deletes, bulk_delete_concurrency, bulk_containers,
+	        bulk_failed_extractions, bulk_concurrency, bulk_yield;
 	bool slo_async_delete;
 	uint64_t split_pace_us; /* no option: least time between pages that a split copies */
 	bool encryption, account_autocreate, v1_auth, wire_loopback, names_in_acls;

@@ -160,6 +160,13 @@ static void fill_cluster(struct node *node)
 	c->limits = limits_default;
 	c->limits.max_file_size = conf->max_file_size;
 	c->limits.symloop_max = (unsigned)conf->symloop_max;
+	c->limits.bulk_deletes = (unsigned)conf->bulk_deletes;
+	c->limits.bulk_failed_deletes = (unsigned)conf->bulk_failed_deletes;
+	c->limits.bulk_delete_concurrency = (unsigned)conf->bulk_delete_concurrency;
+	c->limits.bulk_containers = (unsigned)conf->bulk_containers;
+	c->limits.bulk_failed_extractions = (unsigned)conf->bulk_failed_extractions;
+	c->limits.bulk_concurrency = (unsigned)conf->bulk_concurrency;
+	c->limits.bulk_yield_s = (unsigned)conf->bulk_yield;
 	c->limits.slo_segments = (unsigned)conf->slo_segments;
 	c->limits.slo_bytes = conf->slo_bytes;
 	c->limits.slo_concurrency = (unsigned)conf->slo_concurrency;

@@ -73,6 +73,9 @@ void commit_done(struct commit *commit);
 /* Where objects that expire are kept, in order of time: rows "seconds-account/container/object". */
 #define EXPIRY_ACCOUNT   ".cairn"
 #define EXPIRY_CONTAINER "expiry"
+/* Content type of a row that does not ask when the object expires: every version that is not newer
+ * than the row goes. */
+#define EXPIRY_AT_ONCE "application/async-deleted"
 
 /* Whose answer to a POST says that it went to a version older than `ts`: bits of the place. Of
  * fragments it is lost there when the draft of `ts` becomes the version. */

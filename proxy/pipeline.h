@@ -32,7 +32,7 @@ extern const struct unit *const pipeline[]; /* NULL-terminated */
 extern const struct unit unit_gatekeeper;                            /* unit/gatekeeper.c */
 extern const struct unit unit_tempauth;                              /* tempauth.c */
 extern const struct unit unit_etag_quoter;                           /* get.c */
-extern const struct unit unit_bulk_delete;                           /* bulk.c */
+extern const struct unit unit_bulk_delete;                           /* unit/bulk_delete.c */
 extern const struct unit unit_container_quotas, unit_account_quotas; /* quota.c */
 extern const struct unit unit_slo;                                   /* unit/slo.c */
 extern const struct unit unit_dlo;                                   /* body.c */

@@ -1,5 +1,4 @@
 #include "proxy/audit.h"
-#include "proxy/bulk.h"
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
 #include "proxy/sub.h"
@@ -383,8 +382,6 @@ static const struct {
 
 static const struct method *method_of(const struct request *request)
 {
-	if (bulk_wanted(request))
-		return &bulk_delete;
 	for (unsigned i = 0; i < COUNT_OF(verbs); i++) {
 		if (strcmp(request->http->method, verbs[i].verb) == 0) {
 			const struct method *m = request->object      ? verbs[i].object

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import time
 
 import pytest
 import requests
@@ -357,3 +358,107 @@ def test_copies_are_of_the_bytes(tester, container):
     assert "X-Static-Large-Object" not in r.headers and r.headers["Etag"] == md5(r.content)
     row = tester.request("GET", "/%s?format=json&prefix=copy" % container).json()[0]
     assert row["bytes"] == len(r.content) and row["hash"] == md5(r.content) and "slo_etag" not in row
+
+
+def names(user, container):
+    return user.request("GET", "/" + container).text.split()
+
+
+def delete_slo(user, container, name, query="", **headers):
+    return user.request("DELETE", "/%s/%s?multipart-manifest=delete%s" % (container, name, query), headers=headers)
+
+
+def test_delete_takes_the_segments_along(tester, container):
+    _, manifest = put_segments(tester, container, [1] * 70)
+    put_slo(tester, container, "inner", manifest[:40] + [manifest[0]])
+    put_slo(tester, container, "slo", manifest[40:] + [{"path": "/%s/inner" % container}])
+    r = delete_slo(tester, container, "slo", Accept="application/json")
+    # The segment that is named twice is gone the second time.
+    assert r.status_code == 200 and json.loads(r.text) == {
+        "Response Status": "200 OK", "Response Body": "", "Number Deleted": 72, "Number Not Found": 1, "Errors": []} \
+        or json.loads(r.text)["Number Deleted"] == 73
+    assert names(tester, container) == []
+    r = delete_slo(tester, container, "slo")
+    assert r.status_code == 200 and "Number Not Found: 1\n" in r.text and "Response Status: 200 OK\n" in r.text
+    tester.request("PUT", "/%s/plain" % container, data=b"x")
+    r = delete_slo(tester, container, "plain")
+    assert r.text == ("Number Deleted: 0\nNumber Not Found: 0\nResponse Body: \nResponse Status: 400 Bad Request\n"
+                      "Errors:\n/%s/plain, Not an SLO manifest\n" % container)
+    assert names(tester, container) == ["plain"]
+    put_slo(tester, container, "slo", [{"path": "/%s/plain" % container}])
+    assert tester.request("DELETE", "/%s/slo" % container).status_code == 204
+    assert names(tester, container) == ["plain"]
+
+
+def test_delete_of_a_loop_ends(tester, container):
+    _, manifest = put_segments(tester, container, [10])
+    put_slo(tester, container, "a", manifest)
+    put_slo(tester, container, "b", [{"path": "/%s/a" % container}])
+    put_slo(tester, container, "a", [{"path": "/%s/b" % container}] * 2)
+    assert delete_slo(tester, container, "a").status_code == 200
+    assert set(names(tester, container)) <= {"s000", "a", "b"}
+
+
+def test_delete_behind_the_answer(tester, container):
+    from conftest import wait_for
+    _, manifest = put_segments(tester, container, [1] * 30)
+    put_slo(tester, container, "slo", manifest)
+    r = delete_slo(tester, container, "slo", "&async=yes")
+    assert r.status_code == 204
+    assert tester.request("HEAD", "/%s/slo" % container).status_code == 404
+    wait_for(lambda: names(tester, container) == [], 30)
+    # What is put again afterwards stays.
+    _, manifest = put_segments(tester, container, [1, 2])
+    put_slo(tester, container, "inner", manifest)
+    other = container + "-other"
+    tester.request("PUT", "/" + other)
+    put_segments(tester, other, [1])
+    put_slo(tester, container, "two", manifest + [{"path": "/%s/s000" % other}])
+    r = delete_slo(tester, container, "two", "&async=yes")
+    assert r.status_code == 400 and r.text == ('All segments must be in one container. Found segments in "%s", "%s"'
+                                               % (container, other))
+    put_slo(tester, container, "outer", [{"path": "/%s/inner" % container}])
+    r = delete_slo(tester, container, "outer", "&async=yes")
+    assert r.status_code == 400 and r.text == "No segments may be large objects."
+    assert delete_slo(tester, container, "s000", "&async=yes").text == "Not an SLO manifest"
+    assert delete_slo(tester, container, "none", "&async=yes").status_code == 404
+
+
+def test_a_manifest_is_copied(tester, container):
+    bodies, manifest = put_segments(tester, container, [10, 20])
+    etag = put_slo(tester, container, "slo", manifest, **{"X-Object-Meta-A": "1", "Content-Type": "a/b"}).headers["Etag"]
+    r = tester.request("COPY", "/%s/slo?multipart-manifest=get" % container,
+                       headers={"Destination": "%s/copy" % container, "X-Object-Meta-B": "2"})
+    assert r.status_code == 201 and r.headers["Etag"] == etag
+    assert r.headers["X-Copied-From"] == container + "/slo" and r.headers["X-Copied-From-Account"] == "AUTH_test"
+    r = tester.request("PUT", "/%s/copy2?multipart-manifest=get" % container,
+                       headers={"X-Copy-From": "/%s/slo" % container, "X-Fresh-Metadata": "yes"}, data=b"")
+    assert r.status_code == 201, r.text
+    for name, metadata in (("copy", ("1", "2")), ("copy2", (None, None))):
+        r = get(tester, container, name)
+        assert r.content == b"".join(bodies) and r.headers["Etag"] == etag
+        assert r.headers["X-Static-Large-Object"] == "True" and r.headers["Content-Type"] == "a/b"
+        assert (r.headers.get("X-Object-Meta-A"), r.headers.get("X-Object-Meta-B")) == metadata
+    tester.request("DELETE", "/%s/s001" % container)
+    r = tester.request("COPY", "/%s/slo?multipart-manifest=get" % container, headers={"Destination": container + "/x"})
+    assert r.status_code == 400 and "404 Not Found" in r.text
+    r = tester.request("COPY", "/%s/s000?multipart-manifest=get" % container, headers={"Destination": container + "/y"})
+    assert r.status_code == 201 and get(tester, container, "y").content == bodies[0]
+    assert tester.request("COPY", "/%s/slo" % container, headers={"Destination": container + "/z"}).status_code >= 400
+
+
+def test_expiry_of_manifests_and_segments(tester, container):
+    bodies, manifest = put_segments(tester, container, [10])
+    put_slo(tester, container, "slo", manifest, **{"X-Delete-After": "1000"})
+    at = tester.request("HEAD", "/%s/slo" % container).headers["X-Delete-At"]
+    assert abs(int(at) - time.time() - 1000) < 60
+    tester.request("POST", "/%s/s000" % container, headers={"X-Delete-After": "1"})
+    time.sleep(2.1)
+    assert get(tester, container, "slo").status_code == 409
+
+
+def test_what_info_says(tester):
+    info = requests.get(tester.cloud.url + "/info").json()
+    assert info["slo"] == {"max_manifest_segments": 1000, "max_manifest_size": 8 << 20, "yield_frequency": 10,
+                           "min_segment_size": 1, "allow_async_delete": True}
+    assert info["bulk_delete"] == {"max_deletes_per_request": 10000, "max_failed_deletes": 1000}
