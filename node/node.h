@@ -41,6 +41,7 @@ struct node_conf {
 	        bulk_failed_extractions, bulk_concurrency, bulk_yield;
 	bool slo_async_delete;
 	uint64_t split_pace_us; /* no option: least time between pages that a split copies */
+	struct unit_options units;
 	bool encryption, account_autocreate, v1_auth, wire_loopback, names_in_acls;
 	struct conf_list devices, users, policies, wire_keys, operator_roles, service_roles,
 	        project_reader_roles;

@@ -173,6 +173,7 @@ static void fill_cluster(struct node *node)
 	c->limits.slo_delete_concurrency = (unsigned)conf->slo_delete_concurrency;
 	c->limits.slo_yield_s = (unsigned)conf->slo_yield;
 	c->limits.slo_async_delete = conf->slo_async_delete;
+	c->units = conf->units;
 	c->account_autocreate = conf->account_autocreate;
 	c->cors_allow_origin = *conf->cors_allow_origin ? conf->cors_allow_origin : NULL;
 	c->env->random(c->env, &c->boot, sizeof(c->boot));

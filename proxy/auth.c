@@ -139,6 +139,7 @@ enum step request_identify(struct op *op)
 void auth_inherit(struct request *request, const struct request *parent)
 {
 	request->identity = parent->identity;
+	request->permit = parent->permit;
 	if (!parent->identity.keystone)
 		return;
 	struct auth *auth = auth_of(request);
@@ -250,6 +251,12 @@ static bool is_served(const struct cluster *cluster, const char *account)
 	       (cluster->keystone && keystone_prefix_of(cluster->keystone, account));
 }
 
+static bool permits(const struct permit *permit, const struct access *access)
+{
+	return access->container && strcmp(access->account, permit->account) == 0 &&
+	       (!permit->container || strcmp(access->container, permit->container) == 0);
+}
+
 enum err request_authorize(struct request *request, const struct access *access, const char *acl,
         struct info_fetch *account_info, bool *ret_wait)
 {
@@ -260,6 +267,8 @@ enum err request_authorize(struct request *request, const struct access *access,
 		request->identity.owner = true;
 		return ERR_OK;
 	}
+	if (request->permit)
+		return permits(request->permit, access) ? ERR_OK : ERR_UNAUTHORIZED;
 	if (served && request->identity.keystone)
 		return authorize_by_keystone(request, access, acl, account_info, ret_wait);
 	if (served && tempauth_authorize(request, access, acl))

@@ -112,7 +112,7 @@ static bool take_segments(struct body *b)
 /* May who asks list them? True when that is known; else b->err says why not. */
 static bool may_list(struct body *b)
 {
-	struct access access = {b->account, true, false, true, false, false, false};
+	struct access access = {b->account, b->segment_container, false, true, false, false, false};
 	bool wait;
 
 	if (!info_get(&b->segment_info, b->op, b->proxy, b->account, b->segment_container))

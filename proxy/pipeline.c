@@ -9,11 +9,13 @@ const struct unit *const pipeline[] = {
         &unit_tempauth,
         &unit_etag_quoter,
         &unit_bulk_delete,
+        &unit_tempurl,
         &unit_container_quotas,
         &unit_account_quotas,
         &unit_slo,
         &unit_dlo,
         &unit_symlink,
+        &unit_tempurl_end,
         NULL,
 };
 

@@ -17,6 +17,7 @@
 #include "proxy/credit.h"
 #include "proxy/hedge.h"
 #include "proxy/place.h"
+#include "proxy/unit/options.h"
 
 #define REPLICAS_MAX     16 /* of one ring */
 #define INFO_GENERATIONS 4096
@@ -66,6 +67,7 @@ struct cluster {
 	unsigned token_life_s;
 	const struct keystone *keystone; /* NULL: no identity service's tokens are taken */
 	struct limits limits;
+	struct unit_options units;
 	const struct seal_keys *_Atomic seal; /* NULL: nothing is encrypted */
 	bool one_clock;                       /* no other node writes */
 	bool serves;                          /* clients; else only who watches it */
@@ -232,6 +234,16 @@ struct identity {
 	bool reseller;
 };
 
+/* Leave to do what is asked for in place of an identity: somebody who may has signed it. */
+struct permit {
+	const char *account, *container; /* that it is good for; container NULL: all of them */
+	/* Of a temporary URL: when it ends, in seconds since 1970 (0: it is none), and how browsers
+	 * are to show it. */
+	int64_t expires;
+	const char *filename; /* or NULL */
+	bool shown_inline;
+};
+
 struct unit;
 
 /* Where a request comes from that another one makes (sub.h). */
@@ -252,9 +264,10 @@ struct request {
 	const char *account, *container, *object; /* decoded; NULL where the path ends */
 	struct query query;
 	struct identity identity;
-	struct auth *auth; /* auth.c's own; NULL: nothing yet */
-	uint64_t ts;       /* of this request */
-	uint64_t set_ts;   /* what X-Cairn-Timestamp says its write happened at, or 0 */
+	const struct permit *permit; /* or NULL */
+	struct auth *auth;           /* auth.c's own; NULL: nothing yet */
+	uint64_t ts;                 /* of this request */
+	uint64_t set_ts;             /* what X-Cairn-Timestamp says its write happened at, or 0 */
 	bool head, replied, identified;
 	const char *origin; /* CORS: the Origin of an actual request */
 	struct info_fetch container_info, account_info;
@@ -304,8 +317,8 @@ struct cluster *request_cluster(struct request *request);
 
 /* What is asked for: which path, and what kind of method. */
 struct access {
-	const char *account;
-	bool container, object; /* the path reaches that far */
+	const char *account, *container; /* NULL: the path ends before */
+	bool object;
 	bool reads, posts, options, deletes;
 };
 

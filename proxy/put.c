@@ -205,7 +205,7 @@ static enum step other_destination(struct request *request, struct put *put)
 	if (put->container_info.err)
 		return request_fail(request, 503);
 	put->info = put->container_info.info;
-	struct access access = {put->account, true, true, false, false, false, false};
+	struct access access = {put->account, put->container, true, false, false, false, false};
 	enum err err = request_authorize(request, &access,
 	        info_header(put->info, "X-Container-Write"), &put->account_info, &wait);
 	if (wait)
@@ -763,7 +763,8 @@ static enum step put_source(struct op *op)
 		return request_fail(request, 503);
 	const struct info *info = copy->container_info.info;
 	if (!copy->opened) {
-		struct access access = {copy->account, true, true, true, false, false, false};
+		struct access access = {
+		        copy->account, copy->container, true, true, false, false, false};
 		enum err err = request_authorize(request, &access,
 		        info_header(info, "X-Container-Read"), &copy->account_info, &wait);
 		if (wait)

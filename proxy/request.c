@@ -104,9 +104,24 @@ void request_headers(struct request *request, int status)
 	request->replied = true;
 }
 
+static void challenge(struct request *request)
+{
+	AUTO(buf) struct buf realm = BUF_NONE;
+	const char *more = auth_challenge(request);
+
+	buf_str(&realm, "Swift realm=\"");
+	url_quote(&realm, request->account ? request->account : "unknown", "");
+	buf_char(&realm, '"');
+	http_header(request->http, "Www-Authenticate", buf_text(&realm));
+	if (more)
+		http_header(request->http, "Www-Authenticate", more);
+}
+
 static enum step answer_text(
         struct request *request, int status, const char *type, const char *text)
 {
+	if (status == 401)
+		challenge(request);
 	http_header(request->http, "Content-Type", type);
 	request_headers(request, status);
 	http_reply_text(request->http, status, text);
@@ -115,16 +130,6 @@ static enum step answer_text(
 
 enum step request_fail(struct request *request, int status)
 {
-	if (status == 401) {
-		AUTO(buf) struct buf realm = BUF_NONE;
-		buf_str(&realm, "Swift realm=\"");
-		url_quote(&realm, request->account ? request->account : "unknown", "");
-		buf_char(&realm, '"');
-		http_header(request->http, "Www-Authenticate", buf_text(&realm));
-		const char *challenge = auth_challenge(request);
-		if (challenge)
-			http_header(request->http, "Www-Authenticate", challenge);
-	}
 	return answer_text(request, status, "text/html; charset=UTF-8",
 	        swift_error_body(request_arena(request), status));
 }

@@ -114,7 +114,7 @@ static void segment_free(struct segment *g)
 /* May who asks read it? True when that is known. */
 static bool segment_allowed(struct segments *s, struct segment *g)
 {
-	struct access access = {s->account, true, true, true, false, false, false};
+	struct access access = {s->account, g->container, true, true, false, false, false};
 	bool wait;
 
 	if (!info_get(&g->info, s->op, s->proxy, s->account, g->container))

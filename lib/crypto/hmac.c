@@ -21,6 +21,14 @@ void hmac_sha1(const void *key, size_t key_len, const void *data, size_t len, ui
 		abort();
 }
 
+void hmac_sha512(const void *key, size_t key_len, const void *data, size_t len, uint8_t ret_mac[64])
+{
+	unsigned size = 64;
+
+	if (!HMAC(EVP_sha512(), key, (int)key_len, data, len, ret_mac, &size))
+		abort();
+}
+
 bool hmac_equal(const void *a, const void *b, size_t len)
 {
 	return CRYPTO_memcmp(a, b, len) == 0;

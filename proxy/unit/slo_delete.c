@@ -308,8 +308,10 @@ static enum step async_allow(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct async *a = request->own;
-	struct access access = {
-	        .account = request->account, .container = true, .object = true, .deletes = true};
+	struct access access = {.account = request->account,
+	        .container = a->container,
+	        .object = true,
+	        .deletes = true};
 	bool wait;
 
 	if (request->http->gone)

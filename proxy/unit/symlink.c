@@ -102,7 +102,7 @@ static void forget_facts(struct link_walk *w)
 static bool open_target(struct body *b)
 {
 	struct link_walk *w = &b->link;
-	struct access access = {w->account, true, true, true, false, false, false};
+	struct access access = {w->account, w->container, true, true, false, false, false};
 	bool wait = false;
 
 	if (!info_get(&w->info, b->op, b->proxy, w->account, w->container))
