@@ -10,6 +10,7 @@ const struct unit *const pipeline[] = {
         &unit_etag_quoter,
         &unit_bulk_delete,
         &unit_tempurl,
+        &unit_formpost,
         &unit_container_quotas,
         &unit_account_quotas,
         &unit_slo,

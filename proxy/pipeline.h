@@ -31,6 +31,7 @@ extern const struct unit *const pipeline[]; /* NULL-terminated */
 
 extern const struct unit unit_gatekeeper;                            /* unit/gatekeeper.c */
 extern const struct unit unit_tempurl, unit_tempurl_end;             /* unit/tempurl.c */
+extern const struct unit unit_formpost;                              /* unit/formpost.c */
 extern const struct unit unit_tempauth;                              /* tempauth.c */
 extern const struct unit unit_etag_quoter;                           /* get.c */
 extern const struct unit unit_bulk_delete;                           /* unit/bulk_delete.c */
