@@ -120,8 +120,8 @@ static void on_row(struct row_put *put)
 	struct jobs *j = put->owner;
 
 	j->rows_done++;
-	/* A container that is gone wants no row any more. */
-	if (put->err && put->err != ERR_NOT_FOUND)
+	/* A container that is gone wants no row any more; that of expiry will be made. */
+	if (put->err && (put->err != ERR_NOT_FOUND || strcmp(put->account, EXPIRY_ACCOUNT) == 0))
 		j->rows_failed = true;
 	op_child_end(&j->op);
 }

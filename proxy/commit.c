@@ -282,7 +282,8 @@ static void on_row(struct row_put *put)
 	c->rows_done++;
 	if (put->err) {
 		c->unsettled = true;
-		c->row_err = put->err;
+		if (put == c->rows)
+			c->row_err = put->err;
 	}
 	op_child_end(c->op);
 }

@@ -38,7 +38,7 @@ struct commit {
 	enum err err;   /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT (set_time, or a
 	                   plain backend:   a later version); NO_SPACE; CLOCK;   UNAVAILABLE */
 	bool unsettled; /* some listing row reached no majority */
-	enum err row_err;
+	enum err row_err; /* of the row in the object's own container */
 };
 
 /* A message for an object of the request's account, with its place, of now. The caller fills
