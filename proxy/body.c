@@ -303,14 +303,34 @@ bool body_is_slo(const struct body *b)
 	return b->is_slo;
 }
 
-bool body_segment(const struct body *b, uint64_t n, uint64_t *ret_start, uint64_t *ret_length)
+static bool parse_part(const char *text, uint64_t *ret_part)
 {
-	if (!b->segments || n >= b->segment_count)
+	char *end;
+
+	text += strspn(text, " ");
+	if (strspn(text, "+0123456789") < strcspn(text, " "))
 		return false;
-	const struct manifest_segment *s = &b->segments->levels[0].manifest.segments[n];
-	*ret_start = s->start;
-	*ret_length = s->length;
-	return true;
+	*ret_part = strtoull(text, &end, 10);
+	return *ret_part > 0 && !end[strspn(end, " ")];
+}
+
+const char *body_part(const struct body *b, const char *text, const char *range, uint64_t *ret_part,
+        struct range *ret_range)
+{
+	*ret_part = 0;
+	if (!text || !b->is_slo)
+		return NULL;
+	if (!parse_part(text, ret_part))
+		return "Part number must be an integer greater than 0";
+	if (range)
+		return "Range requests are not supported with part number queries";
+	*ret_range = (struct range){1, 0};
+	if (b->segments && *ret_part <= b->segment_count) {
+		const struct manifest_segment *s =
+		        &b->segments->levels[0].manifest.segments[*ret_part - 1];
+		*ret_range = (struct range){s->start, s->start + (s->length ? s->length - 1 : 0)};
+	}
+	return NULL;
 }
 
 enum err body_err(const struct body *b)

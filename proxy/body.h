@@ -10,6 +10,8 @@
 #include "proxy/segments.h"
 #include "proxy/unit/symlink.h"
 
+#include "lib/http/range.h"
+
 struct body_part {
 	const char *text;    /* NULL: a range */
 	uint64_t start, end; /* inclusive */
@@ -59,8 +61,10 @@ bool body_ready(struct body *body);
 enum err body_err(const struct body *body);
 bool body_is_dlo(const struct body *body);
 bool body_is_slo(const struct body *body); /* not so when it is read raw */
-/* Where the n-th segment (from 0) is in the whole; false: there are not so many. */
-bool body_segment(const struct body *body, uint64_t n, uint64_t *ret_start, uint64_t *ret_length);
+/* ?part-number of a static large object (text may be NULL): *ret_part, 0: none; its range, whose
+ * end is before its start when there are not so many. NULL, or the text of a 400. */
+const char *body_part(const struct body *body, const char *text, const char *range,
+        uint64_t *ret_part, struct range *ret_range);
 const struct backend_reply *body_head(const struct body *body);
 uint64_t body_size(const struct body *body);
 uint64_t body_ts(const struct body *body); /* of the newest of its segments and itself */

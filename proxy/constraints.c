@@ -159,8 +159,6 @@ const char *constraint_unserved(const struct request *request)
 	const struct http_req *http = request->http;
 	bool put = strcmp(http->method, "PUT") == 0;
 
-	if (put && query_get(&request->query, "extract-archive"))
-		return "Archives are not unpacked here.";
 	if (!request->container || request->object || (!put && strcmp(http->method, "POST") != 0))
 		return NULL;
 	for (unsigned i = 0; i < COUNT_OF(versions); i++) {

@@ -54,6 +54,15 @@ const char *swift_error_reason(int status)
 	return "Unknown";
 }
 
+const char *swift_error_lines(struct arena *arena, int status)
+{
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		if (table[i].status == status)
+			return arena_printf(arena, "%s\n%s", table[i].reason, table[i].text);
+	}
+	return "";
+}
+
 const char *swift_error_body(struct arena *arena, int status)
 {
 	for (unsigned i = 0; i < COUNT_OF(table); i++) {

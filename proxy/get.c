@@ -270,17 +270,6 @@ static void multipart_headers(struct request *request, struct get *get)
 
 /* --- one part of a static large object, by its number --- */
 
-static bool parse_part(const char *text, uint64_t *ret_part)
-{
-	char *end;
-
-	text += strspn(text, " ");
-	if (strspn(text, "+0123456789") < strcspn(text, " "))
-		return false;
-	*ret_part = strtoull(text, &end, 10);
-	return *ret_part > 0 && !end[strspn(end, " ")];
-}
-
 static enum step no_such_part(struct request *request, struct get *get)
 {
 	const char *text = "The requested part number is not satisfiable";
@@ -295,24 +284,18 @@ static enum step no_such_part(struct request *request, struct get *get)
 	return STEP_DONE;
 }
 
-/* STEP_NEXT: go on with *ret_range, which is the part's, or, without one, NULL. */
+/* STEP_NEXT: go on; with get->part *ret_range is that. */
 static enum step take_part(struct request *request, struct get *get, struct range *ret_range)
 {
-	uint64_t length;
+	const char *text = body_part(&get->body, get->part_text, http_get(request->http, "Range"),
+	        &get->part, ret_range);
 
-	if (!get->part_text || !body_is_slo(&get->body))
-		return STEP_NEXT;
-	bool good = parse_part(get->part_text, &get->part);
-	if (!good || http_get(request->http, "Range")) {
+	if (text) {
 		body_close(&get->body);
-		return request_fail_html(request, 400,
-		        good ? "Range requests are not supported with part number queries"
-		             : "Part number must be an integer greater than 0");
+		return request_fail_html(request, 400, text);
 	}
-	if (!body_segment(&get->body, get->part - 1, &ret_range->start, &length))
-		return no_such_part(request, get);
-	ret_range->end = ret_range->start + (length ? length - 1 : 0);
-	return STEP_NEXT;
+	return get->part && ret_range->end < ret_range->start ? no_such_part(request, get)
+	                                                      : STEP_NEXT;
 }
 
 static enum step answer_head(struct request *request, struct get *get, const struct range *part)

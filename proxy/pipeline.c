@@ -8,6 +8,7 @@ const struct unit *const pipeline[] = {
         &unit_gatekeeper,
         &unit_tempauth,
         &unit_etag_quoter,
+        &unit_bulk_upload,
         &unit_bulk_delete,
         &unit_tempurl,
         &unit_formpost,

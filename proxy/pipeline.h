@@ -34,6 +34,7 @@ extern const struct unit unit_tempurl, unit_tempurl_end;             /* unit/tem
 extern const struct unit unit_formpost;                              /* unit/formpost.c */
 extern const struct unit unit_tempauth;                              /* tempauth.c */
 extern const struct unit unit_etag_quoter;                           /* get.c */
+extern const struct unit unit_bulk_upload;                           /* unit/bulk_upload.c */
 extern const struct unit unit_bulk_delete;                           /* unit/bulk_delete.c */
 extern const struct unit unit_container_quotas, unit_account_quotas; /* quota.c */
 extern const struct unit unit_slo;                                   /* unit/slo.c */

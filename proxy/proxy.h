@@ -407,5 +407,7 @@ const char *constraint_unserved(const struct request *request);
 /* Swift's text for a status. */
 const char *swift_error_body(struct arena *arena, int status);
 const char *swift_error_reason(int status); /* "Not Found" */
+/* Both, a line each. */
+const char *swift_error_lines(struct arena *arena, int status);
 
 #endif

@@ -800,6 +800,15 @@ static enum step put_source(struct op *op)
 		return abandon(request, put, 412);
 	struct range range = {0, body_size(&copy->body) - 1};
 	unsigned count = 1;
+	uint64_t part;
+	const char *fault = body_part(&copy->body, query_get(&request->query, "part-number"),
+	        http_get(request->http, "Range"), &part, &range);
+	if (fault) {
+		body_close(&copy->body);
+		return request_fail_html(request, 400, fault);
+	}
+	if (part && range.end < range.start)
+		return abandon(request, put, 416);
 	enum range_result ranged = range_parse(
 	        http_get(request->http, "Range"), body_size(&copy->body), copy->ranges, &count);
 	if (ranged == RANGE_UNSATISFIABLE)

@@ -243,11 +243,12 @@ static void judge(struct request *request, struct put *put, unsigned index)
 	s->is_slo = found->is_slo;
 }
 
-static enum step refuse(struct request *request, struct put *put, int status, const char *text)
+static enum step refuse(struct request *request, struct put *put, int status)
 {
 	if (put->heartbeat) {
 		report_text(&put->report, "Response Status", status_line(request, status));
-		report_text(&put->report, "Response Body", text);
+		report_text(&put->report, "Response Body",
+		        swift_error_lines(request_arena(request), status));
 	}
 	return report_answer(&put->report, status, "upload");
 }
@@ -301,13 +302,13 @@ static enum step put_heads(struct op *op)
 		m->size += m->segments[i].length;
 	}
 	if (put->report.error_count)
-		return refuse(request, put, 400, put->heartbeat ? "Bad Request" : "");
+		return refuse(request, put, 400);
 	manifest_etag(m, put->etag);
 	const char *wanted = slo_bare_etag(request_arena(request), http_get(request->http, "Etag"));
 	if (wanted && *wanted && strcmp(wanted, put->etag) != 0) {
 		if (!put->heartbeat)
 			return request_fail(request, 422);
-		return refuse(request, put, 422, swift_error_body(request_arena(request), 422));
+		return refuse(request, put, 422);
 	}
 	start_store(request, put);
 	return op_go(op, STORE);

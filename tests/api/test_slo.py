@@ -291,8 +291,8 @@ def test_heartbeat(tester, container):
     assert told["Etag"] == '"%s"' % slo_etag(*(m["etag"] for m in manifest)) and told["Last Modified"]
     r = put_slo(tester, container, "slo", [dict(manifest[0], size_bytes=9)], "&heartbeat=on")
     assert r.status_code == 202 and r.text == (
-        " \r\n\r\nResponse Body: Bad Request\nResponse Status: 400 Bad Request\nErrors:\n/%s/s000, Size Mismatch\n"
-        % container)
+        " \r\n\r\nResponse Body: Bad Request\nThe server could not comply with the request since it is either malformed "
+        "or otherwise incorrect.\nResponse Status: 400 Bad Request\nErrors:\n/%s/s000, Size Mismatch\n" % container)
 
 
 def test_listings_and_posts(tester, container):

@@ -46,7 +46,6 @@ def test_what_is_not_served_is_refused(tester, container):
     """Taken as plain PUTs, these would lose what the client means to keep."""
     o, c = "/%s/o" % container, "/" + container
     for path, headers, text in (
-            (c + "?extract-archive=tar", {}, "Archives"),
             (c, {"X-Versions-Location": "old"}, "versions"),
             (c, {"X-History-Location": "old"}, "versions"),
             (c, {"X-Versions-Enabled": "true"}, "versions")):

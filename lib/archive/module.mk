@@ -1,0 +1,2 @@
+SRC += lib/archive/unpack.c
+UNIT += tests/unit/lib/archive/test_unpack.c
