@@ -5,14 +5,16 @@
  *   DELETE    prepare -> write -> wait */
 #include "proxy/db.h"
 #include "proxy/quota.h"
+#include "proxy/unit/reserved.h"
 
 #include "lib/base/kv.h"
 #include <string.h>
 
 struct account {
-	struct db_read read;
-	struct listing listing;
+	struct db_read read, hidden; /* hidden: containers of versions */
+	struct listing listing, hidden_listing;
 	struct fan write, create;
+	struct buf rows;
 	struct buf headers;
 };
 
@@ -21,6 +23,8 @@ static void account_done(struct request *request)
 	struct account *a = request->own;
 
 	db_read_done(&a->read);
+	db_read_done(&a->hidden);
+	buf_done(&a->rows);
 	fan_done(&a->write);
 	fan_done(&a->create);
 	buf_done(&a->headers);
@@ -92,6 +96,50 @@ static void answer_acl(struct request *request, const struct backend_reply *r)
 		http_header(request->http, "X-Account-Project-Domain-Id", domain);
 }
 
+static const char *hidden_name(struct request *request, const char *name)
+{
+	return name ? versions_container(request_arena(request), name) : NULL;
+}
+
+/* Containers with versions are not listed; what they take is told with those whose they are. */
+static void plan_hidden(struct request *request, struct account *a)
+{
+	struct backend_list *list = &a->listing.list, *hidden = &a->hidden_listing.list;
+	const char **last = list->reverse ? &list->marker : &list->end_marker;
+
+	a->hidden_listing = a->listing;
+	hidden->prefix = hidden_name(request, list->prefix ? list->prefix : "");
+	hidden->marker = hidden_name(request, list->marker);
+	hidden->end_marker = hidden_name(request, list->end_marker);
+	hidden->path = NULL;
+	/* No name of a client's is behind this one. */
+	if ((!*last || !**last) && !request->proxy->backend->plain)
+		*last = RESERVED;
+}
+
+static const struct buf *with_hidden(struct account *a, const struct buf *rows)
+{
+	const size_t skip = strlen(RESERVED "versions" RESERVED);
+	bool reverse = a->listing.list.reverse;
+	struct backend_row row, hidden;
+	size_t hidden_at = 0;
+	bool more = !a->hidden.err && backend_rows_next(a->hidden.rows, &hidden_at, &hidden);
+
+	if (!more)
+		return rows;
+	for (size_t at = 0; backend_rows_next(rows, &at, &row);) {
+		int order;
+		while (more && (order = strcmp(hidden.name + skip, row.name),
+		                       reverse ? order > 0 : order < 0))
+			more = backend_rows_next(a->hidden.rows, &hidden_at, &hidden);
+		if (more && !row.subdir && !hidden.subdir &&
+		        strcmp(hidden.name + skip, row.name) == 0)
+			row.bytes += hidden.bytes;
+		backend_rows_add(&a->rows, &row);
+	}
+	return &a->rows;
+}
+
 static enum step account_read(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -111,8 +159,11 @@ static enum step account_read(struct op *op)
 			            : request_fail(request, status);
 		if ((text = too_long(request)))
 			return request_fail_text(request, 400, text);
+		plan_hidden(request, a);
 	}
-	if (!db_read(&a->read, request, request->head ? NULL : &a->listing))
+	bool known = request->head || request->proxy->backend->plain ||
+	             db_read(&a->hidden, request, &a->hidden_listing);
+	if (!db_read(&a->read, request, request->head ? NULL : &a->listing) || !known)
 		return STEP_WAIT;
 	const struct backend_reply *r = a->read.reply;
 	const struct buf *rows = a->read.rows;
@@ -140,7 +191,8 @@ static enum step account_read(struct op *op)
 	}
 	http_header(request->http, "Vary", "Accept");
 	AUTO(buf) struct buf out = BUF_NONE;
-	listing_render(&out, a->listing.format, cluster, request->account, NULL, rows);
+	listing_render(
+	        &out, a->listing.format, cluster, request->account, NULL, with_hidden(a, rows));
 	request_headers(request, out.len ? 200 : 204);
 	struct bytes *body = out.len ? bytes_copy(out.data, out.len) : NULL;
 	http_reply(request->http, out.len ? 200 : 204, body, 0, out.len);

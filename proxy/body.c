@@ -1,6 +1,7 @@
 #include "proxy/body.h"
 #include "proxy/listing.h"
 #include "proxy/pipeline.h"
+#include "proxy/unit/shown.h"
 
 #include "lib/base/kv.h"
 #include "lib/crypto/md5.h"
@@ -23,6 +24,8 @@ void body_open(struct body *b, struct request *request, struct op *op, struct pr
 	b->account = account;
 	b->container = container;
 	b->object = object;
+	b->link.offset = first_offset;
+	b->link.len = first_len;
 	reader_open(
 	        &b->head, op, proxy, policy, account, container, object, first_offset, first_len);
 }
@@ -102,8 +105,15 @@ static bool take_segments(struct body *b)
 	        .account = b->account,
 	        .container = b->segment_container};
 	for (size_t at = 0; backend_rows_next(b->list.root.rows, &at, &row); rows++) {
+		struct shown shown;
 		row.etag = unseal_row(&sealed, row.etag);
+		shown_make(&row, b->account, b->segment_container, &shown);
+		if (shown.version) {
+			row.etag = shown.etag;
+			row.bytes = shown.bytes;
+		}
 		add_segment(b, &row);
+		shown_done(&shown);
 	}
 	unseal_rows_done(&sealed);
 	return rows < LIST_PAGE || b->manifest.count >= SEGMENTS_MAX;

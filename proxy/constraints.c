@@ -151,20 +151,3 @@ const char *constraint_delete_at(struct request *request, uint64_t *ret_at)
 	*ret_at = (uint64_t)seconds;
 	return NULL;
 }
-
-const char *constraint_unserved(const struct request *request)
-{
-	static const char *const versions[] = {
-	        "X-Versions-Location", "X-History-Location", "X-Versions-Enabled"};
-	const struct http_req *http = request->http;
-	bool put = strcmp(http->method, "PUT") == 0;
-
-	if (!request->container || request->object || (!put && strcmp(http->method, "POST") != 0))
-		return NULL;
-	for (unsigned i = 0; i < COUNT_OF(versions); i++) {
-		const char *value = http_get(http, versions[i]);
-		if (value && *value && (i < 2 || is_true(value)))
-			return "No object versions here.";
-	}
-	return NULL;
-}

@@ -12,6 +12,7 @@
 #include "proxy/drop.h"
 #include "proxy/pages.h"
 #include "proxy/quota.h"
+#include "proxy/unit/reserved.h"
 
 #include "lib/base/kv.h"
 #include <string.h>
@@ -49,7 +50,7 @@ static struct container *container_of(struct request *request)
 	return request->own;
 }
 
-static void answer_totals(struct request *request, const struct ranged *read)
+void container_totals(struct request *request, const struct ranged *read)
 {
 	const struct backend_reply *r = read->root.reply;
 	const struct policy *policy =
@@ -103,7 +104,7 @@ static enum step container_read(struct op *op)
 		return STEP_WAIT;
 	if (c->read.err)
 		return request_err(request, c->read.err);
-	answer_totals(request, &c->read);
+	container_totals(request, &c->read);
 	db_answer_headers(request, c->read.root.reply);
 	http_header(request->http, "Content-Type", listing_content_type(c->listing.format));
 	http_header(request->http, "Vary", "Accept");
@@ -210,7 +211,7 @@ static enum step container_check(struct op *op)
 		text = choose_policy(request, c);
 	if (text)
 		return request_fail_text(request, 400, text);
-	if (len > max && is_put(request))
+	if (len > max && is_put(request) && !reserved_name(request->container))
 		return request_fail_html(request, 400,
 		        arena_printf(request_arena(request),
 		                "Container name length of %zu longer than %u", len, max));

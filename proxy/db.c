@@ -466,6 +466,9 @@ static bool passes(const char *name, const char *type)
 	        "X-Container-Rfc-Compliant-Etags"};
 
 	if (has_prefix(name, "X-") && has_prefix(name + 2, type) &&
+	        has_prefix(name + 2 + strlen(type), "-Sysmeta-"))
+		return true;
+	if (has_prefix(name, "X-") && has_prefix(name + 2, type) &&
 	        has_prefix(name + 2 + strlen(type), "-Meta-"))
 		return name[2 + strlen(type) + 6] != 0;
 	if (strcmp(type, "account") == 0)

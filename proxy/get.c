@@ -11,6 +11,8 @@
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
 #include "proxy/reader.h"
+#include "proxy/unit/reserved.h"
+#include "proxy/unit/versions.h"
 
 #include "lib/base/kv.h"
 #include "lib/crypto/md5.h"
@@ -78,7 +80,8 @@ static enum step get_open(struct op *op)
 	if (!get) {
 		if (!request->container_info.info->exists)
 			return request_fail(request, 404);
-		if (strlen(request->object) > request_cluster(request)->limits.max_object_name)
+		if (strlen(request->object) > request_cluster(request)->limits.max_object_name &&
+		        !reserved_name(request->container))
 			return request_fail(request, 404);
 		get = request->own = arena_zalloc(request_arena(request), sizeof(*get));
 		request->own_done = get_done;
@@ -404,6 +407,9 @@ static enum step get_manifest(struct op *op)
 		return failed(request, get);
 	if (expired(request, body_head(body)))
 		return stop(request, 404);
+	enum step step = versions_found(request, body);
+	if (step != STEP_NEXT)
+		return step;
 	body_etag(body, get->etag, sizeof(get->etag));
 	int status = conditional_check(request->http, get->etag, body_ts(body));
 	if (status == 304 || status == 412) {
@@ -411,7 +417,7 @@ static enum step get_manifest(struct op *op)
 		http_header(request->http, "Accept-Ranges", "bytes");
 		return stop(request, status);
 	}
-	enum step step = take_part(request, get, &part);
+	step = take_part(request, get, &part);
 	if (step != STEP_NEXT)
 		return step;
 	if (request->head)

@@ -205,6 +205,20 @@ void listing_json_object(
 	buf_char(out, '}');
 }
 
+void listing_json_link(struct buf *out, const struct shown *s)
+{
+	if (s->link_path) {
+		buf_str(out, ", \"symlink_path\": ");
+		json_text(out, s->link_path);
+	}
+	if (s->target_etag) {
+		buf_str(out, ", \"symlink_etag\": ");
+		json_text(out, s->target_etag);
+		buf_str(out, ", \"symlink_bytes\": ");
+		buf_u64(out, s->target_bytes);
+	}
+}
+
 static void json_object(
         struct buf *out, const struct backend_row *row, const char *account, const char *container)
 {
@@ -212,16 +226,7 @@ static void json_object(
 	struct shown s;
 
 	shown_make(row, account, container, &s);
-	if (s.link_path) {
-		buf_str(&more, ", \"symlink_path\": ");
-		json_text(&more, s.link_path);
-	}
-	if (s.target_etag) {
-		buf_str(&more, ", \"symlink_etag\": ");
-		json_text(&more, s.target_etag);
-		buf_str(&more, ", \"symlink_bytes\": ");
-		buf_u64(&more, s.target_bytes);
-	}
+	listing_json_link(&more, &s);
 	if (s.version)
 		buf_str(&more, ", \"version_symlink\": true");
 	listing_json_object(out, row, &s, buf_text(&more));

@@ -29,6 +29,8 @@ void listing_render(struct buf *out, enum listing_format format, const struct cl
 struct shown;
 void listing_json_object(struct buf *out, const struct backend_row *row, const struct shown *shown,
         const char *more);
+/* What it says of a link, as such members. */
+void listing_json_link(struct buf *out, const struct shown *shown);
 void listing_json_subdir(struct buf *out, const char *name);
 
 /* Pages of the same listing by several replicas, none of them to be trusted alone. */

@@ -278,7 +278,10 @@ struct request {
 	bool trusted;           /* made by ourselves: may do everything */
 	/* pipeline.h */
 	uint8_t first_unit, entered, passed;
-	void *unit_own; /* of the unit that is looking; gone when the next one looks */
+	void *unit_own;            /* of the unit that is looking; gone when the next one looks */
+	bool authorized;           /* what was to be checked before that, has been */
+	struct versions *versions; /* unit/versions.h; NULL: nothing to do with any */
+	uint64_t versions_bytes;   /* of a container: of its versions */
 	struct request_end *ends;
 };
 
@@ -400,9 +403,6 @@ const char *constraint_metadata(struct request *request, const char *type);
 const char *constraint_stored_metadata(
         struct request *request, const char *type, const struct info *info);
 const char *constraint_delete_at(struct request *request, uint64_t *ret_at);
-/* A feature of Swift that is not there, when to do without would lose what the client means to
- * keep: the text of the refusal. */
-const char *constraint_unserved(const struct request *request);
 
 /* Swift's text for a status. */
 const char *swift_error_body(struct arena *arena, int status);

@@ -15,6 +15,8 @@
 #include "proxy/proxy.h"
 #include "proxy/quota.h"
 #include "proxy/seal.h"
+#include "proxy/unit/reserved.h"
+#include "proxy/unit/versions.h"
 
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
@@ -49,6 +51,8 @@ struct copy {
 	struct body body;
 	struct range ranges[RANGE_MAX];
 	struct bytes *gathered, *over; /* owned: a piece being filled; what did not fit into it */
+	/* As the client names it, when that is a version of it. */
+	const char *named_container, *named_object;
 	bool opened, fresh;
 	uint64_t left;
 };
@@ -225,7 +229,7 @@ static const char *check_headers(struct request *request, struct put *put)
 	if (none_match && !strchr(none_match, '*'))
 		return "If-None-Match only supports *";
 	put->commit.only_if_absent = none_match;
-	if (len > limits->max_object_name)
+	if (len > limits->max_object_name && !reserved_name(put->container))
 		return arena_printf(request_arena(request),
 		        "Object name length of %zu longer than %u", len, limits->max_object_name);
 	put->content_type = type && *type ? type : NULL;
@@ -273,8 +277,9 @@ static enum step put_target(struct op *op)
 		return STEP_WAIT;
 	if (put->quota_info.err)
 		return request_fail(request, 503);
-	text = quota_exceeded(put->quota_info.info, put->info,
-	        put->copy ? put->copy->left : http->content_length);
+	text = quota_exceeded(put->quota_info.info,
+	        put->container_info.info ? put->info : versions_named(request),
+	        versions_kept(request), put->copy ? put->copy->left : http->content_length);
 	if (text)
 		return request_fail_html(request, 413, text);
 	put->policy = put->info->policy;
@@ -748,11 +753,37 @@ static enum step put_receive(struct op *op)
 
 /* --- source of a copy --- */
 
+/* A version of the source may be named; it is for owners. STEP_WAIT until its container is known.
+ */
+static enum step source_version(struct request *request, struct copy *copy)
+{
+	const char *id = query_get(&request->query, "version-id");
+	struct arena *arena = request_arena(request);
+	uint64_t ts;
+
+	if (!id || !*id || copy->named_object || strcmp(id, "null") == 0)
+		return STEP_NEXT;
+	if (!info_header(copy->container_info.info, VERSIONS_CONTAINER))
+		return request_fail_text(request, 400,
+		        "version-aware operations require that the container is versioned");
+	if (!ts_parse(id, &ts))
+		return request_fail_text(request, 400, "Invalid version parameter");
+	copy->named_container = copy->container;
+	copy->named_object = copy->object;
+	copy->container = versions_container(arena, copy->named_container);
+	copy->object = versions_object(arena, copy->named_object, ts);
+	info_fetch_done(&copy->container_info);
+	copy->container_info = (struct info_fetch){0};
+	op_wake(&request->op);
+	return STEP_WAIT;
+}
+
 static enum step put_source(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct put *put = put_of(request);
 	struct copy *copy = put->copy;
+	enum step step;
 	bool wait;
 
 	if (request->http->gone)
@@ -761,6 +792,8 @@ static enum step put_source(struct op *op)
 		return STEP_WAIT;
 	if (copy->container_info.err)
 		return request_fail(request, 503);
+	if (!copy->opened && (step = source_version(request, copy)) != STEP_NEXT)
+		return step;
 	const struct info *info = copy->container_info.info;
 	if (!copy->opened) {
 		struct access access = {
@@ -906,9 +939,10 @@ static void copied_from(struct request *request, struct put *put)
 	const struct backend_reply *r = body_head(&copy->body);
 	struct kv_pair pair;
 
-	url_quote(&path, copy->container, "");
+	bool named = copy->named_object;
+	url_quote(&path, named ? copy->named_container : copy->container, "");
 	buf_char(&path, '/');
-	url_quote(&path, copy->object, "");
+	url_quote(&path, named ? copy->named_object : copy->object, "");
 	http_header(request->http, "X-Copied-From", buf_text(&path));
 	buf_reset(&path);
 	url_quote(&path, copy->account, "");
@@ -946,6 +980,12 @@ static enum step put_commit(struct op *op)
 	if (put->commit.row_err == ERR_NOT_FOUND)
 		return request_fail(request, 404);
 	md5_hex(put->digest, etag);
+	AUTO(buf) struct buf headers = BUF_NONE;
+	if (request->versions)
+		object_headers(request, put, final_type(put), &headers);
+	enum step step = versions_stored(request, etag, put->size, final_type(put), &headers);
+	if (step != STEP_NEXT)
+		return step;
 	http_header(request->http, "Etag", etag);
 	uint64_t ts = put->commit.msg->ts;
 	http_date_format((int64_t)((ts + TS_PER_SECOND - 1) / TS_PER_SECOND), date);

@@ -112,9 +112,10 @@ static const char *over_policy(const struct info *account, unsigned policy, uint
 	return NULL;
 }
 
-const char *quota_exceeded(const struct info *account, const struct info *container, uint64_t size)
+const char *quota_exceeded(
+        const struct info *account, const struct info *container, uint64_t kept, uint64_t size)
 {
-	if (over(container, "X-Container-Meta-Quota-Bytes", container->bytes + size) ||
+	if (over(container, "X-Container-Meta-Quota-Bytes", container->bytes + kept + size) ||
 	        over(container, "X-Container-Meta-Quota-Count", container->objects + 1))
 		return "Upload exceeds quota.";
 	const char *bytes = info_header(account, STORED "Bytes") ? STORED "Bytes"

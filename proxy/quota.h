@@ -14,7 +14,8 @@ int quota_account_headers(struct request *request, struct buf *headers);
 void quota_account_answer(struct request *request, const struct backend_reply *reply);
 
 /* NULL when an object of that size fits; else the text of the 413. Containers first. */
-const char *quota_exceeded(const struct info *account, const struct info *container, uint64_t size);
+const char *quota_exceeded(
+        const struct info *account, const struct info *container, uint64_t kept, uint64_t size);
 
 /* NULL when the quota headers of a container PUT or POST are good; else the text of the 400. */
 const char *quota_container_headers(const struct request *request);

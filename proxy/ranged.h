@@ -41,4 +41,7 @@ bool ranged_rows(struct ranged *ranged, const struct backend_list *list);
 
 void ranged_done(struct ranged *ranged);
 
+/* container.c: headers of an answer, of what was read. */
+void container_totals(struct request *request, const struct ranged *read);
+
 #endif

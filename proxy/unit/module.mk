@@ -3,3 +3,4 @@ SRC += proxy/unit/formpost.c proxy/unit/multipart.c
 SRC += proxy/unit/signature.c
 SRC += proxy/unit/tempurl.c
 UNIT += tests/unit/proxy/unit/test_multipart.c
+SRC += proxy/unit/copy.c proxy/unit/legacy_versions.c proxy/unit/versions.c proxy/unit/versions_container.c proxy/unit/versions_list.c

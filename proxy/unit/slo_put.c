@@ -326,6 +326,9 @@ static enum step answer_plainly(struct request *request, struct put *put)
 		        arena_printf(request_arena(request), "\"%s\"", put->etag));
 		if (modified)
 			http_header(request->http, "Last-Modified", modified);
+		const char *version = sub_get(&put->store, "X-Object-Version-Id");
+		if (version)
+			http_header(request->http, "X-Object-Version-Id", version);
 		return request_empty(request, put->store.status);
 	}
 	const struct buf *told = &put->store.headers;

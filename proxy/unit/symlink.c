@@ -74,7 +74,8 @@ static bool next_target(struct body *b)
 		b->err = ERR_NOT_FOUND;
 		return false;
 	}
-	if (w->etag && strcmp(w->etag, etag ? etag : own) != 0)
+	/* A version may be a static link itself: what leads to it wants just that. */
+	if (w->etag && strcmp(w->etag, etag && !w->version ? etag : own) != 0)
 		w->refusal = "X-Symlink-Target-Etag headers do not match";
 	else if (w->links >= request_cluster(b->request)->limits.symloop_max)
 		w->refusal = too_many(b->request);
@@ -82,6 +83,7 @@ static bool next_target(struct body *b)
 		return false;
 	w->links += !is_true(stored(r, LINK_EXTENDS));
 	w->reserved = stored(r, LINK_RESERVED);
+	w->version = version;
 	w->etag = etag ? arena_strdup(arena, etag) : NULL;
 	if (account)
 		w->account = url_unquote(arena, account, strlen(account), &len);
@@ -119,12 +121,11 @@ static bool open_target(struct body *b)
 	w->open = false;
 	if (b->err)
 		return true;
-	uint64_t offset = b->head.want_offset, len = b->head.want_len;
 	reader_close(&b->head);
 	reader_done(&b->head);
 	b->policy = w->info.info->policy;
 	reader_open(&b->head, b->op, b->proxy, b->policy, w->account, w->container, w->object,
-	        offset, len);
+	        w->offset, w->len);
 	forget_facts(w);
 	return true;
 }

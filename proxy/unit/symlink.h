@@ -23,8 +23,9 @@ struct body;
 
 /* A body's way from the object that was asked for to the one that it is. In its struct body. */
 struct link_walk {
-	bool raw;  /* the caller's: a link itself is wanted */
-	bool open; /* a target is being opened */
+	bool raw;             /* the caller's: a link itself is wanted */
+	uint64_t offset, len; /* the first bytes that were asked for */
+	bool open;            /* a target is being opened */
 	bool done;
 	unsigned links;                        /* followed, of those that count */
 	const char *etag;                      /* that the link before wants, or NULL */
@@ -33,7 +34,7 @@ struct link_walk {
 	const char *location;                  /* path of the last target, quoted, or NULL */
 	const char *refusal;                   /* text of a 409 */
 	struct info_fetch info, authorization; /* of the target's container; of its account */
-	bool reserved;
+	bool reserved, version;                /* the last link was to one */
 };
 
 /* Call until it returns true; then the body's head is the object's that counts, or body->err or

@@ -42,20 +42,6 @@ def test_chunked_upload(tester, container):
     assert tester.request("GET", "/%s/o" % container).content == b"".join(pieces)
 
 
-def test_what_is_not_served_is_refused(tester, container):
-    """Taken as plain PUTs, these would lose what the client means to keep."""
-    o, c = "/%s/o" % container, "/" + container
-    for path, headers, text in (
-            (c, {"X-Versions-Location": "old"}, "versions"),
-            (c, {"X-History-Location": "old"}, "versions"),
-            (c, {"X-Versions-Enabled": "true"}, "versions")):
-        r = tester.request("PUT", path, data=b"[]", headers=headers)
-        assert r.status_code == 400 and text in r.text, path
-    assert tester.request("POST", c, headers={"X-Versions-Enabled": "true"}).status_code == 400
-    assert tester.request("POST", c, headers={"X-Versions-Location": ""}).status_code == 204
-    assert names(tester, container) == []
-
-
 @pytest.mark.parametrize("size", [262144, 262145, (1 << 20), (3 << 20) + 1])
 def test_copies_from_the_cache(tester, container, size):
     """What was read once is handed on from the cache, which keeps it at any address."""
