@@ -6,6 +6,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "proxy/keystone.h"
+#include "proxy/unit/name_check.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -247,6 +248,11 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	log_set_level(level);
 	node_backend_init(node);
 	fill_cluster(node);
+	struct name_check *names = NULL;
+	if (node->conf.units.name_check && (err = name_check_new(&node->conf.units, &names)))
+		return config_error(node, error, "[name_check] forbidden_regexp cannot be",
+		        node->conf.units.name_check_pattern);
+	node->cluster.name_check = names;
 	if ((err = parse_users(node, error)) || (err = make_keystone(node, error)) ||
 	        (err = policies(node, error)) || (err = load_tls(node, error)))
 		return err;

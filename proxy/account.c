@@ -5,6 +5,7 @@
  *   DELETE    prepare -> write -> wait */
 #include "proxy/db.h"
 #include "proxy/quota.h"
+#include "proxy/unit/marks.h"
 #include "proxy/unit/reserved.h"
 
 #include "lib/base/kv.h"
@@ -183,6 +184,7 @@ static enum step account_read(struct op *op)
 	db_answer_headers(request, r);
 	answer_acl(request, r);
 	quota_account_answer(request, r);
+	marks_account_answer(request, r);
 	http_header(request->http, "Content-Type", listing_content_type(a->listing.format));
 	if (request->head) {
 		request_headers(request, 204);
@@ -248,6 +250,8 @@ static enum step account_write(struct op *op)
 	if (domain)
 		kv_add(&a->headers, AUTH_PROJECT_DOMAIN, domain);
 	int status = deletes ? 0 : quota_account_headers(request, &a->headers);
+	if (!status && !deletes)
+		status = marks_account_headers(request, &a->headers);
 	if (status)
 		return request_fail(request, status);
 	db_write(&a->write, request,

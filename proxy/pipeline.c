@@ -6,12 +6,15 @@
  * is stored comes last. */
 const struct unit *const pipeline[] = {
         &unit_gatekeeper,
+        &unit_domain_remap,
+        &unit_name_check,
         &unit_tempauth,
         &unit_etag_quoter,
         &unit_bulk_upload,
         &unit_bulk_delete,
         &unit_tempurl,
         &unit_formpost,
+        &unit_read_only,
         &unit_copy,
         &unit_container_quotas,
         &unit_account_quotas,

@@ -28,6 +28,7 @@ struct settle;
 struct keystone;
 struct keystone_caller;
 struct auth;
+struct name_check;
 
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
@@ -68,6 +69,7 @@ struct cluster {
 	const struct keystone *keystone; /* NULL: no identity service's tokens are taken */
 	struct limits limits;
 	struct unit_options units;
+	const struct name_check *name_check;  /* NULL: any name will do */
 	const struct seal_keys *_Atomic seal; /* NULL: nothing is encrypted */
 	bool one_clock;                       /* no other node writes */
 	bool serves;                          /* clients; else only who watches it */
@@ -260,7 +262,8 @@ struct request {
 	struct proxy *proxy;
 	const struct method *method;
 	char trans_id[48];
-	const char *path;                         /* without query, as sent */
+	const char *path;          /* without query, as sent */
+	const char *remapped_from; /* what was sent when path is another (host.h), or NULL */
 	const char *account, *container, *object; /* decoded; NULL where the path ends */
 	struct query query;
 	struct identity identity;

@@ -2,6 +2,8 @@
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
 #include "proxy/sub.h"
+#include "proxy/unit/endpoints.h"
+#include "proxy/unit/host.h"
 
 #include "lib/base/kv.h"
 #include "lib/log/log.h"
@@ -332,6 +334,8 @@ static enum step answer_metrics(struct request *request)
 	return answer_text(request, 200, "text/plain; version=0.0.4", buf_text(&out));
 }
 
+#define BAD_DOMAIN 4000 /* 400, with a text of its own */
+
 /* Answers at once, before any operation runs. */
 static enum step plain_state(struct op *op)
 {
@@ -353,6 +357,8 @@ static enum step plain_state(struct op *op)
 			return answer_metrics(request);
 		return answer_text(request, 200, "text/plain", "OK");
 	}
+	if (status == BAD_DOMAIN)
+		return answer_text(request, 400, "text/plain", "Bad domain in host header");
 	if (status == 412)
 		return answer_text(request, 412, "text/html; charset=UTF-8", "Bad URL");
 	if (status == 4120)
@@ -466,6 +472,11 @@ static const struct method *route(struct request *request)
 		return refuse(request, 404);
 	if (!atomic_load_explicit(request_cluster(request)->joined, memory_order_relaxed))
 		return refuse(request, 503);
+	if (request_cluster(request)->units.list_endpoints &&
+	        strncmp(request->path, ENDPOINTS_PREFIX, strlen(ENDPOINTS_PREFIX)) == 0)
+		return &endpoints_get;
+	if (!host_remap(request))
+		return refuse(request, BAD_DOMAIN);
 	if (strcmp(request->path, "/info") == 0)
 		return &info_get_method;
 	if (request_cluster(request)->users &&

@@ -3,10 +3,22 @@
 
 #include "lib/base/kv.h"
 #include <string.h>
+#include <strings.h>
 
 static bool is_ours(const char *name)
 {
-	return strcasestr(name, "-Sysmeta-") || has_prefix(name, "X-Backend-");
+	static const char *const others[] = {"X-Account-Host", "X-Account-Device",
+	        "X-Account-Partition", "X-Container-Host", "X-Container-Device",
+	        "X-Container-Partition", "X-Container-Root-Db-State", "X-Delete-At-Host",
+	        "X-Delete-At-Device", "X-Delete-At-Partition", "X-Delete-At-Container"};
+
+	if (strcasestr(name, "-Sysmeta-") || has_prefix(name, "X-Backend"))
+		return true;
+	for (unsigned i = 0; i < COUNT_OF(others); i++) {
+		if (strcasecmp(name, others[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 static enum step enter(struct request *request)

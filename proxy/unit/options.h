@@ -10,6 +10,13 @@ struct unit_options {
 	const char *tempurl_methods, *tempurl_digests, *tempurl_incoming_remove,
 	        *tempurl_incoming_allow, *tempurl_outgoing_remove, *tempurl_outgoing_allow;
 	const char *formpost_digests;
+	/* [name_check], [read_only], [list_endpoints] */
+	const char *name_check_characters, *name_check_pattern;
+	uint64_t name_check_length;
+	bool name_check, read_only, read_only_deletes, list_endpoints;
+	/* [domain_remap] */
+	const char *domain_storage, *domain_path_root, *domain_prefixes, *domain_default_prefix;
+	bool domain_mangles;
 };
 
 #endif
