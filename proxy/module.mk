@@ -4,4 +4,4 @@ SRC += proxy/acl.c proxy/audit.c proxy/auth.c proxy/account.c proxy/body.c proxy
 	proxy/quick.c proxy/reader.c proxy/repair.c proxy/handoff.c proxy/request.c proxy/ranged.c proxy/ranges.c proxy/rows.c proxy/seal.c proxy/segments.c proxy/settle.c proxy/sub.c proxy/tempauth.c
 UNIT += tests/unit/proxy/test_seal.c tests/unit/proxy/test_hedge.c tests/unit/proxy/test_credit.c
 UNIT += tests/unit/proxy/test_commit.c tests/unit/proxy/test_drop.c tests/unit/proxy/test_listing.c tests/unit/proxy/test_place.c tests/unit/proxy/test_ranges.c
-UNIT += tests/unit/proxy/test_params.c tests/unit/proxy/test_gone.c tests/unit/proxy/test_ec.c tests/unit/proxy/test_commit_rows.c
+UNIT += tests/unit/proxy/test_manifest.c tests/unit/proxy/test_params.c tests/unit/proxy/test_gone.c tests/unit/proxy/test_ec.c tests/unit/proxy/test_commit_rows.c

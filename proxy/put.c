@@ -241,11 +241,9 @@ static const char *check_headers(struct request *request, struct put *put)
 	if ((text = constraint_delete_at(request, &put->delete_at)))
 		return text;
 	if (manifest) {
-		size_t n;
-		const char *path =
-		        url_unquote(request_arena(request), manifest, strlen(manifest), &n);
-		const char *slash = strchr(path, '/');
-		if (!slash || slash == path || strchr(path, '?') || strchr(path, '&') || !slash[1])
+		const char *slash = strchr(manifest, '/');
+		if (!slash || slash == manifest || strpbrk(manifest, "?&") || !slash[1] ||
+		        slash[1] == '/')
 			return "X-Object-Manifest must be in the format container/prefix";
 	}
 	return constraint_metadata(request, "object");

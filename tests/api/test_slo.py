@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+import urllib.parse
 
 import pytest
 import requests
@@ -23,7 +24,8 @@ def put_segments(user, container, sizes, prefix="s"):
     for i, size in enumerate(sizes):
         body = os.urandom(size)
         name = "%s%03d" % (prefix, i)
-        assert user.request("PUT", "/%s/%s" % (container, name), data=body).status_code == 201
+        path = "/%s/%s" % (container, urllib.parse.quote(name))
+        assert user.request("PUT", path, data=body).status_code == 201
         bodies.append(body)
         manifest.append({"path": "/%s/%s" % (container, name), "etag": md5(body), "size_bytes": size})
     return bodies, manifest
@@ -455,6 +457,50 @@ def test_expiry_of_manifests_and_segments(tester, container):
     tester.request("POST", "/%s/s000" % container, headers={"X-Delete-After": "1"})
     time.sleep(2.1)
     assert get(tester, container, "slo").status_code == 409
+
+
+def test_the_swift_client(tester, container, tmp_path):
+    body = os.urandom(5 * MIB + 77)
+    (tmp_path / "big").write_bytes(body)
+    for i, flags in enumerate((["--use-slo", "-S", "1M"], ["--use-slo", "-S", "1M", "--changed"], ["-S", "1500K"])):
+        tester.swift("upload", *flags, container, "big", cwd=str(tmp_path))
+        stat = tester.swift("stat", container, "big").stdout
+        assert "Content Length: %d" % len(body) in stat
+        assert (("Manifest" in stat) if i == 2 else ("X-Static-Large-Object: True" in stat)), stat
+        tester.swift("download", container, "big", "-o", str(tmp_path / "back"))
+        assert (tmp_path / "back").read_bytes() == body
+    tester.swift("upload", "--use-slo", "-S", "1M", container, "big", cwd=str(tmp_path))
+    assert names(tester, container) == ["big"] and len(names(tester, container + "_segments")) == 6
+    tester.swift("delete", container, "big")
+    assert names(tester, container) == [] and names(tester, container + "_segments") == []
+    for i in range(25):
+        tester.request("PUT", "/%s/o%d" % (container, i), data=b"x")
+    tester.swift("delete", container)
+    assert tester.request("HEAD", "/" + container).status_code == 404
+
+
+def test_dynamic_ones(tester, container):
+    bodies, manifest = put_segments(tester, container, [10, 0, 300000, 20], "d/x?")
+    for bad in ("c", "c/", "/p", "c/p?", "c/p&q", "c//p"):
+        r = tester.request("PUT", "/%s/dlo" % container, headers={"X-Object-Manifest": bad})
+        assert r.status_code == 400 and r.text == "X-Object-Manifest must be in the format container/prefix", bad
+    assert tester.request("PUT", "/%s/dlo" % container,
+                          headers={"X-Object-Manifest": container + "/d/x%3F"}).status_code == 201
+    whole = b"".join(bodies)
+    for method in ("GET", "HEAD"):
+        r = tester.request(method, "/%s/dlo" % container)
+        assert r.status_code == 200 and int(r.headers["Content-Length"]) == len(whole)
+        assert r.headers["Etag"] == '"%s"' % slo_etag(*(m["etag"] for m in manifest))
+        assert method == "HEAD" or r.content == whole
+    assert get(tester, container, "dlo", Range="bytes=5-300015").content == whole[5:300016]
+    assert get(tester, container, "dlo", "?multipart-manifest=get").content == b""
+    tester.request("DELETE", "/%s/d/x%%3F000" % container)
+    assert get(tester, container, "dlo").content == whole[10:]
+    tester.request("PUT", "/%s/gone" % container, headers={"X-Object-Manifest": container + "-none/x"})
+    assert get(tester, container, "gone").status_code == 404
+    tester.request("PUT", "/%s/nothing" % container, headers={"X-Object-Manifest": container + "/none"})
+    r = get(tester, container, "nothing")
+    assert r.status_code == 200 and r.content == b""
 
 
 def test_what_info_says(tester):
