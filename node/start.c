@@ -7,6 +7,7 @@
 #include "lib/log/log.h"
 #include "proxy/keystone.h"
 #include "proxy/unit/name_check.h"
+#include "proxy/unit/ratelimit.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -253,6 +254,9 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 		return config_error(node, error, "[name_check] forbidden_regexp cannot be",
 		        node->conf.units.name_check_pattern);
 	node->cluster.name_check = names;
+	const char *option;
+	if ((err = ratelimit_new(&node->conf.units, &node->cluster.ratelimit, &option)))
+		return config_error(node, error, "[ratelimit] is wrong in", option);
 	if ((err = parse_users(node, error)) || (err = make_keystone(node, error)) ||
 	        (err = policies(node, error)) || (err = load_tls(node, error)))
 		return err;

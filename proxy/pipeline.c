@@ -14,6 +14,7 @@ const struct unit *const pipeline[] = {
         &unit_bulk_delete,
         &unit_tempurl,
         &unit_formpost,
+        &unit_ratelimit,
         &unit_read_only,
         &unit_copy,
         &unit_container_quotas,

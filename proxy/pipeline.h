@@ -33,6 +33,7 @@ extern const struct unit unit_gatekeeper;                            /* unit/gat
 extern const struct unit unit_tempurl, unit_tempurl_end;             /* unit/tempurl.c */
 extern const struct unit unit_domain_remap;                          /* unit/host.c */
 extern const struct unit unit_name_check;                            /* unit/name_check.c */
+extern const struct unit unit_ratelimit;                             /* unit/ratelimit.c */
 extern const struct unit unit_read_only;                             /* unit/read_only.c */
 extern const struct unit unit_formpost;                              /* unit/formpost.c */
 extern const struct unit unit_tempauth;                              /* tempauth.c */

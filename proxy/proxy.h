@@ -29,6 +29,7 @@ struct keystone;
 struct keystone_caller;
 struct auth;
 struct name_check;
+struct ratelimit;
 
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
@@ -70,6 +71,7 @@ struct cluster {
 	struct limits limits;
 	struct unit_options units;
 	const struct name_check *name_check;  /* NULL: any name will do */
+	struct ratelimit *ratelimit;          /* NULL: no limits */
 	const struct seal_keys *_Atomic seal; /* NULL: nothing is encrypted */
 	bool one_clock;                       /* no other node writes */
 	bool serves;                          /* clients; else only who watches it */

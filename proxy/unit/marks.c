@@ -3,11 +3,22 @@
 #include "proxy/proxy.h"
 
 #include "lib/base/kv.h"
+#include <string.h>
 
 static const struct {
 	const char *name, *stored;
-} marks[] = {{MARK_HEADER_READ_ONLY, MARK_READ_ONLY},
+} marks[] = {{"X-Account-Read-Only", MARK_READ_ONLY},
         {"X-Account-Global-Write-Ratelimit", MARK_WRITE_RATELIMIT}};
+
+bool marks_changed(const struct request *request)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < COUNT_OF(marks); i++)
+		any |= http_get(request->http, marks[i].name) != NULL;
+	return any && request->account && !request->container &&
+	       strcmp(request->http->method, "POST") == 0;
+}
 
 int marks_account_headers(struct request *request, struct buf *headers)
 {

@@ -17,6 +17,11 @@ struct unit_options {
 	/* [domain_remap] */
 	const char *domain_storage, *domain_path_root, *domain_prefixes, *domain_default_prefix;
 	bool domain_mangles;
+	/* [ratelimit] */
+	const char *ratelimit_account, *ratelimit_max_sleep, *ratelimit_log_sleep,
+	        *ratelimit_container, *ratelimit_listing, *ratelimit_whitelist,
+	        *ratelimit_blacklist;
+	uint64_t ratelimit_buffer_s;
 };
 
 #endif

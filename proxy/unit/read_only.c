@@ -50,10 +50,7 @@ static struct info_fetch *facts(struct request *request)
 
 static enum step enter(struct request *request)
 {
-	/* Who may change the mark is looked at where that is done. */
-	bool marks = !request->container && http_get(request->http, MARK_HEADER_READ_ONLY);
-
-	if (request->trusted || !request->account || marks || !writes(request))
+	if (request->trusted || !request->account || marks_changed(request) || !writes(request))
 		return STEP_NEXT;
 	const struct info_fetch *fetch = facts(request);
 	if (!fetch)
