@@ -72,8 +72,9 @@ static enum err start_roles(struct node_device *d, struct device *device)
 		return err;
 	hlc_see(&d->node->hlc, containerd_newest_ts(d->containerd));
 	hlc_see(&d->node->hlc, accountd_newest_ts(d->accountd));
-	d->objectd =
-	        objectd_open(&(struct objectd_options){.device = device, .reactor = r->reactor});
+	hlc_see(&d->node->hlc, d->horizon.ts);
+	d->objectd = objectd_open(&(struct objectd_options){
+	        .device = device, .reactor = r->reactor, .horizon = d->horizon.ts});
 	if ((err = jobs_start(d, &d->jobs)))
 		return err;
 	if ((err = reaper_start(d, &d->reaper)))
@@ -189,7 +190,8 @@ static void open_done(struct work *work)
 	        .compact_rate = 64u << 20,
 	        .scrub_rate = conf->scrub_rate,
 	        .scrub_pause_us = conf->scrub_pause * 1000000,
-	        .replay = {[DEVICE_ROLE_CONTAINER] = containerd_replay(d->containerd),
+	        .replay = {[DEVICE_ROLE_OBJECT] = objectd_horizon_replay(&d->horizon),
+	                [DEVICE_ROLE_CONTAINER] = containerd_replay(d->containerd),
 	                [DEVICE_ROLE_ACCOUNT] = accountd_replay(d->accountd)},
 	        .opened = on_opened,
 	        .corrupt = node_corrupt,

@@ -68,6 +68,7 @@ struct node_device {
 	struct keystone *keystone; /* NULL: no identity service */
 	struct work_pool *pool;    /* owned: a file system that hangs holds up no other's */
 	struct objectd *objectd;
+	struct objectd_horizon horizon;
 	struct containerd *containerd;
 	struct accountd *accountd;
 	struct jobs *jobs;             /* owned: what runs by itself */

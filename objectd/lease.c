@@ -195,8 +195,12 @@ bool lease_stops(struct objectd *o, struct backend_call *call)
 uint64_t lease_promised(struct objectd *o, const struct backend_msg *msg)
 {
 	struct lease *l = o->leases.count ? find(o, msg) : NULL;
+	uint64_t floor = horizon_floor(o, msg);
 
-	if (!l || MUTANT(lease_lets_pass) || (l->holder && l->holder == msg->handle))
+	if (MUTANT(lease_lets_pass) || (l && l->holder && l->holder == msg->handle))
 		return 0;
-	return msg->op != BACKEND_OBJECT_VERSION && msg->ts <= l->known ? 0 : l->ts;
+	/* What the holder knew was a deletion: only that, or one before it, may still come. */
+	if (!l || (msg->op == BACKEND_OBJECT_DELETE && msg->ts <= l->known))
+		return floor;
+	return l->ts > floor ? l->ts : floor;
 }

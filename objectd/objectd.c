@@ -25,6 +25,7 @@ struct objectd *objectd_open(const struct objectd_options *options)
 	list_init(&o->promises);
 	o->sweep.fire = on_sweep;
 	timer_set(o->reactor, &o->sweep, SWEEP_US);
+	horizon_open(o, options->horizon);
 	return o;
 }
 
@@ -36,6 +37,7 @@ void objectd_close(struct objectd *o)
 	stage_sweep(o, true);
 	read_sweep(o, true);
 	leases_drop(o);
+	horizon_close(o);
 	hash_done(&o->locks);
 	hash_done(&o->leases);
 	hash_done(&o->uploads);

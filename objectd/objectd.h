@@ -8,10 +8,19 @@
 
 struct objectd;
 
+/* How far it had promised before it started again. In the device's options its replay hook; then
+ * in the objectd's. */
+struct objectd_horizon {
+	struct device_replay replay;
+	uint64_t ts; /* 0: nothing */
+};
+struct device_replay *objectd_horizon_replay(struct objectd_horizon *horizon);
+
 struct objectd_options {
 	struct device *device;   /* borrowed, open; outlives the objectd */
 	struct reactor *reactor; /* borrowed */
 	uint64_t grant_us;       /* length of a lease; 0: 5 seconds */
+	uint64_t horizon;        /* as the replay told */
 };
 
 struct objectd *objectd_open(const struct objectd_options *options);

@@ -1,6 +1,6 @@
 /* What the files of objectd share: write.c changes versions, stage.c takes large bodies,
  * read.c answers reads, compare.c tells what ranges of keys hold, lease.c keeps
- * keys for conditional writers, objectd.c is the rest. */
+ * keys for conditional writers, horizon.c how far it has promised, objectd.c is the rest. */
 #ifndef OBJECTD_OBJECTD_INTERNAL_H
 #define OBJECTD_OBJECTD_INTERNAL_H
 
@@ -43,6 +43,8 @@ struct objectd {
 	struct list handle_list;
 	uint64_t next_handle;
 	struct timer sweep;
+	struct horizon *horizon; /* owned; horizon.c */
+	uint64_t floor, floor_until_us;
 };
 
 static inline uint64_t objectd_hash(const uint8_t key[16], uint8_t policy)
@@ -75,6 +77,14 @@ bool lease_stops(struct objectd *objectd, struct backend_call *call);
 /* Below this nothing is taken of the key, but from who has the lease; 0: no such promise. */
 uint64_t lease_promised(struct objectd *objectd, const struct backend_msg *msg);
 void leases_drop(struct objectd *objectd);
+
+/* horizon.c */
+void horizon_open(struct objectd *objectd, uint64_t ts);
+void horizon_close(struct objectd *objectd);
+/* A GRANT that must wait until its promise is durable enough: write_start comes again. */
+bool horizon_waits(struct objectd *objectd, struct backend_call *call);
+/* What who writes the message must come after, be it promised or not; 0: nothing. */
+uint64_t horizon_floor(const struct objectd *objectd, const struct backend_msg *msg);
 
 /* stage.c */
 void stage_write(struct objectd *objectd, struct backend_call *call);

@@ -80,7 +80,7 @@ static void finish(struct write *w, enum err err)
 
 void write_start(struct objectd *o, struct backend_call *call)
 {
-	if (lease_stops(o, call))
+	if (horizon_waits(o, call) || lease_stops(o, call))
 		return;
 	struct write *w = mem_zalloc(sizeof(*w)), *holder = lock_find(o, call->msg);
 	w->objectd = o;

@@ -458,31 +458,41 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 	return written(c, ERR_OK);
 }
 
-/* The newest draft that somebody had, and who has it, or may have. */
-static uint64_t newest_draft(const struct commit *c, uint64_t *ret_holders)
+/* Who has this draft, or may have. */
+static uint64_t draft_holders(const struct commit *c, uint64_t ts)
 {
-	uint64_t draft = 0;
+	uint64_t holders = 0;
 
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
-		if (call->answered && call->reply.drafts[0] > draft)
-			draft = call->reply.drafts[0];
+		bool has = !call->answered || call->reply.err == ERR_CONFLICT;
+		for (unsigned d = 0; !has && d < BACKEND_DRAFTS && call->reply.drafts[d]; d++)
+			has = call->reply.drafts[d] == ts;
+		if (has)
+			holders |= place_bit(&c->place, call->device);
 	}
-	*ret_holders = 0;
+	return holders;
+}
+
+/* Was a draft later than `newest` an object? A later one still, on too few, hides none. */
+static bool draft_was_there(const struct commit *c, uint64_t newest)
+{
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
-		if (!call->answered || call->reply.err == ERR_CONFLICT ||
-		        call->reply.drafts[0] == draft)
-			*ret_holders |= place_bit(&c->place, call->device);
+		for (unsigned d = 0; call->answered && d < BACKEND_DRAFTS; d++) {
+			uint64_t ts = call->reply.drafts[d];
+			if (ts > newest && place_met(&c->place, draft_holders(c, ts)))
+				return true;
+		}
 	}
-	return draft;
+	return false;
 }
 
 /* Was it there for a read, by the newest of what those had who took the delete? One that missed a
  * delete before still had a body; drafts on enough of them were an object. */
 static bool was_there(const struct commit *c)
 {
-	uint64_t newest = 0, holders, draft = newest_draft(c, &holders);
+	uint64_t newest = 0;
 	bool there = false;
 
 	for (unsigned i = 0; i < c->record.count; i++) {
@@ -500,7 +510,7 @@ static bool was_there(const struct commit *c)
 		if (call->answered && r->err == ERR_CONFLICT)
 			there |= !r->deleted || r->size > newest;
 	}
-	return there || (draft > newest && place_met(&c->place, holders));
+	return there || draft_was_there(c, newest);
 }
 
 static bool record(struct commit *c)

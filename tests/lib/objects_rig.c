@@ -74,6 +74,7 @@ enum err rig_open(struct rig *rig)
 	rig->options.opened = on_opened;
 	rig->options.corrupt = on_corrupt;
 	rig->options.owner = rig;
+	rig->options.replay[DEVICE_ROLE_OBJECT] = objectd_horizon_replay(&rig->horizon);
 	rig->opened = false;
 	device_open(&rig->options);
 	while (!rig->opened)
@@ -81,8 +82,9 @@ enum err rig_open(struct rig *rig)
 	for (uint8_t policy = 0; !rig->err && rig->alone && policy < BACKEND_POLICIES; policy++)
 		device_agreed(rig->device, policy, UINT64_MAX);
 	if (!rig->err)
-		rig->objectd = objectd_open(
-		        &(struct objectd_options){.device = rig->device, .reactor = rig->reactor});
+		rig->objectd = objectd_open(&(struct objectd_options){.device = rig->device,
+		        .reactor = rig->reactor,
+		        .horizon = rig->horizon.ts});
 	return rig->err;
 }
 

@@ -15,6 +15,7 @@ struct rig {
 	struct disk_fake *fake;
 	struct device *device;
 	struct objectd *objectd;
+	struct objectd_horizon horizon;
 	struct disk *disk; /* opened instead of the fake when set; the device's from then on */
 	struct device_options options;
 	enum err err; /* of opening */

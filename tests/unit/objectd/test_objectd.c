@@ -333,6 +333,29 @@ static void a_delete_older_than_the_last_post_ends_it(void **state)
 	assert_int_equal(answer(late).err, ERR_CONFLICT);
 }
 
+/* Which keys it had promised it has forgotten, not up to when. */
+static void after_a_crash_who_writes_hears_of_what_may_be_promised(void **state)
+{
+	struct backend_msg *late;
+
+	(void)state;
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 1, T + 5)).err, ERR_NOT_FOUND);
+	rig_crash(&rig);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	uint64_t promised = answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised;
+	assert_true(promised >= T + 5);
+	late = rig_put_msg("o", T + 3, 100);
+	late->handle = 7;
+	assert_int_equal(answer(late).err, ERR_BUSY);
+	assert_int_equal(answer(rig_put_msg("p", T + 3, 100)).err, ERR_OK); /* a repair */
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 2, promised + 1)).err, ERR_NOT_FOUND);
+	rig_crash(&rig);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_true(answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised > promised);
+	rig_sleep(&rig, 61000000);
+	assert_int_equal(answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised, 0);
+}
+
 static void on_unsettled(struct objectd_unsettled *u, enum err err)
 {
 	assert_int_equal(err, ERR_OK);
@@ -494,6 +517,7 @@ int main(void)
 	        T_(a_lease_that_ran_out_leaves_a_promise),
 	        T_(a_lease_that_came_to_nothing_leaves_none),
 	        T_(a_delete_older_than_the_last_post_ends_it),
+	        T_(after_a_crash_who_writes_hears_of_what_may_be_promised),
 	        T_(updates_stay_open_until_settled),
 	        T_(a_piece_may_lie_anywhere),
 	        T_(an_upload_must_be_whole),
