@@ -125,6 +125,9 @@ const struct conf_option node_options[] = {
                 "Seconds after which a client hears that the work goes on, where it wants to."},
         {"slo", "allow_async_delete", CONF_BOOL, AT(slo_async_delete), "yes", 0, 0, CONF_RESTART,
                 "Segments may be left to be deleted behind the answer."},
+        {"staticweb", "url_base", CONF_TEXT, AT(units.web_base), "", 0, 0, CONF_RESTART,
+                "Scheme and host that redirects of web sites lead to; empty: those of the "
+                "request."},
         {"symlink", "symloop_max", CONF_U64, AT(symloop_max), "2", 1, 64, CONF_RESTART,
                 "Symbolic links that are followed, one after the other."},
         {"tempurl", "methods", CONF_TEXT, AT(units.tempurl_methods), "GET HEAD PUT POST DELETE", 0,

@@ -16,6 +16,7 @@ const struct unit *const pipeline[] = {
         &unit_formpost,
         &unit_ratelimit,
         &unit_read_only,
+        &unit_staticweb,
         &unit_copy,
         &unit_container_quotas,
         &unit_account_quotas,

@@ -43,6 +43,7 @@ extern const struct unit unit_bulk_delete;                           /* unit/bul
 extern const struct unit unit_container_quotas, unit_account_quotas; /* quota.c */
 extern const struct unit unit_slo;                                   /* unit/slo.c */
 extern const struct unit unit_dlo;                                   /* body.c */
+extern const struct unit unit_staticweb;                             /* unit/staticweb.c */
 extern const struct unit unit_copy;                                  /* unit/copy.c */
 extern const struct unit unit_versioned_writes;                      /* unit/legacy_versions.c */
 extern const struct unit unit_object_versioning;                     /* unit/versions.c */

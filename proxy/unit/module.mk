@@ -5,4 +5,6 @@ SRC += proxy/unit/ratelimit.c proxy/unit/signature.c
 UNIT += tests/unit/proxy/unit/test_ratelimit.c
 SRC += proxy/unit/tempurl.c
 UNIT += tests/unit/proxy/unit/test_multipart.c
+SRC += proxy/unit/staticweb.c proxy/unit/web_page.c
 SRC += proxy/unit/copy.c proxy/unit/legacy_versions.c proxy/unit/versions.c proxy/unit/versions_container.c proxy/unit/versions_list.c
+UNIT += tests/unit/proxy/unit/test_reserved.c

@@ -22,6 +22,7 @@ struct unit_options {
 	        *ratelimit_container, *ratelimit_listing, *ratelimit_whitelist,
 	        *ratelimit_blacklist;
 	uint64_t ratelimit_buffer_s;
+	const char *web_base; /* [staticweb] */
 };
 
 #endif

@@ -194,7 +194,7 @@ static bool is_continued(const struct both *l, const char *name)
 {
 	const char *marker = l->listing.list.marker;
 
-	return l->continues && marker && strcmp(marker, name) == 0;
+	return l->continues && !l->listing.list.reverse && marker && strcmp(marker, name) == 0;
 }
 
 static void take_version(struct request *request, struct both *l, const struct backend_row *row,
