@@ -102,7 +102,9 @@ static void conf_text(const struct state *state, const char *dir, struct buf *ou
 	}
 	buf_printf(out,
 	        "\n# Development accounts: remove these lines in production.\n"
-	        "[auth]\nv1_auth = yes\n%s",
+	        "[auth]\nv1_auth = yes\n%s\n"
+	        "# Accounts and containers as names of hosts (container.account.example.net).\n"
+	        "[domain_remap]\nstorage_domain = example.net\n",
 	        users);
 }
 

@@ -67,6 +67,8 @@ class Cloud:
         text = open(path).read()
         for section, lines in values.items():
             new = "[%s]\n%s\n" % (section, "\n".join(lines))
+            if section == "domain_remap":  # of which there is one
+                text = text.replace("storage_domain = example.net\n", "")
             if "[%s]\n" % section in text:
                 text = text.replace("[%s]\n" % section, new)
             else:

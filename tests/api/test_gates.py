@@ -81,7 +81,7 @@ def test_other_names_are(strict, user):
 def test_by_default_all_names_are(tester, container):
     assert tester.request("PUT", "/%s/%s" % (container, "a'b" + "y" * 300), data=b"").status_code == 201
     info = requests.get(tester.cloud.url + "/info").json()
-    assert "name_check" not in info and "read_only" not in info and "domain_remap" not in info
+    assert "name_check" not in info and "read_only" not in info
 
 
 def test_a_pattern_that_is_none_is_told(strict):
