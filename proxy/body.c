@@ -248,6 +248,8 @@ static bool read_manifest(struct body *b)
 		return false;
 	if (!b->err && manifest_read(&b->manifest, buf_text(&b->text), b->text.len))
 		b->err = ERR_FORMAT;
+	buf_done(&b->text);
+	b->text = BUF_NONE;
 	if (b->err)
 		return true;
 	if (b->anew) {

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #define NEAR_END (4u << 20) /* so much before its end the next segment is opened */
+#define AHEAD    (2u << 20) /* bytes of segments that are opened ahead */
 
 struct segment {
 	struct buf names;                      /* container, object, etag, each with a NUL; owned */
@@ -357,8 +358,23 @@ static bool plan(struct segments *s)
 	}
 }
 
+/* Nobody waits for that: without the memory it is done without. */
+static bool may_read_ahead(struct segments *s)
+{
+	struct budget *budget = &s->proxy->budget;
+	enum err err;
+
+	if (s->reads_ahead)
+		return true;
+	if (!budget_tight(budget, 2 * AHEAD))
+		s->reads_ahead = credit_take(&s->ahead, budget, s->op, AHEAD, &err);
+	if (!s->reads_ahead)
+		credit_give(&s->ahead);
+	return s->reads_ahead;
+}
+
 /* Is there reason, and room, to open another one? */
-static bool wants_more(const struct segments *s)
+static bool wants_more(struct segments *s)
 {
 	uint64_t ahead = 0;
 
@@ -366,12 +382,12 @@ static bool wants_more(const struct segments *s)
 		return false;
 	if (!s->open_count)
 		return true;
-	if (s->open_count == SEGMENTS_AHEAD || budget_tight(&s->proxy->budget, BACKEND_PIECE) ||
-	        s->open[0]->len - s->open[0]->done > NEAR_END)
+	if (s->open_count == SEGMENTS_AHEAD || s->open[0]->len - s->open[0]->done > NEAR_END ||
+	        !may_read_ahead(s))
 		return false;
 	for (unsigned i = 1; i < s->open_count; i++)
 		ahead += s->open[i]->len;
-	return ahead < BACKEND_PIECE;
+	return ahead < AHEAD;
 }
 
 static void drop_first(struct segments *s)
@@ -447,6 +463,8 @@ void segments_close(struct segments *s)
 		drop_first(s);
 	segment_free(TAKE(s->sub));
 	s->plan_at = UINT64_MAX;
+	credit_give(&s->ahead);
+	s->reads_ahead = false;
 }
 
 void segments_done(struct segments *s)

@@ -32,7 +32,9 @@ struct segments {
 	struct segment *open[SEGMENTS_AHEAD]; /* owned: in the order in which they come */
 	unsigned open_count;
 	uint64_t plan_at, plan_end;
-	enum err plan_err; /* why it does not go on at plan_at */
+	enum err plan_err;   /* why it does not go on at plan_at */
+	struct credit ahead; /* for what is read ahead */
+	bool reads_ahead;    /* it was granted */
 };
 
 /* Its manifest: moved here. */
