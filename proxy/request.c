@@ -4,6 +4,7 @@
 #include "proxy/sub.h"
 #include "proxy/unit/endpoints.h"
 #include "proxy/unit/host.h"
+#include "proxy/unit/reserved.h"
 
 #include "lib/base/kv.h"
 #include "lib/log/log.h"
@@ -524,6 +525,9 @@ static const struct method *route_sub(struct request *request, const struct sub_
 	if (origin->rights == SUB_AS_CLIENT)
 		auth_inherit(request, origin->parent);
 	request->trusted = origin->rights == SUB_AS_SYSTEM || origin->parent->trusted;
+	/* Whatever made this name of what a client said: names that are ours are not for it. */
+	if (!request->trusted && request->container && reserved_name(request->container))
+		return refuse(request, 4120);
 	return method_of(request);
 }
 

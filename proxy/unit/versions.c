@@ -18,7 +18,7 @@
 #define GONE_TEXT                                                                                  \
 	"The versions container does not exist. You may want to re-enable object versioning."
 
-enum { LOOK, LOOKED, COPIED, SWAP, MARKED, UNLINKED, FOUND, RELINKED, POSTED, PASSED };
+enum { LOOK, LOOKED, COPIED, SWAP, MARKED, UNLINKED, FOUND, RELINKED, POSTED, COUNT, PASSED };
 
 static bool is(const struct request *request, const char *method)
 {
@@ -88,16 +88,23 @@ static enum step failed(struct request *request)
 	return request_fail(request, status / 100 == 4 || status == 507 ? status : 503);
 }
 
+/* Facts of where the versions are; with a quota, of what was just written as well. */
+static bool know_hidden(struct request *request)
+{
+	struct versions *v = request->versions;
+
+	if (!v->hidden_info.started && !v->hidden_info.done &&
+	        quota_is_set(request->container_info.info))
+		info_changed(request_cluster(request), v->account, v->hidden);
+	return info_get(&v->hidden_info, &request->op, request->proxy, v->account, v->hidden);
+}
+
 /* From here on the request is about a version. */
 static enum step swap(struct request *request)
 {
 	struct versions *v = request->versions;
-	struct op *op = &request->op;
 
-	/* A quota counts what was just written. */
-	if (!v->hidden_info.started && quota_is_set(request->container_info.info))
-		info_changed(request_cluster(request), v->account, v->hidden);
-	if (!info_get(&v->hidden_info, op, request->proxy, v->account, v->hidden))
+	if (!know_hidden(request))
 		return STEP_WAIT;
 	if (v->hidden_info.err)
 		return request_fail(request, 503);
@@ -192,11 +199,6 @@ static enum step looked(struct request *request)
 
 	if (!sub_headed(&v->sub))
 		return STEP_WAIT;
-	/* Many may be writing it. */
-	if (v->sub.status == 503 && v->tries++ < TRIES_MAX) {
-		look(request, v->container, v->object);
-		return STEP_WAIT;
-	}
 	if (v->sub.status != 404 && !sub_ok(&v->sub))
 		return failed(request);
 	if (v->sub.status != 404 && v->only_if_absent)
@@ -339,12 +341,12 @@ static enum step found_version(struct request *request)
 		return failed(request);
 	const char *etag = sub_get(&v->sub, "Etag"), *type = sub_get(&v->sub, "Content-Type");
 	const char *slo = sub_get(&v->sub, SLO_SIZE), *slo_etag = sub_get(&v->sub, SLO_ETAG);
+	http_header(request->http, "Etag", etag ? etag : "");
 	link_to(request, v->id, arena_strdup(arena, etag ? etag : ""),
 	        slo ? arena_strdup(arena, slo)
 	            : arena_printf(arena, "%llu", (unsigned long long)v->sub.length),
 	        arena_strdup(arena, type ? type : "application/octet-stream"),
 	        slo_etag ? arena_strdup(arena, slo_etag) : NULL);
-	http_header(request->http, "Etag", etag ? arena_strdup(arena, etag) : "");
 	v->step = RELINKED;
 	return STEP_WAIT;
 }
@@ -470,6 +472,8 @@ static enum step start(struct request *request)
 		return STEP_NEXT;
 	struct versions *v = make(request);
 	bool writes = is(request, "PUT") || is(request, "DELETE");
+	if (is(request, "PUT") && !enabled && quota_is_set(info))
+		v->step = COUNT;
 	if (!copies_from_client(request) || (writes && !enabled))
 		return STEP_NEXT;
 	if (strlen(v->object) > request_cluster(request)->limits.max_object_name)
@@ -489,6 +493,11 @@ static enum step go_on(struct request *request)
 		v->step = LOOKED;
 		return STEP_WAIT;
 	case LOOKED:
+		/* Many may be writing it. */
+		if (sub_headed(&v->sub) && v->sub.status == 503 && v->looks++ < TRIES_MAX) {
+			look(request, v->container, v->object);
+			return STEP_WAIT;
+		}
 		return v->wanted             ? delete_version(request)
 		       : is(request, "POST") ? post_link(request)
 		                             : looked(request);
@@ -510,6 +519,11 @@ static enum step go_on(struct request *request)
 		return sub_ok(&v->sub)        ? STEP_NEXT
 		       : v->sub.status == 404 ? request_fail_text(request, 500, GONE_TEXT)
 		                              : failed(request);
+	case COUNT:
+		if (!know_hidden(request))
+			return STEP_WAIT;
+		v->step = PASSED;
+		return v->hidden_info.err ? request_fail(request, 503) : STEP_NEXT;
 	case UNLINKED:
 		return unlinked(request);
 	case FOUND:
@@ -576,8 +590,12 @@ const struct info *versions_named(const struct request *request)
 
 uint64_t versions_kept(const struct request *request)
 {
-	return request->versions && request->versions->swapped ? request->container_info.info->bytes
-	                                                       : 0;
+	const struct versions *v = request->versions;
+	const struct info *hidden = NULL;
+
+	if (v)
+		hidden = v->swapped ? request->container_info.info : v->hidden_info.info;
+	return hidden ? hidden->bytes : 0;
 }
 
 /* The link could not be made: what it was to lead to goes. */
@@ -619,6 +637,11 @@ enum step versions_stored(struct request *request, const char *etag, uint64_t si
 		return STEP_WAIT;
 	if (v->sub.status == 412)
 		return undo(request);
+	/* One that wants to be the first may have been, for all we know. */
+	if (v->sub.status == 503 && !v->only_if_absent && v->looks++ < TRIES_MAX) {
+		v->linking = false;
+		return versions_stored(request, etag, size, type, headers);
+	}
 	if (!sub_ok(&v->sub))
 		return request_fail(request, v->sub.status == 507 ? 507 : 503);
 	v->made = true;

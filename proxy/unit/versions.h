@@ -18,7 +18,7 @@ struct body;
 struct versions {
 	struct request_end end;
 	uint8_t step;
-	unsigned tries;
+	unsigned tries, looks; /* at copies of what is there; at the current object */
 	const char *account, *container, *object; /* as the client names it */
 	const char *hidden;                       /* where its versions are */
 	const char *wanted;                       /* version-id; NULL: none is given */

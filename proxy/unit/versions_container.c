@@ -92,6 +92,12 @@ static enum step set(struct request *request)
 
 	if (text)
 		return request_fail_text(request, 400, text);
+	/* Refused by who comes next. */
+	if (h->step == BEGIN &&
+	        (constraint_metadata(request, "container") ||
+	                strlen(request->container) >
+	                        request_cluster(request)->limits.max_container_name))
+		return STEP_NEXT;
 	if (on && h->step == BEGIN && (put || request->container_info.info->exists))
 		return create(request, h);
 	if (h->step == ASKED && !sub_headed(&h->sub))

@@ -1,8 +1,10 @@
 """Containers that keep what was there before: in the hidden way, and in the older, visible ones."""
 import concurrent.futures
+import io
 import json
 import os
 import signal
+import tarfile
 import urllib.parse
 
 import pytest
@@ -195,6 +197,23 @@ def test_nobody_names_what_is_hidden(cloud, tester, versioned):
     assert [v["version_id"] for v in versions(tester, versioned)] == [id]
 
 
+def test_bulk_makes_versions_too(tester, versioned):
+    put(tester, "/%s/a" % versioned, b"old")
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        for name in ("%s/a" % versioned, "%s/b" % versioned, "\xffversions\xff%s/x" % versioned):
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            archive.addfile(info, io.BytesIO(b"new"))
+    r = tester.request("PUT", "?extract-archive=tar", data=tar.getvalue(), headers={"Accept": "application/json"})
+    assert r.json()["Number Files Created"] == 2 and len(r.json()["Errors"]) == 1, r.text
+    assert [(v["name"], v["is_latest"]) for v in versions(tester, versioned)] == [("a", True), ("a", False), ("b", True)]
+    r = tester.request("POST", "?bulk-delete", data="/%s/a\n/%s/b\n" % (versioned, versioned),
+                       headers={"Content-Type": "text/plain", "Accept": "application/json"})
+    assert r.json()["Number Deleted"] == 2, r.text
+    assert len(versions(tester, versioned)) == 5 and rows(tester, versioned) == []
+
+
 def test_rights(cloud, tester, versioned):
     plain, path = User(cloud, "test:tester3", "testing3"), "/%s/o" % versioned
     id = put(tester, path, b"one")
@@ -339,6 +358,9 @@ def test_quotas_count_versions(tester, versioned):
     path = "/%s/o" % versioned
     put(tester, path, b"12345")
     put(tester, path, b"12345")
+    assert tester.request("PUT", path, data=b"1").status_code == 413
+    assert len(versions(tester, versioned)) == 2
+    tester.request("POST", "/" + versioned, headers={"X-Versions-Enabled": "false"})
     assert tester.request("PUT", path, data=b"1").status_code == 413
     assert len(versions(tester, versioned)) == 2
 
