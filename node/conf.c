@@ -145,6 +145,22 @@ const struct conf_option node_options[] = {
                 "x-object-meta-public-*", 0, 0, CONF_RESTART, "Those of them that stay."},
         {"formpost", "allowed_digests", CONF_TEXT, AT(units.formpost_digests), "sha1 sha256 sha512",
                 0, 0, CONF_RESTART, "Digests that signatures of forms may be of."},
+        {"access_log", "enabled", CONF_BOOL, AT(units.access_log), "no", 0, 0, CONF_RESTART,
+                "A line a request, as Swift's proxy-logging writes them."},
+        {"access_log", "log_msg_template", CONF_TEXT, AT(units.access_template),
+                "{client_ip} {remote_addr} {end_time.datetime} {method} {path} {protocol} "
+                "{status_int} {referer} {user_agent} {auth_token} {bytes_recvd} {bytes_sent} "
+                "{client_etag} {transaction_id} {headers} {request_time} {source} {log_info} "
+                "{start_time} {end_time} {policy_index} {access_user_id}",
+                0, 0, CONF_RESTART, "Its fields."},
+        {"access_log", "reveal_sensitive_prefix", CONF_U64, AT(units.access_reveal), "16", 0, 65536,
+                CONF_RESTART, "Characters of tokens and signatures that it shows."},
+        {"statsd", "host", CONF_TEXT, AT(units.statsd_host), "", 0, 0, CONF_RESTART,
+                "Where metrics of each request go, by UDP; empty: nowhere."},
+        {"statsd", "port", CONF_U64, AT(units.statsd_port), "8125", 1, 65535, CONF_RESTART,
+                "Its port."},
+        {"statsd", "prefix", CONF_TEXT, AT(units.statsd_prefix), "", 0, 0, CONF_RESTART,
+                "What stands before the names of metrics."},
         {"ratelimit", "account_ratelimit", CONF_TEXT, AT(units.ratelimit_account), "0", 0, 0,
                 CONF_RESTART,
                 "Containers that an account may make and delete in a second; 0: no limit."},

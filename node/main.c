@@ -4,6 +4,7 @@
 #include "lib/log/log.h"
 #include "node/expirer.h"
 #include "node/swift.h"
+#include "proxy/access.h"
 #include "proxy/keystone.h"
 #include <getopt.h>
 #include <signal.h>
@@ -249,6 +250,7 @@ static void drain(struct node *node)
 		reactor_stop(node->reactors[i].reactor);
 		pthread_join(node->reactors[i].thread, NULL);
 	}
+	access_stop(node->cluster.access);
 }
 
 /* Before any thread is made: one that does not block a signal would die of it, and all with it. */
@@ -267,6 +269,7 @@ static int serve(struct node *node, const sigset_t *signals)
 	int signal;
 
 	atomic_store(&node->devices_pending, node->device_count + node->reactor_count);
+	access_start(node->cluster.access);
 	for (unsigned i = 0; i < node->reactor_count; i++)
 		pthread_create(&node->reactors[i].thread, NULL, run_reactor, &node->reactors[i]);
 	while (sigwait(signals, &signal) == 0) {

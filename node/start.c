@@ -5,6 +5,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "proxy/access.h"
 #include "proxy/keystone.h"
 #include "proxy/unit/name_check.h"
 #include "proxy/unit/ratelimit.h"
@@ -250,11 +251,13 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 	node_backend_init(node);
 	fill_cluster(node);
 	struct name_check *names = NULL;
+	const char *option;
 	if (node->conf.units.name_check && (err = name_check_new(&node->conf.units, &names)))
 		return config_error(node, error, "[name_check] forbidden_regexp cannot be",
 		        node->conf.units.name_check_pattern);
 	node->cluster.name_check = names;
-	const char *option;
+	if ((err = access_new(&node->conf.units, &node->cluster.access, &option)))
+		return config_error(node, error, "wrong:", option);
 	if ((err = ratelimit_new(&node->conf.units, &node->cluster.ratelimit, &option)))
 		return config_error(node, error, "[ratelimit] is wrong in", option);
 	if ((err = parse_users(node, error)) || (err = make_keystone(node, error)) ||

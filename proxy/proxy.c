@@ -34,6 +34,8 @@ void proxy_done(struct proxy *proxy)
 	hash_done(&proxy->ranges);
 	settle_free(proxy->settle);
 	md5_engine_free(proxy->md5);
+	buf_done(&proxy->access_line);
+	buf_done(&proxy->access_metrics);
 }
 
 const struct limits limits_default = {

@@ -30,6 +30,7 @@ struct keystone_caller;
 struct auth;
 struct name_check;
 struct ratelimit;
+struct access_log;
 
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
@@ -71,6 +72,7 @@ struct cluster {
 	struct limits limits;
 	struct unit_options units;
 	const struct name_check *name_check;  /* NULL: any name will do */
+	struct access_log *access;            /* NULL: nobody wants it */
 	struct ratelimit *ratelimit;          /* NULL: no limits */
 	const struct seal_keys *_Atomic seal; /* NULL: nothing is encrypted */
 	bool one_clock;                       /* no other node writes */
@@ -113,6 +115,7 @@ struct proxy {
 	unsigned handoffs_open; /* handoff.c */
 	struct hedge hedge;
 	struct proxy_stats stats;
+	struct buf access_line, access_metrics; /* access.c */
 };
 
 /* Fills the caller's storage. page_bytes_max bounds the kept listings, body_bytes_max the bodies
@@ -274,6 +277,8 @@ struct request {
 	uint64_t ts;                 /* of this request */
 	uint64_t set_ts;             /* what X-Cairn-Timestamp says its write happened at, or 0 */
 	bool head, replied, identified;
+	bool policy_known; /* once it is over: that of its container */
+	uint8_t policy;
 	const char *origin; /* CORS: the Origin of an actual request */
 	struct info_fetch container_info, account_info;
 	void *own; /* the method's own state, in the request's arena */

@@ -1,3 +1,4 @@
+#include "proxy/access.h"
 #include "proxy/audit.h"
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
@@ -305,6 +306,9 @@ static void release(struct op *op)
 		next = e->next;
 		e->run(e);
 	}
+	const struct info *container = request->container_info.info;
+	request->policy_known = container && container->exists;
+	request->policy = container ? container->policy : 0;
 	info_fetch_done(&request->container_info);
 	info_fetch_done(&request->account_info);
 	if (request->parent) {
@@ -592,4 +596,9 @@ static void on_gone(struct http_req *http)
 	op_cancel(&request->op);
 }
 
-const struct http_handler proxy_handler = {begin, on_body, on_room, on_gone};
+static void on_closed(struct http_req *http)
+{
+	access_note(http->op);
+}
+
+const struct http_handler proxy_handler = {begin, on_body, on_room, on_gone, on_closed};

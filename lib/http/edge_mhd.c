@@ -89,6 +89,8 @@ static void exchange_free(struct exchange *x)
 {
 	struct edge *edge = x->edge;
 
+	if (x->req.op && x->req.handler->closed)
+		x->req.handler->closed(&x->req);
 	edge->held -= x->pending;
 	while (x->first) {
 		struct piece *next = x->first->next;

@@ -28,6 +28,9 @@ struct http_handler {
 	void (*room)(struct http_req *req);
 	/* The client went away. Replies are ignored from now on; http_done is still due. */
 	void (*gone)(struct http_req *req);
+	/* Nothing follows any more: the answer is sent, or the client went away (req->gone). The
+	 * request's memory goes next. NULL: not wanted. Of a client's only. */
+	void (*closed)(struct http_req *req);
 };
 
 /* Who brings a request and takes its answer: what the calls below do. An edge; a request that

@@ -436,7 +436,7 @@ static void on_gone(struct http_req *http)
 	(void)http;
 }
 
-const struct http_handler rest_handler = {begin, on_body, on_room, on_gone};
+const struct http_handler rest_handler = {begin, on_body, on_room, on_gone, NULL};
 
 /* --- for people and tests --- */
 

@@ -22,6 +22,10 @@ struct unit_options {
 	        *ratelimit_container, *ratelimit_listing, *ratelimit_whitelist,
 	        *ratelimit_blacklist;
 	uint64_t ratelimit_buffer_s;
+	/* [access_log], [statsd] (access.h) */
+	bool access_log;
+	const char *access_template, *statsd_host, *statsd_prefix;
+	uint64_t access_reveal, statsd_port;
 	const char *web_base; /* [staticweb] */
 };
 

@@ -36,7 +36,7 @@ static void on_gone(struct http_req *req)
 	gone++;
 }
 
-static const struct http_handler handler = {begin, on_body, on_room, on_gone};
+static const struct http_handler handler = {begin, on_body, on_room, on_gone, NULL};
 
 static void open_edge(void)
 {
