@@ -11,6 +11,8 @@ import urllib.parse
 import pytest
 import requests
 
+from conftest import Cloud, User
+
 
 def bulk_delete(user, lines, method="POST", query="", **headers):
     h = {"Content-Type": "text/plain", "Accept": "application/json"}
@@ -71,7 +73,6 @@ def test_bodies_that_cannot_be_worked_on(tester, container):
 
 
 def test_rights_are_those_of_each_container(cloud, tester, container):
-    from conftest import User
     other = User(cloud, "test:tester3", "testing3")
     closed = container + "-closed"
     tester.request("PUT", "/" + closed)
@@ -221,7 +222,6 @@ def test_refusals(tester, container):
 
 
 def test_rights_of_an_upload(cloud, tester, container):
-    from conftest import User
     other = User(cloud, "test:tester3", "testing3")
     closed = container + "-closed"
     tester.request("PUT", "/" + closed)
@@ -265,3 +265,22 @@ def test_who_goes_away_leaves_nothing_behind(tester, container):
         client.close()
     assert told(upload(tester, "/" + container, data))["Number Files Created"] == 2
     assert set(names(tester, container)) == {"a", "b"}
+
+
+def test_other_limits():
+    """And who waits hears that the work goes on."""
+    cloud = Cloud(devices=3, wire=False, conf={"bulk": ["max_deletes_per_request = 1000000", "yield_frequency = 1",
+                                                        "delete_concurrency = 1", "max_containers_per_extraction = 2"]})
+    try:
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        user.request("PUT", "/c")
+        r = told(upload(user, "", archive([("new%d/o" % i, b"x") for i in range(5)])))
+        assert (r["Response Status"], r["Response Body"]) == ("400 Bad Request",
+                                                              "More than 2 containers to create from tar.")
+        assert user.request("HEAD", "/new4").status_code == 404
+        r = bulk_delete(user, ["c/none-%d" % i for i in range(15000)], Accept="application/xml")
+        assert r.text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n') and "Content-Length" not in r.headers
+        assert "\r\n\r\n<delete>\n<number_deleted>0</number_deleted>\n<number_not_found>15000<" in r.text
+    finally:
+        cloud.close()

@@ -11,6 +11,8 @@ import urllib.parse
 import pytest
 import requests
 
+from conftest import Cloud, User, wait_for
+
 MIB = 1 << 20
 
 
@@ -322,7 +324,6 @@ def test_listings_and_posts(tester, container):
 
 
 def test_segments_by_the_rights_of_who_asks(cloud, tester, container):
-    from conftest import User
     other = User(cloud, "test:tester3", "testing3")
     hidden = container + "-hidden"
     tester.request("PUT", "/" + hidden)
@@ -402,7 +403,6 @@ def test_delete_of_a_loop_ends(tester, container):
 
 
 def test_delete_behind_the_answer(tester, container):
-    from conftest import wait_for
     _, manifest = put_segments(tester, container, [1] * 30)
     put_slo(tester, container, "slo", manifest)
     r = delete_slo(tester, container, "slo", "&async=yes")
@@ -508,3 +508,23 @@ def test_what_info_says(tester):
     assert info["slo"] == {"max_manifest_segments": 1000, "max_manifest_size": 8 << 20, "yield_frequency": 10,
                            "min_segment_size": 1, "allow_async_delete": True}
     assert info["bulk_delete"] == {"max_deletes_per_request": 10000, "max_failed_deletes": 1000}
+
+
+def test_of_objects_in_fragments_and_sealed():
+    cloud = Cloud(devices=4, wire=False, conf={"cluster": ["policy = 2 ec type=ec k=2 m=1"], "encryption": ["enabled = yes"]})
+    try:
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        assert user.request("PUT", "/c", headers={"X-Storage-Policy": "ec"}).status_code == 201
+        bodies, manifest = put_segments(user, "c", [10, 2 * MIB + 5, 70000, 300000])
+        whole = b"".join(bodies)
+        etag = put_slo(user, "c", "slo", manifest).headers["Etag"]
+        assert get(user, "c", "slo").content == whole
+        for a in range(0, len(whole), 333333):
+            assert get(user, "c", "slo", Range="bytes=%d-%d" % (a, a + 100000)).content == whole[a:a + 100001]
+        row = user.request("GET", "/c?format=json&prefix=slo").json()[0]
+        assert row["bytes"] == len(whole) and row["slo_etag"] == etag
+        assert row["hash"] == md5(get(user, "c", "slo", "?multipart-manifest=get").content)
+        assert "Number Deleted: 5" in delete_slo(user, "c", "slo").text
+    finally:
+        cloud.close()
