@@ -124,7 +124,8 @@ static const struct buf *with_hidden(struct account *a, const struct buf *rows)
 	bool reverse = a->listing.list.reverse;
 	struct backend_row row, hidden;
 	size_t hidden_at = 0;
-	bool more = !a->hidden.err && backend_rows_next(a->hidden.rows, &hidden_at, &hidden);
+	bool more = a->hidden.rows && !a->hidden.err &&
+	            backend_rows_next(a->hidden.rows, &hidden_at, &hidden);
 
 	if (!more)
 		return rows;
