@@ -145,6 +145,8 @@ const struct conf_option node_options[] = {
                 "x-object-meta-public-*", 0, 0, CONF_RESTART, "Those of them that stay."},
         {"formpost", "allowed_digests", CONF_TEXT, AT(units.formpost_digests), "sha1 sha256 sha512",
                 0, 0, CONF_RESTART, "Digests that signatures of forms may be of."},
+        {"recon", "enabled", CONF_BOOL, AT(units.recon), "no", 0, 0, CONF_RESTART,
+                "/recon/ tells anybody how the node is doing, as swift-recon reads it."},
         {"access_log", "enabled", CONF_BOOL, AT(units.access_log), "no", 0, 0, CONF_RESTART,
                 "A line a request, as Swift's proxy-logging writes them."},
         {"access_log", "log_msg_template", CONF_TEXT, AT(units.access_template),

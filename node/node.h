@@ -257,6 +257,10 @@ bool node_ring_stale(struct node *node, const struct backend_msg *msg);
 void node_device_open(struct node_device *device); /* on its reactor */
 void node_device_snapshot(struct node_device *device);
 void node_metrics(struct proxy *proxy, struct buf *out);
+/* --- recon.c --- */
+struct recon_ask;
+/* Answers by recon_answered; or an error, and does not. */
+enum err node_recon(struct proxy *proxy, struct recon_ask *ask);
 
 /* --- filling.c, filling_answer.c: a device that came back empty has no vote until the others have
  * filled it --- */

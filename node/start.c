@@ -215,6 +215,7 @@ static enum err make_reactors(struct node *node, struct backend *backend, struct
 		r->proxy.is_local = node_is_local;
 		r->proxy.name_device = node_name_device;
 		r->proxy.metrics = node_metrics;
+		r->proxy.recon = node->conf.units.recon ? node_recon : NULL;
 	}
 	for (unsigned i = 0; i < node->device_count; i++)
 		node->devices[i].reactor = i % count;

@@ -31,6 +31,7 @@ struct auth;
 struct name_check;
 struct ratelimit;
 struct access_log;
+struct recon_ask;
 
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
@@ -102,6 +103,8 @@ struct proxy {
 	void (*name_device)(struct proxy *proxy, uint32_t device, struct buf *out);
 	/* Appends Prometheus text; NULL: none. */
 	void (*metrics)(struct proxy *proxy, struct buf *out);
+	/* Answers swift-recon (unit/recon.h); NULL: nobody does. */
+	enum err (*recon)(struct proxy *proxy, struct recon_ask *ask);
 	void *node;           /* theirs */
 	struct budget budget; /* of bodies under way */
 	struct hash infos;    /* struct info */

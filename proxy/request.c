@@ -5,6 +5,7 @@
 #include "proxy/sub.h"
 #include "proxy/unit/endpoints.h"
 #include "proxy/unit/host.h"
+#include "proxy/unit/recon.h"
 #include "proxy/unit/reserved.h"
 
 #include "lib/base/kv.h"
@@ -473,6 +474,9 @@ static const struct method *route(struct request *request)
 		const struct method *method = audit_route(request, &status);
 		return method ? method : refuse(request, status);
 	}
+	if (request->proxy->recon && reads &&
+	        strncmp(request->path, RECON_PREFIX, strlen(RECON_PREFIX)) == 0)
+		return &recon_get;
 	if (!request_cluster(request)->serves)
 		return refuse(request, 404);
 	if (!atomic_load_explicit(request_cluster(request)->joined, memory_order_relaxed))

@@ -13,7 +13,7 @@ struct unit_options {
 	/* [name_check], [read_only], [list_endpoints] */
 	const char *name_check_characters, *name_check_pattern;
 	uint64_t name_check_length;
-	bool name_check, read_only, read_only_deletes, list_endpoints;
+	bool name_check, recon, read_only, read_only_deletes, list_endpoints;
 	/* [domain_remap] */
 	const char *domain_storage, *domain_path_root, *domain_prefixes, *domain_default_prefix;
 	bool domain_mangles;
