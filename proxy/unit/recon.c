@@ -37,9 +37,12 @@ static enum step answer(struct op *op)
 	if (!ask->asked) {
 		ask->asked = true;
 		op_child_begin(op);
-		ask->err = request->proxy->recon(request->proxy, ask);
-		if (ask->err)
+		/* From here on ask->err is the other thread's. */
+		enum err err = request->proxy->recon(request->proxy, ask);
+		if (err) {
+			ask->err = err;
 			recon_answered(ask);
+		}
 	}
 	if (!ask->answered)
 		return STEP_WAIT;

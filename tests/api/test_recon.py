@@ -110,7 +110,7 @@ def test_servers_are_validated(folder):
 
 
 @pytest.mark.parametrize("path", ["", "nothing", "auditor", "auditor/x", "auditor/object/x", "updater/account", "expirer",
-                                  "expirer/container", "reconstruction", "replication/obj", "replication/ct ob", "mem%00",
+                                  "expirer/container", "reconstruction", "replication/obj", "replication/ct ob", "mem%00", "memory",
                                   "../info"])
 def test_other_paths_are_none(watched, path):
     r = requests.get(watched.url + "/recon/" + path)
