@@ -165,7 +165,8 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
 	if (!fetch->started) {
 		struct info *info = find(proxy, path);
 		fetch->generation = atomic_load(generation(proxy->cluster, path));
-		if (info && !quota_is_set(info) && info->generation == fetch->generation &&
+		if (info && !quota_is_set(info) && !(fetch->counts && quota_account_is_set(info)) &&
+		        info->generation == fetch->generation &&
 		        now - info->fetched_us < INFO_TTL_US) {
 			info->refs++;
 			fetch->info = info;

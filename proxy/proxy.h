@@ -219,6 +219,7 @@ struct info_fetch {
 	struct info *info; /* owned reference once done without error */
 	enum err err;
 	bool started, done;
+	bool counts; /* the caller's: of an account with a quota, the totals of now are wanted */
 	uint64_t generation;
 };
 

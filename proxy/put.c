@@ -249,6 +249,13 @@ static const char *check_headers(struct request *request, struct put *put)
 	return constraint_metadata(request, "object");
 }
 
+static const char *over_quota(struct request *request, const struct put *put, uint64_t size)
+{
+	return quota_exceeded(request->identity.reseller ? NULL : put->quota_info.info,
+	        put->container_info.info ? put->info : versions_named(request),
+	        versions_kept(request), size);
+}
+
 /* Where the object goes, and what is said about it. After the source of a copy: Swift reads
  * that first, so its refusal comes first. */
 static enum step put_target(struct op *op)
@@ -271,13 +278,12 @@ static enum step put_target(struct op *op)
 		return request_fail_text(request, 413, "Your request is too large.");
 	if ((text = check_headers(request, put)))
 		return request_fail_text(request, 400, text);
+	put->quota_info.counts = true;
 	if (!info_get(&put->quota_info, op, request->proxy, put->account, NULL))
 		return STEP_WAIT;
 	if (put->quota_info.err)
 		return request_fail(request, 503);
-	text = quota_exceeded(put->quota_info.info,
-	        put->container_info.info ? put->info : versions_named(request),
-	        versions_kept(request), put->copy ? put->copy->left : http->content_length);
+	text = over_quota(request, put, put->copy ? put->copy->left : http->content_length);
 	if (text)
 		return request_fail_html(request, 413, text);
 	put->policy = put->info->policy;
@@ -919,6 +925,13 @@ static enum step put_verify(struct op *op)
 	if (put->size && http_get(request->http, "X-Symlink-Target")) {
 		abandon(request, put, 0);
 		return request_fail_text(request, 400, "Symlink requests require a zero byte body");
+	}
+	/* How long it would be was not known before. */
+	const char *over =
+	        put->copy || request->http->has_length ? NULL : over_quota(request, put, put->size);
+	if (over) {
+		abandon(request, put, 0);
+		return request_fail_html(request, 413, over);
 	}
 	md5_stream_final(&put->md5, put->digest);
 	md5_hex(put->digest, etag);

@@ -55,9 +55,13 @@ int quota_account_headers(struct request *request, struct buf *headers)
 		bool old = strcasecmp(name, "Account-Meta-Quota-Bytes") == 0;
 		if (!old && !has_prefix(name, "Account-Quota-"))
 			continue;
-		const char *stored = old ? NULL : stored_name(request, name + 14);
+		/* The old form says the same, where the new one says nothing. */
+		const char *stored = !old ? stored_name(request, name + 14)
+		                     : http_get(request->http, "X-Account-Quota-Bytes") ? NULL
+		                                                                        : STORED
+		                             "Bytes";
 		if (!old && !stored)
-			return 400;
+			continue;
 		if (!request->identity.reseller)
 			return 403;
 		if (*value && !is_number(value))
@@ -118,11 +122,13 @@ const char *quota_exceeded(
 	if (over(container, "X-Container-Meta-Quota-Bytes", container->bytes + kept + size) ||
 	        over(container, "X-Container-Meta-Quota-Count", container->objects + 1))
 		return "Upload exceeds quota.";
+	if (!account)
+		return NULL;
 	const char *bytes = info_header(account, STORED "Bytes") ? STORED "Bytes"
 	                                                         : "X-Account-Meta-Quota-Bytes";
 	if (over(account, bytes, account->bytes + size) ||
 	        over(account, STORED "Count", account->objects + 1))
-		return "Upload exceeds account quota.";
+		return "Upload exceeds quota.";
 	return over_policy(account, container->policy % BACKEND_POLICIES, size);
 }
 
@@ -136,6 +142,19 @@ const char *quota_container_headers(const struct request *request)
 	if (count && *count && !is_number(count))
 		return "Invalid count quota.";
 	return NULL;
+}
+
+bool quota_account_is_set(const struct info *info)
+{
+	struct kv_pair pair;
+
+	for (size_t at = 0; kv_next(info->headers.data, info->headers.len, &at, &pair);) {
+		if (*pair.value &&
+		        (has_prefix(pair.name, STORED) ||
+		                strcasecmp(pair.name, "X-Account-Meta-Quota-Bytes") == 0))
+			return true;
+	}
+	return false;
 }
 
 bool quota_is_set(const struct info *info)
