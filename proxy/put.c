@@ -301,7 +301,7 @@ static enum step put_verify(struct op *op)
 	const char *over =
 	        put->copy || request->http->has_length ? NULL : over_quota(request, put, put->size);
 	if (over) {
-		abandon(request, put, 0);
+		put_abandon(request, put, 0);
 		return request_fail_html(request, 413, over);
 	}
 	md5_stream_final(&put->md5, put->digest);
