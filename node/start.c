@@ -178,6 +178,7 @@ static void fill_cluster(struct node *node)
 	c->limits.slo_async_delete = conf->slo_async_delete;
 	c->units = conf->units;
 	c->account_autocreate = conf->account_autocreate;
+	c->allow_open_expired = conf->allow_open_expired;
 	c->cors_allow_origin = *conf->cors_allow_origin ? conf->cors_allow_origin : NULL;
 	c->env->random(c->env, &c->boot, sizeof(c->boot));
 	/* Stage ids of an earlier life must not come again: their extents may still be around. */

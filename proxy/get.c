@@ -205,13 +205,6 @@ static void answer_headers(struct request *request, struct get *get)
 		manifest_headers(request, get);
 }
 
-static bool expired(struct request *request, const struct backend_reply *r)
-{
-	const char *at = kv_get(r->headers.data, r->headers.len, "X-Delete-At");
-
-	return at && strtoull(at, NULL, 10) <= request->ts / TS_PER_SECOND;
-}
-
 static enum step stop(struct request *request, int status)
 {
 	body_close(&get_of(request)->body);
@@ -405,7 +398,7 @@ static enum step get_manifest(struct op *op)
 	}
 	if (body_err(body))
 		return failed(request, get);
-	if (expired(request, body_head(body)))
+	if (request_expired(request, body_head(body)))
 		return stop(request, 404);
 	enum step step = versions_found(request, body);
 	if (step != STEP_NEXT)

@@ -117,13 +117,6 @@ static void start_commit(struct request *request, struct post *post)
 	commit_start(&post->commit);
 }
 
-static bool expired(const struct request *request, const struct backend_reply *r)
-{
-	const char *at = kv_get(r->headers.data, r->headers.len, "X-Delete-At");
-
-	return at && strtoull(at, NULL, 10) <= request->ts / TS_PER_SECOND;
-}
-
 /* X-If-Delete-At: delete only what is due to expire just then (the expirer's own condition). */
 static int check_if_delete_at(struct request *request, const struct post *post)
 {
@@ -178,7 +171,7 @@ static enum step post_read(struct op *op)
 		return request_fail(request, status);
 	if (post->reader.err && post->reader.err != ERR_NOT_FOUND)
 		return request_fail(request, 503);
-	if (is_post(request) && (post->reader.err || expired(request, post->reader.reply)))
+	if (is_post(request) && (post->reader.err || request_expired(request, post->reader.reply)))
 		return request_fail(request, 404);
 	start_commit(request, post);
 	return op_go(op, COMMIT);
@@ -207,7 +200,7 @@ static enum step post_commit(struct op *op)
 	switch (post->commit.err) {
 	case ERR_OK:
 		if (!is_post(request) && post->reader.reply && !post->reader.err &&
-		        expired(request, post->reader.reply))
+		        request_expired(request, post->reader.reply))
 			return request_fail(request, 404);
 		/* Gone, unless by the tombstone that a lagging replica took from us before. */
 		if (!is_post(request) && post->reader.err == ERR_NOT_FOUND &&

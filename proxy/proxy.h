@@ -79,7 +79,7 @@ struct cluster {
 	bool one_clock;                       /* no other node writes */
 	bool serves;                          /* clients; else only who watches it */
 	atomic_bool *joined;                  /* borrowed: until then it cannot */
-	bool account_autocreate, tls;
+	bool account_autocreate, allow_open_expired, tls;
 	const char *cors_allow_origin;
 	/* Bumped when an account or container changes; cached facts carry the value they saw. */
 	atomic_uint_least64_t generations[INFO_GENERATIONS];
@@ -360,6 +360,9 @@ enum step request_fail_html(struct request *request, int status, const char *tex
 enum step request_err(struct request *request, enum err err);
 /* Answers with an empty body. */
 enum step request_empty(struct request *request, int status);
+/* Is it past the object's X-Delete-At? Who may open such (X-Open-Expired) finds it there until it is
+ * reaped. */
+bool request_expired(const struct request *request, const struct backend_reply *object);
 /* The time a write of this request gets: now, or what was set. */
 uint64_t request_time(const struct request *request);
 /* Sets the headers every answer has; http_reply and the like follow. */

@@ -110,7 +110,8 @@ static enum step info_answer(struct op *op)
 	}
 	buf_printf(&out,
 	        "{\"swift\": {\"version\": \"cairn-%s\", \"strict_cors_mode\": true, "
-	        "\"account_autocreate\": %s, \"allow_account_management\": true, "
+	        "\"account_autocreate\": %s, \"allow_open_expired\": %s, "
+	        "\"allow_account_management\": true, "
 	        "\"max_file_size\": %llu, \"max_meta_name_length\": %u, "
 	        "\"max_meta_value_length\": %u, \"max_meta_count\": %u, "
 	        "\"max_meta_overall_size\": %u, \"max_header_size\": %u, "
@@ -119,6 +120,7 @@ static enum step info_answer(struct op *op)
 	        "\"max_container_name_length\": %u, \"extra_header_count\": %u, "
 	        "\"valid_api_versions\": [\"v1\", \"v1.0\"], ",
 	        CAIRN_VERSION, cluster->account_autocreate ? "true" : "false",
+	        cluster->allow_open_expired ? "true" : "false",
 	        (unsigned long long)l->max_file_size, l->max_meta_name, l->max_meta_value,
 	        l->max_meta_count, l->max_meta_overall, l->max_header_size, l->max_object_name,
 	        l->container_listing_limit, l->account_listing_limit, l->max_account_name,

@@ -205,6 +205,17 @@ static const char *set_time(struct request *request, int *ret_status)
 	return NULL;
 }
 
+bool request_expired(const struct request *request, const struct backend_reply *object)
+{
+	const char *at = kv_get(object->headers.data, object->headers.len, "X-Delete-At");
+	bool opens = request->proxy->cluster->allow_open_expired &&
+	             is_true(http_get(request->http, "X-Open-Expired")) &&
+	             (request->head || strcmp(request->http->method, "GET") == 0 ||
+	                     strcmp(request->http->method, "POST") == 0);
+
+	return at && strtoull(at, NULL, 10) <= request->ts / TS_PER_SECOND && !opens;
+}
+
 uint64_t request_time(const struct request *request)
 {
 	return request->set_ts ? request->set_ts : hlc_now(request->proxy->cluster->hlc);

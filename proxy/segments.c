@@ -135,14 +135,6 @@ static bool segment_allowed(struct segments *s, struct segment *g)
 	return true;
 }
 
-static bool is_expired(const struct segment *g, const struct request *request)
-{
-	const struct buf *headers = &body_head(&g->body)->headers;
-	const char *at = kv_get(headers->data, headers->len, "X-Delete-At");
-
-	return at && strtoull(at, NULL, 10) <= request->ts / TS_PER_SECOND;
-}
-
 /* A segment that is another than the manifest means would make a body that never was. */
 static enum err segment_check(const struct segments *s, const struct segment *g)
 {
@@ -153,7 +145,8 @@ static enum err segment_check(const struct segments *s, const struct segment *g)
 		return err_status(err) >= 500 ? ERR_UNAVAILABLE : ERR_CONFLICT;
 	body_etag(&g->body, etag, sizeof(etag));
 	if ((g->size != UINT64_MAX && body_size(&g->body) != g->size) ||
-	        (g->etag && strcasecmp(etag, g->etag) != 0) || is_expired(g, s->request))
+	        (g->etag && strcasecmp(etag, g->etag) != 0) ||
+	        request_expired(s->request, body_head(&g->body)))
 		return ERR_CONFLICT;
 	return ERR_OK;
 }
