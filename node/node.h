@@ -42,7 +42,8 @@ struct node_conf {
 	bool slo_async_delete;
 	uint64_t split_pace_us; /* no option: least time between pages that a split copies */
 	struct unit_options units;
-	bool encryption, account_autocreate, allow_open_expired, v1_auth, wire_loopback, names_in_acls;
+	bool encryption, account_autocreate, allow_open_expired, v1_auth, wire_loopback,
+	        names_in_acls;
 	struct conf_list devices, users, policies, wire_keys, operator_roles, service_roles,
 	        project_reader_roles;
 };

@@ -360,8 +360,8 @@ enum step request_fail_html(struct request *request, int status, const char *tex
 enum step request_err(struct request *request, enum err err);
 /* Answers with an empty body. */
 enum step request_empty(struct request *request, int status);
-/* Is it past the object's X-Delete-At? Who may open such (X-Open-Expired) finds it there until it is
- * reaped. */
+/* Is it past the object's X-Delete-At? Who may open such (X-Open-Expired) finds it there until it
+ * is reaped. */
 bool request_expired(const struct request *request, const struct backend_reply *object);
 /* The time a write of this request gets: now, or what was set. */
 uint64_t request_time(const struct request *request);
