@@ -2,6 +2,7 @@
 
 #include "lib/base/mem.h"
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +16,23 @@ static void must(int ok)
 		abort(); /* no memory, or no such cipher in this library */
 }
 
+static EVP_CIPHER *cipher; /* looked up once: for a short text that takes longest */
+
+static void fetch(void)
+{
+	cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	must(cipher != NULL);
+}
+
 struct aead *aead_new(const uint8_t key[AEAD_KEY])
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct aead *a = mem_zalloc(sizeof(*a));
 
+	pthread_once(&once, fetch);
 	a->ctx = EVP_CIPHER_CTX_new();
 	must(a->ctx != NULL);
-	must(EVP_CipherInit_ex(a->ctx, EVP_aes_256_gcm(), NULL, key, NULL, 1));
+	must(EVP_CipherInit_ex2(a->ctx, cipher, key, NULL, 1, NULL));
 	return a;
 }
 
@@ -38,7 +49,7 @@ void aead_seal_with(struct aead *a, const uint8_t nonce[AEAD_NONCE], const void 
 {
 	int n;
 
-	must(EVP_CipherInit_ex(a->ctx, NULL, NULL, NULL, nonce, 1));
+	must(EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, 1, NULL));
 	must(EVP_CipherUpdate(a->ctx, NULL, &n, about, (int)about_len));
 	must(EVP_CipherUpdate(a->ctx, ret, &n, data, (int)len));
 	must(EVP_CipherFinal_ex(a->ctx, ret + n, &n));
@@ -55,7 +66,7 @@ enum err aead_open_with(struct aead *a, const uint8_t nonce[AEAD_NONCE], const v
 		return ERR_CORRUPT;
 	len -= AEAD_TAG;
 	memcpy(tag, data + len, sizeof(tag));
-	must(EVP_CipherInit_ex(a->ctx, NULL, NULL, NULL, nonce, 0));
+	must(EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, 0, NULL));
 	must(EVP_CipherUpdate(a->ctx, NULL, &n, about, (int)about_len));
 	must(EVP_CipherUpdate(a->ctx, out, &n, data, (int)len));
 	must(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_GCM_SET_TAG, AEAD_TAG, tag));
