@@ -220,6 +220,9 @@ void node_reload(struct node *node)
 	}
 	if (node_encryption(node, &conf, &error))
 		log_error("reload", "refused=%s", log_quote(buf_text(&error)));
+	buf_reset(&error);
+	if (node_sync(node, &conf, &error))
+		log_error("reload", "refused=%s", log_quote(buf_text(&error)));
 	conf_free(texts);
 	node_rings_look(node);
 }

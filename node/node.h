@@ -322,4 +322,7 @@ void node_reload(struct node *node);
 /* --- encryption.c: takes the root secrets that conf names into use, beside those there are. --- */
 enum err node_encryption(struct node *node, const struct node_conf *conf, struct buf *error);
 
+/* --- sync.c: the realms that conf names, in place of those there are. --- */
+enum err node_sync(struct node *node, const struct node_conf *conf, struct buf *error);
+
 #endif

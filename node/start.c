@@ -311,7 +311,7 @@ enum err node_prepare(struct node *node, struct buf *error)
 	}
 	if ((err = parse_devices(node, error)) || (err = load_secrets(node, error)) ||
 	        (err = node_encryption(node, &node->conf, error)) ||
-	        (err = node_rings(node, error)))
+	        (err = node_sync(node, &node->conf, error)) || (err = node_rings(node, error)))
 		return err;
 	node_peers_init(node);
 	if ((err = work_pool_new(1, 64, &node->pool)))

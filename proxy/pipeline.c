@@ -10,6 +10,7 @@ const struct unit *const pipeline[] = {
         &unit_name_check,
         &unit_tempauth,
         &unit_etag_quoter,
+        &unit_container_sync,
         &unit_bulk_upload,
         &unit_bulk_delete,
         &unit_tempurl,

@@ -38,6 +38,7 @@ extern const struct unit unit_read_only;                             /* unit/rea
 extern const struct unit unit_formpost;                              /* unit/formpost.c */
 extern const struct unit unit_tempauth;                              /* tempauth.c */
 extern const struct unit unit_etag_quoter;                           /* get.c */
+extern const struct unit unit_container_sync;                        /* unit/container_sync.c */
 extern const struct unit unit_bulk_upload;                           /* unit/bulk_upload.c */
 extern const struct unit unit_bulk_delete;                           /* unit/bulk_delete.c */
 extern const struct unit unit_container_quotas, unit_account_quotas; /* quota.c */

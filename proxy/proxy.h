@@ -32,6 +32,7 @@ struct name_check;
 struct ratelimit;
 struct access_log;
 struct recon_ask;
+struct sync_realms;
 
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
@@ -72,13 +73,14 @@ struct cluster {
 	const struct keystone *keystone; /* NULL: no identity service's tokens are taken */
 	struct limits limits;
 	struct unit_options units;
-	const struct name_check *name_check;  /* NULL: any name will do */
-	struct access_log *access;            /* NULL: nobody wants it */
-	struct ratelimit *ratelimit;          /* NULL: no limits */
-	const struct seal_keys *_Atomic seal; /* NULL: nothing is encrypted */
-	bool one_clock;                       /* no other node writes */
-	bool serves;                          /* clients; else only who watches it */
-	atomic_bool *joined;                  /* borrowed: until then it cannot */
+	const struct name_check *name_check;    /* NULL: any name will do */
+	struct access_log *access;              /* NULL: nobody wants it */
+	struct ratelimit *ratelimit;            /* NULL: no limits */
+	const struct seal_keys *_Atomic seal;   /* NULL: nothing is encrypted */
+	const struct sync_realms *_Atomic sync; /* NULL: there are none */
+	bool one_clock;                         /* no other node writes */
+	bool serves;                            /* clients; else only who watches it */
+	atomic_bool *joined;                    /* borrowed: until then it cannot */
 	bool account_autocreate, allow_open_expired, tls;
 	const char *cors_allow_origin;
 	/* Bumped when an account or container changes; cached facts carry the value they saw. */
@@ -281,6 +283,7 @@ struct request {
 	uint64_t ts;                 /* of this request */
 	uint64_t set_ts;             /* what X-Cairn-Timestamp says its write happened at, or 0 */
 	bool head, replied, identified;
+	bool synced;       /* another cluster brings what it has (unit/container_sync.c) */
 	bool policy_known; /* once it is over: that of its container */
 	uint8_t policy;
 	const char *origin; /* CORS: the Origin of an actual request */

@@ -26,6 +26,9 @@ struct unit_options {
 	bool access_log;
 	const char *access_template, *statsd_host, *statsd_prefix;
 	uint64_t access_reveal, statsd_port;
+	/* [container_sync] */
+	const char *sync_realms, *sync_current, *sync_hosts;
+	bool sync_full_urls;
 	const char *web_base; /* [staticweb] */
 };
 

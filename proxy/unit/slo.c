@@ -87,7 +87,7 @@ static enum step pass(struct request *request)
 		                                 is_true(query_get(&request->query, "async"))
 		                         ? &slo_async_delete
 		                         : &slo_delete);
-	if (strcmp(method, "GET") != 0 && !request->head &&
+	if (strcmp(method, "GET") != 0 && !request->head && !request->synced &&
 	        http_get(request->http, "X-Static-Large-Object"))
 		return request_fail_html(request, 400,
 		        "X-Static-Large-Object is a reserved header. To create a static large "

@@ -409,6 +409,14 @@ static enum step put_link(struct request *request)
 				request_set_header(request, "Content-Type", "application/symlink");
 			return STEP_NEXT;
 		}
+		/* What it leads to may come later. */
+		if (request->synced) {
+			const char *bytes = http_get(request->http, "X-Symlink-Target-Bytes");
+			request_set_header(request, LINK_ETAG, put->etag);
+			request_set_header(request, LINK_BYTES,
+			        bytes && bytes[strspn(bytes, "0123456789")] == 0 ? bytes : "0");
+			return STEP_NEXT;
+		}
 		put->wanted = put->etag;
 		look(request, put);
 	}
