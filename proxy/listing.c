@@ -3,6 +3,7 @@
 #include "proxy/seal.h"
 #include "proxy/unit/shown.h"
 
+#include "lib/base/markup.h"
 #include "lib/base/mem.h"
 #include <stdlib.h>
 #include <string.h>
@@ -163,24 +164,7 @@ static void json_text(struct buf *out, const char *text)
 
 static void xml_text(struct buf *out, const char *text)
 {
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			buf_str(out, "&amp;");
-			break;
-		case '<':
-			buf_str(out, "&lt;");
-			break;
-		case '>':
-			buf_str(out, "&gt;");
-			break;
-		case '"':
-			buf_str(out, "&quot;");
-			break;
-		default:
-			buf_char(out, *text);
-		}
-	}
+	markup_escape(out, text, strlen(text), "&<>\"");
 }
 
 void listing_json_object(

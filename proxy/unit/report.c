@@ -1,6 +1,7 @@
 #include "proxy/unit/report.h"
 
 #include "lib/base/kv.h"
+#include "lib/base/markup.h"
 #include "lib/json/jout.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,16 +58,7 @@ void report_error(struct report *r, const char *name, const char *text)
 
 static void xml_text(struct buf *out, const char *text)
 {
-	for (; *text; text++) {
-		if (*text == '&')
-			buf_str(out, "&amp;");
-		else if (*text == '<')
-			buf_str(out, "&lt;");
-		else if (*text == '>')
-			buf_str(out, "&gt;");
-		else
-			buf_char(out, *text);
-	}
+	markup_escape(out, text, strlen(text), "&<>");
 }
 
 static void xml_tag(struct buf *out, const char *name)

@@ -1,6 +1,7 @@
 #include "proxy/unit/web_page.h"
 
 #include "lib/backend/backend.h"
+#include "lib/base/markup.h"
 #include "lib/http/url.h"
 #include "proxy/params.h"
 #include <string.h>
@@ -8,27 +9,7 @@
 
 static void escaped(struct buf *out, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		switch (text[i]) {
-		case '&':
-			buf_str(out, "&amp;");
-			break;
-		case '<':
-			buf_str(out, "&lt;");
-			break;
-		case '>':
-			buf_str(out, "&gt;");
-			break;
-		case '"':
-			buf_str(out, "&quot;");
-			break;
-		case '\'':
-			buf_str(out, "&#x27;");
-			break;
-		default:
-			buf_char(out, text[i]);
-		}
-	}
+	markup_escape(out, text, len, "&<>\"'");
 }
 
 static void escape(struct buf *out, const char *text)
