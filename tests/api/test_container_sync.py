@@ -168,3 +168,75 @@ def test_synced_manifests_and_links_may_come_before_what_they_name(users, place)
     assert signed(user, "PUT", "/%s/part" % place, "1500000000.00000", data=b"part").status_code == 201
     assert user.request("GET", "/%s/large" % place).content == b"part"
     assert user.request("GET", "/%s/link" % place).content == b"part"
+
+
+class Source:
+    """A cluster of Swift's, as far as its daemon looks into it."""
+
+    def __init__(self):
+        self.objects = {}
+
+    def get_object(self, account, container, name, **kw):
+        headers, data = self.objects[name]
+        return 200, type(headers)(headers), iter([data])
+
+
+def test_swifts_own_daemon_brings_what_it_has(pair, users, place, tmp_path):
+    swift_sync = pytest.importorskip("swift.container.sync")
+    from swift.common.header_key_dict import HeaderKeyDict
+    from swift.common.utils import Timestamp
+    user, name = users[0], "päth/to an object"
+    realms(str(tmp_path / "container-sync-realms.conf"), one=pair[0])
+    source = Source()
+    original, swift_sync.InternalClient = swift_sync.InternalClient, lambda *a, **kw: source
+    try:
+        daemon = swift_sync.ContainerSync({"swift_dir": str(tmp_path), "internal_client_conf_path": "/dev/null"},
+                                          container_ring=object())
+    finally:
+        swift_sync.InternalClient = original
+    url = "%s/v1/%s/%s" % (pair[0].url, user.storage.rsplit("/", 1)[1], place)
+    info = {"account": "a", "container": "c", "storage_policy_index": 0}
+
+    def bring(at, deleted=False, data=None, key=KEY):
+        stamp = Timestamp(at).internal
+        if data is not None:
+            source.objects[name] = HeaderKeyDict({
+                "X-Timestamp": stamp, "Etag": hashlib.md5(data).hexdigest(), "Content-Length": str(len(data)),
+                "Content-Type": "text/x-it", "X-Object-Meta-Colour": "blue", "Last-Modified": "never"}), data
+        row = {"name": name, "created_at": stamp, "deleted": deleted, "size": len(data or b"")}
+        return daemon.container_sync_row(row, url, key, None, info, "TEST", REALM_KEY)
+
+    assert bring("1500000000.00000", data=b"first")
+    r = user.request("GET", "/%s/%s" % (place, name))
+    assert (r.content, r.headers["Content-Type"], r.headers["X-Object-Meta-Colour"]) == (b"first", "text/x-it", "blue")
+    assert r.headers["X-Timestamp"] == "1500000000.00000"
+    puts = daemon.container_puts
+    assert bring("1500000000.00000", data=b"first") and daemon.container_puts == puts  # it is there
+    assert bring("1500000001.00000", data=b"second!")
+    assert user.request("GET", "/%s/%s" % (place, name)).content == b"second!"
+    assert not bring("1500000002.00000", data=b"third", key="wrong")
+    assert user.request("GET", "/%s/%s" % (place, name)).content == b"second!"
+    assert bring("1500000000.50000", deleted=True)
+    assert user.request("GET", "/%s/%s" % (place, name)).status_code == 200
+    assert bring("1500000003.00000", deleted=True)
+    assert user.request("GET", "/%s/%s" % (place, name)).status_code == 404
+    assert bring("1500000003.00000", deleted=True)  # nothing is there: that is as good
+    rows = user.request("GET", "/%s?format=json" % place).json()
+    assert rows == []
+
+
+def test_what_is_synced_into_a_container_with_versions(users, place):
+    user = users[0]
+    assert user.request("POST", "/" + place, headers={"X-Versions-Enabled": "true"}).status_code == 204
+    assert signed(user, "PUT", "/%s/o" % place, "1500000000.00000", data=b"one").status_code == 201
+    assert signed(user, "PUT", "/%s/o" % place, "1500000001.00000", data=b"two").status_code == 201
+    assert user.request("GET", "/%s/o" % place).content == b"two"
+    assert len(user.request("GET", "/%s?versions&format=json" % place).json()) == 2
+    r = user.request("POST", "/" + place, headers={"X-Container-Sync-To": "//test/two/AUTH_test/c"})
+    assert r.status_code == 400 and "object versioning" in r.text
+
+
+def test_a_time_that_is_none_is_refused(users, place):
+    for at in "yesterday", "-5", "99999999999.00000":
+        assert signed(users[0], "PUT", "/%s/o" % place, at, data=b"x").status_code == 400
+    assert users[0].request("GET", "/%s/o" % place).status_code == 404
