@@ -8,6 +8,7 @@ const struct unit *const pipeline[] = {
         &unit_gatekeeper,
         &unit_domain_remap,
         &unit_name_check,
+        &unit_crossdomain,
         &unit_tempauth,
         &unit_etag_quoter,
         &unit_container_sync,
