@@ -2,13 +2,14 @@
 import hashlib
 import hmac
 import os
+import signal
 import time
 import urllib.parse
 
 import pytest
 import requests
 
-from conftest import Cloud, User, free_port, wait_for
+from conftest import Cloud, User, wait_for
 
 REALM_KEY, REALM_KEY2, KEY = "key of the realm", "the realm's second key", "kéy of the container"
 
@@ -240,3 +241,23 @@ def test_a_time_that_is_none_is_refused(users, place):
     for at in "yesterday", "-5", "99999999999.00000":
         assert signed(users[0], "PUT", "/%s/o" % place, at, data=b"x").status_code == 400
     assert users[0].request("GET", "/%s/o" % place).status_code == 404
+
+
+def test_realms_are_read_again_at_sighup(pair, users):
+    cloud, user, name = pair[1], users[1], "c-" + os.urandom(5).hex()
+    assert user.request("PUT", "/" + name, headers={"X-Container-Sync-Key": KEY.encode()}).status_code == 201
+
+    def told():
+        os.kill(cloud.node_pid(), signal.SIGHUP)
+        return signed(user, "PUT", "/%s/o" % name, "1500000000.00000", realm="new", data=b"x").status_code
+    path = cloud.dir + "/realms.conf"
+    assert told() == 401
+    text = open(path).read()
+    with open(path, "w") as f:
+        f.write(text + "[broken\n")
+    assert told() == 401
+    wait_for(lambda: "wants a ']'" in cloud.log())
+    assert signed(user, "PUT", "/%s/p" % name, "1500000000.00000", data=b"x").status_code == 201  # as before
+    with open(path, "w") as f:
+        f.write(text + "[new]\nkey = %s\n" % REALM_KEY)
+    wait_for(lambda: told() == 201)
