@@ -157,7 +157,7 @@ static bool tell(const struct cluster *cluster, struct buf *out)
 		comma = ", ";
 	}
 	buf_char(out, '}');
-	return true;
+	return realms;
 }
 
 const struct unit unit_container_sync = {
