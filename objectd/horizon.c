@@ -24,8 +24,9 @@ struct late {
 struct horizon {
 	struct device_append append;
 	struct objectd *objectd;
-	struct record record;
-	struct list waiting; /* struct late */
+	uint64_t durable;     /* how far may be promised */
+	struct record record; /* being written */
+	struct list waiting;  /* struct late */
 	bool writing;
 };
 
@@ -53,7 +54,7 @@ void horizon_open(struct objectd *o, uint64_t ts)
 	struct horizon *h = mem_zalloc(sizeof(*h));
 
 	o->horizon = h;
-	o->floor = h->record.ts = ts;
+	o->floor = h->durable = ts;
 	o->floor_until_us = reactor_now_us(o->reactor) + PROMISE_US;
 	h->objectd = o;
 	list_init(&h->waiting);
@@ -70,8 +71,10 @@ static void on_durable(struct device_append *append)
 	struct list waiting;
 
 	h->writing = false;
-	if (!append->err)
+	if (!append->err) {
+		h->durable = h->record.ts;
 		device_checkpoint(h->objectd->device, DEVICE_ROLE_OBJECT, append->lsn - 1);
+	}
 	list_init(&waiting);
 	while (!list_empty(&h->waiting)) {
 		struct list *first = list_first(&h->waiting);
@@ -94,7 +97,7 @@ bool horizon_waits(struct objectd *o, struct backend_call *call)
 {
 	struct horizon *h = o->horizon;
 
-	if (call->msg->op != BACKEND_OBJECT_GRANT || (!h->writing && call->msg->ts <= h->record.ts))
+	if (call->msg->op != BACKEND_OBJECT_GRANT || call->msg->ts <= h->durable)
 		return false;
 	struct late *late = mem_zalloc(sizeof(*late));
 	late->call = call;

@@ -356,6 +356,32 @@ static void after_a_crash_who_writes_hears_of_what_may_be_promised(void **state)
 	assert_int_equal(answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised, 0);
 }
 
+/* A record that could not be written is tried again by who comes next. */
+static void a_horizon_that_failed_is_none(void **state)
+{
+	(void)state;
+	disk_fake_fail(rig.fake, DISK_WRITE, 1, ERR_NO_SPACE, false);
+	assert_int_not_equal(answer(leased(BACKEND_OBJECT_GRANT, 1, T + 5)).err, ERR_NOT_FOUND);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 2, T + 6)).err, ERR_NOT_FOUND);
+	rig_crash(&rig);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_true(answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised >= T + 6);
+}
+
+/* Nothing is promised that a crash would make forget. */
+static void without_a_durable_horizon_there_is_no_lease(void **state)
+{
+	(void)state;
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 1, T + 5)).err, ERR_NOT_FOUND);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_RELEASE, 1, 0)).err, ERR_OK);
+	disk_fake_fail(rig.fake, DISK_WRITE, 1, ERR_IO, true);
+	/* Up to there it was said before. */
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 2, T + 6)).err, ERR_NOT_FOUND);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_RELEASE, 2, 0)).err, ERR_OK);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 3, T + 6000000)).err, ERR_IO);
+	assert_int_equal(answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised, 0);
+}
+
 static void on_unsettled(struct objectd_unsettled *u, enum err err)
 {
 	assert_int_equal(err, ERR_OK);
@@ -518,6 +544,8 @@ int main(void)
 	        T_(a_lease_that_came_to_nothing_leaves_none),
 	        T_(a_delete_older_than_the_last_post_ends_it),
 	        T_(after_a_crash_who_writes_hears_of_what_may_be_promised),
+	        T_(a_horizon_that_failed_is_none),
+	        T_(without_a_durable_horizon_there_is_no_lease),
 	        T_(updates_stay_open_until_settled),
 	        T_(a_piece_may_lie_anywhere),
 	        T_(an_upload_must_be_whole),
