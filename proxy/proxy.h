@@ -372,6 +372,9 @@ uint64_t request_time(const struct request *request);
 void request_headers(struct request *request, int status);
 void request_header_u64(struct request *request, const char *name, uint64_t value);
 
+/* Percent-encoded, "first/second" (second may be NULL), as headers name paths. In the arena. */
+const char *request_quoted(struct request *request, const char *first, const char *second);
+
 /* Copies the request's headers of a prefix (case ignored) into a block, names title-cased. */
 void request_copy_headers(struct request *request, struct buf *block, const char *prefix);
 bool has_prefix(const char *text, const char *prefix); /* case ignored */

@@ -302,19 +302,16 @@ enum step put_copy_source(struct op *op)
 void put_copied_from(struct request *request, struct put *put)
 {
 	struct copy *copy = put->copy;
-	AUTO(buf) struct buf path = BUF_NONE;
 	char date[HTTP_DATE_SIZE];
 	const struct backend_reply *r = body_head(&copy->body);
 	struct kv_pair pair;
 
 	bool named = copy->named_object;
-	url_quote(&path, named ? copy->named_container : copy->container, "");
-	buf_char(&path, '/');
-	url_quote(&path, named ? copy->named_object : copy->object, "");
-	http_header(request->http, "X-Copied-From", buf_text(&path));
-	buf_reset(&path);
-	url_quote(&path, copy->account, "");
-	http_header(request->http, "X-Copied-From-Account", buf_text(&path));
+	http_header(request->http, "X-Copied-From",
+	        request_quoted(request, named ? copy->named_container : copy->container,
+	                named ? copy->named_object : copy->object));
+	http_header(request->http, "X-Copied-From-Account",
+	        request_quoted(request, copy->account, NULL));
 	http_date_format(
 	        (int64_t)((body_ts(&copy->body) + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
 	http_header(request->http, "X-Copied-From-Last-Modified", date);

@@ -162,6 +162,18 @@ enum step request_empty(struct request *request, int status)
 	return STEP_DONE;
 }
 
+const char *request_quoted(struct request *request, const char *first, const char *second)
+{
+	AUTO(buf) struct buf path = BUF_NONE;
+
+	url_quote(&path, first, "");
+	if (second) {
+		buf_char(&path, '/');
+		url_quote(&path, second, "");
+	}
+	return arena_strdup(request_arena(request), buf_text(&path));
+}
+
 void request_copy_headers(struct request *request, struct buf *block, const char *prefix)
 {
 	for (unsigned i = 0; i < request->http->header_count; i++) {

@@ -21,18 +21,6 @@ static void end(struct request_end *end)
 	info_fetch_done(&copy->account_info);
 }
 
-static const char *quoted(struct request *request, const char *container, const char *object)
-{
-	AUTO(buf) struct buf path = BUF_NONE;
-
-	url_quote(&path, container, "");
-	if (object) {
-		buf_char(&path, '/');
-		url_quote(&path, object, "");
-	}
-	return arena_strdup(request_arena(request), buf_text(&path));
-}
-
 /* NULL: it says nothing that could be copied to, and is refused later. */
 static struct copy *parse(struct request *request)
 {
@@ -60,9 +48,10 @@ static enum step become_put(struct request *request, struct copy *copy)
 {
 	struct info *source = request->container_info.info;
 
+	request_set_header(request, "X-Copy-From",
+	        request_quoted(request, request->container, request->object));
 	request_set_header(
-	        request, "X-Copy-From", quoted(request, request->container, request->object));
-	request_set_header(request, "X-Copy-From-Account", quoted(request, request->account, NULL));
+	        request, "X-Copy-From-Account", request_quoted(request, request->account, NULL));
 	request_set_header(request, "Destination", NULL);
 	request_set_header(request, "Destination-Account", NULL);
 	request->account = copy->account;

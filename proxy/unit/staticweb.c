@@ -276,17 +276,25 @@ static enum step listed(struct request *request)
 	return send_page(request);
 }
 
+/* May who asks read the container? Call again while *ret_wait. */
+static enum err may_read(struct request *request, bool *ret_wait)
+{
+	struct web *web = request->own;
+	struct access access = {
+	        .account = request->account, .container = request->container, .reads = true};
+
+	return request_authorize(request, &access,
+	        info_header(request->container_info.info, "X-Container-Read"), &web->account_info,
+	        ret_wait);
+}
+
 /* May who asks list it? Then rows of that prefix are asked for, and `next` looks at them. */
 static enum step ask_rows(struct request *request, const char *prefix, unsigned limit,
         enum step (*next)(struct request *))
 {
 	struct web *web = request->own;
-	const struct info *info = request->container_info.info;
-	struct access access = {
-	        .account = request->account, .container = request->container, .reads = true};
 	bool wait;
-	enum err err = request_authorize(
-	        request, &access, info_header(info, "X-Container-Read"), &web->account_info, &wait);
+	enum err err = may_read(request, &wait);
 
 	if (wait)
 		return STEP_WAIT;
@@ -415,12 +423,8 @@ static enum step found(struct request *request)
 static enum step container(struct request *request)
 {
 	struct web *web = request->own;
-	const struct info *info = request->container_info.info;
-	struct access access = {
-	        .account = request->account, .container = request->container, .reads = true};
 	bool wait;
-	enum err err = request_authorize(
-	        request, &access, info_header(info, "X-Container-Read"), &web->account_info, &wait);
+	enum err err = may_read(request, &wait);
 
 	if (wait)
 		return STEP_WAIT;

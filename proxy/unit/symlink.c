@@ -246,18 +246,6 @@ static const char *unquoted(struct request *request, const char *text)
 	return strlen(plain) == len && utf8_valid(plain, len) ? plain : NULL;
 }
 
-static const char *quoted(struct request *request, const char *container, const char *object)
-{
-	AUTO(buf) struct buf path = BUF_NONE;
-
-	url_quote(&path, container, "");
-	if (object) {
-		buf_char(&path, '/');
-		url_quote(&path, object, "");
-	}
-	return arena_strdup(request_arena(request), buf_text(&path));
-}
-
 /* An etag without the quotes that it may have. */
 static const char *bare(struct request *request, const char *etag)
 {
@@ -281,7 +269,8 @@ static enum step parse(struct request *request, struct link_put *put)
 	if (request->trusted)
 		target = http_get(request->http, "X-Symlink-Target");
 	if (!target || *target == '/' ||
-	        !link_split(arena, request->trusted ? target : quoted(request, target, NULL),
+	        !link_split(arena,
+	                request->trusted ? target : request_quoted(request, target, NULL),
 	                &put->container, &put->object))
 		return request_fail_text(request, 412,
 		        "X-Symlink-Target header must be of the form <container name>/<object "
@@ -293,7 +282,7 @@ static enum step parse(struct request *request, struct link_put *put)
 		if (strchr(account, '/'))
 			return request_fail_text(
 			        request, 412, "Account name cannot contain slashes");
-		request_set_header(request, LINK_ACCOUNT, quoted(request, account, NULL));
+		request_set_header(request, LINK_ACCOUNT, request_quoted(request, account, NULL));
 	}
 	put->account = account ? account : request->account;
 	if (strcmp(put->account, request->account) == 0 &&
@@ -303,7 +292,7 @@ static enum step parse(struct request *request, struct link_put *put)
 	put->etag = bare(request, http_get(request->http, "X-Symlink-Target-Etag"));
 	if (put->etag && strpbrk(put->etag, ";\"\\"))
 		return request_fail_text(request, 400, "Bad X-Symlink-Target-Etag format");
-	target = quoted(request, put->container, put->object);
+	target = request_quoted(request, put->container, put->object);
 	put->location = location_of(request, put->account, target);
 	request_set_header(request, LINK_TARGET, target);
 	return STEP_NEXT;
@@ -434,7 +423,7 @@ static enum step copy_link(struct request *request)
 	account = unquoted(request, account);
 	if (!account || !*account || strchr(account, '/'))
 		return request_fail_text(request, 412, "Account name cannot contain slashes");
-	request_set_header(request, LINK_ACCOUNT, quoted(request, account, NULL));
+	request_set_header(request, LINK_ACCOUNT, request_quoted(request, account, NULL));
 	return STEP_NEXT;
 }
 

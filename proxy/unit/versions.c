@@ -30,16 +30,6 @@ static bool reads(const struct request *request)
 	return is(request, "GET") || request->head;
 }
 
-static const char *path_of(struct request *request, const char *container, const char *object)
-{
-	AUTO(buf) struct buf path = BUF_NONE;
-
-	url_quote(&path, container, "");
-	buf_char(&path, '/');
-	url_quote(&path, object, "");
-	return arena_strdup(request_arena(request), buf_text(&path));
-}
-
 static const char *id_text(struct request *request, uint64_t id)
 {
 	char *text = arena_alloc(request_arena(request), TS_TEXT_SIZE);
@@ -145,7 +135,7 @@ static enum step keep(struct request *request)
 	etag = arena_strdup(arena, etag);
 	begin(request, "PUT", v->hidden, versions_object(arena, v->object, at),
 	        "symlink=get&multipart-manifest=get");
-	sub_header(&v->sub, "X-Copy-From", path_of(request, v->container, v->object));
+	sub_header(&v->sub, "X-Copy-From", request_quoted(request, v->container, v->object));
 	sub_header(&v->sub, "If-Match", etag);
 	sub_start(&v->sub);
 	v->step = COPIED;
@@ -288,7 +278,7 @@ static void link_to(struct request *request, uint64_t id, const char *etag, cons
 	begin(request, "PUT", v->container, v->object, NULL);
 	sub_copy_headers(sub, not_of_links);
 	sub_header(sub, "X-Symlink-Target",
-	        path_of(request, v->hidden,
+	        request_quoted(request, v->hidden,
 	                versions_object(request_arena(request), v->object, id)));
 	sub_header(sub, "X-Symlink-Target-Etag", etag);
 	sub_header(sub, LINK_BYTES, bytes);
@@ -693,7 +683,7 @@ static bool rewrite(struct request *request, struct buf *out, const char *name, 
 	kv_add(out, "X-Object-Version-Id", id_text(request, id));
 	kv_add(out, name,
 	        arena_printf(arena, "%.*s%s?version-id=%s", (int)(rest - value), value,
-	                path_of(request, v->container, v->object), id_text(request, id)));
+	                request_quoted(request, v->container, v->object), id_text(request, id)));
 	return true;
 }
 

@@ -95,9 +95,8 @@ def test_the_rest_of_the_swift_command(cloud, user, tmp_path):
     user.swift("post", "-m", "Temp-URL-Key:secret")
     path = user.storage[user.storage.index("/v1/"):] + "/rest/f100"
     signed = user.swift("tempurl", "GET", "300", path, "secret").stdout.strip()
-    if "tempurl" in json.loads(user.swift("capabilities", "--json").stdout):
-        assert user.request("GET", storage=cloud.url + signed, token=False).content == b"x" * 100
-        assert user.request("PUT", storage=cloud.url + signed, token=False, data=b"").status_code == 401
+    assert user.request("GET", storage=cloud.url + signed, token=False).content == b"x" * 100
+    assert user.request("PUT", storage=cloud.url + signed, token=False, data=b"").status_code == 401
     user.swift("copy", "-d", "/rest/copy", "rest", "f050")
     assert user.request("GET", "/rest/copy").content == b"x" * 50
     user.swift("delete", "rest", "--prefix", "f0")
@@ -183,9 +182,3 @@ def test_duplicity(cloud, user, tmp_path):
     run(["duplicity", "verify", "--compare-data"] + common + ["swift://duplicity", str(source)], env)
     run(["duplicity", "restore"] + common + ["swift://duplicity", str(tmp_path / "back")], env)
     same(str(source), str(tmp_path / "back"))
-
-
-def test_a_gibibyte_has_passed(cloud):
-    """All of it was read again and compared by the tests above."""
-    sent = cloud.metric("cairn_device_bytes_written") or cloud.metric("cairn_device_written_bytes")
-    assert not sent or sum(sent) > 3 << 30
