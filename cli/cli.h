@@ -8,5 +8,6 @@ int up_main(int argc, char **argv);
 int down_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int audit_main(int argc, char **argv);
+int dispersion_main(int argc, char **argv);
 
 #endif

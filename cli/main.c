@@ -17,6 +17,7 @@ static const struct {
         {"down", down_main, "stop it; nothing is lost"},
         {"status", status_main, "problems, devices, space, other nodes, rings"},
         {"audit", audit_main, "where an account, container or object is, and how it is"},
+        {"dispersion", dispersion_main, "how many copies are where they belong"},
         {"node", node_main, "the daemon: proxy and storage roles of this machine"},
         {"ring", ring_main, "build and inspect rings"},
         {"migrate", migrate_main, "bring accounts of a Swift cluster into this one"},

@@ -4,6 +4,7 @@
 #include "lib/env/env.h"
 #include "node/node.h"
 #include "proxy/audit.h"
+#include "proxy/operator.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -300,16 +301,12 @@ bool state_healthy(const struct state *state)
 	return fd >= 0;
 }
 
-int state_print_audit(const struct state *state, const char *name)
+bool state_sign(const struct state *state, const char *what, const char *target, char ret_time[24],
+        char ret_sign[65])
 {
-	AUTO(buf) struct buf path = BUF_NONE, headers = BUF_NONE, body = BUF_NONE;
 	uint8_t secret[32];
-	char file[PATH_MAX], now[24], sign[65];
+	char file[PATH_MAX];
 
-	if (state->tls) {
-		fprintf(stderr, "cairn: the API speaks TLS, which this command does not\n");
-		return 1;
-	}
 	state_path(state, "token.key", file);
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? read(fd, secret, sizeof(secret)) : -1;
@@ -317,12 +314,26 @@ int state_print_audit(const struct state *state, const char *name)
 		close(fd);
 	if (n != sizeof(secret)) {
 		fprintf(stderr, "cairn: cannot read %s: who may ask is who can\n", file);
+		return false;
+	}
+	snprintf(ret_time, 24, "%lld", (long long)time(NULL));
+	operator_sign(secret, what, target, ret_time, ret_sign);
+	return true;
+}
+
+int state_print_audit(const struct state *state, const char *name)
+{
+	AUTO(buf) struct buf path = BUF_NONE, headers = BUF_NONE, body = BUF_NONE;
+	char now[24], sign[65];
+
+	if (state->tls) {
+		fprintf(stderr, "cairn: the API speaks TLS, which this command does not\n");
 		return 1;
 	}
-	snprintf(now, sizeof(now), "%lld", (long long)time(NULL));
 	buf_printf(&path, AUDIT_PREFIX "%s", name);
-	audit_sign(secret, buf_text(&path), now, sign);
-	buf_printf(&headers, AUDIT_TIME ": %s\r\n" AUDIT_SIGN ": %s\r\n", now, sign);
+	if (!state_sign(state, "audit", buf_text(&path), now, sign))
+		return 1;
+	buf_printf(&headers, OPERATOR_TIME ": %s\r\n" OPERATOR_SIGN ": %s\r\n", now, sign);
 	bool answered = state_get(state, buf_text(&path), buf_text(&headers), &body);
 	const char *text = body.len ? strstr(buf_text(&body), "\r\n\r\n") : NULL;
 	if (!text) {

@@ -41,6 +41,10 @@ bool state_identity_healthy(const struct state *state);
 /* A small GET to the node, with header lines or "", not over TLS; false unless it is answered with
  * 200 in time. The answer with its head is added to *body. */
 bool state_get(const struct state *state, const char *path, const char *headers, struct buf *body);
+/* What shows the node that its operator asks for that (proxy/operator.h). False, and said why, for
+ * who cannot read its secret. */
+bool state_sign(const struct state *state, const char *what, const char *target, char ret_time[24],
+        char ret_sign[65]);
 /* What the node says of an account, container or object; quoted for a URL. 0 when it answered. */
 int state_print_audit(const struct state *state, const char *path);
 void state_print_log_tail(const struct state *state, const char *name, FILE *out);

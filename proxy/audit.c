@@ -1,14 +1,13 @@
 /* ask -> answer: all primaries and the first devices behind them are asked at once, of an object
  * also the containers for its row. */
 #include "proxy/audit.h"
+#include "proxy/operator.h"
 
 #include "lib/backend/points.h"
 #include "lib/base/auto.h"
 #include "lib/base/ts.h"
-#include "lib/crypto/hmac.h"
 #include "lib/log/log.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DEADLINE_MS 5000
@@ -23,36 +22,6 @@ struct audit {
 	struct fan fan, rows;
 	char range[RANGE_ID_MAX + 1]; /* which range of its container is asked for the row */
 };
-
-/* --- who may --- */
-
-void audit_sign(const uint8_t secret[32], const char *path, const char *time, char ret_sign[65])
-{
-	AUTO(buf) struct buf text = BUF_NONE;
-	uint8_t mac[32];
-
-	buf_printf(&text, "audit\n%s\n%s", time, path);
-	hmac_sha256(secret, 32, text.data, text.len, mac);
-	for (unsigned i = 0; i < sizeof(mac); i++)
-		snprintf(ret_sign + 2 * i, 3, "%02x", mac[i]);
-}
-
-static bool is_operator(struct request *request)
-{
-	const struct cluster *cluster = request_cluster(request);
-	const char *time = http_get(request->http, AUDIT_TIME);
-	const char *sign = http_get(request->http, AUDIT_SIGN);
-	uint64_t now = cluster->env->wall_us(cluster->env) / 1000000;
-	char wanted[65];
-
-	if (!time || !sign || strlen(time) > 20 || strlen(sign) != 64)
-		return false;
-	uint64_t then = strtoull(time, NULL, 10);
-	if (then + AUDIT_SKEW_S < now || then > now + AUDIT_SKEW_S)
-		return false;
-	audit_sign(cluster->token_secret, request->path, time, wanted);
-	return hmac_equal(sign, wanted, 64);
-}
 
 /* --- asking --- */
 
@@ -488,7 +457,8 @@ const struct method *audit_route(struct request *request, int *ret_status)
 	char *p = url_unquote(arena, sent, strlen(sent), &len), *slash;
 
 	*ret_status = 403;
-	if (strcmp(request->http->method, "GET") != 0 || !is_operator(request))
+	if (strcmp(request->http->method, "GET") != 0 ||
+	        !operator_signed(request, "audit", request->path))
 		return NULL;
 	*ret_status = 412;
 	if (strlen(p) != len || !*p || *p == '/')

@@ -1,5 +1,6 @@
 #include "proxy/access.h"
 #include "proxy/audit.h"
+#include "proxy/dispersion.h"
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
 #include "proxy/sub.h"
@@ -504,6 +505,10 @@ static const struct method *route(struct request *request)
 		return refuse(request, 404);
 	if (!atomic_load_explicit(request_cluster(request)->joined, memory_order_relaxed))
 		return refuse(request, 503);
+	if (strncmp(request->path, DISPERSION_PREFIX, strlen(DISPERSION_PREFIX)) == 0) {
+		const struct method *method = dispersion_route(request, &status);
+		return method ? method : status ? refuse(request, status) : method_of(request);
+	}
 	if (request_cluster(request)->units.list_endpoints &&
 	        strncmp(request->path, ENDPOINTS_PREFIX, strlen(ENDPOINTS_PREFIX)) == 0)
 		return &endpoints_get;
