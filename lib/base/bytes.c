@@ -5,7 +5,7 @@
 
 #define ALIGN      4096u
 #define CLASSES    10         /* up to 2 MiB; larger ones are not cached */
-#define CACHE_SIZE (4u << 20) /* bytes a class and thread keeps, at most */
+#define CACHE_SIZE (8u << 20) /* bytes a class and thread keeps, at most */
 
 static _Thread_local struct {
 	struct bytes *free[64];
@@ -41,6 +41,7 @@ struct bytes *bytes_new(size_t cap)
 	if (c < CLASSES && cache[c].count) {
 		struct bytes *b = cache[c].free[--cache[c].count];
 		b->len = 0;
+		b->cap = class_size(c); /* its last user may have wanted less of it */
 		atomic_store_explicit(&b->refs, 1, memory_order_relaxed);
 		return b;
 	}

@@ -99,6 +99,10 @@ static void bytes_come_back_aligned(void **state)
 		bytes_ref(b);
 		bytes_unref(b);
 		b->data[b->cap - 1] = 1;
+		b->cap = size / 2; /* all that this user wants of it */
+		bytes_unref(b);
+		b = bytes_new(size);
+		assert_true(b->cap >= size);
 		bytes_unref(b);
 	}
 	bytes_cache_drop();
