@@ -152,10 +152,8 @@ static enum step put_target(struct op *op)
 		md5_engine_join(request->proxy->md5);
 	proxy_place(request_cluster(request), put->policy, put->account, put->container,
 	        put->object, &put->place);
-	put->piece_bytes = BACKEND_PIECE;
 	const struct seal_keys *keys = request_cluster(request)->seal;
 	if (keys && keys->active) {
-		put->piece_bytes = SEAL_PIECE;
 		seal_begin(&put->seal, keys,
 		        (struct seal_path){put->account, put->container, put->object});
 	}

@@ -51,7 +51,6 @@ struct put {
 	const char *content_type, *wanted_etag;
 	uint64_t delete_at, size, stage;
 	struct seal seal;   /* with an aead: what is stored is sealed */
-	size_t piece_bytes; /* of a whole piece, as it comes in */
 	uint64_t stored;    /* bytes so far, as stored */
 	uint64_t staged_ts; /* plain backends: when the first piece was staged, and the object's */
 	struct md5_stream md5;
@@ -88,6 +87,8 @@ void put_body(struct request *request, struct bytes *piece, bool last);
 /* Takes a piece in (moved): hashes it and, unless it may be the whole body, stages it. At most one
  * is hashed at a time: MD5 goes in order. */
 void put_take_piece(struct put *put, struct bytes *bytes, size_t offset, size_t len);
+/* Bytes of the next whole piece, as it comes in. */
+size_t put_piece_bytes(const struct put *put);
 struct piece *put_free_piece(struct put *put); /* NULL: all are under way */
 /* May this upload take so much memory? */
 bool put_has_credit(struct put *put, size_t bytes);

@@ -124,9 +124,9 @@ static void take_gathered(struct put *put)
 static bool gather(struct put *put, struct bytes *piece, size_t offset, size_t len)
 {
 	struct copy *copy = put->copy;
+	size_t whole = put_piece_bytes(put);
 
-	if (!copy->gathered && offset == 0 &&
-	        (len == put->piece_bytes || (put->last && len < put->piece_bytes))) {
+	if (!copy->gathered && offset == 0 && (len == whole || (put->last && len < whole))) {
 		put_take_piece(put, piece, 0, len);
 		return true;
 	}
@@ -137,11 +137,11 @@ static bool gather(struct put *put, struct bytes *piece, size_t offset, size_t l
 		return false;
 	}
 	struct bytes *to = copy->gathered;
-	size_t room = put->piece_bytes - to->len, n = len < room ? len : room;
+	size_t room = whole - to->len, n = len < room ? len : room;
 	memcpy(to->data + to->len, piece->data + offset, n);
 	to->len += n;
-	if (to->len == put->piece_bytes) {
-		put_take_piece(put, TAKE(copy->gathered), 0, put->piece_bytes);
+	if (to->len == whole) {
+		put_take_piece(put, TAKE(copy->gathered), 0, whole);
 		if (n < len)
 			copy->over = bytes_copy(piece->data + offset + n, len - n);
 		if (n < len && !copy->over) {

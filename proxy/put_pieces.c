@@ -85,6 +85,11 @@ static bool idle(const struct put *put)
 	return !put->next_piece;
 }
 
+size_t put_piece_bytes(const struct put *put)
+{
+	return put->seal.aead ? seal_piece_size(put->stored) : BACKEND_PIECE;
+}
+
 void put_take_piece(struct put *put, struct bytes *bytes, size_t offset, size_t len)
 {
 	struct piece *p = put_free_piece(put);
@@ -163,7 +168,7 @@ static void want_more(struct put *put)
 {
 	struct http_req *http = put->request->http;
 	uint64_t left = UINT64_MAX;
-	size_t cap = put->piece_bytes;
+	size_t whole = put_piece_bytes(put), cap = whole;
 
 	if (put->receiving || put->last || put->next_piece || !put_free_piece(put) || put->copy)
 		return;
@@ -181,8 +186,8 @@ static void want_more(struct put *put)
 		put->failed = true;
 		return;
 	}
-	if (into->cap > put->piece_bytes && cap <= put->piece_bytes)
-		into->cap = put->piece_bytes;
+	if (into->cap > whole && cap <= whole)
+		into->cap = whole;
 	put->receiving = true;
 	http_body_want(http, into);
 }

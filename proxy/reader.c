@@ -73,12 +73,12 @@ static void plan(struct reader *r)
 	r->ask_len = len;
 	if (!r->proxy->cluster->seal || !len)
 		return;
-	uint64_t start = offset / SEAL_PLAIN * SEAL_CHUNK;
+	uint64_t start = seal_chunk_at(offset);
 	if (start < offset)
 		r->ask_offset = start;
 	if (len > UINT64_MAX / 4)
 		return;
-	uint64_t end = (offset + len + SEAL_PLAIN - 1) / SEAL_PLAIN * SEAL_CHUNK;
+	uint64_t end = seal_chunk_at(offset + len - 1) + SEAL_CHUNK;
 	r->ask_len = end - r->ask_offset;
 }
 
@@ -195,7 +195,7 @@ static enum err unseal_first(struct reader *r)
 {
 	const struct backend_reply *s = r->stored;
 	struct backend_reply *plain = &r->unseal.reply;
-	uint64_t chunk = r->want_offset / SEAL_PLAIN, start = chunk * SEAL_CHUNK;
+	uint64_t start = seal_chunk_at(r->want_offset);
 	size_t used;
 
 	if (!s->body || start < r->ask_offset || start >= r->ask_offset + s->body_len)
@@ -204,7 +204,7 @@ static enum err unseal_first(struct reader *r)
 	enum err err = unseal_chunks(&r->unseal, start, s->body->data + s->body_offset + skip,
 	        s->body_len - skip, &plain->body, &used);
 	plain->body_len = plain->body ? plain->body->len : 0;
-	r->want_offset = chunk * SEAL_PLAIN;
+	r->want_offset = seal_chunk_plain(start);
 	return err;
 }
 
@@ -457,10 +457,10 @@ void reader_read(struct reader *r, uint64_t offset, uint64_t len)
 		read_stored(r, offset, len);
 		return;
 	}
-	uint64_t end = (offset + len + SEAL_PLAIN - 1) / SEAL_PLAIN * SEAL_CHUNK;
+	uint64_t end = seal_chunk_at(offset + len - 1) + SEAL_CHUNK;
 	u->plain_at = offset;
 	u->plain_len = len;
-	u->stored_at = offset / SEAL_PLAIN * SEAL_CHUNK;
+	u->stored_at = seal_chunk_at(offset);
 	read_stored(r, u->stored_at, (end < u->stored_size ? end : u->stored_size) - u->stored_at);
 }
 
@@ -571,7 +571,7 @@ static bool take_opened(struct reader *r, enum err *ret_err, struct bytes **ret_
 	}
 	bytes_unref(TAKE(u->carry));
 	*ret_piece = plain;
-	*ret_offset = u->plain_at % SEAL_PLAIN;
+	*ret_offset = u->plain_at - seal_chunk_plain(u->stored_at);
 	*ret_len =
 	        plain->len - *ret_offset < u->plain_len ? plain->len - *ret_offset : u->plain_len;
 	return true;

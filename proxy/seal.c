@@ -17,12 +17,28 @@
 
 uint64_t seal_size(uint64_t plain)
 {
-	return plain + (plain + SEAL_PLAIN - 1) / SEAL_PLAIN * AEAD_TAG;
+	if (plain <= SEAL_FIRST)
+		return plain;
+	return plain + (plain - SEAL_FIRST + SEAL_PLAIN - 1) / SEAL_PLAIN * AEAD_TAG;
 }
 
-uint64_t seal_plain_size(uint64_t stored)
+size_t seal_piece_size(uint64_t stored)
 {
-	return stored - (stored + SEAL_CHUNK - 1) / SEAL_CHUNK * AEAD_TAG;
+	return stored < SEAL_FIRST ? SEAL_FIRST : BACKEND_PIECE / SEAL_CHUNK * SEAL_PLAIN;
+}
+
+uint64_t seal_chunk_at(uint64_t plain)
+{
+	if (plain < SEAL_FIRST)
+		return plain / SEAL_CHUNK * SEAL_CHUNK;
+	return SEAL_FIRST + (plain - SEAL_FIRST) / SEAL_PLAIN * SEAL_CHUNK;
+}
+
+uint64_t seal_chunk_plain(uint64_t at)
+{
+	if (at < SEAL_FIRST)
+		return at;
+	return SEAL_FIRST + (at - SEAL_FIRST) / SEAL_CHUNK * SEAL_PLAIN;
 }
 
 /* --- keys --- */
@@ -107,9 +123,9 @@ static enum err open_raw(struct aead *aead, const struct buf *raw, struct buf *o
 {
 	const uint8_t *p = (const uint8_t *)raw->data;
 	size_t len = raw->len - AEAD_NONCE - AEAD_TAG;
+	const uint8_t *text = p + AEAD_NONCE;
 	char *plain = buf_reserve(out, len + 1);
-	enum err err =
-	        aead_open_with(aead, p, NULL, 0, p + AEAD_NONCE, raw->len - AEAD_NONCE, plain);
+	enum err err = aead_open_with(aead, p, NULL, 0, text, len, text + len, plain);
 
 	if (err)
 		return err;
@@ -155,18 +171,21 @@ void seal_done(struct seal *s)
 struct bytes *seal_piece(struct seal *s, uint64_t at, const void *data, size_t len)
 {
 	const uint8_t *from = data;
-	struct bytes *out = bytes_new(seal_size(len));
+	struct bytes *out = bytes_new(at ? seal_size(SEAL_FIRST + len) - SEAL_FIRST : len);
 	uint8_t nonce[AEAD_NONCE];
 
-	assert(at % SEAL_CHUNK == 0 && len <= SEAL_PIECE);
+	assert(at % BACKEND_PIECE == 0 && len <= seal_piece_size(at));
 	if (!out)
 		return NULL;
-	for (size_t done = 0; done < len;) {
-		size_t n = len - done < SEAL_PLAIN ? len - done : SEAL_PLAIN;
+	for (size_t done = 0, n; done < len; done += n) {
+		bool first = at + out->len < SEAL_FIRST;
+		size_t chunk = first ? SEAL_CHUNK : SEAL_PLAIN;
+		uint8_t *to = out->data + out->len;
+		n = len - done < chunk ? len - done : chunk;
 		chunk_nonce((at + out->len) / SEAL_CHUNK, nonce);
-		aead_seal_with(s->aead, nonce, NULL, 0, from + done, n, out->data + out->len);
-		out->len += n + AEAD_TAG;
-		done += n;
+		aead_seal_with(s->aead, nonce, NULL, 0, from + done, n, to,
+		        first ? s->tags[s->tag_count++] : to + n);
+		out->len += n + (first ? 0 : AEAD_TAG);
 	}
 	return out;
 }
@@ -194,17 +213,19 @@ void seal_metadata(const struct seal_keys *keys, struct seal_path path, struct b
 void seal_headers(struct seal *s, struct buf *headers, uint64_t size, const uint8_t md5[16],
         uint8_t ret_etag[16])
 {
-	uint8_t about[ABOUT], sealed[ABOUT + AEAD_TAG];
+	uint8_t about[ABOUT], sealed[ABOUT + AEAD_TAG + sizeof(s->tags)];
+	size_t tags = s->tag_count * sizeof(s->tags[0]);
 	AUTO(buf) struct buf text = BUF_NONE;
 
 	memcpy(about, &size, sizeof(size));
 	memcpy(about + sizeof(size), md5, 16);
-	aead_seal_with(s->aead, about_nonce, NULL, 0, about, sizeof(about), sealed);
+	aead_seal_with(s->aead, about_nonce, NULL, 0, about, sizeof(about), sealed, sealed + ABOUT);
+	memcpy(sealed + ABOUT + AEAD_TAG, s->tags, tags);
 	memcpy(ret_etag, sealed + sizeof(size), 16);
-	buf_printf(&text, "1 %s ", s->keys->active->id);
+	buf_printf(&text, "2 %s ", s->keys->active->id);
 	base64_encode(s->salt, sizeof(s->salt), &text);
 	buf_char(&text, ' ');
-	base64_encode(sealed, sizeof(sealed), &text);
+	base64_encode(sealed, ABOUT + AEAD_TAG + tags, &text);
 	seal_metadata(s->keys, s->path, headers);
 	kv_add(headers, SEAL_HEADER, buf_text(&text));
 }
@@ -241,6 +262,8 @@ static enum err open_header(
 	const char *words[4];
 	size_t lens[4];
 	uint8_t key[AEAD_KEY], about[ABOUT];
+	uint64_t first = u->stored_size < SEAL_FIRST ? u->stored_size : SEAL_FIRST;
+	size_t tags = (first + SEAL_CHUNK - 1) / SEAL_CHUNK * AEAD_TAG;
 	AUTO(buf) struct buf salt = BUF_NONE;
 	AUTO(buf) struct buf sealed = BUF_NONE;
 
@@ -249,9 +272,9 @@ static enum err open_header(
 		if (!words[i])
 			return ERR_CORRUPT;
 	}
-	if (lens[0] != 1 || *words[0] != '1' || !base64_decode(words[2], lens[2], &salt) ||
+	if (lens[0] != 1 || *words[0] != '2' || !base64_decode(words[2], lens[2], &salt) ||
 	        salt.len != SEAL_SALT || !base64_decode(words[3], lens[3], &sealed) ||
-	        sealed.len != ABOUT + AEAD_TAG)
+	        sealed.len != ABOUT + AEAD_TAG + tags)
 		return ERR_CORRUPT;
 	const struct seal_secret *secret = find(keys, words[1], lens[1]);
 	if (!secret) {
@@ -262,8 +285,10 @@ static enum err open_header(
 	}
 	derive(secret, "body", path, (const uint8_t *)salt.data, key);
 	u->aead = aead_new(key);
-	enum err err = aead_open_with(
-	        u->aead, about_nonce, NULL, 0, (const uint8_t *)sealed.data, sealed.len, about);
+	const uint8_t *text = (const uint8_t *)sealed.data;
+	enum err err =
+	        aead_open_with(u->aead, about_nonce, NULL, 0, text, ABOUT, text + ABOUT, about);
+	memcpy(u->tags, text + ABOUT + AEAD_TAG, tags);
 	memcpy(&u->reply.size, about, sizeof(u->reply.size));
 	memcpy(u->reply.etag, about + sizeof(u->reply.size), 16);
 	return err ? err : seal_size(u->reply.size) == u->stored_size ? ERR_OK : ERR_CORRUPT;
@@ -314,10 +339,25 @@ void unseal_done(struct unseal *u)
 	bytes_unref(TAKE(u->carry));
 }
 
+static enum err open_chunk(const struct unseal *u, uint64_t index, const uint8_t *data, size_t len,
+        struct bytes *plain)
+{
+	uint8_t nonce[AEAD_NONCE];
+	bool first = index < SEAL_TAGS;
+
+	if (!first && len < AEAD_TAG)
+		return ERR_CORRUPT;
+	size_t n = first ? len : len - AEAD_TAG;
+	chunk_nonce(index, nonce);
+	enum err err = aead_open_with(u->aead, nonce, NULL, 0, data, n,
+	        first ? u->tags[index] : data + n, plain->data + plain->len);
+	plain->len += n;
+	return err;
+}
+
 enum err unseal_chunks(struct unseal *u, uint64_t at, const uint8_t *data, size_t len,
         struct bytes **ret_plain, size_t *ret_used)
 {
-	uint8_t nonce[AEAD_NONCE];
 	struct bytes *plain = bytes_new(len ? len : 1);
 
 	*ret_plain = NULL;
@@ -329,13 +369,10 @@ enum err unseal_chunks(struct unseal *u, uint64_t at, const uint8_t *data, size_
 		size_t n = left < SEAL_CHUNK ? left : SEAL_CHUNK;
 		if (n > len - *ret_used)
 			break;
-		chunk_nonce((at + *ret_used) / SEAL_CHUNK, nonce);
-		if (aead_open_with(u->aead, nonce, NULL, 0, data + *ret_used, n,
-		            plain->data + plain->len)) {
+		if (open_chunk(u, (at + *ret_used) / SEAL_CHUNK, data + *ret_used, n, plain)) {
 			bytes_unref(plain);
 			return ERR_CORRUPT;
 		}
-		plain->len += n - AEAD_TAG;
 		*ret_used += n;
 	}
 	*ret_plain = plain;

@@ -2,10 +2,11 @@
  * (AES-256-GCM) before they leave the proxy and decrypted when they come back; so are the hashes of
  * bodies, in the record and in listings. Names, sizes, types and system metadata are not.
  *
- * A body is cut into chunks of SEAL_PLAIN bytes, each stored as SEAL_CHUNK bytes with its tag; the
- * nonce is the chunk's number, the key one of this version alone: of a root secret, the path and a
- * salt (docs/formats.md). The header SEAL_HEADER says which secret and salt, and holds size and
- * MD5, sealed too. */
+ * A body is stored in chunks of SEAL_CHUNK bytes. Those of its first SEAL_FIRST bytes are as long
+ * as they were, and their tags are in the header, so that a body of that size is read at once; in
+ * each later chunk are SEAL_PLAIN bytes and their tag. The nonce is the chunk's number, the key one
+ * of this version alone: of a root secret, the path and a salt (docs/formats/seal.md). The header
+ * SEAL_HEADER says which secret and salt, and holds size and MD5, sealed too. */
 #ifndef PROXY_SEAL_H
 #define PROXY_SEAL_H
 
@@ -14,8 +15,9 @@
 #include "lib/crypto/aead.h"
 
 #define SEAL_CHUNK (64u << 10)
+#define SEAL_FIRST BACKEND_PIECE
 #define SEAL_PLAIN (SEAL_CHUNK - AEAD_TAG)
-#define SEAL_PIECE (BACKEND_PIECE / SEAL_CHUNK * SEAL_PLAIN) /* plain bytes of a stored piece */
+#define SEAL_TAGS  (SEAL_FIRST / SEAL_CHUNK)
 
 #define SEAL_HEADER   "X-Object-Sysmeta-Crypto-Body"
 #define SEAL_METADATA "X-Object-Transient-Sysmeta-Crypto-Meta"
@@ -41,8 +43,13 @@ struct seal_path {
 	const char *account, *container, *object;
 };
 
-uint64_t seal_size(uint64_t plain); /* of a body, as stored */
-uint64_t seal_plain_size(uint64_t stored);
+/* Of a body: its size as stored; the bytes of it that make one stored piece, after `stored` bytes;
+ * where the stored chunk with the byte `plain` begins, and which byte is the first of that chunk.
+ */
+uint64_t seal_size(uint64_t plain);
+size_t seal_piece_size(uint64_t stored);
+uint64_t seal_chunk_at(uint64_t plain);
+uint64_t seal_chunk_plain(uint64_t chunk_at);
 
 /* --- writing --- */
 
@@ -51,14 +58,16 @@ struct seal {
 	struct seal_path path;
 	struct aead *aead; /* owned */
 	uint8_t salt[SEAL_SALT];
+	uint8_t tags[SEAL_TAGS][AEAD_TAG];
+	unsigned tag_count;
 };
 
 /* For a new version; path is borrowed. Only while keys->active. */
 void seal_begin(struct seal *seal, const struct seal_keys *keys, struct seal_path path);
 void seal_done(struct seal *seal); /* harmless on a zeroed one */
 
-/* The next piece of the body: SEAL_PIECE bytes, or less at its end; `at`: bytes stored so far.
- * NULL: memory is out. */
+/* The next piece of the body: seal_piece_size(at) bytes, or less at its end; `at`: bytes stored so
+ * far. NULL: memory is out. */
 struct bytes *seal_piece(struct seal *seal, uint64_t at, const void *data, size_t len);
 
 /* Replaces the user metadata among the headers, and adds SEAL_HEADER. *ret_etag: what the record
@@ -80,6 +89,7 @@ struct unseal {
 	struct aead *aead;          /* owned */
 	struct backend_reply reply; /* headers and body owned */
 	uint64_t stored_size;
+	uint8_t tags[SEAL_TAGS][AEAD_TAG];
 	/* A read under way: what is wanted, and the stored bytes that are here of it. */
 	uint64_t plain_at, plain_len, stored_at;
 	struct bytes *carry;

@@ -1,93 +1,92 @@
 #include "lib/crypto/aead.h"
 
-#include "lib/base/mem.h"
-#include <openssl/evp.h>
+#include "lib/crypto/hmac.h"
+#include <intel-ipsec-mb.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct aead {
-	EVP_CIPHER_CTX *ctx;
+	struct gcm_key_data key;
 };
 
-static void must(int ok)
+/* Of its manager only the table of functions is used, which nobody writes to any more. */
+static IMB_MGR *manager;
+
+static void make_manager(void)
 {
-	if (ok != 1)
-		abort(); /* no memory, or no such cipher in this library */
+	manager = alloc_mb_mgr(0);
+	if (manager)
+		init_mb_mgr_auto(manager, NULL);
+	if (!manager || imb_get_errno(manager))
+		abort(); /* no memory, or its self-test failed */
 }
 
-static EVP_CIPHER *cipher; /* looked up once: for a short text that takes longest */
-
-static void fetch(void)
+static void expand(struct aead *a, const uint8_t key[AEAD_KEY])
 {
-	cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	must(cipher != NULL);
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_manager);
+	IMB_AES256_GCM_PRE(manager, key, &a->key);
 }
 
 struct aead *aead_new(const uint8_t key[AEAD_KEY])
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct aead *a = mem_zalloc(sizeof(*a));
+	struct aead *a = aligned_alloc(_Alignof(struct aead), sizeof(*a));
 
-	pthread_once(&once, fetch);
-	a->ctx = EVP_CIPHER_CTX_new();
-	must(a->ctx != NULL);
-	must(EVP_CipherInit_ex2(a->ctx, cipher, key, NULL, 1, NULL));
+	if (!a)
+		abort();
+	expand(a, key);
 	return a;
 }
 
 void aead_free(struct aead *a)
 {
-	if (!a)
-		return;
-	EVP_CIPHER_CTX_free(a->ctx);
+	if (a)
+		explicit_bzero(a, sizeof(*a));
 	free(a);
 }
 
-void aead_seal_with(struct aead *a, const uint8_t nonce[AEAD_NONCE], const void *about,
-        size_t about_len, const void *data, size_t len, uint8_t *ret)
+void aead_seal_with(const struct aead *a, const uint8_t nonce[AEAD_NONCE], const void *about,
+        size_t about_len, const void *data, size_t len, void *ret, uint8_t ret_tag[AEAD_TAG])
 {
-	int n;
+	struct gcm_context_data state;
 
-	must(EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, 1, NULL));
-	must(EVP_CipherUpdate(a->ctx, NULL, &n, about, (int)about_len));
-	must(EVP_CipherUpdate(a->ctx, ret, &n, data, (int)len));
-	must(EVP_CipherFinal_ex(a->ctx, ret + n, &n));
-	must(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_GCM_GET_TAG, AEAD_TAG, ret + len));
+	IMB_AES256_GCM_ENC(manager, &a->key, &state, ret, data, len, nonce, about, about_len,
+	        ret_tag, AEAD_TAG);
 }
 
-enum err aead_open_with(struct aead *a, const uint8_t nonce[AEAD_NONCE], const void *about,
-        size_t about_len, const uint8_t *data, size_t len, void *ret)
+enum err aead_open_with(const struct aead *a, const uint8_t nonce[AEAD_NONCE], const void *about,
+        size_t about_len, const void *data, size_t len, const uint8_t tag[AEAD_TAG], void *ret)
 {
-	uint8_t tag[AEAD_TAG], *out = ret;
-	int n;
+	struct gcm_context_data state;
+	uint8_t is[AEAD_TAG];
 
-	if (len < AEAD_TAG)
-		return ERR_CORRUPT;
-	len -= AEAD_TAG;
-	memcpy(tag, data + len, sizeof(tag));
-	must(EVP_CipherInit_ex2(a->ctx, NULL, NULL, nonce, 0, NULL));
-	must(EVP_CipherUpdate(a->ctx, NULL, &n, about, (int)about_len));
-	must(EVP_CipherUpdate(a->ctx, out, &n, data, (int)len));
-	must(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_GCM_SET_TAG, AEAD_TAG, tag));
-	return EVP_CipherFinal_ex(a->ctx, out + n, &n) == 1 ? ERR_OK : ERR_CORRUPT;
+	IMB_AES256_GCM_DEC(
+	        manager, &a->key, &state, ret, data, len, nonce, about, about_len, is, AEAD_TAG);
+	return hmac_equal(is, tag, AEAD_TAG) ? ERR_OK : ERR_CORRUPT;
 }
 
 void aead_seal(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
         size_t about_len, const void *data, size_t len, uint8_t *ret)
 {
-	struct aead *a = aead_new(key);
+	struct aead a;
 
-	aead_seal_with(a, nonce, about, about_len, data, len, ret);
-	aead_free(a);
+	expand(&a, key);
+	aead_seal_with(&a, nonce, about, about_len, data, len, ret, ret + len);
+	explicit_bzero(&a, sizeof(a));
 }
 
 enum err aead_open(const uint8_t key[AEAD_KEY], const uint8_t nonce[AEAD_NONCE], const void *about,
         size_t about_len, const uint8_t *data, size_t len, void *ret)
 {
-	struct aead *a = aead_new(key);
-	enum err err = aead_open_with(a, nonce, about, about_len, data, len, ret);
+	struct aead a;
 
-	aead_free(a);
+	if (len < AEAD_TAG)
+		return ERR_CORRUPT;
+	len -= AEAD_TAG;
+	expand(&a, key);
+	enum err err = aead_open_with(&a, nonce, about, about_len, data, len, data + len, ret);
+	explicit_bzero(&a, sizeof(a));
 	return err;
 }

@@ -9,8 +9,10 @@ import pytest
 
 from conftest import CAIRN, Cloud, User, free_port, wait_for
 
-CHUNK, PIECE = 65520, 1048320  # plain bytes of a chunk, and of a stored piece
-SIZES = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 200000, 262144, 262145, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 5000000]
+CHUNK, PIECE = 65536, 1 << 20  # plain bytes of a chunk, and of a stored piece: the first
+LATER_CHUNK, LATER_PIECE = CHUNK - 16, PIECE - 16 * 16  # and those after it
+SIZES = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 200000, 262144, 262145, PIECE - 1, PIECE, PIECE + 1, PIECE + LATER_CHUNK,
+         PIECE + LATER_CHUNK + 1, PIECE + LATER_PIECE, PIECE + LATER_PIECE + 1, 2 * PIECE, 5000000]
 
 
 def line(name):
@@ -63,7 +65,8 @@ def test_clients_notice_nothing(sealed):
         assert int(r.headers["Content-Length"]) == size and r.headers["Etag"] == hashlib.md5(body).hexdigest()
         assert user.request("GET", path, headers={"If-None-Match": r.headers["Etag"]}).status_code == 304
         for first, last in ((0, 0), (size // 2, size - 1), (CHUNK - 5, CHUNK + 5), (size - 3, size - 1),
-                            (PIECE - 5, PIECE + 70000), (CHUNK, 2 * CHUNK - 1), (1000000, 3500000)):
+                            (PIECE - 5, PIECE + 70000), (CHUNK, 2 * CHUNK - 1), (PIECE + LATER_CHUNK, PIECE + 2 * LATER_CHUNK - 1),
+                            (PIECE + LATER_PIECE - 1, PIECE + LATER_PIECE), (1000000, 3500000)):
             if 0 <= first <= last < size:
                 r = user.request("GET", path, headers={"Range": "bytes=%d-%d" % (first, last)})
                 assert r.status_code == 206 and r.content == body[first:last + 1], (size, first, last)

@@ -22,15 +22,24 @@ static int setup(void **state)
 
 static void test_sizes(void **state)
 {
-	static const uint64_t plain[] = {0, 1, SEAL_PLAIN - 1, SEAL_PLAIN, SEAL_PLAIN + 1,
-	        SEAL_PIECE, SEAL_PIECE + 1, 5ull << 40};
+	static const uint64_t plain[] = {0, 1, SEAL_CHUNK - 1, SEAL_CHUNK, SEAL_FIRST - 1,
+	        SEAL_FIRST, SEAL_FIRST + 1, SEAL_FIRST + SEAL_PLAIN, SEAL_FIRST + SEAL_PLAIN + 1,
+	        5ull << 40};
 
 	(void)state;
 	assert_int_equal(seal_size(0), 0);
-	assert_int_equal(seal_size(1), 17);
-	assert_int_equal(seal_size(SEAL_PIECE), BACKEND_PIECE);
-	for (unsigned i = 0; i < COUNT_OF(plain); i++)
-		assert_int_equal(seal_plain_size(seal_size(plain[i])), plain[i]);
+	assert_int_equal(seal_size(1), 1);
+	assert_int_equal(seal_size(SEAL_FIRST), BACKEND_PIECE);
+	assert_int_equal(seal_size(SEAL_FIRST + 1), BACKEND_PIECE + 17);
+	assert_int_equal(seal_size(SEAL_FIRST + SEAL_PLAIN), BACKEND_PIECE + SEAL_CHUNK);
+	assert_int_equal(seal_size(SEAL_FIRST + seal_piece_size(SEAL_FIRST)), 2 * BACKEND_PIECE);
+	for (unsigned i = 0; i < COUNT_OF(plain); i++) {
+		uint64_t at = seal_chunk_at(plain[i]), first = seal_chunk_plain(at);
+		assert_int_equal(at % SEAL_CHUNK, 0);
+		assert_true(first <= plain[i]);
+		assert_true(plain[i] < seal_chunk_plain(at + SEAL_CHUNK));
+		assert_true(at == 0 || seal_size(first) == at);
+	}
 }
 
 /* A version as the devices have it. */
@@ -47,7 +56,8 @@ static struct stored write_version(const uint8_t *data, size_t len)
 	seal_begin(&seal, &keys, path);
 	s.body = bytes_new(seal_size(len) + 1);
 	for (size_t done = 0; done < len;) {
-		size_t n = len - done < SEAL_PIECE ? len - done : SEAL_PIECE;
+		size_t whole = seal_piece_size(s.body->len);
+		size_t n = len - done < whole ? len - done : whole;
 		struct bytes *piece = seal_piece(&seal, s.body->len, data + done, n);
 		memcpy(s.body->data + s.body->len, piece->data, piece->len);
 		s.body->len += piece->len;
@@ -70,17 +80,18 @@ static void drop_version(struct stored *s)
 
 static void test_what_was_written_comes_back(void **state)
 {
-	static const size_t sizes[] = {0, 1, SEAL_PLAIN, SEAL_PLAIN + 1, SEAL_PIECE + 12345};
-	uint8_t *data = mem_zalloc(2 * SEAL_PIECE);
+	static const size_t sizes[] = {0, 1, SEAL_CHUNK, SEAL_CHUNK + 1, SEAL_FIRST, SEAL_FIRST + 1,
+	        2 * SEAL_FIRST, 2 * SEAL_FIRST + 12345};
+	uint8_t *data = mem_zalloc(3 * SEAL_FIRST);
 
 	(void)state;
-	for (size_t i = 0; i < 2 * SEAL_PIECE; i++)
+	for (size_t i = 0; i < 3 * SEAL_FIRST; i++)
 		data[i] = (uint8_t)(i * 7 + i / 251);
 	for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
 		struct stored s = write_version(data, sizes[i]);
 		struct unseal u;
 		struct bytes *plain;
-		size_t used;
+		size_t used, total = 0;
 		assert_true(seal_is_sealed(&s.reply));
 		assert_null(memmem(s.reply.headers.data, s.reply.headers.len, "blue", 4));
 		assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_OK);
@@ -96,10 +107,11 @@ static void test_what_was_written_comes_back(void **state)
 			                         rest < 100000 ? rest : 100000, &plain, &used),
 			        ERR_OK);
 			assert_true(used);
-			assert_memory_equal(
-			        plain->data, data + at / SEAL_CHUNK * SEAL_PLAIN, plain->len);
+			assert_memory_equal(plain->data, data + seal_chunk_plain(at), plain->len);
+			total += plain->len;
 			bytes_unref(plain);
 		}
+		assert_int_equal(total, sizes[i]);
 		unseal_done(&u);
 		drop_version(&s);
 	}
@@ -108,22 +120,54 @@ static void test_what_was_written_comes_back(void **state)
 
 static void test_chunks_have_their_places(void **state)
 {
-	uint8_t *data = mem_zalloc(3 * SEAL_PLAIN);
-	struct stored s = write_version(data, 3 * SEAL_PLAIN);
+	size_t len = SEAL_FIRST + 2 * SEAL_PLAIN;
+	uint8_t *data = mem_zalloc(len);
+	struct stored s = write_version(data, len);
+	uint8_t *body = s.body->data;
 	struct unseal u;
 	struct bytes *plain;
 	size_t used;
 
 	(void)state;
 	assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_OK);
-	assert_int_equal(unseal_chunks(&u, SEAL_CHUNK, s.body->data, SEAL_CHUNK, &plain, &used),
-	        ERR_CORRUPT);
-	s.body->data[5]++;
 	assert_int_equal(
-	        unseal_chunks(&u, 0, s.body->data, SEAL_CHUNK, &plain, &used), ERR_CORRUPT);
-	assert_int_equal(unseal_chunks(&u, 0, s.body->data, SEAL_CHUNK - 1, &plain, &used), ERR_OK);
+	        unseal_chunks(&u, SEAL_CHUNK, body, SEAL_CHUNK, &plain, &used), ERR_CORRUPT);
+	assert_int_equal(unseal_chunks(&u, SEAL_FIRST, body + SEAL_FIRST + SEAL_CHUNK, SEAL_CHUNK,
+	                         &plain, &used),
+	        ERR_CORRUPT);
+	assert_int_equal(
+	        unseal_chunks(&u, SEAL_FIRST, body + SEAL_FIRST, SEAL_CHUNK, &plain, &used),
+	        ERR_OK);
+	bytes_unref(plain);
+	body[5]++;
+	body[SEAL_FIRST + SEAL_CHUNK - 1]++;
+	assert_int_equal(unseal_chunks(&u, 0, body, SEAL_CHUNK, &plain, &used), ERR_CORRUPT);
+	assert_int_equal(
+	        unseal_chunks(&u, SEAL_FIRST, body + SEAL_FIRST, SEAL_CHUNK, &plain, &used),
+	        ERR_CORRUPT);
+	assert_int_equal(unseal_chunks(&u, 0, body, SEAL_CHUNK - 1, &plain, &used), ERR_OK);
 	assert_int_equal(used, 0); /* not a whole one */
 	bytes_unref(plain);
+	unseal_done(&u);
+	drop_version(&s);
+	free(data);
+}
+
+/* Without room for its tag there is no chunk. */
+static void test_a_last_chunk_that_is_too_short(void **state)
+{
+	uint8_t *data = mem_zalloc(SEAL_FIRST + 1);
+	struct stored s = write_version(data, SEAL_FIRST + 1);
+	struct unseal u;
+	struct bytes *plain;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_OK);
+	u.stored_size = SEAL_FIRST + AEAD_TAG - 1;
+	assert_int_equal(unseal_chunks(&u, SEAL_FIRST, s.body->data + SEAL_FIRST, AEAD_TAG - 1,
+	                         &plain, &used),
+	        ERR_CORRUPT);
 	unseal_done(&u);
 	drop_version(&s);
 	free(data);
@@ -205,6 +249,7 @@ int main(void)
 	        cmocka_unit_test(test_sizes),
 	        cmocka_unit_test(test_what_was_written_comes_back),
 	        cmocka_unit_test(test_chunks_have_their_places),
+	        cmocka_unit_test(test_a_last_chunk_that_is_too_short),
 	        cmocka_unit_test(test_a_version_is_of_its_name_and_size),
 	        cmocka_unit_test(test_damaged_headers),
 	        cmocka_unit_test(test_rows),
