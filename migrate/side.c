@@ -2,6 +2,7 @@
 
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
+#include "lib/http/fetch.h"
 #include "lib/http/url.h"
 #include <stdlib.h>
 #include <string.h>
@@ -63,64 +64,26 @@ const char *ask_header(const struct ask *ask, const char *name)
 
 /* --- one request --- */
 
-struct exchanging {
-	struct exchange x;
-	struct buf body;
-	bool done;
-	enum err err;
-};
-
-static bool on_bytes(struct exchange *x, const void *data, size_t len)
-{
-	struct exchanging *e = x->owner;
-
-	buf_add(&e->body, data, len);
-	return true;
-}
-
-static void on_done(struct exchange *x, enum err err)
-{
-	struct exchanging *e = x->owner;
-
-	e->done = true;
-	e->err = err ? err : e->body.err;
-}
-
-static enum err turn(struct talk *talk, struct exchanging *e)
-{
-	enum err err = exchange_start(talk->client, &e->x);
-
-	if (err)
-		return err;
-	while (!e->done && !atomic_load(&talk->run->stopping))
-		client_turn(talk->client, 200);
-	if (e->done)
-		return e->err;
-	exchange_abort(&e->x);
-	return ERR_CANCELLED;
-}
-
 static enum err ask_once(struct talk *talk, const char *method, const char *url,
         const struct buf *headers, struct ask *ask)
 {
-	struct exchanging e = {
-	        .x = {.method = method,
-	                .url = url,
-	                .headers = headers->data,
-	                .headers_len = headers->len,
-	                .idle_timeout_ms = IDLE_MS,
-	                .push = on_bytes,
-	                .done = on_done},
-	        .body = {.size_max = BODY_MAX},
+	AUTO(fetch)
+	struct fetch fetch = {
+	        .method = method,
+	        .url = url,
+	        .idle_timeout_ms = IDLE_MS,
+	        .body_max = BODY_MAX,
+	        .stop = &talk->run->stopping,
 	};
 
-	e.x.owner = &e;
-	enum err err = turn(talk, &e);
+	buf_add(&fetch.headers, headers->data, headers->len);
+	enum err err = fetch_run(talk->client, &fetch);
 	buf_done(&ask->answer);
 	buf_done(&ask->body);
-	ask->status = e.x.status;
-	ask->answer = e.x.answer;
-	ask->body = e.body;
+	ask->status = fetch.status;
+	ask->answer = fetch.answer;
+	ask->body = fetch.body;
+	fetch.answer = fetch.body = BUF_NONE;
 	return err;
 }
 
