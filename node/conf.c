@@ -99,6 +99,28 @@ const struct conf_option node_options[] = {
                 "base64; empty: encryption.keys in state_dir, which a single node makes."},
         {"encryption", "active", CONF_TEXT, AT(encryption_active), "", 0, 0, CONF_RELOAD,
                 "Id of the secret for new objects; empty: the last one."},
+        {"key_manager", "auth_endpoint", CONF_TEXT, AT(key_manager.auth_endpoint), "", 0, 0,
+                CONF_RELOAD,
+                "URL of the identity service (http://192.0.2.10:5000/v3), one of whose users the "
+                "key manager gives root secrets to."},
+        {"key_manager", "username", CONF_TEXT, AT(key_manager.username), "", 0, 0, CONF_RELOAD,
+                "That user's name."},
+        {"key_manager", "password", CONF_TEXT, AT(key_manager.password), "", 0, 0, CONF_RELOAD,
+                "Their password."},
+        {"key_manager", "user_domain_name", CONF_TEXT, AT(key_manager.user_domain_name), "Default",
+                0, 0, CONF_RELOAD, "Domain of the user."},
+        {"key_manager", "project_name", CONF_TEXT, AT(key_manager.project_name), "", 0, 0,
+                CONF_RELOAD, "Project that the secrets belong to."},
+        {"key_manager", "project_domain_name", CONF_TEXT, AT(key_manager.project_domain_name),
+                "Default", 0, 0, CONF_RELOAD, "Domain of the project."},
+        {"key_manager", "endpoint", CONF_TEXT, AT(key_manager.endpoint), "", 0, 0, CONF_RELOAD,
+                "URL of the key manager, which speaks Barbican's API (http://192.0.2.10:9311); "
+                "empty: as the identity service's catalog says."},
+        {"key_manager", "region", CONF_TEXT, AT(key_manager.region), "", 0, 0, CONF_RELOAD,
+                "Its region in that catalog; empty: the first."},
+        {"key_manager", "key_id", CONF_LIST, AT(key_ids), NULL, 0, 0, CONF_RELOAD,
+                "A root secret's id here, and its id in the key manager: an AES key of 256 bit; "
+                "none: there is no key manager."},
         {"swift", "dir", CONF_TEXT, AT(swift_dir), "", 0, 0, CONF_RESTART,
                 "Folder with swift.conf and the rings of a Swift cluster, which is then this "
                 "proxy's storage."},

@@ -1,5 +1,6 @@
-/* The root secrets of encryption at rest: a text file, a line each ("id base64"), that only its
- * owner may read. What was in it stays in use while the node runs: requests hold on to secrets. */
+/* The root secrets of encryption at rest: of a text file, a line each ("id base64"), that only its
+ * owner may read, and of a key manager. What was in use stays so while the node runs: requests hold
+ * on to secrets. */
 #include "node/node.h"
 #include "node/secrets.h"
 #include "proxy/seal.h"
@@ -38,19 +39,11 @@ static enum err make_file(const char *path)
 	return file_save(path, text.data, text.len);
 }
 
-/* "id base64", of which the id may be there once. */
-static const char *parse_line(struct seal_keys *keys, char *line)
+/* NULL, or what is wrong. */
+static const char *add_secret(struct seal_keys *keys, const char *id, const uint8_t bytes[32])
 {
-	char *save = NULL, *id = strtok_r(line, " \t", &save),
-	     *secret = strtok_r(NULL, " \t", &save);
-	AUTO(buf) struct buf raw = BUF_NONE;
-
-	if (!id || *id == '#')
-		return NULL;
-	if (!secret || strtok_r(NULL, " \t", &save) || id[strspn(id, ID_CHARS)])
-		return "a line wants an id and a secret in base64";
-	if (!base64_decode(secret, strlen(secret), &raw) || raw.len != sizeof(keys->secrets->bytes))
-		return "a secret has 32 bytes, in base64 (openssl rand -base64 32)";
+	if (!*id || id[strspn(id, ID_CHARS)])
+		return "an id has letters, digits, '_', '.' and '-'";
 	for (unsigned i = 0; i < keys->count; i++) {
 		if (strcmp(keys->secrets[i].id, id) == 0)
 			return "the same id is there twice";
@@ -59,8 +52,32 @@ static const char *parse_line(struct seal_keys *keys, char *line)
 		return "there are too many secrets";
 	struct seal_secret *s = &keys->secrets[keys->count++];
 	s->id = mem_strdup(id);
-	memcpy(s->bytes, raw.data, raw.len);
+	memcpy(s->bytes, bytes, sizeof(s->bytes));
 	return NULL;
+}
+
+static const char *parse_line(struct seal_keys *keys, char *line)
+{
+	char *save = NULL, *id = strtok_r(line, " \t", &save),
+	     *secret = strtok_r(NULL, " \t", &save);
+	uint8_t bytes[32];
+
+	if (!id || *id == '#')
+		return NULL;
+	if (!secret || strtok_r(NULL, " \t", &save) || id[strspn(id, ID_CHARS)])
+		return "a line wants an id and a secret in base64";
+	struct buf raw = BUF_NONE;
+	bool good = base64_decode(secret, strlen(secret), &raw) && raw.len == sizeof(bytes);
+	if (good)
+		memcpy(bytes, raw.data, sizeof(bytes));
+	if (raw.data)
+		explicit_bzero(raw.data, raw.cap);
+	buf_done(&raw);
+	if (!good)
+		return "a secret has 32 bytes, in base64 (openssl rand -base64 32)";
+	const char *wrong = add_secret(keys, id, bytes);
+	explicit_bzero(bytes, sizeof(bytes));
+	return wrong;
 }
 
 static enum err parse(struct seal_keys *keys, const char *path, char *text, struct buf *error)
@@ -83,8 +100,7 @@ static enum err parse(struct seal_keys *keys, const char *path, char *text, stru
 	return ERR_CONFIG;
 }
 
-static enum err choose(
-        struct seal_keys *keys, const struct node_conf *conf, const char *path, struct buf *error)
+static enum err choose(struct seal_keys *keys, const struct node_conf *conf, struct buf *error)
 {
 	if (!conf->encryption)
 		return ERR_OK;
@@ -98,8 +114,8 @@ static enum err choose(
 	}
 	if (keys->active)
 		return ERR_OK;
-	buf_printf(error, "[encryption] active: there is no '%s' in %s", conf->encryption_active,
-	        path);
+	buf_printf(error, "[encryption] active: there is no '%s' among the root secrets",
+	        conf->encryption_active);
 	return ERR_CONFIG;
 }
 
@@ -121,35 +137,151 @@ static enum err check_file(const char *path, bool may_make, bool *ret_there, str
 	return ERR_OK;
 }
 
-enum err node_encryption(struct node *node, const struct node_conf *conf, struct buf *error)
+static enum err read_file(struct seal_keys *keys, const char *path, bool there, struct buf *error)
 {
-	char path[PATH_MAX], *text;
-	bool there;
+	char *text;
 
-	file_path(conf, path);
-	enum err err = check_file(path, conf->encryption && !conf->wire_port, &there, error);
-	if (err || (!there && !conf->encryption))
-		return err;
-	if (conf->encryption && *conf->swift_dir) {
-		buf_str(error, "[encryption] enabled: Swift's servers keep what they are given; "
-		               "not with [swift] dir");
-		return ERR_CONFIG;
-	}
 	if (file_load(path, &text)) {
 		buf_printf(error, "%s: cannot be read; all nodes want the same file%s", path,
 		        there ? "" : " (a line: an id, and what `openssl rand -base64 32` prints)");
 		return ERR_CONFIG;
 	}
+	size_t len = strlen(text);
+	enum err err = parse(keys, path, text, error);
+	explicit_bzero(text, len);
+	free(text);
+	return err;
+}
+
+/* --- a key manager --- */
+
+/* "cairn.conf:12: [key_manager] key_id: " */
+static void blame(const struct node *node, const char *option, struct buf *error)
+{
+	unsigned line = node_conf_line(node, "key_manager", option);
+
+	buf_str(error, node->conf_path);
+	if (line)
+		buf_printf(error, ":%u", line);
+	buf_printf(error, ": [key_manager] %s: ", option);
+}
+
+/* "id id-in-the-manager" of each; what they point into is *text's. */
+static bool parse_ids(const struct node *node, const struct conf_list *list,
+        struct key_manager_key *keys, const char **ids, struct buf *text, struct buf *error)
+{
+	size_t *at = mem_zalloc(2 * list->count * sizeof(*at));
+	bool good = list->count <= SECRETS_MAX;
+
+	for (unsigned i = 0; good && i < list->count; i++) {
+		const char *item = list->items[i];
+		size_t id = strcspn(item, " \t"), gap = strspn(item + id, " \t"),
+		       theirs = strcspn(item + id + gap, " \t");
+		good = theirs && !item[id + gap + theirs];
+		at[2 * i] = text->len;
+		buf_add(text, item, id + 1);
+		text->data[text->len - 1] = 0;
+		at[2 * i + 1] = text->len;
+		buf_add(text, item + id + gap, theirs + 1);
+	}
+	for (unsigned i = 0; good && i < list->count; i++) {
+		ids[i] = text->data + at[2 * i];
+		keys[i].id = text->data + at[2 * i + 1];
+	}
+	free(at);
+	if (good)
+		return true;
+	blame(node, "key_id", error);
+	buf_str(error, "wants an id here and the one of the key manager");
+	return false;
+}
+
+static enum err ask_manager(struct seal_keys *keys, const struct node *node,
+        const struct node_conf *conf, struct buf *error)
+{
+	unsigned count = conf->key_ids.count;
+	size_t size = count * sizeof(struct key_manager_key);
+	struct key_manager_key *fetched = mem_zalloc(size);
+	const char **ids = mem_zalloc(count * sizeof(*ids)), *option, *wrong = NULL;
+	AUTO(buf) struct buf text = BUF_NONE, why = BUF_NONE;
+	enum err err = ERR_CONFIG;
+
+	if (parse_ids(node, &conf->key_ids, fetched, ids, &text, error) &&
+	        (err = key_manager_fetch(&conf->key_manager, fetched, count, &option, &why))) {
+		blame(node, option, error);
+		buf_str(error, buf_text(&why));
+	}
+	for (unsigned i = 0; !err && i < count; i++) {
+		if ((wrong = add_secret(keys, ids[i], fetched[i].bytes))) {
+			blame(node, "key_id", error);
+			buf_printf(error, "%s: %s", ids[i], wrong);
+			err = ERR_CONFIG;
+		}
+	}
+	explicit_bzero(fetched, size);
+	free(fetched);
+	free(ids);
+	if (!err)
+		log_info("key-manager", "secrets=%u", count);
+	return err;
+}
+
+/* --- all of them --- */
+
+static enum err gather(struct seal_keys *keys, const struct node *node,
+        const struct node_conf *conf, struct buf *error)
+{
+	bool managed = conf->key_ids.count > 0, there;
+	char path[PATH_MAX];
+
+	file_path(conf, path);
+	enum err err =
+	        check_file(path, conf->encryption && !conf->wire_port && !managed, &there, error);
+	bool wanted = conf->encryption && (*conf->encryption_secrets || !managed);
+	if (!err && (there || wanted))
+		err = read_file(keys, path, there, error);
+	if (!err && managed)
+		err = ask_manager(keys, node, conf, error);
+	return err ? err : choose(keys, conf, error);
+}
+
+static void drop(struct seal_keys *keys)
+{
+	for (unsigned i = 0; i < keys->count; i++)
+		explicit_bzero(keys->secrets[i].bytes, sizeof(keys->secrets[i].bytes));
+	seal_keys_free(keys);
+}
+
+/* A reload that changes nothing keeps nothing. */
+static bool same_keys(const struct seal_keys *a, const struct seal_keys *b)
+{
+	const char *active = a && a->active ? a->active->id : "";
+
+	if (!a || a->count != b->count || strcmp(active, b->active ? b->active->id : "") != 0)
+		return false;
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct seal_secret *x = &a->secrets[i], *y = &b->secrets[i];
+		if (strcmp(x->id, y->id) != 0 || memcmp(x->bytes, y->bytes, sizeof(x->bytes)) != 0)
+			return false;
+	}
+	return true;
+}
+
+enum err node_encryption(struct node *node, const struct node_conf *conf, struct buf *error)
+{
+	if (conf->encryption && node->swift) { /* by a reload */
+		buf_str(error, "[encryption] enabled: not with [swift] dir");
+		return ERR_CONFIG;
+	}
 	struct seal_keys *keys = mem_zalloc(sizeof(*keys));
 	keys->secrets = mem_zalloc(SECRETS_MAX * sizeof(*keys->secrets));
 	keys->env = env_real();
-	if ((err = parse(keys, path, text, error)) || (err = choose(keys, conf, path, error))) {
-		seal_keys_free(keys);
-	} else {
-		keys->before = node->cluster.seal;
-		node->cluster.seal = keys;
+	enum err err = gather(keys, node, conf, error);
+	if (err || !keys->count || same_keys(node->cluster.seal, keys)) {
+		drop(keys);
+		return err;
 	}
-	memset(text, 0, strlen(text));
-	free(text);
-	return err;
+	keys->before = node->cluster.seal;
+	node->cluster.seal = keys;
+	return ERR_OK;
 }

@@ -328,7 +328,8 @@ int node_main(int argc, char **argv)
 		err = node_prepare(&node, &text);
 	if (err) {
 		fprintf(stderr, "cairn node: %s\n", text.len ? buf_text(&text) : err_text(err));
-		return 2;
+		/* Who does not answer now may do so soon; all else wants somebody. */
+		return err == ERR_UNAVAILABLE ? 1 : 2;
 	}
 	return serve(&node, &signals);
 }

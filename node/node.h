@@ -13,6 +13,7 @@
 #include "lib/wire/server.h"
 #include "lib/work/work.h"
 #include "node/gossip.h"
+#include "node/key_manager.h"
 #include "objectd/objectd.h"
 #include "proxy/proxy.h"
 #include <pthread.h>
@@ -32,6 +33,7 @@ struct node_conf {
 	        *roles, *swift_dir, *identity_url, *identity_key, *reseller_prefix,
 	        *reseller_admin_role, *system_reader_roles, *default_domain_id,
 	        *service_token_roles, *encryption_secrets, *encryption_active;
+	struct key_manager_options key_manager;
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,
 	        scrub_rate, scrub_pause, replicate_pause, error_limit, error_window, error_pause,
@@ -44,8 +46,8 @@ struct node_conf {
 	struct unit_options units;
 	bool encryption, account_autocreate, allow_open_expired, v1_auth, wire_loopback,
 	        names_in_acls;
-	struct conf_list devices, users, policies, wire_keys, operator_roles, service_roles,
-	        project_reader_roles;
+	struct conf_list key_ids, devices, users, policies, wire_keys, operator_roles,
+	        service_roles, project_reader_roles;
 };
 extern const struct conf_option node_options[];
 extern const unsigned node_option_count;

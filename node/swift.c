@@ -254,6 +254,9 @@ enum err node_swift_check(struct node *node, struct buf *error)
 	if (conf->wire_keys.count || conf->wire_port)
 		return wrong(node, error, "wire", conf->wire_port ? "port" : "key",
 		        "Swift's servers do not speak it");
+	if (conf->encryption)
+		return wrong(node, error, "encryption", "enabled",
+		        "not with [swift] dir: encryption is for Cairn's own devices");
 	return ERR_OK;
 }
 

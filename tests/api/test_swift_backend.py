@@ -337,6 +337,7 @@ def test_conf_that_does_not_fit(servers, tmp_path):
     check(head + swift + "[cluster]\nhash_suffix = x\n", ":6: [cluster] hash_suffix")
     check(head + swift + "[cluster]\npolicy = 0 gold\n", ":6: [cluster] policy")
     check(head + swift + "[wire]\nport = 6000\nkey = k1 0123456789abcdef\n", ":6: [wire] port")
+    check(head + swift + "[encryption]\nenabled = yes\n", ":6: [encryption] enabled: not with [swift] dir")
     check(head + "[swift]\ndir = /nonexistent\n", ":4: [swift] dir")
     bad = tmp_path / "swift.conf"
     bad.write_text("[swift-hash]\nswift_hash_path_suffix = a\nwhat is this\n")
