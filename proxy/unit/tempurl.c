@@ -286,8 +286,9 @@ static enum step enter(struct request *request)
 
 static enum step at_end(struct request *request)
 {
-	return request->permit && !request->parent && !request->object ? refuse(request)
-	                                                               : STEP_NEXT;
+	return request->permit && !request->synced && !request->parent && !request->object
+	               ? refuse(request)
+	               : STEP_NEXT;
 }
 
 /* --- the answer --- */

@@ -261,3 +261,11 @@ def test_realms_are_read_again_at_sighup(pair, users):
     with open(path, "w") as f:
         f.write(text + "[new]\nkey = %s\n" % REALM_KEY)
     wait_for(lambda: told() == 201)
+
+
+def test_signed_requests_to_the_container_itself(users, place):
+    assert signed(users[0], "PUT", "/%s/o" % place, "1500000000.00000", data=b"x").status_code == 201
+    r = signed(users[0], "GET", "/" + place, None)
+    assert r.status_code == 200 and r.text == "o\n"
+    assert signed(users[0], "HEAD", "/" + place, None).status_code == 204
+    assert signed(users[0], "GET", "/" + place, None, key="wrong").status_code == 401
