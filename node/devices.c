@@ -8,6 +8,7 @@
 #include "node/jobs.h"
 #include "node/reaper.h"
 #include "node/replicate.h"
+#include "node/sender.h"
 #include "node/split.h"
 #include "node/swift.h"
 #include <stdatomic.h>
@@ -280,6 +281,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 	node_swift_metrics(node, out);
 	node_peers_metrics(node, out);
 	replicate_metrics(node, out);
+	sender_metrics(node->sender, out);
 	buf_str(out, "# TYPE cairn_requests counter\n");
 	for (unsigned i = 0; i < node->reactor_count; i++) {
 		const struct proxy_stats *s = &node->reactors[i].proxy.stats;

@@ -3,6 +3,7 @@
 
 #include "proxy/commit.h"
 #include "proxy/reader.h"
+#include "proxy/sync_queue.h"
 
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
@@ -183,6 +184,7 @@ static void start_delete(struct expirer *e)
 	commit_message(&e->commit, BACKEND_OBJECT_DELETE, &e->op, e->proxy, e->facts.info->policy,
 	        e->account, e->container, e->object);
 	commit_behind(&e->commit, e->reader.reply, e->began);
+	e->commit.synced = sync_since(e->facts.info);
 	commit_updates(&e->commit, &row, e->at, 0);
 	commit_start(&e->commit);
 }

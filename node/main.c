@@ -3,6 +3,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "node/expirer.h"
+#include "node/sender.h"
 #include "node/swift.h"
 #include "proxy/access.h"
 #include "proxy/keystone.h"
@@ -92,6 +93,20 @@ static void start_reactor(struct task *task)
 	node_began(r->node);
 }
 
+static void start_sender(struct node_reactor *r)
+{
+	struct node *node = r->node;
+	struct sender *sender;
+
+	if (!node->stores || node->swift || !node->conf.sync_sends)
+		return;
+	enum err err = sender_start(node, &r->proxy, &sender);
+	if (err)
+		log_error("container_sync", "err=%s", err_name(err));
+	else
+		node->sender = sender;
+}
+
 static void open_edge(struct task *task)
 {
 	struct node_reactor *r = CONTAINER_OF(task, struct node_reactor, start);
@@ -122,6 +137,7 @@ static void open_edge(struct task *task)
 	if (r->index == 0) {
 		if (r->node->stores)
 			expirer_start(&r->proxy, &expirer);
+		start_sender(r);
 		log_info("serving", "ip=%s port=%u reactors=%u devices=%u", conf->bind_ip,
 		        (unsigned)conf->port, r->node->reactor_count, r->node->device_count);
 	}

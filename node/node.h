@@ -40,11 +40,12 @@ struct node_conf {
 	        token_life, max_file_size, split_rows, symloop_max, slo_segments, slo_bytes,
 	        slo_concurrency, slo_delete_concurrency, slo_yield, bulk_deletes,
 	        bulk_failed_deletes, bulk_delete_concurrency, bulk_containers,
-	        bulk_failed_extractions, bulk_concurrency, bulk_yield;
+	        bulk_failed_extractions, bulk_concurrency, bulk_yield, sync_interval,
+	        sync_concurrency, sync_conn_timeout;
 	bool slo_async_delete;
 	uint64_t split_pace_us; /* no option: least time between pages that a split copies */
 	struct unit_options units;
-	bool encryption, account_autocreate, allow_open_expired, v1_auth, wire_loopback,
+	bool sync_sends, encryption, account_autocreate, allow_open_expired, v1_auth, wire_loopback,
 	        names_in_acls;
 	struct conf_list key_ids, devices, users, policies, wire_keys, operator_roles,
 	        service_roles, project_reader_roles;
@@ -53,6 +54,7 @@ extern const struct conf_option node_options[];
 extern const unsigned node_option_count;
 
 struct node;
+struct sender;
 
 /* The line of the configuration that gives an option, for messages; 0: none does. */
 unsigned node_conf_line(const struct node *node, const char *section, const char *key);
@@ -199,6 +201,8 @@ struct node {
 	struct wire_identity wire;
 	struct tls_context *wire_tls; /* owned; NULL: plain */
 	struct node_swift *swift;     /* owned; NULL: its storage is our own */
+	/* Owned; NULL: nothing is synced from here. Set once, on reactor 0. */
+	struct sender *_Atomic sender;
 };
 
 /* --- start.c --- */

@@ -2,6 +2,7 @@
 #include "proxy/ec_put.h"
 #include "proxy/handoff.h"
 #include "proxy/settle.h"
+#include "proxy/sync_queue.h"
 
 #include "lib/base/kv.h"
 #include "lib/base/mutant.h"
@@ -48,6 +49,22 @@ static void expiry_update(
 	                .etag = "",
 	                .ts = msg->ts,
 	                .deleted = deleted},
+	};
+}
+
+static void sync_update(struct commit *c, struct backend_update *update, bool deleted)
+{
+	struct backend_msg *msg = c->msg;
+	AUTO(buf) struct buf name = BUF_NONE;
+
+	sync_row_name(&name, msg->account, msg->container, c->synced, msg->object);
+	*update = (struct backend_update){
+	        .account = SYNC_ACCOUNT,
+	        .container = SYNC_CONTAINER,
+	        .row = {.name = backend_msg_strdup(msg, buf_text(&name)),
+	                .content_type = deleted ? SYNC_DELETED : "text/plain",
+	                .etag = "",
+	                .ts = msg->ts},
 	};
 }
 
@@ -100,6 +117,8 @@ void commit_updates(struct commit *c, const struct backend_row *given, uint64_t 
 		expiry_update(c, &updates[n++], at, false);
 	if (old_at && old_at != at)
 		expiry_update(c, &updates[n++], old_at, true);
+	if (c->synced && !c->proxy->backend->plain)
+		sync_update(c, &updates[n++], row->deleted);
 	msg->updates = updates;
 	msg->update_count = n;
 }

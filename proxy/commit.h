@@ -11,7 +11,7 @@
 #include "proxy/reader.h"
 #include "proxy/rows.h"
 
-#define COMMIT_ROWS 3
+#define COMMIT_ROWS 4
 
 struct ec_put;
 
@@ -25,6 +25,8 @@ struct commit {
 	struct reader look;       /* what is there, where drafts leave it open */
 	bool only_if_absent;      /* If-None-Match: * */
 	bool set_time;            /* its ts is not ours to change: a later version wins */
+	const char *synced;       /* sync_since() of the container, borrowed: commit_updates
+	                             queues it for the other cluster */
 	struct grants grants;
 	struct fan versions, record;
 	uint64_t known; /* POST: the version it is for; else the newest there when the key was

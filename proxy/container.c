@@ -1,8 +1,8 @@
 /* Containers: GET and HEAD, PUT, POST, DELETE.
  *
  *   GET/HEAD  prepare -> read
- *   PUT       prepare -> check (-> account) -> write -> wait -> row
- *   POST      prepare -> check -> write -> wait
+ *   PUT       prepare -> check (-> account) (-> sync) -> write -> wait -> row
+ *   POST      prepare -> check (-> sync) -> write -> wait
  *   DELETE    prepare -> check -> empty (-> still) -> write -> wait (-> drop) -> row
  *
  * A container in ranges is deleted when no range has a row; each is asked to stay as it is
@@ -12,6 +12,7 @@
 #include "proxy/drop.h"
 #include "proxy/pages.h"
 #include "proxy/quota.h"
+#include "proxy/sync_queue.h"
 #include "proxy/unit/reserved.h"
 
 #include "lib/base/kv.h"
@@ -24,10 +25,11 @@ struct container {
 	struct fan write, create;
 	struct drop drop;
 	struct buf headers;
-	struct row_put row;
+	struct buf sync_name; /* of the row that queues all objects there are; empty: none */
+	struct row_put row, sync;
 	unsigned policy;
 	int status;
-	bool row_sent, row_done, creating;
+	bool row_sent, row_done, sync_sent, sync_done, creating;
 };
 
 static void container_done(struct request *request)
@@ -39,6 +41,7 @@ static void container_done(struct request *request)
 	fan_done(&c->write);
 	fan_done(&c->create);
 	buf_done(&c->headers);
+	buf_done(&c->sync_name);
 }
 
 static struct container *container_of(struct request *request)
@@ -124,7 +127,7 @@ const struct method container_get = {.name = "container-get", .states = read_sta
 
 /* --- writes --- */
 
-enum { PREPARE, CHECK, ACCOUNT, WRITE, WAIT, DROP, ROW };
+enum { PREPARE, CHECK, ACCOUNT, SYNC, WRITE, WAIT, DROP, ROW };
 
 static bool is_put(const struct request *request)
 {
@@ -170,6 +173,22 @@ static const char *choose_policy(struct request *request, struct container *c)
 	return arena_printf(request_arena(request), "Invalid X-Storage-Policy '%s'", name);
 }
 
+/* What was queued for another cluster until now is not meant for this one. */
+static void set_synced(struct request *request, struct container *c)
+{
+	const struct info *info = request->container_info.info;
+	const char *to = kv_get(c->headers.data, c->headers.len, SYNC_TO),
+	           *old = info_header(info, SYNC_TO);
+	char since[TS_TEXT_SIZE];
+
+	if (!to || request->proxy->backend->plain || (sync_since(info) && strcmp(to, old) == 0))
+		return;
+	ts_format(hlc_now(request_cluster(request)->hlc), since);
+	kv_add(&c->headers, SYNC_SINCE, since);
+	if (*to)
+		sync_row_name(&c->sync_name, request->account, request->container, since, "");
+}
+
 static const char *collect(struct request *request, struct container *c)
 {
 	static const char *const acls[] = {"X-Container-Read", "X-Container-Write"};
@@ -193,7 +212,13 @@ static const char *collect(struct request *request, struct container *c)
 	                 request, "container", request->container_info.info)))
 		return error;
 	db_headers(request, "container", &c->headers);
+	set_synced(request, c);
 	return NULL;
+}
+
+static enum step next_write(struct op *op)
+{
+	return op_go(op, container_of(request_of(op))->sync_name.len ? SYNC : WRITE);
 }
 
 static enum step container_check(struct op *op)
@@ -222,11 +247,48 @@ static enum step container_check(struct op *op)
 		                "Account name length of %zu longer than %u",
 		                strlen(request->account), max));
 	if (!is_put(request))
-		return !info->exists ? request_fail(request, 404)
-		                     : op_go(op, is_delete(request) ? DROP : WRITE);
+		return !info->exists        ? request_fail(request, 404)
+		       : is_delete(request) ? op_go(op, DROP)
+		                            : next_write(op);
 	if (info->exists && c->policy != info->policy)
 		return request_fail(request, 409);
 	return op_go(op, ACCOUNT);
+}
+
+static void on_sync(struct row_put *put)
+{
+	struct container *c = CONTAINER_OF(put, struct container, sync);
+
+	c->sync_done = true;
+	op_child_end(put->owner);
+}
+
+/* All objects there are, are to be synced. Before it is set: a client that is refused here, and
+ * tries again, has set nothing yet. */
+static enum step container_sync(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct container *c = container_of(request);
+	static const char first[] = {SYNC_FIRST, 0};
+
+	if (!c->sync_sent) {
+		c->sync_sent = true;
+		c->sync = (struct row_put){
+		        .row = {.name = buf_text(&c->sync_name),
+		                .content_type = first,
+		                .etag = "",
+		                .ts = hlc_now(request_cluster(request)->hlc)},
+		        .done = on_sync,
+		        .owner = op,
+		};
+		op_child_begin(op);
+		rows_put(request->proxy, SYNC_ACCOUNT, SYNC_CONTAINER, &c->sync);
+	}
+	if (!c->sync_done)
+		return STEP_WAIT;
+	if (c->sync.err)
+		return request_fail(request, 503);
+	return op_go(op, WRITE);
 }
 
 static enum step container_account(struct op *op)
@@ -240,7 +302,7 @@ static enum step container_account(struct op *op)
 	if (request->account_info.err)
 		return request_fail(request, 503);
 	if (request->account_info.info->exists)
-		return op_go(op, WRITE);
+		return next_write(op);
 	if (!request_cluster(request)->account_autocreate || request->account_info.info->deleted)
 		return request_fail(request, 404);
 	if (!c->creating) {
@@ -258,7 +320,7 @@ static enum step container_account(struct op *op)
 	if (err != ERR_OK && err != ERR_EXISTS)
 		return request_fail(request, 503);
 	info_changed(request_cluster(request), request->account, NULL);
-	return op_go(op, WRITE);
+	return next_write(op);
 }
 
 /* With all its ranges. */
@@ -306,9 +368,7 @@ static enum step container_wait(struct op *op)
 	if (err != ERR_OK && err != ERR_EXISTS)
 		return request_err(request, err);
 	c->status = !is_put(request) ? 204 : err == ERR_OK ? 201 : 202;
-	if (!is_put(request))
-		return request_empty(request, c->status);
-	return op_go(op, ROW);
+	return is_put(request) ? op_go(op, ROW) : request_empty(request, c->status);
 }
 
 static void on_row(struct row_put *put)
@@ -345,9 +405,10 @@ static enum step container_row(struct op *op)
 
 static const struct op_state write_states[] = {
         [PREPARE] = {"prepare", request_prepare, TO(CHECK), 15000},
-        [CHECK] = {"check", container_check, TO(ACCOUNT) | TO(DROP) | TO(WRITE), 0},
-        [ACCOUNT] = {"account", container_account, TO(WRITE), 0},
+        [CHECK] = {"check", container_check, TO(ACCOUNT) | TO(DROP) | TO(SYNC) | TO(WRITE), 0},
+        [ACCOUNT] = {"account", container_account, TO(SYNC) | TO(WRITE), 0},
         [WRITE] = {"write", container_write, TO(WAIT), 0},
+        [SYNC] = {"sync", container_sync, TO(WRITE), 0},
         [WAIT] = {"wait", container_wait, TO(ROW), 0},
         [DROP] = {"drop", container_drop, TO(ROW), 0},
         [ROW] = {"row", container_row, 0, 0},

@@ -6,6 +6,7 @@
 #include "proxy/params.h"
 #include "proxy/proxy.h"
 #include "proxy/reader.h"
+#include "proxy/sync_queue.h"
 #include "proxy/unit/symlink.h"
 
 #include "lib/base/kv.h"
@@ -94,6 +95,7 @@ static void start_commit(struct request *request, struct post *post)
 	char etag[33] = "";
 
 	post->commit.set_time = request->set_ts != 0;
+	post->commit.synced = sync_since(request->container_info.info);
 	struct backend_msg *msg = commit_message(&post->commit,
 	        is_post(request) ? BACKEND_OBJECT_POST : BACKEND_OBJECT_DELETE, &request->op,
 	        request->proxy, request->container_info.info->policy, request->account,

@@ -11,6 +11,7 @@
 #include "proxy/mime.h"
 #include "proxy/params.h"
 #include "proxy/quota.h"
+#include "proxy/sync_queue.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/versions.h"
 
@@ -43,6 +44,7 @@ static void put_done(struct request *request)
 	info_fetch_done(&put->container_info);
 	info_fetch_done(&put->account_info);
 	info_fetch_done(&put->quota_info);
+	info_fetch_done(&put->late_info);
 	if (put->copy) {
 		bytes_unref(put->copy->gathered);
 		bytes_unref(put->copy->over);
@@ -251,6 +253,7 @@ static void start_commit(struct request *request, struct put *put)
 		memcpy(msg->etag, put->digest, 16);
 	backend_msg_headers(msg, &headers);
 	put->commit.set_time = request->set_ts != 0;
+	put->commit.synced = sync_since(put->late_info.info ? put->late_info.info : put->info);
 	/* Fragments are taken from their writer only while it is young. */
 	msg->handle = put->ec.ec && put->commit.set_time ? 0 : put->stage;
 	msg->size = put->stored;
@@ -281,12 +284,26 @@ static bool etag_matches(const char *wanted, const char *etag)
 	return len == 32 && strncasecmp(wanted, etag, 32) == 0;
 }
 
+#define FACTS_US 5000000
+
+/* While a long body came in, the container may have been set to be synced. */
+static bool late_facts(struct op *op, struct request *request, struct put *put)
+{
+	uint64_t now = reactor_now_us(request->proxy->reactor);
+
+	if (!put->late_info.started && now - put->info->fetched_us < FACTS_US)
+		return true;
+	return info_get(&put->late_info, op, request->proxy, put->account, put->container);
+}
+
 static enum step put_verify(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct put *put = put_of(request);
 	char etag[33];
 
+	if (!request->http->gone && !late_facts(op, request, put))
+		return STEP_WAIT;
 	if (request->http->gone)
 		return put_abandon(request, put, 0);
 	if (!put->copy && request->http->has_length && put->size != request->http->content_length)

@@ -46,7 +46,7 @@ struct put {
 	const char *account, *container, *object; /* destination */
 	unsigned policy;
 	struct info_fetch container_info, account_info; /* of another destination (COPY) */
-	struct info_fetch quota_info;
+	struct info_fetch quota_info, late_info;
 	const struct info *info;
 	const char *content_type, *wanted_etag;
 	uint64_t delete_at, size, stage;
