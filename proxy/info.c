@@ -167,12 +167,13 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
 		fetch->generation = atomic_load(generation(proxy->cluster, path));
 		if (info && !quota_is_set(info) && !(fetch->counts && quota_account_is_set(info)) &&
 		        info->generation == fetch->generation &&
-		        now - info->fetched_us < INFO_TTL_US) {
+		        now - info->asked_us < INFO_TTL_US) {
 			info->refs++;
 			fetch->info = info;
 			fetch->done = true;
 			return true;
 		}
+		fetch->asked_us = now;
 		start(fetch, op, proxy, account, container);
 		return false;
 	}
@@ -183,7 +184,7 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
 		fetch->err = ERR_UNAVAILABLE;
 	} else {
 		fetch->info = make(newest(&fetch->fan, gone == GONE_NOT), path, fetch->generation);
-		fetch->info->fetched_us = now;
+		fetch->info->asked_us = fetch->asked_us;
 		if (fetch->info->exists)
 			keep(proxy, fetch->info);
 	}

@@ -207,7 +207,7 @@ struct info {
 	struct hash_node node;
 	struct list lru;
 	unsigned refs;
-	uint64_t generation, fetched_us;
+	uint64_t generation, asked_us; /* asked_us: it is no older than that */
 	bool exists, deleted;
 	uint8_t policy;
 	uint64_t objects, bytes, policy_objects[BACKEND_POLICIES], policy_bytes[BACKEND_POLICIES];
@@ -222,7 +222,7 @@ struct info_fetch {
 	enum err err;
 	bool started, done;
 	bool counts; /* the caller's: of an account with a quota, the totals of now are wanted */
-	uint64_t generation;
+	uint64_t generation, asked_us;
 };
 
 /* Call from a state until it returns true; then fetch->err or fetch->info tells. Missing is no
