@@ -291,7 +291,7 @@ static bool late_facts(struct op *op, struct request *request, struct put *put)
 {
 	uint64_t now = reactor_now_us(request->proxy->reactor);
 
-	if (!put->late_info.started && now - put->info->fetched_us < FACTS_US)
+	if (!put->late_info.started && now - put->info->asked_us < FACTS_US)
 		return true;
 	return info_get(&put->late_info, op, request->proxy, put->account, put->container);
 }
