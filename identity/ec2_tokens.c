@@ -296,6 +296,12 @@ enum err on_signing_key(struct rest_req *req)
 		return err;
 	const char *token = arena_strdup(
 	        req->arena, kv_get(req->headers.data, req->headers.len, "X-Subject-Token"));
+	AUTO(jroot) struct jroot body = JROOT_NONE;
+	if (jread_parse(req->out.data, req->out.len, &body))
+		return ERR_INTERNAL;
+	const struct jval *shown = jread_get(body.value, "token");
+	const char *user = text_of(jread_get(shown, "user"), "name", req->arena),
+	           *project = text_of(jread_get(shown, "project"), "name", req->arena);
 	aws_signing_key(s.secret, date, region, service, key);
 	for (unsigned i = 0; i < sizeof(key); i++)
 		snprintf(hex + 2 * i, 3, "%02x", key[i]);
@@ -308,6 +314,8 @@ enum err on_signing_key(struct rest_req *req)
 	jout_text(&req->json, "key", hex);
 	jout_text(&req->json, "credential_id", s.credential.id);
 	jout_text(&req->json, "token", token);
+	jout_text(&req->json, "user_name", user ? user : "");
+	jout_text(&req->json, "project_name", project ? project : "");
 	jout_end_object(&req->json);
 	jout_end_object(&req->json);
 	return ERR_OK;

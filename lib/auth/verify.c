@@ -1,64 +1,19 @@
-#include "lib/auth/verify.h"
+#include "lib/auth/verify_internal.h"
 
-#include "lib/auth/revocation.h"
 #include "lib/base/hash.h"
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
-#include "lib/http/client.h"
-#include "lib/json/jread.h"
 #include "lib/log/log.h"
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define KEYS_MAX   16
-#define LOCKS      64
 #define NAMES_MS   300000 /* names may change; nobody is told */
 #define CONNECT_MS 2000
 #define ANSWER_MAX (8u << 20)
 #define PRUNE_MS   60000
 #define CLOCK_US   5000000 /* that a clock may be behind the identity service's */
-
-/* A token that was found good. */
-struct slot {
-	char *text; /* NULL: empty */
-	struct arena arena;
-	struct verified verified;
-	uint64_t news;     /* up to which it was not revoked */
-	uint64_t role;     /* of a token without roles: the newest revocation of one when asked */
-	uint64_t names_ms; /* when names were asked for; 0: they were not */
-};
-
-struct verify {
-	struct verify_options options;
-	char *url, *key;
-	struct client *client;
-	pthread_t thread;
-	atomic_bool stopping;
-	atomic_uint_fast64_t fresh_ms; /* monotonic: when news came last; 0: never */
-
-	pthread_rwlock_t lock;
-	struct token_key *keys[KEYS_MAX]; /* under lock */
-	unsigned key_count;               /* under lock */
-	uint32_t newest_key;              /* under lock */
-	struct revocations *set;          /* under lock, as a whole */
-
-	pthread_mutex_t asks_lock;
-	struct list asks;   /* wait for the thread; under asks_lock */
-	unsigned ask_count; /* open ones; under asks_lock */
-
-	pthread_mutex_t locks[LOCKS]; /* of slots */
-	struct slot *slots;
-
-	/* The thread's: */
-	struct exchange news;
-	struct buf news_url, news_headers, news_body;
-	bool news_under_way, news_more, complained, told;
-	uint64_t next_ms, prune_ms;
-};
 
 static uint64_t clock_ms(clockid_t clock)
 {
@@ -306,16 +261,6 @@ enum err verify_token(struct verify *v, const char *text, bool names, struct are
 
 /* --- questions --- */
 
-struct question {
-	struct list link;
-	struct verify *verify;
-	struct verify_ask *ask;
-	struct exchange x;
-	struct buf url, headers, body;
-	char *text, *service; /* service NULL: it asks for itself */
-	uint64_t role;        /* the newest revocation of one when it was asked */
-};
-
 static bool push_into(struct buf *body, const void *data, size_t len)
 {
 	if (body->len + len > ANSWER_MAX && !body->err)
@@ -446,10 +391,16 @@ static void read_answer(struct question *q)
 	AUTO(jroot) struct jroot root = JROOT_NONE;
 
 	ask->err = ERR_UNAVAILABLE;
-	if (q->x.status == 401 || q->x.status == 403 || q->x.status == 404)
+	if (q->x.status == 401 || q->x.status == 403)
 		ask->err = ERR_UNAUTHORIZED;
+	if (q->x.status == 404)
+		ask->err = q->signing ? ERR_NOT_FOUND : ERR_UNAUTHORIZED;
 	if (q->x.status != 200 || q->body.err || jread_parse(q->body.data, q->body.len, &root))
 		return;
+	if (q->signing) {
+		signing_read(q, root.value);
+		return;
+	}
 	ask->verified = read_token(jread_get(root.value, "token"), &ask->arena);
 	if (!ask->verified)
 		return;
@@ -502,18 +453,22 @@ static bool is_of_new_key(const struct verify *v, const char *text)
 	return !token_key_of(text, &number) && number > v->newest_key;
 }
 
+static void token_request(struct question *q)
+{
+	q->role = revocations_newest_role(q->verify->set);
+	buf_printf(&q->url, "%s/auth/tokens?nocatalog%s", q->verify->url,
+	        q->service ? "&allow_expired=1" : "");
+	kv_add(&q->headers, "X-Auth-Token", q->service ? q->service : q->text);
+	kv_add(&q->headers, "X-Subject-Token", q->text);
+}
+
 static void question_start(struct question *q)
 {
 	struct verify *v = q->verify;
 
-	if (is_of_new_key(v, q->text))
+	if (!q->signing && is_of_new_key(v, q->text))
 		v->next_ms = 0;
-
-	q->role = revocations_newest_role(v->set);
-	buf_printf(&q->url, "%s/auth/tokens?nocatalog%s", v->url,
-	        q->service ? "&allow_expired=1" : "");
-	kv_add(&q->headers, "X-Auth-Token", q->service ? q->service : q->text);
-	kv_add(&q->headers, "X-Subject-Token", q->text);
+	(q->signing ? signing_request : token_request)(q);
 	q->x = (struct exchange){.method = "GET",
 	        .url = buf_text(&q->url),
 	        .headers = q->headers.data,
@@ -528,7 +483,8 @@ static void question_start(struct question *q)
 	}
 }
 
-enum err verify_ask(struct verify *v, struct verify_ask *ask, const char *text, const char *service)
+static enum err ask_for(struct verify *v, struct verify_ask *ask, const char *text,
+        const char *service, bool signing)
 {
 	pthread_mutex_lock(&v->asks_lock);
 	bool room = v->ask_count < v->options.asks_max;
@@ -537,11 +493,14 @@ enum err verify_ask(struct verify *v, struct verify_ask *ask, const char *text, 
 		ask->reactor = reactor_current();
 		ask->task.run = run_done;
 		ask->verified = NULL;
+		ask->signer = NULL;
+		ask->verify = v;
 		arena_init(&ask->arena);
 		q->verify = v;
 		q->ask = ask;
 		q->text = mem_strdup(text);
 		q->service = service ? mem_strdup(service) : NULL;
+		q->signing = signing;
 		list_init(&q->link);
 		list_append(&v->asks, &q->link);
 		v->ask_count++;
@@ -550,6 +509,19 @@ enum err verify_ask(struct verify *v, struct verify_ask *ask, const char *text, 
 	if (room)
 		client_wake(v->client);
 	return room ? ERR_OK : ERR_UNAVAILABLE;
+}
+
+enum err verify_ask(struct verify *v, struct verify_ask *ask, const char *text, const char *service)
+{
+	return ask_for(v, ask, text, service, false);
+}
+
+enum err verify_signing_ask(struct verify *v, struct verify_ask *ask, const struct signing *s)
+{
+	AUTO(buf) struct buf scope = BUF_NONE;
+
+	signing_scope(s, &scope);
+	return ask_for(v, ask, buf_text(&scope), NULL, true);
 }
 
 enum err verify_answer(
@@ -809,6 +781,7 @@ enum err verify_new(const struct verify_options *options, struct verify **ret_ve
 	v->key = mem_strdup(options->key);
 	v->set = revocations_new();
 	v->slots = mem_zalloc(o->slots * sizeof(*v->slots));
+	v->signing = signing_slots_new();
 	pthread_rwlock_init(&v->lock, NULL);
 	pthread_mutex_init(&v->asks_lock, NULL);
 	for (unsigned i = 0; i < LOCKS; i++)
@@ -847,6 +820,7 @@ void verify_free(struct verify *v)
 	buf_done(&v->news_url);
 	buf_done(&v->news_headers);
 	buf_done(&v->news_body);
+	signing_slots_free(v->signing);
 	free(v->slots);
 	free(v->url);
 	free(v->key);

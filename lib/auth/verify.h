@@ -70,6 +70,7 @@ struct verify_ask {
 	/* private */
 	struct arena arena;
 	const struct verified *verified;
+	const struct signer *signer;
 	struct verify *verify;
 	const char *text;
 	struct reactor *reactor;
@@ -86,5 +87,31 @@ enum err verify_ask(
 /* After `done`, and once: what it says moves to the arena. */
 enum err verify_answer(
         struct verify_ask *ask, struct arena *arena, const struct verified **ret_verified);
+
+/* --- signing.c: keys of AWS signatures --- */
+
+#define SIGNING_KEY 32
+
+/* Of what is signed: with which access key, for which day (YYYYMMDD), region and service. */
+struct signing {
+	const char *access, *date, *region, *service;
+};
+
+struct signer {
+	uint8_t key[SIGNING_KEY];   /* that such signatures are made with */
+	const char *token;          /* of whom it is */
+	const struct verified *who; /* with names */
+};
+
+/* As verify_token, of the key for a scope. ERR_BUSY: it is to be asked for. */
+enum err verify_signing(struct verify *verify, const struct signing *signing, struct arena *arena,
+        const struct signer **ret_signer);
+/* As verify_ask. ask->err ERR_NOT_FOUND: there is no such access key; ERR_UNAUTHORIZED: who has it
+ * may not log in. */
+enum err verify_signing_ask(
+        struct verify *verify, struct verify_ask *ask, const struct signing *signing);
+/* As verify_answer. */
+enum err verify_signing_answer(
+        struct verify_ask *ask, struct arena *arena, const struct signer **ret_signer);
 
 #endif

@@ -413,6 +413,7 @@ def test_signing_keys(identity, admin, one, key, service):
     r = identity.ask(service, "GET", path)["signing_key"]
     assert bytes.fromhex(r["key"]) == signing_key(key, "20261121", "region", "s3")
     assert r["credential_id"] == hashlib.sha256(key["access"].encode()).hexdigest()
+    assert r["user_name"] == one.name
     token = identity.ask(r["token"], "GET", "/auth/projects")
     assert [p["id"] for p in token["projects"]] == [one.project]
     identity.ask(one.token, "GET", path, 403)

@@ -1,0 +1,219 @@
+/* Keys of AWS signatures: what the identity service has derived from secrets, for a day, a region
+ * and a service each. Kept while the token that came with one is good, and its credential is. */
+#include "lib/auth/verify_internal.h"
+
+#include "lib/base/hash.h"
+#include "lib/base/kv.h"
+#include "lib/base/mem.h"
+#include "lib/http/url.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS 1024
+
+struct signing_slot {
+	char *scope; /* NULL: empty */
+	char *credential, *token, *user_name, *project_name;
+	uint8_t key[SIGNING_KEY];
+	uint64_t news; /* up to which its credential was not revoked */
+};
+
+struct signing_slots {
+	pthread_mutex_t lock;
+	struct signing_slot slots[SLOTS]; /* under lock */
+};
+
+struct signing_slots *signing_slots_new(void)
+{
+	struct signing_slots *s = mem_zalloc(sizeof(*s));
+
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+static void clear(struct signing_slot *s)
+{
+	free(s->scope);
+	free(s->credential);
+	free(s->token);
+	free(s->user_name);
+	free(s->project_name);
+	explicit_bzero(s, sizeof(*s));
+}
+
+void signing_slots_free(struct signing_slots *s)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		clear(&s->slots[i]);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void signing_scope(const struct signing *s, struct buf *out)
+{
+	const char *const parts[][2] = {{"access", s->access}, {"date", s->date},
+	        {"region", s->region}, {"service", s->service}};
+
+	for (unsigned i = 0; i < COUNT_OF(parts); i++) {
+		buf_printf(out, "%s%s=", i ? "&" : "", parts[i][0]);
+		url_quote(out, parts[i][1], "");
+	}
+}
+
+static struct signing_slot *slot_of(struct verify *v, const char *scope)
+{
+	return &v->signing->slots[hash_bytes(scope, strlen(scope), 5) % SLOTS];
+}
+
+static const char *copy_text(struct arena *arena, const char *text)
+{
+	return text ? arena_strdup(arena, text) : NULL;
+}
+
+/* Under the locks. */
+static bool is_good(struct verify *v, struct signing_slot *s, const char *scope)
+{
+	if (!s->scope || strcmp(s->scope, scope) != 0)
+		return false;
+	if (s->news == revocations_last(v->set))
+		return true;
+	if (revocations_has(v->set, REVOKE_CREDENTIAL, s->credential, NULL, s->news)) {
+		clear(s);
+		return false;
+	}
+	s->news = revocations_last(v->set);
+	return true;
+}
+
+enum err verify_signing(struct verify *v, const struct signing *signing, struct arena *arena,
+        const struct signer **ret_signer)
+{
+	struct signer *signer = arena_zalloc(arena, sizeof(*signer));
+	struct verified *who = arena_zalloc(arena, sizeof(*who));
+	AUTO(buf) struct buf scope = BUF_NONE;
+	const struct verified *found;
+
+	signing_scope(signing, &scope);
+	pthread_rwlock_rdlock(&v->lock);
+	pthread_mutex_lock(&v->signing->lock);
+	struct signing_slot *s = slot_of(v, buf_text(&scope));
+	bool good = is_good(v, s, buf_text(&scope));
+	if (good) {
+		memcpy(signer->key, s->key, sizeof(s->key));
+		signer->token = copy_text(arena, s->token);
+		who->user_name = copy_text(arena, s->user_name);
+		who->project_name = copy_text(arena, s->project_name);
+	}
+	pthread_mutex_unlock(&v->signing->lock);
+	pthread_rwlock_unlock(&v->lock);
+	if (!good || verify_token(v, signer->token, false, arena, &found))
+		return ERR_BUSY;
+	struct verified names = *who;
+	*who = *found;
+	who->user_name = names.user_name;
+	who->project_name = names.project_name;
+	signer->who = who;
+	*ret_signer = signer;
+	return ERR_OK;
+}
+
+/* --- asked --- */
+
+void signing_request(struct question *q)
+{
+	q->role = revocations_last(q->verify->set);
+	buf_printf(&q->url, "%s/OS-CAIRN/signing-key?%s", q->verify->url, q->text);
+	kv_add(&q->headers, "X-Service-Key", q->verify->key);
+}
+
+static int nibble(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool read_hex(const char *hex, uint8_t ret_key[SIGNING_KEY])
+{
+	if (strlen(hex) != 2 * SIGNING_KEY)
+		return false;
+	for (unsigned i = 0; i < SIGNING_KEY; i++) {
+		int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		ret_key[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static void keep(struct question *q, const struct signing_slot *said)
+{
+	struct verify *v = q->verify;
+
+	pthread_mutex_lock(&v->signing->lock);
+	struct signing_slot *s = slot_of(v, q->text);
+	clear(s);
+	*s = *said;
+	s->scope = mem_strdup(q->text);
+	s->credential = mem_strdup(said->credential);
+	s->token = mem_strdup(said->token);
+	s->user_name = said->user_name ? mem_strdup(said->user_name) : NULL;
+	s->project_name = said->project_name ? mem_strdup(said->project_name) : NULL;
+	pthread_mutex_unlock(&v->signing->lock);
+}
+
+static char *text_at(const struct jval *object, const char *name, struct arena *arena)
+{
+	const char *text;
+
+	return jread_str(jread_get(object, name), &text) ? arena_strdup(arena, text) : NULL;
+}
+
+/* The token that came with the key is looked at by who has asked, as any other. */
+void signing_read(struct question *q, const struct jval *root)
+{
+	const struct jval *said = jread_get(root, "signing_key");
+	struct arena *arena = &q->ask->arena;
+	struct signing_slot slot = {.credential = text_at(said, "credential_id", arena),
+	        .token = text_at(said, "token", arena),
+	        .user_name = text_at(said, "user_name", arena),
+	        .project_name = text_at(said, "project_name", arena),
+	        .news = q->role};
+	const char *hex;
+
+	if (!jread_str(jread_get(said, "key"), &hex) || !read_hex(hex, slot.key) ||
+	        !slot.credential || !slot.token)
+		return;
+	keep(q, &slot);
+	struct verified *who = arena_zalloc(arena, sizeof(*who));
+	struct signer *signer = arena_zalloc(arena, sizeof(*signer));
+	who->user_name = slot.user_name;
+	who->project_name = slot.project_name;
+	memcpy(signer->key, slot.key, sizeof(slot.key));
+	signer->token = slot.token;
+	signer->who = who;
+	q->ask->signer = signer;
+	q->ask->err = ERR_OK;
+}
+
+enum err verify_signing_answer(
+        struct verify_ask *ask, struct arena *arena, const struct signer **ret_signer)
+{
+	enum err err = ask->err;
+
+	if (!err) {
+		struct signer *signer = arena_zalloc(arena, sizeof(*signer));
+		struct verified *who = arena_zalloc(arena, sizeof(*who));
+		const struct verified *found;
+		*signer = *ask->signer;
+		signer->token = arena_strdup(arena, signer->token);
+		err = verify_token(ask->verify, signer->token, false, arena, &found);
+		if (!err) {
+			*who = *found;
+			who->user_name = copy_text(arena, ask->signer->who->user_name);
+			who->project_name = copy_text(arena, ask->signer->who->project_name);
+			signer->who = who;
+			*ret_signer = signer;
+		}
+	}
+	arena_done(&ask->arena);
+	return err == ERR_BUSY ? ERR_UNAVAILABLE : err;
+}
