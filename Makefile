@@ -23,7 +23,7 @@ FAULT :=
 TESTLIB :=
 FUZZ :=
 CLI :=
--include $(wildcard lib/*/module.mk ring/module.mk proxy/module.mk proxy/unit/module.mk objectd/module.mk \
+-include $(wildcard lib/*/module.mk ring/module.mk proxy/module.mk proxy/unit/module.mk proxy/s3/module.mk objectd/module.mk \
 	containerd/module.mk accountd/module.mk node/module.mk migrate/module.mk identity/module.mk cli/module.mk tests/module.mk)
 
 OBJ  = $(SRC:%.c=$(B)/%.o)

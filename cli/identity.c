@@ -215,6 +215,12 @@ static void add_v1(const struct state *state, struct buf *rc)
 	state_url(state, &url);
 	buf_printf(rc, "export ST_AUTH=%s/auth/v1.0\nexport ST_USER=%s\nexport ST_KEY=%s\n",
 	        buf_text(&url), state->user, state->key);
+	buf_printf(rc,
+	        "export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s\n"
+	        "export AWS_ENDPOINT_URL=%s AWS_DEFAULT_REGION=us-east-1\n"
+	        "export S3_ACCESS_KEY_ID=%s S3_SECRET_ACCESS_KEY=%s S3_HOSTNAME=%s\n",
+	        state->user, state->key, buf_text(&url), state->user, state->key,
+	        strstr(buf_text(&url), "//") + 2);
 	/* Else the version of OS_IDENTITY_API_VERSION is what swift would speak there. */
 	if (state->identity_port)
 		buf_str(rc, "export ST_AUTH_VERSION=1.0\n");

@@ -153,6 +153,10 @@ const struct conf_option node_options[] = {
         {"staticweb", "url_base", CONF_TEXT, AT(units.web_base), "", 0, 0, CONF_RESTART,
                 "Scheme and host that redirects of web sites lead to; empty: those of the "
                 "request."},
+        {"s3", "enabled", CONF_BOOL, AT(units.s3), "yes", 0, 0, CONF_RESTART,
+                "The S3 API is spoken, too, on the same port."},
+        {"s3", "domains", CONF_TEXT, AT(units.s3_domains), "", 0, 0, CONF_RESTART,
+                "Names under which BUCKET.NAME is a bucket's host name."},
         {"symlink", "symloop_max", CONF_U64, AT(symloop_max), "2", 1, 64, CONF_RESTART,
                 "Symbolic links that are followed, one after the other."},
         {"container_sync", "realms", CONF_TEXT, AT(units.sync_realms), "", 0, 0, CONF_RELOAD,

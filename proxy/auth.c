@@ -136,6 +136,26 @@ enum step request_identify(struct op *op)
 	return step;
 }
 
+void auth_become(struct request *request, const char *token, const struct verified *user)
+{
+	const struct keystone *k = request_cluster(request)->keystone;
+	struct auth *auth = auth_of(request);
+
+	auth->text = token;
+	auth->caller = (struct keystone_caller){.user = user};
+	request->identity.user = user->token.user_id;
+	request->identity.keystone = &auth->caller;
+	request->identity.reseller = keystone_is_reseller(k, user);
+}
+
+const char *auth_account(struct request *request, const struct verified *user)
+{
+	const struct keystone *k = request_cluster(request)->keystone;
+
+	return arena_printf(
+	        request_arena(request), "%s%s", k->prefixes[0].text, user->token.scope_id);
+}
+
 void auth_inherit(struct request *request, const struct request *parent)
 {
 	request->identity = parent->identity;

@@ -179,7 +179,7 @@ static void answer_headers(struct request *request, struct get *get)
 
 	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
 		/* Who asks on behalf of another request sees what is kept for it, too. */
-		if ((!request->parent && strcasestr(pair.name, "-Sysmeta-")) ||
+		if ((!request->parent && !request->s3 && strcasestr(pair.name, "-Sysmeta-")) ||
 		        strcasecmp(pair.name, "Etag") == 0)
 			continue;
 		bool is_type = strcasecmp(pair.name, "Content-Type") == 0;

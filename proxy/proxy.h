@@ -33,6 +33,8 @@ struct ratelimit;
 struct access_log;
 struct recon_ask;
 struct sync_realms;
+struct s3;
+struct verified;
 
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
@@ -280,6 +282,7 @@ struct request {
 	struct identity identity;
 	const struct permit *permit; /* or NULL */
 	struct auth *auth;           /* auth.c's own; NULL: nothing yet */
+	struct s3 *s3;               /* s3/s3.h; NULL: it speaks Swift's API */
 	uint64_t ts;                 /* of this request */
 	uint64_t set_ts;             /* what X-Cairn-Timestamp says its write happened at, or 0 */
 	bool head, replied, identified;
@@ -403,7 +406,11 @@ const char *acl_account_access(const char *json, const char *const *groups);
 /* NULL when the JSON is a good account ACL; otherwise what is wrong. *ret_clean: canonical text. */
 const char *acl_account_check(struct arena *arena, const char *json, const char **ret_clean);
 
-/* auth.c: who asks is who asks the other. */
+/* auth.c: known by a signature to be who this token of the identity service is for. */
+void auth_become(struct request *request, const char *token, const struct verified *user);
+/* The account of the project that such a token is for. */
+const char *auth_account(struct request *request, const struct verified *user);
+/* Who asks is who asks the other. */
 void auth_inherit(struct request *request, const struct request *parent);
 /* What WWW-Authenticate says besides Swift's realm; NULL: nothing. */
 const char *auth_challenge(const struct request *request);
@@ -414,6 +421,8 @@ const char *auth_project_domain(struct request *request, const struct info *acco
 
 /* tempauth.c */
 bool tempauth_is_token(const char *text);
+/* Known by a signature to be that user. */
+void tempauth_become(struct request *request, const struct user *user);
 /* False: the token is not valid. */
 bool tempauth_identify(struct request *request, const char *token, const char *service);
 /* By ownership, reseller roles or the container's ACL; sets identity.owner. */

@@ -12,6 +12,7 @@
 #include "proxy/params.h"
 #include "proxy/quota.h"
 #include "proxy/sync_queue.h"
+#include "proxy/s3/s3.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/versions.h"
 
@@ -308,6 +309,11 @@ static enum step put_verify(struct op *op)
 		return put_abandon(request, put, 0);
 	if (!put->copy && request->http->has_length && put->size != request->http->content_length)
 		return put_abandon(request, put, 499);
+	const char *wrong = NULL;
+	if (request->s3 && s3_payload_end(request, &wrong)) {
+		put_abandon(request, put, 0);
+		return s3_fail_text(request, request->s3->payload.error, wrong);
+	}
 	if (put->size && http_get(request->http, "X-Symlink-Target")) {
 		put_abandon(request, put, 0);
 		return request_fail_text(request, 400, "Symlink requests require a zero byte body");

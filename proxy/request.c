@@ -3,6 +3,7 @@
 #include "proxy/dispersion.h"
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
+#include "proxy/s3/s3.h"
 #include "proxy/sub.h"
 #include "proxy/unit/endpoints.h"
 #include "proxy/unit/host.h"
@@ -103,8 +104,12 @@ static void cors_headers(struct request *request)
 void request_headers(struct request *request, int status)
 {
 	pipeline_answer(request, status);
-	http_header(request->http, "X-Trans-Id", request->trans_id);
-	http_header(request->http, "X-Openstack-Request-Id", request->trans_id);
+	if (request->s3) {
+		s3_answer(request, status);
+	} else {
+		http_header(request->http, "X-Trans-Id", request->trans_id);
+		http_header(request->http, "X-Openstack-Request-Id", request->trans_id);
+	}
 	if (request->origin)
 		cors_headers(request);
 	request->replied = true;
@@ -126,6 +131,8 @@ static void challenge(struct request *request)
 static enum step answer_text(
         struct request *request, int status, const char *type, const char *text)
 {
+	if (request->s3)
+		return s3_fail_status(request, status, text);
 	if (status == 401)
 		challenge(request);
 	http_header(request->http, "Content-Type", type);
@@ -157,6 +164,9 @@ enum step request_err(struct request *request, enum err err)
 
 enum step request_empty(struct request *request, int status)
 {
+	if (request->s3)
+		return status >= 300 ? s3_fail_status(request, status, NULL)
+		                     : s3_empty(request, s3_status(request, status));
 	http_header(request->http, "Content-Type", "text/html; charset=UTF-8");
 	request_headers(request, status);
 	http_reply(request->http, status, NULL, 0, 0);
@@ -482,12 +492,16 @@ static const struct method *refuse(struct request *request, int status)
 	return &plain_get;
 }
 
-/* Which method answers; /v1 paths are split and identified on the way. */
+/* Which method answers; /v1 paths are split and identified on the way. What is signed in S3's way
+ * is S3's, whatever the path: a bucket may have any name. */
 static const struct method *route(struct request *request)
 {
 	bool reads = strcmp(request->http->method, "GET") == 0 || request->head;
 	int status;
 
+	const struct method *s3 = s3_route(request);
+	if (s3)
+		return s3;
 	if (strcmp(request->path, "/healthcheck") == 0)
 		return refuse(request, reads ? 200 : 405);
 	if ((strcmp(request->path, "/crossdomain.xml") == 0 ||
@@ -607,6 +621,8 @@ static void on_body(struct http_req *http, struct bytes *piece, bool last)
 {
 	struct request *request = http->op;
 
+	if (request->s3)
+		s3_payload_see(request, piece, last);
 	if (request->method->body && !request->op.finished)
 		request->method->body(request, piece, last);
 	else

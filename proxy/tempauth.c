@@ -173,23 +173,32 @@ bool tempauth_is_token(const char *text)
 	return strncmp(text, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) == 0;
 }
 
-bool tempauth_identify(struct request *request, const char *token, const char *service)
+static void become(struct request *request, const struct user *user, const struct user *helper)
 {
-	struct cluster *cluster = request_cluster(request);
-	const struct user *user = check_token(cluster, token);
 	unsigned count = 0;
-
-	if (!user)
-		return false;
 	const char **groups = arena_zalloc(request_arena(request), GROUPS_MAX * sizeof(*groups));
+
 	add_user_groups(request, user, groups, &count);
-	const struct user *helper = service ? check_token(cluster, service) : NULL;
 	if (helper)
 		add_user_groups(request, helper, groups, &count);
 	request->identity.user = user->name;
 	request->identity.groups = groups;
 	request->identity.reseller = in_groups(&request->identity, ".reseller_admin");
-	return true;
+}
+
+void tempauth_become(struct request *request, const struct user *user)
+{
+	become(request, user, NULL);
+}
+
+bool tempauth_identify(struct request *request, const char *token, const char *service)
+{
+	struct cluster *cluster = request_cluster(request);
+	const struct user *user = check_token(cluster, token);
+
+	if (user)
+		become(request, user, service ? check_token(cluster, service) : NULL);
+	return user;
 }
 
 static bool owner_allowed(const struct identity *identity, const struct access *access)

@@ -30,6 +30,9 @@ struct unit_options {
 	const char *sync_realms, *sync_current, *sync_hosts;
 	bool sync_full_urls;
 	const char *web_base; /* [staticweb] */
+	/* [s3] */
+	bool s3;
+	const char *s3_domains;
 };
 
 #endif

@@ -1,0 +1,326 @@
+/* What clients are answered: XML, and headers in S3's names. */
+#include "proxy/s3/s3.h"
+
+#include "lib/base/kv.h"
+#include "lib/base/markup.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define NAMESPACE "http://s3.amazonaws.com/doc/2006-03-01/"
+
+/* --- XML --- */
+
+void s3_xml_begin(struct buf *out, const char *root)
+{
+	buf_printf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<%s xmlns=\"" NAMESPACE "\">",
+	        root);
+}
+
+/* Control characters, which keys may have and XML 1.0 has no place for, as S3 writes them. */
+static void add_text(struct buf *out, const char *text)
+{
+	while (*text) {
+		size_t plain = 0;
+		while ((unsigned char)text[plain] >= ' ')
+			plain++;
+		markup_escape(out, text, plain, "&<>\"");
+		text += plain;
+		if (*text)
+			buf_printf(out, "&#x%x;", (unsigned char)*text++);
+	}
+}
+
+void s3_xml_text(struct buf *out, const char *name, const char *text)
+{
+	buf_printf(out, "<%s>", name);
+	add_text(out, text);
+	buf_printf(out, "</%s>", name);
+}
+
+void s3_xml_u64(struct buf *out, const char *name, uint64_t value)
+{
+	buf_printf(out, "<%s>%llu</%s>", name, (unsigned long long)value, name);
+}
+
+void s3_xml_bool(struct buf *out, const char *name, bool value)
+{
+	s3_xml_text(out, name, value ? "true" : "false");
+}
+
+void s3_xml_owner(struct buf *out, const char *name, const char *id, const char *display)
+{
+	buf_printf(out, "<%s>", name);
+	s3_xml_text(out, "ID", id);
+	s3_xml_text(out, "DisplayName", display);
+	buf_printf(out, "</%s>", name);
+}
+
+/* In whole seconds, as Last-Modified tells it. */
+void s3_xml_date(struct buf *out, const char *name, uint64_t ts)
+{
+	char date[ISO_DATE_SIZE];
+
+	iso_date_format((ts + TS_PER_SECOND - 1) / TS_PER_SECOND * TS_PER_SECOND, date);
+	buf_printf(out, "<%s>%.19s.000Z</%s>", name, date, name);
+}
+
+/* --- failures --- */
+
+static bool is_bodiless(const struct request *request, int status)
+{
+	return request->head || status == 304;
+}
+
+static enum step answer_error(struct request *request, enum s3_error error, int status,
+        const char *text, const char *extra)
+{
+	AUTO(buf) struct buf xml = BUF_NONE;
+	const struct s3 *s3 = request->s3;
+
+	request_headers(request, status);
+	if (is_bodiless(request, status)) {
+		http_reply(request->http, status, NULL, 0, 0);
+		return STEP_DONE;
+	}
+	buf_str(&xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
+	s3_xml_text(&xml, "Code", s3_error_code(error));
+	s3_xml_text(&xml, "Message", text ? text : s3_error_text(error));
+	if (s3->bucket)
+		s3_xml_text(&xml, "BucketName", s3->bucket);
+	if (s3->key)
+		s3_xml_text(&xml, "Key", s3->key);
+	buf_str(&xml, extra ? extra : "");
+	s3_xml_text(&xml, "Resource", request->path);
+	s3_xml_text(&xml, "RequestId", request->trans_id);
+	s3_xml_text(&xml, "HostId", request->trans_id);
+	buf_str(&xml, "</Error>");
+	http_reply_text(request->http, status, buf_text(&xml));
+	return STEP_DONE;
+}
+
+enum step s3_fail_extra(
+        struct request *request, enum s3_error error, const char *text, const char *extra)
+{
+	buf_reset(&request->http->out);
+	http_header(request->http, "Content-Type", "application/xml");
+	return answer_error(request, error, s3_error_status(error), text, extra);
+}
+
+enum step s3_fail_text(struct request *request, enum s3_error error, const char *text)
+{
+	return s3_fail_extra(request, error, text, NULL);
+}
+
+enum step s3_fail(struct request *request, enum s3_error error)
+{
+	return s3_fail_text(request, error, NULL);
+}
+
+static enum s3_error error_of(const struct request *request, int status)
+{
+	switch (status) {
+	case 304:
+		return S3_NotModified;
+	case 401:
+	case 403:
+		return S3_AccessDenied;
+	case 404:
+		return request->s3->key ? S3_NoSuchKey : S3_NoSuchBucket;
+	case 405:
+		return S3_MethodNotAllowed;
+	case 408:
+		return S3_RequestTimeout;
+	case 409:
+		return S3_OperationAborted;
+	case 411:
+		return S3_MissingContentLength;
+	case 412:
+		return S3_PreconditionFailed;
+	case 413:
+		return S3_EntityTooLarge;
+	case 416:
+		return S3_InvalidRange;
+	case 422:
+		return S3_BadDigest;
+	case 498:
+		return S3_SlowDown;
+	case 499:
+		return S3_IncompleteBody;
+	case 501:
+		return S3_NotImplemented;
+	case 503:
+	case 507:
+		return S3_ServiceUnavailable;
+	default:
+		return status / 100 == 4 ? S3_InvalidRequest : S3_InternalError;
+	}
+}
+
+enum step s3_fail_status(struct request *request, int status, const char *text)
+{
+	const struct s3 *s3 = request->s3;
+
+	/* To S3 it makes no difference whether it was there. */
+	if (status == 404 && s3->operation->method == &s3_object_delete && !s3->error)
+		return s3_empty(request, 204);
+	enum s3_error error = s3->error ? s3->error : error_of(request, status);
+	const char *said = s3->error_text               ? s3->error_text
+	                   : error == S3_InvalidRequest ? text
+	                                                : NULL;
+
+	/* 304 and 416 say what there is. */
+	if (error != S3_NotModified && error != S3_InvalidRange)
+		return s3_fail_extra(request, error, said, s3->error_extra);
+	http_header(request->http, "Content-Type", "application/xml");
+	return answer_error(request, error, s3_error_status(error), said, s3->error_extra);
+}
+
+enum step s3_fail_sub(struct request *request, const struct sub *sub)
+{
+	return s3_fail_status(request, sub->status, NULL);
+}
+
+/* --- successes --- */
+
+enum step s3_reply_xml(struct request *request, const struct buf *xml)
+{
+	http_header(request->http, "Content-Type", "application/xml");
+	request_headers(request, 200);
+	http_reply_text(request->http, 200, buf_text(xml));
+	return STEP_DONE;
+}
+
+enum step s3_empty(struct request *request, int status)
+{
+	request_headers(request, status);
+	http_reply(request->http, status, NULL, 0, 0);
+	return STEP_DONE;
+}
+
+int s3_status(const struct request *request, int status)
+{
+	bool deletes = strcmp(request->http->method, "DELETE") == 0;
+
+	return status / 100 != 2 || status == 206 ? status : deletes ? 204 : 200;
+}
+
+/* --- headers --- */
+
+/* S3 keeps the '_' in names of metadata, for which Swift's have no place; as Swift's s3api. */
+static const char underscore[] = "=5F";
+
+void s3_take_metadata(struct request *request)
+{
+	struct http_req *http = request->http;
+
+	for (unsigned i = 0; i < http->header_count; i++) {
+		AUTO(buf) struct buf name = BUF_NONE;
+		const char *sent = http->headers[i].name;
+		if (!has_prefix(sent, "x-amz-meta-"))
+			continue;
+		buf_str(&name, "X-Object-Meta-");
+		for (const char *p = sent + strlen("x-amz-meta-"); *p; p++) {
+			if (*p == '_')
+				buf_str(&name, underscore);
+			else
+				buf_char(&name, *p);
+		}
+		http->headers[i].name = arena_strdup(&http->arena, buf_text(&name));
+	}
+}
+
+static void tell_metadata(struct buf *out, const struct kv_pair *pair)
+{
+	AUTO(buf) struct buf name = BUF_NONE;
+
+	buf_str(&name, "x-amz-meta-");
+	for (const char *p = pair->name + strlen("X-Object-Meta-"); *p; p++) {
+		if (strncasecmp(p, underscore, 3) == 0) {
+			buf_char(&name, '_');
+			p += 2;
+		} else {
+			buf_char(&name, (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p));
+		}
+	}
+	kv_add(out, buf_text(&name), pair->value);
+}
+
+static bool is_told(const char *name)
+{
+	static const char *const told[] = {"Content-Type", "Content-Disposition",
+	        "Content-Encoding", "Content-Language", "Content-Range", "Cache-Control", "Expires",
+	        "Last-Modified", "Accept-Ranges", "Location", "Allow", "Vary", "Retry-After"};
+
+	if (has_prefix(name, "x-amz-") || has_prefix(name, "Access-Control-"))
+		return true;
+	for (unsigned i = 0; i < COUNT_OF(told); i++) {
+		if (strcasecmp(name, told[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A response-* parameter in place of what is kept. */
+static const char *replaced(const struct request *request, const char *name)
+{
+	static const char *const pairs[][2] = {{"Content-Type", "response-content-type"},
+	        {"Content-Language", "response-content-language"},
+	        {"Content-Disposition", "response-content-disposition"},
+	        {"Content-Encoding", "response-content-encoding"},
+	        {"Cache-Control", "response-cache-control"}, {"Expires", "response-expires"}};
+
+	for (unsigned i = 0; i < COUNT_OF(pairs); i++) {
+		if (strcasecmp(name, pairs[i][0]) == 0)
+			return s3_param(request, pairs[i][1]);
+	}
+	return NULL;
+}
+
+/* Those that are kept nowhere. */
+static void add_replaced(const struct request *request, struct buf *out)
+{
+	static const char *const names[] = {"Content-Language", "Content-Disposition",
+	        "Content-Encoding", "Cache-Control", "Expires"};
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		const char *value = replaced(request, names[i]);
+		if (value && !kv_get(out->data, out->len, names[i]))
+			kv_add(out, names[i], value);
+	}
+}
+
+static void tell_etag(struct buf *out, const char *etag)
+{
+	AUTO(buf) struct buf quoted = BUF_NONE;
+
+	if (*etag == '"')
+		buf_str(&quoted, etag);
+	else
+		buf_printf(&quoted, "\"%s\"", etag);
+	kv_add(out, "ETag", buf_text(&quoted));
+}
+
+void s3_answer(struct request *request, int status)
+{
+	struct buf all = request->http->out, out = BUF_NONE;
+	struct kv_pair pair;
+	bool shows = status / 100 == 2 && !request->s3->operation->writes && request->s3->key;
+
+	for (size_t at = 0; kv_next(all.data, all.len, &at, &pair);) {
+		const char *other =
+		        shows && request->query.count ? replaced(request, pair.name) : NULL;
+		if (strcasecmp(pair.name, "Etag") == 0)
+			tell_etag(&out, pair.value);
+		else if (has_prefix(pair.name, "X-Object-Meta-"))
+			tell_metadata(&out, &pair);
+		else if (is_told(pair.name))
+			kv_add(&out, pair.name, other ? other : pair.value);
+	}
+	if (shows && request->query.count)
+		add_replaced(request, &out);
+	kv_add(&out, "x-amz-request-id", request->trans_id);
+	kv_add(&out, "x-amz-id-2", request->trans_id);
+	buf_done(&all);
+	request->http->out = out;
+}

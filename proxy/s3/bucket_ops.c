@@ -1,0 +1,304 @@
+/* Buckets: listed, made, looked at, deleted.
+ *
+ *   ListBuckets   prepare -> list
+ *   HeadBucket    prepare -> answer
+ *   CreateBucket  prepare -> name (-> taken | names -> name) -> make
+ *   DeleteBucket  prepare -> parts -> drop -> unname
+ *
+ * Order: the name, then the container; the container, then the name. So a container that was made
+ * by S3 always has its name. */
+#include "proxy/s3/s3.h"
+#include "proxy/unit/reserved.h"
+
+#include "lib/base/kv.h"
+#include "lib/json/jread.h"
+#include <string.h>
+
+#define LIST_MAX (16u << 20)
+
+struct bucket_op {
+	struct sub sub;
+	bool asked, named;
+};
+
+static void bucket_done(struct request *request)
+{
+	struct bucket_op *b = request->own;
+
+	sub_done(&b->sub);
+}
+
+static struct bucket_op *own(struct request *request)
+{
+	if (!request->own) {
+		request->own = arena_zalloc(request_arena(request), sizeof(struct bucket_op));
+		request->own_done = bucket_done;
+	}
+	return request->own;
+}
+
+static struct sub *begin(struct request *request, enum sub_rights rights, const char *method,
+        const char *account, const char *container, const char *object, const char *query)
+{
+	struct bucket_op *b = own(request);
+
+	sub_done(&b->sub);
+	sub_init(&b->sub, request, NULL, rights, method);
+	sub_path(&b->sub, account, container, object, query);
+	b->asked = true;
+	return &b->sub;
+}
+
+static enum step go(struct request *request, unsigned state)
+{
+	own(request)->asked = false;
+	return op_go(&request->op, state);
+}
+
+/* --- ListBuckets --- */
+
+static bool is_segments(const char *name)
+{
+	size_t len = strlen(name), n = strlen(S3_SEGMENTS);
+
+	return len > n && strcmp(name + len - n, S3_SEGMENTS) == 0;
+}
+
+static void add_bucket(struct buf *xml, const struct jval *row)
+{
+	const char *name, *date;
+	uint64_t ts;
+
+	if (!jread_str(jread_get(row, "name"), &name) || is_segments(name) ||
+	        !jread_str(jread_get(row, "last_modified"), &date) || !iso_date_parse(date, &ts))
+		return;
+	buf_str(xml, "<Bucket>");
+	s3_xml_text(xml, "Name", name);
+	s3_xml_date(xml, "CreationDate", ts);
+	buf_str(xml, "</Bucket>");
+}
+
+static enum step list_buckets(struct op *op)
+{
+	struct request *request = request_of(op);
+	const struct s3_caller *c = &request->s3->caller;
+	struct bucket_op *b = own(request);
+	AUTO(jroot) struct jroot root = JROOT_NONE;
+	AUTO(buf) struct buf xml = BUF_NONE;
+
+	if (!b->asked)
+		sub_start(begin(request, SUB_AS_CLIENT, "GET", request->account, NULL, NULL,
+		        "format=json"));
+	if (!sub_collect(&b->sub, LIST_MAX))
+		return STEP_WAIT;
+	if (b->sub.status != 404 && (!sub_ok(&b->sub) || b->sub.failed))
+		return s3_fail_sub(request, &b->sub);
+	if (sub_ok(&b->sub) && jread_parse(b->sub.text.data, b->sub.text.len, &root))
+		return s3_fail(request, S3_InternalError);
+	s3_xml_begin(&xml, "ListAllMyBucketsResult");
+	s3_xml_owner(&xml, "Owner", c->id, c->name);
+	buf_str(&xml, "<Buckets>");
+	for (size_t i = 0; i < jread_len(root.value); i++)
+		add_bucket(&xml, jread_at(root.value, i));
+	buf_str(&xml, "</Buckets></ListAllMyBucketsResult>");
+	return s3_reply_xml(request, &xml);
+}
+
+static const struct op_state list_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"list", list_buckets, 0, 0},
+};
+const struct method s3_list_buckets = {.name = "s3-list-buckets", .states = list_states};
+
+/* --- HeadBucket, GetBucketLocation --- */
+
+static enum step head_bucket(struct op *op)
+{
+	struct request *request = request_of(op);
+
+	http_header(request->http, "x-amz-bucket-region", S3_REGION);
+	return s3_empty(request, 200);
+}
+
+static const struct op_state head_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"answer", head_bucket, 0, 0},
+};
+const struct method s3_bucket_head = {.name = "s3-bucket-head", .states = head_states};
+
+/* The first region of all is told as nothing ("GetBucketLocation", Amazon S3 API Reference). */
+static enum step tell_location(struct op *op)
+{
+	AUTO(buf) struct buf xml = BUF_NONE;
+
+	s3_xml_begin(&xml, "LocationConstraint");
+	buf_str(&xml, "</LocationConstraint>");
+	return s3_reply_xml(request_of(op), &xml);
+}
+
+static const struct op_state location_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"answer", tell_location, 0, 0},
+};
+const struct method s3_bucket_location = {.name = "s3-bucket-location", .states = location_states};
+
+/* --- CreateBucket --- */
+
+enum { PREPARE, NAME, TAKEN, NAMES, MAKE };
+
+static enum step created(struct request *request)
+{
+	AUTO(buf) struct buf path = BUF_NONE;
+
+	buf_char(&path, '/');
+	url_quote(&path, request->s3->bucket, "");
+	http_header(request->http, "Location", buf_text(&path));
+	return s3_empty(request, 200);
+}
+
+static enum step create_name(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct s3 *s3 = request->s3;
+	struct bucket_op *b = own(request);
+
+	if (!b->asked) {
+		if (s3->found == S3_OWN)
+			return created(request);
+		if (s3->found == S3_OTHERS)
+			return s3_fail(request, S3_BucketAlreadyExists);
+		if (!s3_bucket_name_good(s3->bucket))
+			return s3_fail(request, S3_InvalidBucketName);
+		begin(request, SUB_AS_SYSTEM, "PUT", S3_NAMES_ACCOUNT, S3_NAMES_CONTAINER,
+		        s3->bucket, NULL);
+		sub_header(&b->sub, "If-None-Match", "*");
+		sub_header(&b->sub, S3_NAMES_OWNER, request->account);
+		sub_body_text(&b->sub, "", 0);
+		sub_start(&b->sub);
+	}
+	if (!sub_headed(&b->sub))
+		return STEP_WAIT;
+	if (b->sub.status == 412)
+		return go(request, TAKEN);
+	if (b->sub.status == 404 && !b->named)
+		return go(request, NAMES);
+	return sub_ok(&b->sub) ? go(request, MAKE) : s3_fail_sub(request, &b->sub);
+}
+
+/* The first bucket of all: where their names are is not there yet. */
+static enum step create_names(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct bucket_op *b = own(request);
+
+	if (!b->asked)
+		sub_start(begin(request, SUB_AS_SYSTEM, "PUT", S3_NAMES_ACCOUNT, S3_NAMES_CONTAINER,
+		        NULL, NULL));
+	if (!sub_headed(&b->sub))
+		return STEP_WAIT;
+	b->named = true;
+	return sub_ok(&b->sub) ? go(request, NAME) : s3_fail_sub(request, &b->sub);
+}
+
+/* By whom? One's own name may be left of a container that was never made. */
+static enum step create_taken(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct bucket_op *b = own(request);
+
+	if (!b->asked)
+		sub_start(begin(request, SUB_AS_SYSTEM, "HEAD", S3_NAMES_ACCOUNT,
+		        S3_NAMES_CONTAINER, request->s3->bucket, NULL));
+	if (!sub_headed(&b->sub))
+		return STEP_WAIT;
+	const char *account = sub_get(&b->sub, S3_NAMES_OWNER);
+	if (b->sub.status == 404)
+		return s3_fail(request, S3_OperationAborted);
+	if (!sub_ok(&b->sub))
+		return s3_fail_sub(request, &b->sub);
+	if (!account || strcmp(account, request->s3->caller.account) != 0)
+		return s3_fail(request, S3_BucketAlreadyExists);
+	return go(request, MAKE);
+}
+
+static enum step create_make(struct op *op)
+{
+	struct request *request = request_of(op);
+	const struct s3_caller *c = &request->s3->caller;
+	struct bucket_op *b = own(request);
+
+	if (!b->asked) {
+		begin(request, SUB_AS_SYSTEM, "PUT", c->account, request->s3->bucket, NULL, NULL);
+		sub_header(&b->sub, S3_BUCKET_OWNER,
+		        arena_printf(request_arena(request), "%s %s", c->id, c->name));
+		sub_start(&b->sub);
+	}
+	if (!sub_headed(&b->sub))
+		return STEP_WAIT;
+	return sub_ok(&b->sub) ? created(request) : s3_fail_sub(request, &b->sub);
+}
+
+static const struct op_state create_states[] = {
+        [PREPARE] = {"prepare", s3_prepare, TO(NAME), 15000},
+        [NAME] = {"name", create_name, TO(TAKEN) | TO(NAMES) | TO(MAKE), 0},
+        [TAKEN] = {"taken", create_taken, TO(MAKE), 0},
+        [NAMES] = {"names", create_names, TO(NAME), 0},
+        [MAKE] = {"make", create_make, 0, 0},
+};
+const struct method s3_bucket_create = {.name = "s3-bucket-create", .states = create_states};
+
+/* --- DeleteBucket --- */
+
+enum { DROP = 1, PARTS, UNNAME };
+
+/* As the client: its container's rights have been looked at, but not whether others are needed. */
+static enum step delete_drop(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct bucket_op *b = own(request);
+
+	if (!b->asked)
+		sub_start(begin(request, SUB_AS_SYSTEM, "DELETE", request->account,
+		        request->s3->bucket, NULL, NULL));
+	if (!sub_headed(&b->sub))
+		return STEP_WAIT;
+	if (b->sub.status == 409)
+		return s3_fail(request, S3_BucketNotEmpty);
+	return sub_ok(&b->sub) ? go(request, PARTS) : s3_fail_sub(request, &b->sub);
+}
+
+/* Whatever parts are left there stay: others may have put them. */
+static enum step delete_parts(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct bucket_op *b = own(request);
+
+	if (!b->asked)
+		sub_start(begin(request, SUB_AS_SYSTEM, "DELETE", request->account,
+		        arena_printf(request_arena(request), "%s" S3_SEGMENTS, request->s3->bucket),
+		        NULL, NULL));
+	return sub_headed(&b->sub) ? go(request, UNNAME) : STEP_WAIT;
+}
+
+static enum step delete_unname(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct bucket_op *b = own(request);
+
+	if (!b->asked)
+		sub_start(begin(request, SUB_AS_SYSTEM, "DELETE", S3_NAMES_ACCOUNT,
+		        S3_NAMES_CONTAINER, request->s3->bucket, NULL));
+	if (!sub_headed(&b->sub))
+		return STEP_WAIT;
+	if (!sub_ok(&b->sub) && b->sub.status != 404)
+		return s3_fail_sub(request, &b->sub);
+	return s3_empty(request, 204);
+}
+
+static const struct op_state delete_states[] = {
+        {"prepare", s3_prepare, TO(DROP), 15000},
+        [DROP] = {"drop", delete_drop, TO(PARTS), 0},
+        [PARTS] = {"parts", delete_parts, TO(UNNAME), 0},
+        [UNNAME] = {"unname", delete_unname, 0, 0},
+};
+const struct method s3_bucket_delete = {.name = "s3-bucket-delete", .states = delete_states};

@@ -1,0 +1,262 @@
+/* ListObjects, versions 1 and 2: a container's listing in S3's terms. */
+#include "proxy/ranged.h"
+#include "proxy/s3/s3.h"
+#include "proxy/seal.h"
+#include "proxy/unit/shown.h"
+
+#include "lib/base/base64.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS_MAX 1000
+
+struct s3_list {
+	struct ranged read;
+	struct listing listing;
+	uint64_t max_keys;
+	bool v2, encodes, tells_owner;
+	struct buf contents, prefixes, last; /* owned; last: the name that came last */
+	unsigned count;
+};
+
+static void list_done(struct request *request)
+{
+	struct s3_list *l = request->own;
+
+	ranged_done(&l->read);
+	buf_done(&l->contents);
+	buf_done(&l->prefixes);
+	buf_done(&l->last);
+}
+
+static enum s3_error parse_max(struct request *request, struct s3_list *l, const char **ret_text)
+{
+	const char *text = s3_param(request, "max-keys");
+	char *end;
+
+	l->max_keys = KEYS_MAX;
+	if (!text || !*text)
+		return S3_OK;
+	l->max_keys = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || l->max_keys > INT32_MAX) {
+		*ret_text = "Argument maxKeys must be an integer between 0 and 2147483647";
+		return S3_InvalidArgument;
+	}
+	if (l->max_keys > KEYS_MAX)
+		l->max_keys = KEYS_MAX;
+	return S3_OK;
+}
+
+/* Behind a name means behind all that is under the common prefix which it belongs to. */
+static const char *behind(
+        struct request *request, const struct backend_list *list, const char *name)
+{
+	size_t skip = list->prefix ? strlen(list->prefix) : 0;
+
+	if (!list->delimiter || strncmp(name, list->prefix ? list->prefix : "", skip) != 0)
+		return name;
+	const char *at = strstr(name + skip, list->delimiter);
+	return at ? arena_printf(request_arena(request), "%.*s\xf4\x8f\xbf\xbf",
+	                    (int)(at - name + (ptrdiff_t)strlen(list->delimiter)), name)
+	          : name;
+}
+
+static enum s3_error parse_start(struct request *request, struct s3_list *l, const char **ret_text)
+{
+	const char *token = s3_param(request, "continuation-token"),
+	           *start = s3_param(request, l->v2 ? "start-after" : "marker");
+	AUTO(buf) struct buf name = BUF_NONE;
+
+	if (l->v2 && token && *token) {
+		if (!base64_decode(token, strlen(token), &name)) {
+			*ret_text = "The continuation token provided is incorrect";
+			return S3_InvalidArgument;
+		}
+		start = arena_strdup(request_arena(request), buf_text(&name));
+	}
+	if (start && *start)
+		l->listing.list.marker = behind(request, &l->listing.list, start);
+	return S3_OK;
+}
+
+static enum s3_error parse(struct request *request, struct s3_list *l, const char **ret_text)
+{
+	const char *type = s3_param(request, "list-type"),
+	           *encoding = s3_param(request, "encoding-type"),
+	           *delimiter = s3_param(request, "delimiter");
+	struct backend_list *list = &l->listing.list;
+	enum s3_error error;
+
+	if (request->query.bad)
+		return S3_InvalidArgument;
+	if (type && strcmp(type, "2") != 0)
+		return S3_InvalidArgument;
+	if (encoding && *encoding && strcmp(encoding, "url") != 0) {
+		*ret_text = "Invalid Encoding Method specified in Request";
+		return S3_InvalidArgument;
+	}
+	l->v2 = type;
+	l->encodes = encoding && *encoding;
+	l->tells_owner = !type || is_true(s3_param(request, "fetch-owner"));
+	list->prefix = s3_param(request, "prefix");
+	list->delimiter = delimiter && *delimiter ? delimiter : NULL;
+	if ((error = parse_max(request, l, ret_text)) ||
+	        (error = parse_start(request, l, ret_text)))
+		return error;
+	list->limit = (uint32_t)l->max_keys + 1;
+	return S3_OK;
+}
+
+/* --- the answer --- */
+
+static void add_name(
+        const struct s3_list *l, struct buf *out, const char *element, const char *name)
+{
+	AUTO(buf) struct buf quoted = BUF_NONE;
+
+	if (l->encodes)
+		url_quote(&quoted, name, "");
+	s3_xml_text(out, element, l->encodes ? buf_text(&quoted) : name);
+}
+
+/* The container's owner, "id display name". */
+static void bucket_owner(struct request *request, const char **ret_id, const char **ret_name)
+{
+	const char *owner = info_header(request->container_info.info, S3_BUCKET_OWNER);
+	size_t len = owner ? strcspn(owner, " ") : 0;
+
+	*ret_id = request->s3->caller.id;
+	*ret_name = request->s3->caller.name;
+	if (!len)
+		return;
+	*ret_id = arena_strndup(request_arena(request), owner, len);
+	*ret_name = owner[len] ? owner + len + 1 : *ret_id;
+}
+
+static void add_object(struct request *request, struct s3_list *l, const struct backend_row *row,
+        const char *id, const char *display)
+{
+	struct buf *out = &l->contents;
+	struct shown s;
+
+	shown_make(row, request->account, request->container, &s);
+	buf_str(out, "<Contents>");
+	add_name(l, out, "Key", row->name);
+	s3_xml_date(out, "LastModified", row->ts);
+	buf_str(out, "<ETag>&quot;");
+	if (s.slo_etag)
+		buf_add(out, s.slo_etag, s.slo_len);
+	else
+		buf_str(out, s.etag);
+	buf_str(out, "&quot;</ETag>");
+	s3_xml_u64(out, "Size", s.bytes);
+	if (l->tells_owner && id)
+		s3_xml_owner(out, "Owner", id, display);
+	buf_str(out, "<StorageClass>STANDARD</StorageClass></Contents>");
+	shown_done(&s);
+}
+
+static void add_rows(struct request *request, struct s3_list *l)
+{
+	struct unseal_rows sealed = {request_cluster(request)->seal, request->account,
+	        request->container, NULL, NULL, BUF_NONE};
+	struct backend_row row;
+	const char *id, *display;
+
+	bucket_owner(request, &id, &display);
+	for (size_t at = 0;
+	        l->count < l->max_keys && backend_rows_next(l->read.root.rows, &at, &row);
+	        l->count++) {
+		row.etag = unseal_row(&sealed, row.etag);
+		if (row.subdir) {
+			buf_str(&l->prefixes, "<CommonPrefixes>");
+			add_name(l, &l->prefixes, "Prefix", row.name);
+			buf_str(&l->prefixes, "</CommonPrefixes>");
+		} else {
+			add_object(request, l, &row, id, display);
+		}
+		buf_reset(&l->last);
+		buf_str(&l->last, row.name);
+	}
+	unseal_rows_done(&sealed);
+}
+
+static bool has_more(const struct s3_list *l)
+{
+	struct backend_row row;
+	unsigned n = 0;
+
+	for (size_t at = 0; n <= l->max_keys && backend_rows_next(l->read.root.rows, &at, &row);)
+		n++;
+	return l->max_keys && n > l->max_keys;
+}
+
+static void add_asked(struct request *request, const struct s3_list *l, struct buf *xml,
+        const char *element, const char *param, bool always)
+{
+	const char *value = s3_param(request, param);
+
+	if (value || always)
+		add_name(l, xml, element, value ? value : "");
+}
+
+static enum step answer(struct request *request, struct s3_list *l)
+{
+	AUTO(buf) struct buf xml = BUF_NONE, token = BUF_NONE;
+	bool more = has_more(l);
+
+	add_rows(request, l);
+	s3_xml_begin(&xml, "ListBucketResult");
+	s3_xml_text(&xml, "Name", request->s3->bucket);
+	add_asked(request, l, &xml, "Prefix", "prefix", true);
+	if (l->listing.list.delimiter)
+		add_name(l, &xml, "Delimiter", l->listing.list.delimiter);
+	s3_xml_u64(&xml, "MaxKeys", l->max_keys);
+	if (l->encodes)
+		s3_xml_text(&xml, "EncodingType", "url");
+	s3_xml_bool(&xml, "IsTruncated", more);
+	if (l->v2) {
+		const char *asked = s3_param(request, "continuation-token");
+		if (asked)
+			s3_xml_text(&xml, "ContinuationToken", asked);
+		add_asked(request, l, &xml, "StartAfter", "start-after", false);
+		s3_xml_u64(&xml, "KeyCount", l->count);
+		base64_encode(l->last.data, l->last.len, &token);
+		if (more)
+			s3_xml_text(&xml, "NextContinuationToken", buf_text(&token));
+	} else {
+		add_asked(request, l, &xml, "Marker", "marker", true);
+		if (more && l->listing.list.delimiter)
+			add_name(l, &xml, "NextMarker", buf_text(&l->last));
+	}
+	buf_add(&xml, l->contents.data, l->contents.len);
+	buf_add(&xml, l->prefixes.data, l->prefixes.len);
+	buf_str(&xml, "</ListBucketResult>");
+	return s3_reply_xml(request, &xml);
+}
+
+static enum step list_read(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct s3_list *l = request->own;
+	const char *text = NULL;
+
+	if (!l) {
+		l = request->own = arena_zalloc(request_arena(request), sizeof(*l));
+		request->own_done = list_done;
+		enum s3_error error = parse(request, l, &text);
+		if (error)
+			return s3_fail_text(request, error, text);
+	}
+	if (!ranged_read(&l->read, request, &l->listing))
+		return STEP_WAIT;
+	if (l->read.err)
+		return s3_fail_status(request, err_status(l->read.err), NULL);
+	return answer(request, l);
+}
+
+static const struct op_state list_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"read", list_read, 0, 0},
+};
+const struct method s3_list_objects = {.name = "s3-list-objects", .states = list_states};

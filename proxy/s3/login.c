@@ -1,0 +1,190 @@
+#include "proxy/s3/login.h"
+
+#include "proxy/keystone.h"
+#include "proxy/s3/s3.h"
+
+#include "lib/base/base64.h"
+#include "lib/crypto/hmac.h"
+#include <string.h>
+
+/* --- is the signature the one that the key makes? --- */
+
+static bool fits_4(struct request *request, bool as_sent)
+{
+	struct s3 *s3 = request->s3;
+	AUTO(buf) struct buf text = BUF_NONE;
+	char signature[S3_SIGNATURE_SIZE];
+
+	s3_sign_text_4(request->http, &s3->sign, as_sent, &text);
+	s3_sign_4(s3->caller.key, text.data, text.len, signature);
+	return s3_sign_same(signature, s3->sign.signature);
+}
+
+static enum s3_error check_4(struct request *request, const char **ret_text)
+{
+	struct s3 *s3 = request->s3;
+
+	/* Most clients sign the path as S3 encodes it, some as they have sent it. */
+	if (!fits_4(request, false) && !fits_4(request, true))
+		return S3_SignatureDoesNotMatch;
+	if (s3_sign_left_out(request->http, &s3->sign)) {
+		*ret_text = "There were headers present in the request which were not signed";
+		return S3_AccessDenied;
+	}
+	return S3_OK;
+}
+
+static bool fits_2(struct request *request, const char *secret, bool slash)
+{
+	struct s3 *s3 = request->s3;
+	AUTO(buf) struct buf text = BUF_NONE;
+	AUTO(buf) struct buf signature = BUF_NONE;
+	uint8_t mac[20];
+
+	s3_sign_text_2(request->http, &s3->sign, s3->host_bucket, slash, &text);
+	hmac_sha1(secret, strlen(secret), text.data, text.len, mac);
+	base64_encode(mac, sizeof(mac), &signature);
+	return s3_sign_same(buf_text(&signature), s3->sign.signature);
+}
+
+static enum s3_error check_2(struct request *request, const char *secret)
+{
+	bool bucket = !request->s3->key && !strchr(request->path + 1, '/');
+
+	return fits_2(request, secret, false) || (bucket && fits_2(request, secret, true))
+	               ? S3_OK
+	               : S3_SignatureDoesNotMatch;
+}
+
+/* --- v1 auth's users --- */
+
+static const struct user *find_user(const struct cluster *cluster, const char *name)
+{
+	for (const struct user *u = cluster->users; u && u->name; u++) {
+		if (strcmp(u->name, name) == 0)
+			return u;
+	}
+	return NULL;
+}
+
+static enum s3_error login_user(
+        struct request *request, const struct user *user, const char **ret_text)
+{
+	struct s3 *s3 = request->s3;
+	struct s3_caller *c = &s3->caller;
+	enum s3_error error;
+
+	if (s3->sign.kind == S3_SIGNED_4) {
+		aws_signing_key(
+		        user->key, s3->sign.date, s3->sign.region, s3->sign.service, c->key);
+		c->has_key = true;
+		error = check_4(request, ret_text);
+	} else {
+		error = check_2(request, user->key);
+	}
+	if (error)
+		return error;
+	tempauth_become(request, user);
+	c->account = arena_printf(
+	        request_arena(request), "AUTH_%.*s", (int)strcspn(user->name, ":"), user->name);
+	c->id = c->name = c->user_id = user->name;
+	return S3_OK;
+}
+
+/* --- the identity service's credentials --- */
+
+static void answered(struct verify_ask *ask)
+{
+	struct s3_login *login = CONTAINER_OF(ask, struct s3_login, ask);
+
+	login->pending = false;
+	op_child_end(&login->request->op);
+}
+
+static enum s3_error login_credential(
+        struct request *request, const struct signer *signer, const char **ret_text)
+{
+	struct s3_caller *c = &request->s3->caller;
+	const struct verified *who = signer->who;
+
+	memcpy(c->key, signer->key, sizeof(c->key));
+	c->has_key = true;
+	enum s3_error error = check_4(request, ret_text);
+	if (error)
+		return error;
+	if (who->token.scope != TOKEN_PROJECT)
+		return S3_AccessDenied;
+	if (!verified_may(who, "object-store", request->http->method, request->path))
+		return S3_AccessDenied;
+	auth_become(request, signer->token, who);
+	c->account = auth_account(request, who);
+	c->id = who->token.scope_id;
+	c->name = who->project_name ? who->project_name : c->id;
+	c->user_id = who->token.user_id;
+	return S3_OK;
+}
+
+static bool ask_identity(struct request *request, enum s3_error *ret_error, const char **ret_text)
+{
+	struct s3_login *login = &request->s3->login;
+	struct verify *verify = request_cluster(request)->keystone->verify;
+	struct arena *arena = request_arena(request);
+	const struct signer *signer;
+	const struct s3_sign *s = &request->s3->sign;
+	struct signing signing = {s->access, s->date, s->region, s->service};
+	enum err err;
+
+	if (login->pending)
+		return false;
+	if (login->asked) {
+		err = verify_signing_answer(&login->ask, arena, &signer);
+	} else {
+		err = verify_signing(verify, &signing, arena, &signer);
+	}
+	if (err == ERR_BUSY) {
+		login->asked = true;
+		login->request = request;
+		login->ask.done = answered;
+		err = verify_signing_ask(verify, &login->ask, &signing);
+		if (!err) {
+			login->pending = true;
+			op_child_begin(&request->op);
+			return false;
+		}
+	}
+	*ret_error = err == ERR_OK            ? login_credential(request, signer, ret_text)
+	             : err == ERR_NOT_FOUND   ? S3_InvalidAccessKeyId
+	             : err == ERR_UNAVAILABLE ? S3_ServiceUnavailable
+	                                      : S3_AccessDenied;
+	return true;
+}
+
+bool s3_login(struct request *request, enum s3_error *ret_error, const char **ret_text)
+{
+	struct s3 *s3 = request->s3;
+	struct cluster *cluster = request_cluster(request);
+	int64_t now = (int64_t)(cluster->env->wall_us(cluster->env) / 1000000);
+
+	if (!s3->login.pending && !s3->login.asked) {
+		*ret_error = s3_sign_parse(request->http, &s3->sign, ret_text);
+		if (!*ret_error)
+			*ret_error = s3_sign_in_time(&s3->sign, now, ret_text);
+		if (*ret_error || s3->sign.kind == S3_UNSIGNED)
+			return true;
+		const struct user *user = find_user(cluster, s3->sign.access);
+		if (user) {
+			*ret_error = login_user(request, user, ret_text);
+			return true;
+		}
+		if (!cluster->keystone) {
+			*ret_error = S3_InvalidAccessKeyId;
+			return true;
+		}
+		if (s3->sign.kind == S3_SIGNED_2) {
+			*ret_text = "Signature version 2 wants a key of v1 auth.";
+			*ret_error = S3_NotImplemented;
+			return true;
+		}
+	}
+	return ask_identity(request, ret_error, ret_text);
+}

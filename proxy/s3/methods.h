@@ -1,0 +1,12 @@
+/* methods: the operations of S3, one file for those that belong together. */
+#ifndef PROXY_S3_METHODS_H
+#define PROXY_S3_METHODS_H
+
+#include "proxy/proxy.h"
+
+extern const struct method s3_list_buckets, s3_bucket_create, s3_bucket_head, s3_bucket_delete,
+        s3_bucket_location;                                                /* bucket_ops.c */
+extern const struct method s3_list_objects;                                /* list.c */
+extern const struct method s3_object_get, s3_object_put, s3_object_delete; /* object.c */
+
+#endif

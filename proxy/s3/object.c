@@ -1,0 +1,81 @@
+/* Objects: what is one request of Swift's as well. */
+#include "proxy/s3/s3.h"
+
+#include "lib/base/base64.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static enum step pass_get(struct op *op)
+{
+	return s3_pass(request_of(op), &object_get);
+}
+
+static const struct op_state get_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"pass", pass_get, 0, 0},
+};
+const struct method s3_object_get = {.name = "s3-object-get", .states = get_states};
+
+/* --- DeleteObject --- */
+
+static enum step pass_delete(struct op *op)
+{
+	return s3_pass(request_of(op), &object_delete);
+}
+
+static const struct op_state delete_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"pass", pass_delete, 0, 0},
+};
+const struct method s3_object_delete = {.name = "s3-object-delete", .states = delete_states};
+
+/* --- PutObject --- */
+
+/* Content-MD5 is what Swift takes as the Etag of a PUT. */
+static enum s3_error take_md5(struct request *request)
+{
+	const char *text = http_get(request->http, "Content-MD5");
+	AUTO(buf) struct buf digest = BUF_NONE;
+	char hex[33];
+
+	request_set_header(request, "Etag", NULL);
+	if (!text)
+		return S3_OK;
+	if (!base64_decode(text, strlen(text), &digest) || digest.len != 16)
+		return S3_InvalidDigest;
+	for (unsigned i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", (uint8_t)digest.data[i]);
+	request_set_header(request, "Etag", hex);
+	return S3_OK;
+}
+
+/* Swift guesses a type by the name; S3 has one for all that do not say. */
+static void take_type(struct request *request)
+{
+	const char *type = http_get(request->http, "Content-Type");
+
+	if (!type || !*type)
+		request_set_header(request, "Content-Type", "binary/octet-stream");
+	request_set_header(request, "X-Detect-Content-Type", NULL);
+}
+
+static enum step pass_put(struct op *op)
+{
+	struct request *request = request_of(op);
+	enum s3_error error = take_md5(request);
+
+	if (error)
+		return s3_fail(request, error);
+	if (!request->http->has_length && !request->http->chunked)
+		return s3_fail(request, S3_MissingContentLength);
+	take_type(request);
+	s3_take_metadata(request);
+	return s3_pass(request, &object_put);
+}
+
+static const struct op_state put_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"pass", pass_put, 0, 0},
+};
+const struct method s3_object_put = {.name = "s3-object-put", .states = put_states};

@@ -1,0 +1,167 @@
+#include "proxy/s3/operation.h"
+#include "proxy/s3/methods.h"
+
+#include <string.h>
+
+/* Of rows that fit, the first counts: those that want a parameter or a header come before those
+ * that do not. Names as in "Actions", Amazon S3 API Reference. */
+static const struct s3_operation table[] = {
+        {"ListBuckets", "GET", S3_SERVICE, NULL, NULL, "s3:ListAllMyBuckets", &s3_list_buckets,
+                false},
+
+        {"GetBucketLocation", "GET", S3_BUCKET, "location", NULL, "s3:GetBucketLocation",
+                &s3_bucket_location, false},
+        {"GetBucketVersioning", "GET", S3_BUCKET, "versioning", NULL, "s3:GetBucketVersioning",
+                NULL, false},
+        {"PutBucketVersioning", "PUT", S3_BUCKET, "versioning", NULL, "s3:PutBucketVersioning",
+                NULL, true},
+        {"ListObjectVersions", "GET", S3_BUCKET, "versions", NULL, "s3:ListBucketVersions", NULL,
+                false},
+        {"ListMultipartUploads", "GET", S3_BUCKET, "uploads", NULL, "s3:ListBucketMultipartUploads",
+                NULL, false},
+        {"DeleteObjects", "POST", S3_BUCKET, "delete", NULL, "s3:DeleteObject", NULL, true},
+        {"GetBucketAcl", "GET", S3_BUCKET, "acl", NULL, "s3:GetBucketAcl", NULL, false},
+        {"PutBucketAcl", "PUT", S3_BUCKET, "acl", NULL, "s3:PutBucketAcl", NULL, true},
+        {"GetBucketPolicyStatus", "GET", S3_BUCKET, "policyStatus", NULL,
+                "s3:GetBucketPolicyStatus", NULL, false},
+        {"GetBucketPolicy", "GET", S3_BUCKET, "policy", NULL, "s3:GetBucketPolicy", NULL, false},
+        {"PutBucketPolicy", "PUT", S3_BUCKET, "policy", NULL, "s3:PutBucketPolicy", NULL, true},
+        {"DeleteBucketPolicy", "DELETE", S3_BUCKET, "policy", NULL, "s3:DeleteBucketPolicy", NULL,
+                true},
+        {"GetPublicAccessBlock", "GET", S3_BUCKET, "publicAccessBlock", NULL,
+                "s3:GetBucketPublicAccessBlock", NULL, false},
+        {"PutPublicAccessBlock", "PUT", S3_BUCKET, "publicAccessBlock", NULL,
+                "s3:PutBucketPublicAccessBlock", NULL, true},
+        {"DeletePublicAccessBlock", "DELETE", S3_BUCKET, "publicAccessBlock", NULL,
+                "s3:PutBucketPublicAccessBlock", NULL, true},
+        {"GetBucketOwnershipControls", "GET", S3_BUCKET, "ownershipControls", NULL,
+                "s3:GetBucketOwnershipControls", NULL, false},
+        {"PutBucketOwnershipControls", "PUT", S3_BUCKET, "ownershipControls", NULL,
+                "s3:PutBucketOwnershipControls", NULL, true},
+        {"DeleteBucketOwnershipControls", "DELETE", S3_BUCKET, "ownershipControls", NULL,
+                "s3:PutBucketOwnershipControls", NULL, true},
+        {"GetBucketTagging", "GET", S3_BUCKET, "tagging", NULL, "s3:GetBucketTagging", NULL, false},
+        {"PutBucketTagging", "PUT", S3_BUCKET, "tagging", NULL, "s3:PutBucketTagging", NULL, true},
+        {"DeleteBucketTagging", "DELETE", S3_BUCKET, "tagging", NULL, "s3:PutBucketTagging", NULL,
+                true},
+        {"GetBucketCors", "GET", S3_BUCKET, "cors", NULL, "s3:GetBucketCORS", NULL, false},
+        {"PutBucketCors", "PUT", S3_BUCKET, "cors", NULL, "s3:PutBucketCORS", NULL, true},
+        {"DeleteBucketCors", "DELETE", S3_BUCKET, "cors", NULL, "s3:PutBucketCORS", NULL, true},
+        {"GetBucketLifecycleConfiguration", "GET", S3_BUCKET, "lifecycle", NULL,
+                "s3:GetLifecycleConfiguration", NULL, false},
+        {"PutBucketLifecycleConfiguration", "PUT", S3_BUCKET, "lifecycle", NULL,
+                "s3:PutLifecycleConfiguration", NULL, true},
+        {"DeleteBucketLifecycle", "DELETE", S3_BUCKET, "lifecycle", NULL,
+                "s3:PutLifecycleConfiguration", NULL, true},
+        {"GetObjectLockConfiguration", "GET", S3_BUCKET, "object-lock", NULL,
+                "s3:GetBucketObjectLockConfiguration", NULL, false},
+        {"PutObjectLockConfiguration", "PUT", S3_BUCKET, "object-lock", NULL,
+                "s3:PutBucketObjectLockConfiguration", NULL, true},
+        {"GetBucketEncryption", "GET", S3_BUCKET, "encryption", NULL,
+                "s3:GetEncryptionConfiguration", NULL, false},
+        {"PutBucketEncryption", "PUT", S3_BUCKET, "encryption", NULL,
+                "s3:PutEncryptionConfiguration", NULL, true},
+        {"DeleteBucketEncryption", "DELETE", S3_BUCKET, "encryption", NULL,
+                "s3:PutEncryptionConfiguration", NULL, true},
+        {"GetBucketWebsite", "GET", S3_BUCKET, "website", NULL, "s3:GetBucketWebsite", NULL, false},
+        {"PutBucketWebsite", "PUT", S3_BUCKET, "website", NULL, "s3:PutBucketWebsite", NULL, true},
+        {"DeleteBucketWebsite", "DELETE", S3_BUCKET, "website", NULL, "s3:DeleteBucketWebsite",
+                NULL, true},
+        {"GetBucketLogging", "GET", S3_BUCKET, "logging", NULL, "s3:GetBucketLogging", NULL, false},
+        {"PutBucketLogging", "PUT", S3_BUCKET, "logging", NULL, "s3:PutBucketLogging", NULL, true},
+        {"GetBucketNotificationConfiguration", "GET", S3_BUCKET, "notification", NULL,
+                "s3:GetBucketNotification", NULL, false},
+        {"PutBucketNotificationConfiguration", "PUT", S3_BUCKET, "notification", NULL,
+                "s3:PutBucketNotification", NULL, true},
+        {"GetBucketRequestPayment", "GET", S3_BUCKET, "requestPayment", NULL,
+                "s3:GetBucketRequestPayment", NULL, false},
+        {"PutBucketRequestPayment", "PUT", S3_BUCKET, "requestPayment", NULL,
+                "s3:PutBucketRequestPayment", NULL, true},
+        {"GetBucketAccelerateConfiguration", "GET", S3_BUCKET, "accelerate", NULL,
+                "s3:GetAccelerateConfiguration", NULL, false},
+        {"PutBucketAccelerateConfiguration", "PUT", S3_BUCKET, "accelerate", NULL,
+                "s3:PutAccelerateConfiguration", NULL, true},
+        {"GetBucketReplication", "GET", S3_BUCKET, "replication", NULL,
+                "s3:GetReplicationConfiguration", NULL, false},
+        {"PutBucketReplication", "PUT", S3_BUCKET, "replication", NULL,
+                "s3:PutReplicationConfiguration", NULL, true},
+        {"DeleteBucketReplication", "DELETE", S3_BUCKET, "replication", NULL,
+                "s3:PutReplicationConfiguration", NULL, true},
+        {"ListBucketAnalyticsConfigurations", "GET", S3_BUCKET, "analytics", NULL,
+                "s3:GetAnalyticsConfiguration", NULL, false},
+        {"ListBucketInventoryConfigurations", "GET", S3_BUCKET, "inventory", NULL,
+                "s3:GetInventoryConfiguration", NULL, false},
+        {"ListBucketMetricsConfigurations", "GET", S3_BUCKET, "metrics", NULL,
+                "s3:GetMetricsConfiguration", NULL, false},
+        {"ListObjectsV2", "GET", S3_BUCKET, "list-type", NULL, "s3:ListBucket", &s3_list_objects,
+                false},
+        {"ListObjects", "GET", S3_BUCKET, NULL, NULL, "s3:ListBucket", &s3_list_objects, false},
+        {"HeadBucket", "HEAD", S3_BUCKET, NULL, NULL, "s3:ListBucket", &s3_bucket_head, false},
+        {"CreateBucket", "PUT", S3_BUCKET, NULL, NULL, "s3:CreateBucket", &s3_bucket_create, true},
+        {"DeleteBucket", "DELETE", S3_BUCKET, NULL, NULL, "s3:DeleteBucket", &s3_bucket_delete,
+                true},
+        {"PostObject", "POST", S3_BUCKET, NULL, NULL, "s3:PutObject", NULL, true},
+
+        {"GetObjectAcl", "GET", S3_OBJECT, "acl", NULL, "s3:GetObjectAcl", NULL, false},
+        {"PutObjectAcl", "PUT", S3_OBJECT, "acl", NULL, "s3:PutObjectAcl", NULL, true},
+        {"GetObjectTagging", "GET", S3_OBJECT, "tagging", NULL, "s3:GetObjectTagging", NULL, false},
+        {"PutObjectTagging", "PUT", S3_OBJECT, "tagging", NULL, "s3:PutObjectTagging", NULL, true},
+        {"DeleteObjectTagging", "DELETE", S3_OBJECT, "tagging", NULL, "s3:DeleteObjectTagging",
+                NULL, true},
+        {"GetObjectRetention", "GET", S3_OBJECT, "retention", NULL, "s3:GetObjectRetention", NULL,
+                false},
+        {"PutObjectRetention", "PUT", S3_OBJECT, "retention", NULL, "s3:PutObjectRetention", NULL,
+                true},
+        {"GetObjectLegalHold", "GET", S3_OBJECT, "legal-hold", NULL, "s3:GetObjectLegalHold", NULL,
+                false},
+        {"PutObjectLegalHold", "PUT", S3_OBJECT, "legal-hold", NULL, "s3:PutObjectLegalHold", NULL,
+                true},
+        {"GetObjectAttributes", "GET", S3_OBJECT, "attributes", NULL, "s3:GetObjectAttributes",
+                NULL, false},
+        {"GetObjectTorrent", "GET", S3_OBJECT, "torrent", NULL, "s3:GetObjectTorrent", NULL, false},
+        {"RestoreObject", "POST", S3_OBJECT, "restore", NULL, "s3:RestoreObject", NULL, true},
+        {"SelectObjectContent", "POST", S3_OBJECT, "select", NULL, "s3:GetObject", NULL, false},
+        {"ListParts", "GET", S3_OBJECT, "uploadId", NULL, "s3:ListMultipartUploadParts", NULL,
+                false},
+        {"CreateMultipartUpload", "POST", S3_OBJECT, "uploads", NULL, "s3:PutObject", NULL, true},
+        {"UploadPartCopy", "PUT", S3_OBJECT, "uploadId", "x-amz-copy-source", "s3:PutObject", NULL,
+                true},
+        {"UploadPart", "PUT", S3_OBJECT, "uploadId", NULL, "s3:PutObject", NULL, true},
+        {"CompleteMultipartUpload", "POST", S3_OBJECT, "uploadId", NULL, "s3:PutObject", NULL,
+                true},
+        {"AbortMultipartUpload", "DELETE", S3_OBJECT, "uploadId", NULL, "s3:AbortMultipartUpload",
+                NULL, true},
+        {"CopyObject", "PUT", S3_OBJECT, NULL, "x-amz-copy-source", "s3:PutObject", NULL, true},
+        {"GetObject", "GET", S3_OBJECT, NULL, NULL, "s3:GetObject", &s3_object_get, false},
+        {"HeadObject", "HEAD", S3_OBJECT, NULL, NULL, "s3:GetObject", &s3_object_get, false},
+        {"PutObject", "PUT", S3_OBJECT, NULL, NULL, "s3:PutObject", &s3_object_put, true},
+        {"DeleteObject", "DELETE", S3_OBJECT, NULL, NULL, "s3:DeleteObject", &s3_object_delete,
+                true},
+};
+
+const struct s3_operation *s3_operation_find(
+        const struct http_req *http, const struct query *query, enum s3_level level)
+{
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		const struct s3_operation *o = &table[i];
+		if (o->level == level && strcmp(o->verb, http->method) == 0 &&
+		        (!o->query || (query->count && query_get(query, o->query))) &&
+		        (!o->header || http_get(http, o->header)))
+			return o;
+	}
+	return NULL;
+}
+
+void s3_operation_print(struct buf *out)
+{
+	static const char *const levels[] = {"/", "/bucket", "/bucket/key"};
+
+	buf_str(out, "| operation | request | |\n|---|---|---|\n");
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		const struct s3_operation *o = &table[i];
+		buf_printf(out, "| %s | `%s %s%s%s`%s%s%s | %s |\n", o->name, o->verb,
+		        levels[o->level], o->query ? "?" : "", o->query ? o->query : "",
+		        o->header ? " with `" : "", o->header ? o->header : "",
+		        o->header ? "`" : "", o->method ? "yes" : "NotImplemented");
+	}
+}

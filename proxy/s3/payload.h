@@ -1,0 +1,28 @@
+/* payload: the body of an S3 request on its way to who takes it in: compared with the hash that was
+ * signed, and taken out of its chunks where it comes in such. */
+#ifndef PROXY_S3_PAYLOAD_H
+#define PROXY_S3_PAYLOAD_H
+
+#include "lib/base/bytes.h"
+#include "lib/http/http.h"
+#include "proxy/s3/error.h"
+
+struct request;
+struct sha256;
+
+struct s3_payload {
+	const char *wanted;    /* SHA-256 in hexadecimal that it ought to have; NULL: any will do */
+	struct sha256 *sha256; /* owned */
+	enum s3_error error;   /* found while it came in */
+	const char *error_text;
+};
+
+/* Once it is known who signed: what will come. */
+enum s3_error s3_payload_begin(struct request *request, const char **ret_text);
+/* A piece on its way to the method. */
+void s3_payload_see(struct request *request, const struct bytes *piece, bool last);
+/* It has come to its end: is it what was signed? */
+enum s3_error s3_payload_end(struct request *request, const char **ret_text);
+void s3_payload_done(struct s3_payload *payload);
+
+#endif

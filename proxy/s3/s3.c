@@ -1,0 +1,185 @@
+#include "proxy/s3/s3.h"
+#include "proxy/pipeline.h"
+#include "proxy/s3/access.h"
+
+#include <string.h>
+
+/* --- which requests --- */
+
+/* Paths that Swift's API has taken: unsigned requests to these are none of S3's. */
+static bool is_swifts(const char *path)
+{
+	static const char *const first[] = {"v1", "v1.0", "auth", "info", "healthcheck",
+	        "crossdomain.xml", "metrics", "recon", "endpoints", "audit", "dispersion"};
+	const char *start = path + (*path == '/');
+	size_t len = strcspn(start, "/");
+
+	for (unsigned i = 0; i < COUNT_OF(first); i++) {
+		if (strlen(first[i]) == len && strncmp(start, first[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "bucket" of "bucket.s3.example.org:8080", when that is one of our domains; else NULL. */
+static const char *bucket_of_host(struct request *request)
+{
+	struct arena *arena = request_arena(request);
+	const char *domains = request_cluster(request)->units.s3_domains,
+	           *host = http_get(request->http, "Host");
+
+	if (!domains || !*domains || !host)
+		return NULL;
+	size_t len = strcspn(host, ":");
+	for (const char *p = domains; *p;) {
+		p += strspn(p, ", .");
+		size_t n = strcspn(p, ", ");
+		if (n && len > n + 1 && host[len - n - 1] == '.' &&
+		        strncasecmp(host + len - n, p, n) == 0)
+			return arena_strndup(arena, host, len - n - 1);
+		p += n;
+	}
+	return NULL;
+}
+
+static const struct op_state refuse_states[];
+static const struct method refuse = {.name = "s3-refuse", .states = refuse_states};
+
+static const struct method *refused(struct s3 *s3, enum s3_error error, const char *text)
+{
+	s3->error = error;
+	s3->error_text = text;
+	return &refuse;
+}
+
+static enum step refuse_state(struct op *op)
+{
+	struct request *request = request_of(op);
+
+	return request->http->gone
+	               ? STEP_DONE
+	               : s3_fail_text(request, request->s3->error, request->s3->error_text);
+}
+
+static const struct op_state refuse_states[] = {{"refuse", refuse_state, 0, 0}};
+
+/* "/bucket/key", or "/key" below a host that is a bucket's. False: no names of ours. */
+static bool split(struct request *request, struct s3 *s3)
+{
+	struct arena *arena = request_arena(request);
+	const char *sent = request->path + 1;
+	size_t len;
+	char *path = url_unquote(arena, sent, strlen(sent), &len);
+
+	if (strlen(path) != len || !utf8_valid(path, len))
+		return false;
+	s3->bucket = s3->host_bucket;
+	if (!s3->bucket) {
+		size_t n = strcspn(path, "/");
+		s3->bucket = n ? arena_strndup(arena, path, n) : NULL;
+		path += n + (path[n] == '/');
+	}
+	s3->key = s3->bucket && *path ? path : NULL;
+	return s3->bucket || !*path;
+}
+
+static void released(struct request_end *end)
+{
+	struct s3 *s3 = CONTAINER_OF(end, struct s3, end);
+
+	sub_done(&s3->look);
+	s3_payload_done(&s3->payload);
+}
+
+static const struct method *choose(struct request *request, struct s3 *s3)
+{
+	if (!atomic_load_explicit(request_cluster(request)->joined, memory_order_relaxed))
+		return refused(s3, S3_ServiceUnavailable, NULL);
+	if (!split(request, s3))
+		return refused(s3, S3_InvalidURI, NULL);
+	if (s3->key && strlen(s3->key) > request_cluster(request)->limits.max_object_name)
+		return refused(s3, S3_KeyTooLongError, NULL);
+	s3->operation = s3_operation_find(request->http, &request->query,
+	        s3->key      ? S3_OBJECT
+	        : s3->bucket ? S3_BUCKET
+	                     : S3_SERVICE);
+	if (!s3->operation)
+		return refused(s3, S3_MethodNotAllowed, NULL);
+	if (!s3->operation->method)
+		return refused(s3, S3_NotImplemented, NULL);
+	request->container = s3->bucket;
+	request->object = s3->key;
+	return s3->operation->method;
+}
+
+const struct method *s3_route(struct request *request)
+{
+	const char *host_bucket;
+
+	if (!request_cluster(request)->units.s3 || !request_cluster(request)->serves)
+		return NULL;
+	host_bucket = bucket_of_host(request);
+	if (!host_bucket && !s3_sign_present(request->http) && is_swifts(request->path))
+		return NULL;
+	struct s3 *s3 = request->s3 = arena_zalloc(request_arena(request), sizeof(*s3));
+	s3->host_bucket = host_bucket;
+	s3->end.run = released;
+	request_at_end(request, &s3->end);
+	return choose(request, s3);
+}
+
+/* --- state 0 --- */
+
+static enum step login(struct request *request)
+{
+	struct s3 *s3 = request->s3;
+	enum s3_error error;
+	const char *text = NULL;
+
+	if (request->identified)
+		return STEP_NEXT;
+	if (!s3_login(request, &error, &text))
+		return STEP_WAIT;
+	if (!error)
+		error = s3_payload_begin(request, &text);
+	if (error)
+		return s3_fail_text(request, error, text);
+	request->identified = true;
+	request->account = s3->caller.account;
+	return STEP_NEXT;
+}
+
+enum step s3_prepare(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct s3 *s3 = request->s3;
+	enum s3_error error;
+	bool wait = false;
+	enum step step;
+
+	if (request->http->gone)
+		return STEP_DONE;
+	if ((step = login(request)) != STEP_NEXT)
+		return step;
+	if (s3->bucket && !s3_bucket_find(request))
+		return STEP_WAIT;
+	if (s3->error)
+		return s3_fail(request, s3->error);
+	error = s3_may(request, &wait);
+	if (wait)
+		return STEP_WAIT;
+	if (error)
+		return s3_fail(request, error);
+	request->authorized = true;
+	return op_go(op, 1);
+}
+
+enum step s3_pass(struct request *request, const struct method *method)
+{
+	/* Behind what only Swift's requests have: tokens, temporary URLs, forms. */
+	if (!request->s3->prepared)
+		request->first_unit = request->entered = request->passed =
+		        (uint8_t)pipeline_behind(&unit_formpost);
+	request->s3->prepared = true;
+	return request_become(request, method);
+}

@@ -1,0 +1,110 @@
+/* s3: the S3 API, beside Swift's on the same port and over the same accounts, containers and
+ * objects. A bucket is a container, a key an object's name, a multipart upload a static large
+ * object (docs/s3.md).
+ *
+ * A request that is S3's (route) has request->s3. Its method begins with s3_prepare: who signed it,
+ * whose bucket that is, and may they; then come the operation's own states, or those of Swift's
+ * method for the same (s3_pass). What goes out is put into S3's terms at the end: headers by
+ * s3_answer, failures by s3_fail_status. */
+#ifndef PROXY_S3_S3_H
+#define PROXY_S3_S3_H
+
+#include "proxy/proxy.h"
+#include "proxy/s3/login.h"
+#include "proxy/s3/methods.h"
+#include "proxy/s3/operation.h"
+#include "proxy/s3/payload.h"
+#include "proxy/s3/sign.h"
+#include "proxy/sub.h"
+
+#define S3_REGION "us-east-1"
+
+/* System metadata of containers and objects. */
+#define S3_BUCKET_OWNER                                                                            \
+	"X-Container-Sysmeta-S3-Owner" /* "id display name", by whom it was made                   \
+	                                */
+
+/* Parts of multipart uploads are in the container of that name behind a bucket's, as Swift's s3api
+ * has it. */
+#define S3_SEGMENTS "+segments"
+
+enum s3_found { S3_NOT_LOOKED, S3_OWN, S3_OTHERS, S3_NOWHERE };
+
+struct s3 {
+	const struct s3_operation *operation;
+	const char *bucket, *key; /* decoded; NULL where there is none */
+	const char *host_bucket;  /* the bucket, when the host name has it */
+	struct s3_sign sign;
+	struct s3_login login;
+	struct s3_caller caller;
+	struct s3_payload payload;
+	/* Whose bucket it is. */
+	enum s3_found found;
+	const char *owner_account; /* of a bucket that is another account's */
+	struct sub look;
+	/* What went wrong, where the status alone does not say. */
+	enum s3_error error;
+	const char *error_text;  /* NULL: the error's own */
+	const char *error_extra; /* more elements, as XML; or NULL */
+	bool prepared;
+	struct request_end end;
+};
+
+/* Is it S3's? Then its method; else NULL. */
+const struct method *s3_route(struct request *request);
+
+/* State 0 of every method: goes to state 1, or answers. */
+enum step s3_prepare(struct op *op);
+
+/* From a state of S3's: on with Swift's method, as the caller whom s3_prepare has let pass. */
+enum step s3_pass(struct request *request, const struct method *method);
+
+/* `return s3_fail(...)`: answers with the error. text and extra may be NULL; in the arena. */
+enum step s3_fail(struct request *request, enum s3_error error);
+enum step s3_fail_text(struct request *request, enum s3_error error, const char *text);
+enum step s3_fail_extra(
+        struct request *request, enum s3_error error, const char *text, const char *extra);
+/* For a status that Swift's method has come to; text: what it would have said, or NULL. */
+enum step s3_fail_status(struct request *request, int status, const char *text);
+/* For what a sub was answered. */
+enum step s3_fail_sub(struct request *request, const struct sub *sub);
+
+/* Answers 200 with an XML document, or with nothing (s3_empty). */
+enum step s3_reply_xml(struct request *request, const struct buf *xml);
+enum step s3_empty(struct request *request, int status);
+void s3_xml_begin(struct buf *out, const char *root); /* declaration, root and namespace */
+void s3_xml_text(struct buf *out, const char *name, const char *text);
+void s3_xml_u64(struct buf *out, const char *name, uint64_t value);
+void s3_xml_bool(struct buf *out, const char *name, bool value);
+void s3_xml_owner(struct buf *out, const char *name, const char *id, const char *display);
+void s3_xml_date(struct buf *out, const char *name, uint64_t ts);
+
+/* request_headers of an S3 request: what is in http->out in S3's names, and nothing else. */
+void s3_answer(struct request *request, int status);
+/* The status that S3 has for a success of Swift's. */
+int s3_status(const struct request *request, int status);
+
+/* x-amz-meta-* as X-Object-Meta-*, and back. */
+void s3_take_metadata(struct request *request);
+
+/* Does a parameter stand in the query? Its value, "" when it has none. */
+static inline const char *s3_param(const struct request *request, const char *name)
+{
+	return query_get(&request->query, name);
+}
+
+/* --- bucket.c --- */
+
+/* Finds whose bucket it is: call until it returns true. Then request->account and
+ * request->container_info are those of its container, and s3->found tells. */
+bool s3_bucket_find(struct request *request);
+/* The account where it is written whose a bucket's name is. */
+#define S3_NAMES_ACCOUNT                                                                           \
+	"\xff"                                                                                     \
+	"s3"
+#define S3_NAMES_CONTAINER "buckets"
+#define S3_NAMES_OWNER     "X-Object-Meta-Account"
+/* A bucket's name by the rules for new ones ("Bucket naming rules", Amazon S3 User Guide). */
+bool s3_bucket_name_good(const char *name);
+
+#endif
