@@ -162,7 +162,7 @@ enum step s3_fail_status(struct request *request, int status, const char *text)
 	const struct s3 *s3 = request->s3;
 
 	/* To S3 it makes no difference whether it was there. */
-	if (status == 404 && s3->operation->method == &s3_object_delete && !s3->error)
+	if (status == 404 && s3->operation && s3->operation->method == &s3_object_delete && !s3->error)
 		return s3_empty(request, 204);
 	enum s3_error error = s3->error ? s3->error : error_of(request, status);
 	const char *said = s3->error_text               ? s3->error_text
@@ -305,7 +305,8 @@ void s3_answer(struct request *request, int status)
 {
 	struct buf all = request->http->out, out = BUF_NONE;
 	struct kv_pair pair;
-	bool shows = status / 100 == 2 && !request->s3->operation->writes && request->s3->key;
+	const struct s3_operation *operation = request->s3->operation;
+	bool shows = status / 100 == 2 && operation && !operation->writes && request->s3->key;
 
 	for (size_t at = 0; kv_next(all.data, all.len, &at, &pair);) {
 		const char *other =

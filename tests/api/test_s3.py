@@ -106,6 +106,15 @@ def test_objects(s3, bucket):
     assert refused(s3.put_object, Bucket=bucket, Key="k" * 1025, Body=b"") == ("KeyTooLongError", 400)
 
 
+def test_what_is_no_request_of_s3s(cloud):
+    for method, path, code in (("GET", "/bucket/%ff", "InvalidURI"), ("GET", "/bucket/a%00b", "InvalidURI"),
+                               ("PATCH", "/bucket/key", "MethodNotAllowed"), ("POST", "/", "MethodNotAllowed"),
+                               ("GET", "/bucket/" + "k" * 1025, "KeyTooLongError"),
+                               ("GET", "/bucket?replication", "NotImplemented")):
+        r = requests.request(method, cloud.url + path)
+        assert r.status_code >= 400 and "<Code>%s</Code>" % code in r.text, (method, path, r.text)
+
+
 def test_hostile_names(s3, bucket):
     for name in HOSTILE:
         s3.put_object(Bucket=bucket, Key=name, Body=name.encode())
