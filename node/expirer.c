@@ -1,4 +1,4 @@
-/* make -> wait -> list -> (next -> facts -> read -> delete)* -> wait */
+/* make -> wait -> list -> (next -> facts -> manifest -> read -> delete)* -> wait */
 #include "node/expirer.h"
 
 #include "proxy/commit.h"
@@ -16,7 +16,7 @@
 #define DEADLINE_MS 10000
 #define PAGE        500
 
-enum { WAIT, MAKE, MAKING, LIST, NEXT, FACTS, READ, DELETE, FORGET };
+enum { WAIT, MAKE, MAKING, LIST, NEXT, FACTS, MANIFEST, READ, DELETE, FORGET };
 
 struct expirer {
 	struct op op;
@@ -29,7 +29,11 @@ struct expirer {
 	char path[2048]; /* the row's name, cut into the parts below */
 	const char *account, *container, *object;
 	uint64_t at, began; /* began: to look at it */
-	struct info_fetch facts;
+	struct info_fetch facts, manifest_facts;
+	char awaited[2048]; /* the container, and behind its NUL: */
+	const char *awaited_object;
+	struct buf gone; /* type and time of the row whose manifest was gone last; owned */
+	uint64_t gone_ts;
 	struct reader reader;
 	struct commit commit;
 	struct row_put forget;
@@ -107,6 +111,7 @@ static enum step expirer_list(struct op *op)
 		return STEP_WAIT;
 	buf_reset(&e->due);
 	e->due_at = 0;
+	e->gone_ts = 0;
 	for (unsigned i = 0; i < e->fan.count && !e->due.len; i++) {
 		const struct backend_reply *r = &e->fan.calls[i].reply;
 		if (!r->err)
@@ -144,7 +149,8 @@ static enum step expirer_next(struct op *op)
 	struct expirer *e = expirer_of(op);
 
 	info_fetch_done(&e->facts);
-	e->facts = (struct info_fetch){0};
+	info_fetch_done(&e->manifest_facts);
+	e->facts = e->manifest_facts = (struct info_fetch){0};
 	if (!backend_rows_next(&e->due, &e->due_at, &e->row))
 		return op_go(op, WAIT);
 	e->began = hlc_now(e->proxy->cluster->hlc);
@@ -161,14 +167,86 @@ static enum step expirer_facts(struct op *op)
 		return STEP_WAIT;
 	if (e->facts.err)
 		return op_go(op, NEXT);
-	return op_go(op, e->facts.info->exists ? READ : FORGET);
+	return op_go(op, e->facts.info->exists ? MANIFEST : FORGET);
+}
+
+/* --- segments that are to go with their manifest --- */
+
+static bool is_at_once(const struct expirer *e)
+{
+	return strncmp(e->row.content_type, EXPIRY_AT_ONCE, strlen(EXPIRY_AT_ONCE)) == 0;
+}
+
+/* Cuts the manifest's name into its parts; false: it waits for none. */
+static bool cut_awaited(struct expirer *e)
+{
+	const char *path = e->row.content_type + strlen(EXPIRY_AT_ONCE);
+	char *slash;
+
+	if (!is_at_once(e) || *path != '/')
+		return false;
+	snprintf(e->awaited, sizeof(e->awaited), "%s", path + 1);
+	if (!(slash = strchr(e->awaited, '/')))
+		return false;
+	*slash = 0;
+	e->awaited_object = slash + 1;
+	return true;
+}
+
+/* The other rows of the same request need not ask again. */
+static enum step awaited_gone(struct expirer *e)
+{
+	buf_reset(&e->gone);
+	buf_str(&e->gone, e->row.content_type);
+	e->gone_ts = e->row.ts;
+	return op_go(&e->op, READ);
+}
+
+static enum step awaited_read(struct expirer *e)
+{
+	const struct env *env = e->proxy->cluster->env;
+	bool over = env->wall_us(env) / 1000000 > e->at + EXPIRY_WAIT_S;
+
+	if (!e->reading) {
+		e->reading = true;
+		reader_open(&e->reader, &e->op, e->proxy, e->manifest_facts.info->policy,
+		        e->account, e->awaited, e->awaited_object, 0, 0);
+	}
+	if (!reader_ready(&e->reader))
+		return STEP_WAIT;
+	reader_close(&e->reader);
+	if (e->op.children)
+		return STEP_WAIT;
+	enum err err = e->reader.err;
+	bool there = !err && e->reader.reply->ts <= e->row.ts;
+	reader_done(&e->reader);
+	e->reading = false;
+	if (there)
+		return op_go(&e->op, over ? FORGET : NEXT);
+	return err && err != ERR_NOT_FOUND ? op_go(&e->op, NEXT) : awaited_gone(e);
+}
+
+static enum step expirer_manifest(struct op *op)
+{
+	struct expirer *e = expirer_of(op);
+
+	if (!cut_awaited(e) ||
+	        (e->gone_ts == e->row.ts && strcmp(buf_text(&e->gone), e->row.content_type) == 0))
+		return op_go(op, READ);
+	if (!info_get(&e->manifest_facts, op, e->proxy, e->account, e->awaited))
+		return STEP_WAIT;
+	if (fan_open(&e->manifest_facts.fan))
+		return STEP_WAIT;
+	if (e->manifest_facts.err)
+		return op_go(op, NEXT);
+	return e->manifest_facts.info->exists ? awaited_read(e) : awaited_gone(e);
 }
 
 static bool still_due(const struct expirer *e)
 {
 	const struct backend_reply *r = e->reader.reply;
 
-	if (strcmp(e->row.content_type, EXPIRY_AT_ONCE) == 0)
+	if (is_at_once(e))
 		return !e->reader.err && r->ts <= e->row.ts;
 	const char *at =
 	        e->reader.err ? NULL : kv_get(r->headers.data, r->headers.len, "X-Delete-At");
@@ -261,7 +339,8 @@ static const struct op_state states[] = {
         [WAIT] = {"wait", expirer_wait, TO(MAKE) | TO(LIST) | TO(WAIT), PAUSE_MS},
         [LIST] = {"list", expirer_list, TO(NEXT), 0},
         [NEXT] = {"next", expirer_next, TO(FACTS) | TO(WAIT) | TO(NEXT), 0},
-        [FACTS] = {"facts", expirer_facts, TO(READ) | TO(FORGET) | TO(NEXT), 0},
+        [FACTS] = {"facts", expirer_facts, TO(MANIFEST) | TO(FORGET) | TO(NEXT), 0},
+        [MANIFEST] = {"manifest", expirer_manifest, TO(READ) | TO(FORGET) | TO(NEXT), 0},
         [READ] = {"read", expirer_read, TO(DELETE) | TO(FORGET) | TO(NEXT), 0},
         [DELETE] = {"delete", expirer_delete, TO(NEXT), 0},
         [FORGET] = {"forget", expirer_forget, TO(NEXT), 0},
@@ -272,6 +351,7 @@ static void release(struct op *op)
 	struct expirer *e = expirer_of(op);
 
 	buf_done(&e->due);
+	buf_done(&e->gone);
 	free(e);
 }
 

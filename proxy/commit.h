@@ -76,8 +76,10 @@ void commit_done(struct commit *commit);
 #define EXPIRY_ACCOUNT   ".cairn"
 #define EXPIRY_CONTAINER "expiry"
 /* Content type of a row that does not ask when the object expires: every version that is not newer
- * than the row goes. */
+ * than the row goes. With "/container/object" behind it: once that one, as old as the row or older,
+ * is gone; if it is still there EXPIRY_WAIT_S later, the row goes. */
 #define EXPIRY_AT_ONCE "application/async-deleted"
+#define EXPIRY_WAIT_S  60
 
 /* Whose answer to a POST says that it went to a version older than `ts`: bits of the place. Of
  * fragments it is lost there when the draft of `ts` becomes the version. */

@@ -1,13 +1,15 @@
 /* DELETE of a manifest and all that it names, manifests among it: the segments first, and then the
- * manifests. Or, behind the answer: the segments are noted for the expirer.
+ * manifests. Or, behind the answer: the segments are noted for the expirer, which deletes them once
+ * the manifest is gone; if it stays the notes are taken back.
  *
  *   delete
- *   look -> allow -> note -> last */
+ *   look -> allow -> note -> last -> take back */
 #include "proxy/commit.h"
 #include "proxy/manifest.h"
 #include "proxy/pipeline.h"
 #include "proxy/rows.h"
 #include "proxy/unit/deleter.h"
+#include "proxy/unit/reserved.h"
 #include "proxy/unit/slo.h"
 
 #include "lib/base/mem.h"
@@ -225,7 +227,7 @@ const struct method slo_delete = {.name = "slo-delete", .states = states, .write
 
 /* --- segments behind the answer --- */
 
-enum { LOOK, ALLOW, NOTE, LAST };
+enum { LOOK, ALLOW, NOTE, LAST, TAKE_BACK };
 
 struct async {
 	struct request *request;
@@ -233,8 +235,10 @@ struct async {
 	const char *container; /* of all segments */
 	struct info_fetch facts, account_info;
 	struct row_put *rows;
+	const char *type; /* of their rows */
+	uint64_t ts;      /* of the notes */
 	unsigned open;
-	bool failed, noted;
+	bool failed, noted, taking_back;
 	struct sub last;
 };
 
@@ -336,20 +340,34 @@ static void on_row(struct row_put *put)
 	op_child_end(&a->request->op);
 }
 
-/* A row of the expiry container that does not ask what the object says of its end: all versions as
- * old as the row, or older, go. */
-static void note(
-        struct async *a, struct row_put *put, const struct manifest_segment *s, uint64_t ts)
+/* Says which object must be gone first: the manifest, or the version that is to be deleted. */
+static const char *type_of_rows(struct request *request)
+{
+	struct arena *arena = request_arena(request);
+	const char *version = query_get(&request->query, "version-id");
+	const char *container = request->container, *object = request->object;
+	uint64_t id;
+
+	if (version && ts_parse(version, &id)) {
+		container = versions_container(arena, container);
+		object = versions_object(arena, object, id);
+	}
+	return arena_printf(arena, EXPIRY_AT_ONCE "/%s/%s", container, object);
+}
+
+/* A row of the expiry container, or one that takes it back. */
+static void note(struct async *a, struct row_put *put, const struct manifest_segment *s)
 {
 	struct request *request = a->request;
 
 	*put = (struct row_put){
 	        .row = {.name = arena_printf(request_arena(request), "%010llu-%s/%s/%s",
-	                        (unsigned long long)(ts / TS_PER_SECOND), request->account,
+	                        (unsigned long long)(a->ts / TS_PER_SECOND), request->account,
 	                        s->container, s->object),
-	                .content_type = EXPIRY_AT_ONCE,
+	                .content_type = a->type,
 	                .etag = "",
-	                .ts = ts},
+	                .ts = a->ts + a->taking_back,
+	                .deleted = a->taking_back},
 	        .done = on_row,
 	        .owner = a,
 	};
@@ -358,51 +376,85 @@ static void note(
 	rows_put(request->proxy, EXPIRY_ACCOUNT, EXPIRY_CONTAINER, put);
 }
 
+static void note_all(struct async *a)
+{
+	const struct manifest *m = &a->reading.manifest;
+
+	a->rows = arena_zalloc(request_arena(a->request), m->count * sizeof(*a->rows));
+	for (unsigned i = 0; i < m->count; i++) {
+		if (m->segments[i].path)
+			note(a, &a->rows[i], &m->segments[i]);
+	}
+}
+
 static enum step async_note(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct async *a = request->own;
-	const struct manifest *m = &a->reading.manifest;
 
 	if (!a->noted) {
-		uint64_t ts = hlc_now(request_cluster(request)->hlc);
 		a->noted = true;
-		a->rows = arena_zalloc(request_arena(request), m->count * sizeof(*a->rows));
-		for (unsigned i = 0; i < m->count; i++) {
-			if (m->segments[i].path)
-				note(a, &a->rows[i], &m->segments[i], ts);
-		}
+		a->ts = hlc_now(request_cluster(request)->hlc);
+		a->type = type_of_rows(request);
+		note_all(a);
+	}
+	if (a->open)
+		return STEP_WAIT;
+	if (a->failed)
+		return op_go(op, TAKE_BACK);
+	return request->http->gone ? STEP_DONE : op_go(op, LAST);
+}
+
+/* As far as it can be: what is left of the notes the expirer drops, since the manifest is there. */
+static enum step async_take_back(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct async *a = request->own;
+
+	if (!a->taking_back) {
+		a->taking_back = true;
+		note_all(a);
 	}
 	if (a->open)
 		return STEP_WAIT;
 	if (request->http->gone)
 		return STEP_DONE;
-	return a->failed ? request_fail(request, 503) : op_go(op, LAST);
+	return request_fail(request, a->last.headed ? a->last.status : 503);
 }
 
 static enum step async_last(struct op *op)
 {
 	struct request *request = request_of(op);
+	const char *version = query_get(&request->query, "version-id");
 	struct async *a = request->own;
 
 	if (request->http->gone)
 		return STEP_DONE;
 	if (!a->last.x && !a->last.headed) {
+		AUTO(buf) struct buf query = BUF_NONE;
+		if (version) {
+			buf_str(&query, "version-id=");
+			url_quote(&query, version, "");
+		}
 		sub_init(&a->last, request, &unit_slo, SUB_AS_CLIENT, "DELETE");
-		sub_path(&a->last, request->account, request->container, request->object, NULL);
+		sub_path(&a->last, request->account, request->container, request->object,
+		        version ? buf_text(&query) : NULL);
 		sub_start(&a->last);
 	}
 	if (!sub_headed(&a->last))
 		return STEP_WAIT;
-	return sub_ok(&a->last) ? request_empty(request, a->last.status)
-	                        : request_fail(request, a->last.status);
+	if (sub_ok(&a->last))
+		return request_empty(request, a->last.status);
+	return a->noted && a->last.status != 404 ? op_go(op, TAKE_BACK)
+	                                         : request_fail(request, a->last.status);
 }
 
 static const struct op_state async_states[] = {
         [LOOK] = {"look", async_look, TO(ALLOW) | TO(LAST), 0},
         [ALLOW] = {"allow", async_allow, TO(NOTE), 0},
-        [NOTE] = {"note", async_note, TO(LAST), 0},
-        [LAST] = {"last", async_last, 0, 0},
+        [NOTE] = {"note", async_note, TO(LAST) | TO(TAKE_BACK), 0},
+        [LAST] = {"last", async_last, TO(TAKE_BACK), 0},
+        [TAKE_BACK] = {"take-back", async_take_back, 0, 0},
 };
 const struct method slo_async_delete = {
         .name = "slo-async-delete", .states = async_states, .writes = true};

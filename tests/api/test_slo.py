@@ -402,7 +402,7 @@ def test_delete_of_a_loop_ends(tester, container):
     assert set(names(tester, container)) <= {"s000", "a", "b"}
 
 
-def test_delete_behind_the_answer(tester, container):
+def test_delete_behind_the_answer(tester, container, expirer):
     _, manifest = put_segments(tester, container, [1] * 30)
     put_slo(tester, container, "slo", manifest)
     r = delete_slo(tester, container, "slo", "&async=yes")
@@ -424,6 +424,50 @@ def test_delete_behind_the_answer(tester, container):
     assert r.status_code == 400 and r.text == "No segments may be large objects."
     assert delete_slo(tester, container, "s000", "&async=yes").text == "Not an SLO manifest"
     assert delete_slo(tester, container, "none", "&async=yes").status_code == 404
+
+
+@pytest.fixture(scope="module")
+def expirer(cloud, tester):
+    """Its queue is there: a second after the cloud's first start it may not be."""
+    tester.request("PUT", "/queue")
+    _, manifest = put_segments(tester, "queue", [1])
+    put_slo(tester, "queue", "slo", manifest)
+    wait_for(lambda: delete_slo(tester, "queue", "slo", "&async=yes").status_code == 204)
+
+
+def test_segments_stay_when_their_manifest_does(tester, container, expirer):
+    """Its DELETE fails once they have been left to be deleted: there is nowhere to keep what it was."""
+    _, manifest = put_segments(tester, container, [1] * 5)
+    kept = container + "-kept"
+    assert tester.request("PUT", "/" + kept, headers={"X-History-Location": container + "-none"}).status_code == 201
+    put_slo(tester, kept, "slo", manifest)
+    assert delete_slo(tester, kept, "slo", "&async=yes").status_code == 412
+    assert tester.request("GET", "/%s/slo" % kept).status_code == 200
+    # What is left to be deleted behind it goes: so would these have.
+    assert tester.request("PUT", "/%s-later" % container).status_code == 201
+    _, later = put_segments(tester, container + "-later", [1])
+    put_slo(tester, container, "later", later)
+    assert delete_slo(tester, container, "later", "&async=yes").status_code == 204
+    wait_for(lambda: names(tester, container + "-later") == [], 30)
+    assert len(names(tester, container)) == 5 and tester.request("GET", "/%s/slo" % kept).status_code == 200
+
+
+def test_a_version_of_a_manifest_is_deleted_behind_the_answer(tester, container, expirer):
+    versions = {}
+    assert tester.request("PUT", "/" + container, headers={"X-Versions-Enabled": "true"}).status_code == 202
+    for name in ("old", "new"):
+        assert tester.request("PUT", "/%s-%s" % (container, name)).status_code == 201
+        _, manifest = put_segments(tester, "%s-%s" % (container, name), [3, 4])
+        put_slo(tester, container, "slo", manifest)
+        versions[name] = tester.request("HEAD", "/%s/slo" % container).headers["X-Object-Version-Id"]
+    assert delete_slo(tester, container, "slo", "&async=yes&version-id=" + versions["old"]).status_code == 204
+    wait_for(lambda: names(tester, container + "-old") == [], 30)
+    assert tester.request("GET", "/%s/slo?version-id=%s" % (container, versions["old"])).status_code == 404
+    r = tester.request("GET", "/%s/slo" % container)
+    assert r.status_code == 200 and r.headers["X-Object-Version-Id"] == versions["new"] and len(r.content) == 7
+    assert delete_slo(tester, container, "slo", "&async=yes&version-id=" + versions["new"]).status_code == 204
+    wait_for(lambda: names(tester, container + "-new") == [], 30)
+    assert tester.request("GET", "/%s/slo" % container).status_code == 404
 
 
 def test_a_manifest_is_copied(tester, container):
