@@ -8,5 +8,5 @@ SRC += proxy/unit/container_sync.c proxy/unit/sync_realms.c
 UNIT += tests/unit/proxy/unit/test_sync_realms.c
 UNIT += tests/unit/proxy/unit/test_multipart.c
 SRC += proxy/unit/staticweb.c proxy/unit/web_page.c
-SRC += proxy/unit/copy.c proxy/unit/legacy_versions.c proxy/unit/versions.c proxy/unit/versions_container.c proxy/unit/versions_list.c
+SRC += proxy/unit/copy.c proxy/unit/legacy_versions.c proxy/unit/versions.c proxy/unit/versions_steps.c proxy/unit/versions_container.c proxy/unit/versions_list.c
 UNIT += tests/unit/proxy/unit/test_reserved.c
