@@ -242,6 +242,15 @@ const struct conf_option node_options[] = {
                 CONF_RESTART, "What is not written to may be deleted all the same."},
         {"list_endpoints", "enabled", CONF_BOOL, AT(units.list_endpoints), "no", 0, 0, CONF_RESTART,
                 "/endpoints/ tells anybody where objects are kept."},
+        {"cname_lookup", "storage_domain", CONF_TEXT, AT(units.cname_storage), "", 0, 0,
+                CONF_RESTART,
+                "Domains (separated by commas); who calls us by another name is asked for in the "
+                "DNS; empty: nobody is."},
+        {"cname_lookup", "lookup_depth", CONF_U64, AT(units.cname_depth), "1", 1, 32, CONF_RESTART,
+                "Names, one standing for the next, until one is of these domains."},
+        {"cname_lookup", "nameservers", CONF_TEXT, AT(units.cname_servers), "", 0, 0, CONF_RESTART,
+                "Whom to ask, up to three addresses with a port or not ([::1]:5353); empty: those "
+                "of the system."},
         {"domain_remap", "storage_domain", CONF_TEXT, AT(units.domain_storage), "", 0, 0,
                 CONF_RESTART,
                 "Domains (separated by commas) of names container.account.domain that stand for "

@@ -7,6 +7,7 @@
 #include "lib/log/log.h"
 #include "proxy/access.h"
 #include "proxy/keystone.h"
+#include "proxy/unit/cname.h"
 #include "proxy/unit/name_check.h"
 #include "proxy/unit/ratelimit.h"
 #include <errno.h>
@@ -258,6 +259,9 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 		return config_error(node, error, "[name_check] forbidden_regexp cannot be",
 		        node->conf.units.name_check_pattern);
 	node->cluster.name_check = names;
+	if ((err = cname_new(&node->conf.units, &node->cluster.cname)))
+		return config_error(node, error, "[cname_lookup] nameservers cannot be",
+		        node->conf.units.cname_servers);
 	if ((err = access_new(&node->conf.units, &node->cluster.access, &option)))
 		return config_error(node, error, "wrong:", option);
 	if ((err = ratelimit_new(&node->conf.units, &node->cluster.ratelimit, &option)))

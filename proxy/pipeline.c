@@ -6,6 +6,7 @@
  * is stored comes last. */
 const struct unit *const pipeline[] = {
         &unit_gatekeeper,
+        &unit_cname_lookup,
         &unit_domain_remap,
         &unit_name_check,
         &unit_crossdomain,

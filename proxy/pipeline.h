@@ -31,6 +31,7 @@ extern const struct unit *const pipeline[]; /* NULL-terminated */
 
 extern const struct unit unit_gatekeeper;                            /* unit/gatekeeper.c */
 extern const struct unit unit_tempurl, unit_tempurl_end;             /* unit/tempurl.c */
+extern const struct unit unit_cname_lookup;                          /* unit/cname.c */
 extern const struct unit unit_domain_remap;                          /* unit/host.c */
 extern const struct unit unit_name_check;                            /* unit/name_check.c */
 extern const struct unit unit_ratelimit;                             /* unit/ratelimit.c */

@@ -35,6 +35,8 @@ struct recon_ask;
 struct sync_realms;
 struct s3;
 struct verified;
+struct cname;
+struct cname_walk;
 
 struct policy {
 	const char *name, *aliases; /* borrowed from the configuration; NULL: no such policy */
@@ -78,6 +80,7 @@ struct cluster {
 	const struct name_check *name_check;    /* NULL: any name will do */
 	struct access_log *access;              /* NULL: nobody wants it */
 	struct ratelimit *ratelimit;            /* NULL: no limits */
+	struct cname *cname;                    /* NULL: names are taken as they are */
 	const struct seal_keys *_Atomic seal;   /* NULL: nothing is encrypted */
 	const struct sync_realms *_Atomic sync; /* NULL: there are none */
 	bool one_clock;                         /* no other node writes */
@@ -277,6 +280,8 @@ struct request {
 	char trans_id[48];
 	const char *path;          /* without query, as sent */
 	const char *remapped_from; /* what was sent when path is another (host.h), or NULL */
+	const char *storage_host;  /* what the name stands for that it calls us by, or NULL */
+	struct cname_walk *cname;  /* unit/cname.h's own */
 	const char *account, *container, *object; /* decoded; NULL where the path ends */
 	struct query query;
 	struct identity identity;
@@ -333,6 +338,8 @@ void request_begin(struct http_req *http, const struct sub_origin *origin);
 /* Gives a request that is not past its pipeline another method, whose first state goes on there:
  * `return request_become(...)`. */
 enum step request_become(struct request *request, const struct method *method);
+/* The method of its path, from the beginning: `return request_route(...)`. */
+enum step request_route(struct request *request);
 
 struct request *request_of(struct op *op);
 struct arena *request_arena(struct request *request);

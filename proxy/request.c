@@ -5,6 +5,7 @@
 #include "proxy/proxy.h"
 #include "proxy/s3/s3.h"
 #include "proxy/sub.h"
+#include "proxy/unit/cname.h"
 #include "proxy/unit/endpoints.h"
 #include "proxy/unit/host.h"
 #include "proxy/unit/recon.h"
@@ -375,6 +376,7 @@ static enum step answer_metrics(struct request *request)
 }
 
 #define BAD_DOMAIN 4000 /* 400, with a text of its own */
+#define BAD_CNAME  4001 /* the same, in request->unit_own */
 
 /* Answers at once, before any operation runs. */
 static enum step plain_state(struct op *op)
@@ -399,6 +401,8 @@ static enum step plain_state(struct op *op)
 	}
 	if (status == BAD_DOMAIN)
 		return answer_text(request, 400, "text/plain", "Bad domain in host header");
+	if (status == BAD_CNAME)
+		return answer_text(request, 400, "text/plain", request->unit_own);
 	if (status == 412)
 		return answer_text(request, 412, "text/html; charset=UTF-8", "Bad URL");
 	if (status == 4120)
@@ -497,6 +501,7 @@ static const struct method *refuse(struct request *request, int status)
 static const struct method *route(struct request *request)
 {
 	bool reads = strcmp(request->http->method, "GET") == 0 || request->head;
+	const char *text;
 	int status;
 
 	const struct method *s3 = s3_route(request);
@@ -526,6 +531,15 @@ static const struct method *route(struct request *request)
 	if (request_cluster(request)->units.list_endpoints &&
 	        strncmp(request->path, ENDPOINTS_PREFIX, strlen(ENDPOINTS_PREFIX)) == 0)
 		return &endpoints_get;
+	switch (cname_look(request, &text)) {
+	case STEP_WAIT:
+		return &cname_method;
+	case STEP_DONE:
+		request->unit_own = (void *)text;
+		return refuse(request, BAD_CNAME);
+	default:
+		break;
+	}
 	if (!host_remap(request))
 		return refuse(request, BAD_DOMAIN);
 	if (strcmp(request->path, "/info") == 0)
@@ -536,6 +550,11 @@ static const struct method *route(struct request *request)
 	if ((status = split(request)))
 		return refuse(request, status);
 	return method_of(request);
+}
+
+enum step request_route(struct request *request)
+{
+	return request_become(request, route(request));
 }
 
 static void make_trans_id(struct request *request)

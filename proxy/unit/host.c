@@ -95,7 +95,8 @@ bool host_remap(struct request *request)
 {
 	const struct unit_options *o = &request_cluster(request)->units;
 	struct arena *arena = request_arena(request);
-	const char *host = http_get(request->http, "Host");
+	const char *host =
+	        request->storage_host ? request->storage_host : http_get(request->http, "Host");
 
 	if (!o->domain_storage || !*o->domain_storage || !host)
 		return true;

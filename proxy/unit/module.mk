@@ -1,4 +1,4 @@
-SRC += proxy/unit/endpoints.c proxy/unit/host.c proxy/unit/marks.c proxy/unit/name_check.c proxy/unit/read_only.c proxy/unit/recon.c
+SRC += proxy/unit/cname.c proxy/unit/endpoints.c proxy/unit/host.c proxy/unit/marks.c proxy/unit/name_check.c proxy/unit/read_only.c proxy/unit/recon.c
 SRC += proxy/unit/bulk_delete.c proxy/unit/bulk_upload.c proxy/unit/deleter.c proxy/unit/gather.c proxy/unit/gatekeeper.c proxy/unit/report.c proxy/unit/reserved.c proxy/unit/shown.c proxy/unit/slo.c proxy/unit/slo_copy.c proxy/unit/slo_delete.c proxy/unit/slo_put.c proxy/unit/symlink.c
 SRC += proxy/unit/formpost.c proxy/unit/multipart.c
 SRC += proxy/unit/ratelimit.c proxy/unit/signature.c

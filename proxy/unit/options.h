@@ -14,6 +14,9 @@ struct unit_options {
 	const char *name_check_characters, *name_check_pattern;
 	uint64_t name_check_length;
 	bool name_check, recon, read_only, read_only_deletes, list_endpoints;
+	/* [cname_lookup] */
+	const char *cname_storage, *cname_servers;
+	uint64_t cname_depth;
 	/* [domain_remap] */
 	const char *domain_storage, *domain_path_root, *domain_prefixes, *domain_default_prefix;
 	bool domain_mangles;
