@@ -11,8 +11,8 @@
 #include "proxy/mime.h"
 #include "proxy/params.h"
 #include "proxy/quota.h"
-#include "proxy/sync_queue.h"
 #include "proxy/s3/s3.h"
+#include "proxy/sync_queue.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/versions.h"
 

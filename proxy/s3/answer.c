@@ -162,7 +162,8 @@ enum step s3_fail_status(struct request *request, int status, const char *text)
 	const struct s3 *s3 = request->s3;
 
 	/* To S3 it makes no difference whether it was there. */
-	if (status == 404 && s3->operation && s3->operation->method == &s3_object_delete && !s3->error)
+	if (status == 404 && s3->operation && s3->operation->method == &s3_object_delete &&
+	        !s3->error)
 		return s3_empty(request, 204);
 	enum s3_error error = s3->error ? s3->error : error_of(request, status);
 	const char *said = s3->error_text               ? s3->error_text
