@@ -1,0 +1,2 @@
+SRC += lib/xml/xml.c
+UNIT += tests/unit/lib/xml/test_xml.c
