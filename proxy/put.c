@@ -307,13 +307,13 @@ static enum step put_verify(struct op *op)
 		return STEP_WAIT;
 	if (request->http->gone)
 		return put_abandon(request, put, 0);
-	if (!put->copy && request->http->has_length && put->size != request->http->content_length)
-		return put_abandon(request, put, 499);
 	const char *wrong = NULL;
 	if (request->s3 && s3_payload_end(request, &wrong)) {
 		put_abandon(request, put, 0);
 		return s3_fail_text(request, request->s3->payload.error, wrong);
 	}
+	if (!put->copy && request->http->has_length && put->size != request->http->content_length)
+		return put_abandon(request, put, 499);
 	if (put->size && http_get(request->http, "X-Symlink-Target")) {
 		put_abandon(request, put, 0);
 		return request_fail_text(request, 400, "Symlink requests require a zero byte body");

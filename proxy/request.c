@@ -641,8 +641,8 @@ static void on_body(struct http_req *http, struct bytes *piece, bool last)
 	struct request *request = http->op;
 
 	if (request->s3)
-		s3_payload_see(request, piece, last);
-	if (request->method->body && !request->op.finished)
+		s3_payload_take(request, piece, last);
+	else if (request->method->body && !request->op.finished)
 		request->method->body(request, piece, last);
 	else
 		bytes_unref(piece);

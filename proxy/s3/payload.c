@@ -4,6 +4,7 @@
 
 #include "lib/crypto/sha256.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,32 +13,10 @@ static bool is_hash(const char *text)
 	return strlen(text) == 64 && strspn(text, "0123456789abcdefABCDEF") == 64;
 }
 
-enum s3_error s3_payload_begin(struct request *request, const char **ret_text)
-{
-	struct s3 *s3 = request->s3;
-	const char *hash = s3->sign.kind == S3_SIGNED_4
-	                           ? s3->sign.payload
-	                           : http_get(request->http, "X-Amz-Content-Sha256");
+/* --- pieces on their way to the method --- */
 
-	if (!hash || strcmp(hash, S3_PAYLOAD_NONE) == 0)
-		return S3_OK;
-	if (has_prefix(hash, S3_PAYLOAD_STREAM))
-		return S3_NotImplemented;
-	if (!is_hash(hash)) {
-		*ret_text = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-"
-		            "SHA256-PAYLOAD, or a valid sha256 value.";
-		return S3_InvalidArgument;
-	}
-	s3->payload.wanted = hash;
-	if (request->http->has_length && !request->http->content_length && !request->http->chunked)
-		return S3_OK; /* nobody would look at a body that is not there */
-	s3->payload.sha256 = sha256_new();
-	return S3_OK;
-}
-
-void s3_payload_see(struct request *request, const struct bytes *piece, bool last)
+static void see(struct s3_payload *p, const struct bytes *piece, bool last)
 {
-	struct s3_payload *p = &request->s3->payload;
 	uint8_t digest[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1];
 
@@ -55,14 +34,176 @@ void s3_payload_see(struct request *request, const struct bytes *piece, bool las
 		p->error = S3_XAmzContentSHA256Mismatch;
 }
 
+static void give(struct request *request, struct bytes *piece, bool last)
+{
+	see(&request->s3->payload, piece, last);
+	if (request->method->body && !request->op.finished)
+		request->method->body(request, piece, last);
+	else
+		bytes_unref(piece);
+}
+
+/* --- out of chunks --- */
+
+#define RAW_BYTES (128u << 10)
+
+static void check_end(struct request *request, struct s3_payload *p)
+{
+	if (p->chunked.error)
+		p->error = p->chunked.error;
+	else if (!chunked_over(&p->chunked) || p->given != request->http->content_length)
+		p->error = S3_IncompleteBody;
+}
+
+/* Fills the piece that is wanted, with what has come. True: it is to be handed over. */
+static bool fill(struct s3_payload *p)
+{
+	struct bytes *into = p->into;
+	size_t given;
+
+	if (p->raw) {
+		p->raw_at +=
+		        chunked_feed(&p->chunked, p->raw->data + p->raw_at, p->raw->len - p->raw_at,
+		                into->data + into->len, into->cap - into->len, &given);
+		into->len += given;
+		p->given += given;
+		if (p->raw_at == p->raw->len)
+			bytes_unref(TAKE(p->raw));
+	}
+	return into->len == into->cap || p->chunked.error || (!p->raw && p->raw_last);
+}
+
+static void pump(struct request *request)
+{
+	struct s3_payload *p = &request->s3->payload;
+
+	if (p->pumping)
+		return;
+	p->pumping = true;
+	while (p->into && fill(p)) {
+		bool last = p->chunked.error || (!p->raw && p->raw_last);
+		if (last)
+			check_end(request, p);
+		give(request, TAKE(p->into), last);
+	}
+	p->pumping = false;
+	if (!p->into || p->raw || p->raw_last)
+		return;
+	struct bytes *raw = bytes_new(RAW_BYTES);
+	if (raw) {
+		p->below->body_want(request->http, raw);
+	} else {
+		p->error = S3_ServiceUnavailable;
+		give(request, TAKE(p->into), true);
+	}
+}
+
+static void want(struct http_req *http, struct bytes *into)
+{
+	struct request *request = http->op;
+
+	request->s3->payload.into = into;
+	pump(request);
+}
+
+void s3_payload_take(struct request *request, struct bytes *piece, bool last)
+{
+	struct s3_payload *p = &request->s3->payload;
+
+	if (!p->streams) {
+		give(request, piece, last);
+		return;
+	}
+	p->raw = piece;
+	p->raw_at = 0;
+	p->raw_last = last;
+	pump(request);
+}
+
+/* --- what will come --- */
+
+/* Of the codings only those are the object's that are not for the way. */
+static void take_coding(struct request *request)
+{
+	const char *coding = http_get(request->http, "Content-Encoding");
+	AUTO(buf) struct buf rest = BUF_NONE;
+
+	for (const char *p = coding ? coding : ""; *p;) {
+		p += strspn(p, ", ");
+		size_t len = strcspn(p, ", ");
+		if (len && (len != 11 || strncasecmp(p, "aws-chunked", 11) != 0))
+			buf_printf(&rest, "%s%.*s", rest.len ? "," : "", (int)len, p);
+		p += len;
+	}
+	if (coding)
+		request_set_header(request, "Content-Encoding", rest.len ? buf_text(&rest) : NULL);
+}
+
+static enum s3_error begin_chunks(struct request *request, const char *how, const char **ret_text)
+{
+	struct s3 *s3 = request->s3;
+	struct s3_payload *p = &s3->payload;
+	struct http_req *http = request->http;
+	const char *length = http_get(http, "X-Amz-Decoded-Content-Length");
+	char *end = NULL;
+
+	if (!chunked_begin(&p->chunked, how) || (p->chunked.is_signed && !s3->caller.has_key)) {
+		*ret_text =
+		        "x-amz-content-sha256 names a way to send a body that is not known here.";
+		return S3_NotImplemented;
+	}
+	uint64_t size = length ? strtoull(length, &end, 10) : 0;
+	if (!length || *length < '0' || *length > '9' || *end) {
+		*ret_text = "You must provide the x-amz-decoded-content-length header.";
+		return S3_MissingContentLength;
+	}
+	p->chunked.key = s3->caller.key;
+	p->chunked.sign = &s3->sign;
+	p->streams = true;
+	p->below = http->carrier;
+	p->carrier = *http->carrier;
+	p->carrier.body_want = want;
+	http->carrier = &p->carrier;
+	http->content_length = size;
+	http->has_length = true;
+	http->chunked = false;
+	take_coding(request);
+	return S3_OK;
+}
+
+enum s3_error s3_payload_begin(struct request *request, const char **ret_text)
+{
+	struct s3 *s3 = request->s3;
+	const char *hash = s3->sign.kind == S3_SIGNED_4
+	                           ? s3->sign.payload
+	                           : http_get(request->http, "X-Amz-Content-Sha256");
+
+	if (!hash || strcmp(hash, S3_PAYLOAD_NONE) == 0)
+		return S3_OK;
+	if (has_prefix(hash, S3_PAYLOAD_STREAM))
+		return begin_chunks(request, hash, ret_text);
+	if (!is_hash(hash)) {
+		*ret_text = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-"
+		            "SHA256-PAYLOAD, or a valid sha256 value.";
+		return S3_InvalidArgument;
+	}
+	s3->payload.wanted = hash;
+	if (request->http->content_length || request->http->chunked)
+		s3->payload.sha256 = sha256_new();
+	return S3_OK;
+}
+
 enum s3_error s3_payload_end(struct request *request, const char **ret_text)
 {
 	*ret_text = request->s3->payload.error_text;
 	return request->s3->payload.error;
 }
 
-void s3_payload_done(struct s3_payload *payload)
+void s3_payload_done(struct s3_payload *p)
 {
-	sha256_free(payload->sha256);
-	payload->sha256 = NULL;
+	sha256_free(p->sha256);
+	p->sha256 = NULL;
+	chunked_done(&p->chunked);
+	bytes_unref(TAKE(p->raw));
+	bytes_unref(TAKE(p->into));
 }

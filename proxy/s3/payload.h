@@ -5,7 +5,7 @@
 
 #include "lib/base/bytes.h"
 #include "lib/http/http.h"
-#include "proxy/s3/error.h"
+#include "proxy/s3/chunked.h"
 
 struct request;
 struct sha256;
@@ -15,12 +15,22 @@ struct s3_payload {
 	struct sha256 *sha256; /* owned */
 	enum s3_error error;   /* found while it came in */
 	const char *error_text;
+	/* In chunks: the carrier brings them to us, and we the body to the method. */
+	bool streams;
+	struct chunked chunked;
+	const struct http_carrier *below;
+	struct http_carrier carrier;
+	struct bytes *raw, *into; /* owned: as it came; where the method wants it */
+	size_t raw_at;
+	uint64_t given;
+	bool raw_last, pumping;
 };
 
 /* Once it is known who signed: what will come. */
 enum s3_error s3_payload_begin(struct request *request, const char **ret_text);
-/* A piece on its way to the method. */
-void s3_payload_see(struct request *request, const struct bytes *piece, bool last);
+/* A piece from the carrier, which it owns from now on: to the method, as it is or as what its
+ * chunks hold. */
+void s3_payload_take(struct request *request, struct bytes *piece, bool last);
 /* It has come to its end: is it what was signed? */
 enum s3_error s3_payload_end(struct request *request, const char **ret_text);
 void s3_payload_done(struct s3_payload *payload);
