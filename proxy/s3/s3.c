@@ -1,6 +1,7 @@
 #include "proxy/s3/s3.h"
 #include "proxy/pipeline.h"
 #include "proxy/s3/access.h"
+#include "proxy/unit/host.h"
 
 #include <string.h>
 
@@ -119,7 +120,9 @@ const struct method *s3_route(struct request *request)
 	if (!request_cluster(request)->units.s3 || !request_cluster(request)->serves)
 		return NULL;
 	host_bucket = bucket_of_host(request);
-	if (!host_bucket && !s3_sign_present(request->http) && is_swifts(request->path))
+	if (!host_bucket && !s3_sign_present(request->http) &&
+	        (is_swifts(request->path) || http_get(request->http, "X-Auth-Token") ||
+	                host_stands(request)))
 		return NULL;
 	struct s3 *s3 = request->s3 = arena_zalloc(request_arena(request), sizeof(*s3));
 	s3->host_bucket = host_bucket;

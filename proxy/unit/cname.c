@@ -201,21 +201,27 @@ static bool next_name(struct request *request, struct cname_walk *w)
 	        reactor_now_us(request->proxy->reactor), w->found);
 }
 
+bool cname_wanted(struct request *request)
+{
+	char name[DNS_NAME_SIZE];
+
+	return request_cluster(request)->cname && host_name(request, name) &&
+	       !is_ours(request_cluster(request)->units.cname_storage, name);
+}
+
 enum step cname_look(struct request *request, const char **ret_text)
 {
 	struct cname *c = request_cluster(request)->cname;
 	const struct unit_options *o = &request_cluster(request)->units;
 	struct cname_walk *w = request->cname;
-	char name[DNS_NAME_SIZE];
 
-	if (!c || request->storage_host || !host_name(request, name) ||
-	        is_ours(o->cname_storage, name))
+	if (request->storage_host || !cname_wanted(request))
 		return STEP_NEXT;
 	if (!w) {
 		w = request->cname = arena_zalloc(request_arena(request), sizeof(*w));
 		w->request = request;
 		w->cname = c;
-		memcpy(w->name, name, sizeof(name));
+		host_name(request, w->name);
 	}
 	for (; w->tries < o->cname_depth; w->tries++) {
 		if (*w->name && !next_name(request, w))

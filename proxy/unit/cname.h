@@ -12,6 +12,9 @@ struct cname;
  * process. */
 enum err cname_new(const struct unit_options *options, struct cname **ret_cname);
 
+/* Is it called by a name that is to be looked up, or was? */
+bool cname_wanted(struct request *request);
+
 /* Where the name that the request calls us by is none of our domains, that which it stands for
  * comes into request->storage_host. STEP_WAIT: the DNS is to be asked, by cname_method, which then
  * routes the request anew; STEP_DONE: there is none, and *ret_text says why. */

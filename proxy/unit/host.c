@@ -1,6 +1,7 @@
 #include "proxy/unit/host.h"
 
 #include "proxy/pipeline.h"
+#include "proxy/unit/cname.h"
 
 #include "lib/base/kv.h"
 #include <stdlib.h>
@@ -91,7 +92,8 @@ static void rewrite(struct request *request, const char *account, const char *co
 	request->path = arena_strdup(request_arena(request), buf_text(&text));
 }
 
-bool host_remap(struct request *request)
+/* What comes before a domain in the name that we are called by; NULL: it is no such name. */
+static const char *names_of_host(struct request *request)
 {
 	const struct unit_options *o = &request_cluster(request)->units;
 	struct arena *arena = request_arena(request);
@@ -99,10 +101,23 @@ bool host_remap(struct request *request)
 	        request->storage_host ? request->storage_host : http_get(request->http, "Host");
 
 	if (!o->domain_storage || !*o->domain_storage || !host)
-		return true;
+		return NULL;
 	const char *port = strrchr(host, ':');
-	const char *names = before_domain(arena, o->domain_storage,
+	return before_domain(arena, o->domain_storage,
 	        arena_strndup(arena, host, port ? (size_t)(port - host) : strlen(host)));
+}
+
+bool host_stands(struct request *request)
+{
+	return cname_wanted(request) || names_of_host(request);
+}
+
+bool host_remap(struct request *request)
+{
+	const struct unit_options *o = &request_cluster(request)->units;
+	struct arena *arena = request_arena(request);
+	const char *names = names_of_host(request);
+
 	if (!names)
 		return true;
 	const char *dot = strchr(names, '.');

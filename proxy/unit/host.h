@@ -5,6 +5,10 @@
 
 #include "proxy/proxy.h"
 
+/* Does the name that the request calls us by stand for an account of Swift's, by domain_remap or
+ * the DNS? */
+bool host_stands(struct request *request);
+
 /* Rewrites request->path; false: the name cannot be meant so, which is answered with 400. */
 bool host_remap(struct request *request);
 
