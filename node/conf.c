@@ -136,6 +136,10 @@ const struct conf_option node_options[] = {
                 "How many files of an archive are stored at once."},
         {"bulk", "delete_concurrency", CONF_U64, AT(bulk_delete_concurrency), "64", 1, 1000,
                 CONF_RESTART, "How many objects are deleted at once."},
+        {"bulk", "delete_container_retry_count", CONF_U64, AT(bulk_retries), "0", 0, 10,
+                CONF_RESTART,
+                "How often a bulk delete tries again what is answered with 409, as a container "
+                "that is not empty: after 1.5 s, and then half as long again."},
         {"bulk", "yield_frequency", CONF_U64, AT(bulk_yield), "10", 1, 3600, CONF_RESTART,
                 "Seconds after which a client hears that the work goes on."},
         {"slo", "max_manifest_segments", CONF_U64, AT(slo_segments), "1000", 1, 100000,

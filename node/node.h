@@ -40,7 +40,7 @@ struct node_conf {
 	        token_life, max_file_size, split_rows, symloop_max, slo_segments, slo_bytes,
 	        slo_concurrency, slo_delete_concurrency, slo_yield, bulk_deletes,
 	        bulk_failed_deletes, bulk_delete_concurrency, bulk_containers,
-	        bulk_failed_extractions, bulk_concurrency, bulk_yield, sync_interval,
+	        bulk_failed_extractions, bulk_concurrency, bulk_retries, bulk_yield, sync_interval,
 	        sync_concurrency, sync_conn_timeout;
 	bool slo_async_delete;
 	uint64_t split_pace_us; /* no option: least time between pages that a split copies */

@@ -166,6 +166,7 @@ static void fill_cluster(struct node *node)
 	c->limits.symloop_max = (unsigned)conf->symloop_max;
 	c->limits.bulk_deletes = (unsigned)conf->bulk_deletes;
 	c->limits.bulk_failed_deletes = (unsigned)conf->bulk_failed_deletes;
+	c->limits.bulk_retries = (unsigned)conf->bulk_retries;
 	c->limits.bulk_delete_concurrency = (unsigned)conf->bulk_delete_concurrency;
 	c->limits.bulk_containers = (unsigned)conf->bulk_containers;
 	c->limits.bulk_failed_extractions = (unsigned)conf->bulk_failed_extractions;

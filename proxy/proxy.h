@@ -57,7 +57,7 @@ struct limits {
 	        max_meta_value, max_meta_count, max_meta_overall, max_header_size,
 	        container_listing_limit, account_listing_limit, extra_header_count, symloop_max,
 	        slo_segments, slo_concurrency, slo_delete_concurrency, slo_yield_s, bulk_deletes,
-	        bulk_failed_deletes, bulk_delete_concurrency, bulk_containers,
+	        bulk_failed_deletes, bulk_delete_concurrency, bulk_retries, bulk_containers,
 	        bulk_failed_extractions, bulk_concurrency, bulk_yield_s;
 	uint64_t slo_bytes;
 	bool slo_async_delete;

@@ -119,7 +119,8 @@ static enum step bulk_begin(struct request *request, struct bulk *b)
 	        .maker = &unit_bulk_delete,
 	        .next = next,
 	        .at_once = limits->bulk_delete_concurrency,
-	        .failures_max = limits->bulk_failed_deletes};
+	        .failures_max = limits->bulk_failed_deletes,
+	        .retries = limits->bulk_retries};
 	if (!b->report.acceptable || (type && *type && !has_prefix(type, "text/plain")))
 		return deleter_answer(
 		        &b->deleter, 406, swift_error_body(request_arena(request), 406));

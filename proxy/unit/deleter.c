@@ -9,8 +9,15 @@
 
 struct deleter_slot {
 	struct sub sub;
-	char *name; /* owned; NULL: free */
+	char *name;         /* owned; NULL: free */
+	char *version;      /* owned; NULL: none */
+	struct timer timer; /* until the next try */
+	struct op *op;
+	unsigned tries;
+	bool waiting, due;
 };
+
+#define PAUSE_US 1500000 /* before the second try; each further one is half as long again */
 
 bool deleter_cut(
         struct arena *arena, const char *name, const char **ret_container, const char **ret_object)
@@ -27,6 +34,11 @@ bool deleter_cut(
 	return *path && utf8_valid(name, strlen(name));
 }
 
+static bool failed_too_often(const struct deleter *d)
+{
+	return d->report->error_count >= d->failures_max;
+}
+
 static void count(struct deleter *d, const char *name, int status, const char *fault)
 {
 	if (status / 100 == 2) {
@@ -40,47 +52,92 @@ static void count(struct deleter *d, const char *name, int status, const char *f
 	}
 }
 
-static void start(struct deleter *d, struct deleter_slot *slot, const struct deletion *what)
+/* False: it names nothing. */
+static bool send(
+        struct deleter *d, struct deleter_slot *slot, const char *name, const char *version)
 {
 	AUTO(buf) struct buf query = BUF_NONE;
 	struct arena arena;
 	const char *container, *object;
 
 	arena_init(&arena);
-	if (!deleter_cut(&arena, what->name, &container, &object)) {
+	bool good = deleter_cut(&arena, name, &container, &object);
+	if (good) {
+		if (version) {
+			buf_str(&query, "version-id=");
+			url_quote(&query, version, "");
+		}
+		sub_init(&slot->sub, d->request, d->maker, SUB_AS_CLIENT, "DELETE");
+		sub_path(&slot->sub, d->request->account, container, object,
+		        version ? buf_text(&query) : NULL);
+		sub_start(&slot->sub);
+	}
+	arena_done(&arena);
+	return good;
+}
+
+static void start(struct deleter *d, struct deleter_slot *slot, const struct deletion *what)
+{
+	if (!send(d, slot, what->name, what->version)) {
 		count(d, what->name, 412, NULL);
-		arena_done(&arena);
 		return;
 	}
-	if (what->version) {
-		buf_str(&query, "version-id=");
-		url_quote(&query, what->version, "");
-	}
 	slot->name = mem_strdup(what->name);
-	sub_init(&slot->sub, d->request, d->maker, SUB_AS_CLIENT, "DELETE");
-	sub_path(&slot->sub, d->request->account, container, object,
-	        what->version ? buf_text(&query) : NULL);
-	sub_start(&slot->sub);
+	slot->version = what->version ? mem_strdup(what->version) : NULL;
+	slot->tries = 1;
 	d->open++;
-	arena_done(&arena);
+}
+
+static void on_pause(struct timer *timer)
+{
+	struct deleter_slot *slot = CONTAINER_OF(timer, struct deleter_slot, timer);
+
+	slot->due = true;
+	op_wake(slot->op);
+}
+
+/* A container may be empty in a moment. True: it is to be tried again. */
+static bool tries_again(struct deleter *d, struct deleter_slot *slot)
+{
+	uint64_t pause_us = PAUSE_US;
+
+	if (slot->sub.status != 409 || slot->tries > d->retries || failed_too_often(d))
+		return false;
+	for (unsigned i = 1; i < slot->tries; i++)
+		pause_us += pause_us / 2;
+	slot->tries++;
+	slot->op = &d->request->op;
+	slot->timer.fire = on_pause;
+	slot->waiting = true;
+	slot->due = false;
+	timer_set(d->request->proxy->reactor, &slot->timer, pause_us);
+	return true;
+}
+
+/* Is the slot at rest between two tries? After the pause it goes on. */
+static bool rests(struct deleter *d, struct deleter_slot *slot)
+{
+	if (!slot->waiting || !slot->due)
+		return slot->waiting;
+	slot->waiting = false;
+	sub_done(&slot->sub);
+	send(d, slot, slot->name, slot->version);
+	return true;
 }
 
 static void reap(struct deleter *d)
 {
 	for (unsigned i = 0; i < d->at_once; i++) {
 		struct deleter_slot *slot = &d->slots[i];
-		if (!slot->name || !sub_headed(&slot->sub))
+		if (!slot->name || rests(d, slot) || !sub_headed(&slot->sub) ||
+		        tries_again(d, slot))
 			continue;
 		count(d, slot->name, slot->sub.status, NULL);
 		sub_done(&slot->sub);
 		free(TAKE(slot->name));
+		free(TAKE(slot->version));
 		d->open--;
 	}
-}
-
-static bool failed_too_often(const struct deleter *d)
-{
-	return d->report->error_count >= d->failures_max;
 }
 
 /* Fills the free slots; false when there is nothing to do for now, or at all. */
@@ -141,8 +198,10 @@ enum step deleter_answer(struct deleter *d, int status, const char *text)
 void deleter_done(struct deleter *d)
 {
 	for (unsigned i = 0; d->slots && i < d->at_once; i++) {
+		timer_cancel(d->request->proxy->reactor, &d->slots[i].timer);
 		sub_done(&d->slots[i].sub);
 		free(d->slots[i].name);
+		free(d->slots[i].version);
 	}
 	free(d->slots);
 	d->slots = NULL;

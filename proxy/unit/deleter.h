@@ -22,6 +22,7 @@ struct deleter {
 	/* Which is next? STEP_NEXT: *ret_next; STEP_WAIT: called again later; STEP_DONE: none. */
 	enum step (*next)(struct deleter *deleter, struct deletion *ret_next);
 	unsigned at_once, failures_max;
+	unsigned retries;           /* of what is answered with a conflict */
 	struct deleter_slot *slots; /* owned */
 	unsigned open;
 	uint64_t deleted, missing;

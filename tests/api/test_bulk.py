@@ -6,6 +6,8 @@ import io
 import json
 import os
 import tarfile
+import threading
+import time
 import urllib.parse
 
 import pytest
@@ -282,5 +284,29 @@ def test_other_limits():
         r = bulk_delete(user, ["c/none-%d" % i for i in range(15000)], Accept="application/xml")
         assert r.text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n') and "Content-Length" not in r.headers
         assert "\r\n\r\n<delete>\n<number_deleted>0</number_deleted>\n<number_not_found>15000<" in r.text
+    finally:
+        cloud.close()
+
+
+def test_containers_that_are_empty_in_a_moment():
+    cloud = Cloud(devices=3, conf={"bulk": ["delete_container_retry_count = 2"]})
+    try:
+        cloud.up()
+        user = User(cloud, "test:tester", "testing")
+        for name in "soon", "never":
+            user.request("PUT", "/" + name)
+            user.request("PUT", "/%s/o" % name, data=b"x")
+        timer = threading.Timer(0.5, lambda: user.request("DELETE", "/soon/o"))
+        timer.start()
+        begin = time.monotonic()
+        r = told(bulk_delete(User(cloud, "test:tester", "testing"), ["soon", "never"]))
+        assert r["Number Deleted"] == 1 and r["Errors"] == [["never", "409 Conflict"]]
+        assert 3.7 < time.monotonic() - begin < 20  # 1.5 s, and 2.25
+        timer.join()
+        assert user.request("HEAD", "/soon").status_code == 404 and user.request("HEAD", "/never").status_code == 204
+        # Who goes away meanwhile leaves no trial behind.
+        with pytest.raises(requests.exceptions.ReadTimeout):
+            requests.post(user.storage + "?bulk-delete", data="never", headers={"X-Auth-Token": user.token}, timeout=0.7)
+        assert user.request("HEAD", "/never").status_code == 204
     finally:
         cloud.close()
