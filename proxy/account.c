@@ -23,6 +23,7 @@ static void account_done(struct request *request)
 {
 	struct account *a = request->own;
 
+	credit_give(&a->listing.credit);
 	db_read_done(&a->read);
 	db_read_done(&a->hidden);
 	buf_done(&a->rows);
@@ -150,10 +151,11 @@ static enum step account_read(struct op *op)
 	static const struct backend_reply nothing;
 	static const struct buf no_rows;
 	const char *text;
+	enum err err;
 
 	if (request->http->gone && !a->read.started)
 		return STEP_DONE;
-	if (!a->read.started) {
+	if (!a->listing.credit.budget && !a->read.started) {
 		int status = listing_parse(
 		        request, cluster->limits.account_listing_limit, &a->listing, &text);
 		if (status)
@@ -163,6 +165,8 @@ static enum step account_read(struct op *op)
 			return request_fail_text(request, 400, text);
 		plan_hidden(request, a);
 	}
+	if (!request->head && !listing_credit(request, &a->listing, &err))
+		return err ? request_fail(request, 503) : STEP_WAIT;
 	bool known = request->head || request->proxy->backend->plain ||
 	             db_read(&a->hidden, request, &a->hidden_listing);
 	if (!db_read(&a->read, request, request->head ? NULL : &a->listing) || !known)

@@ -36,6 +36,7 @@ static void container_done(struct request *request)
 {
 	struct container *c = request->own;
 
+	credit_give(&c->listing.credit);
 	drop_done(&c->drop);
 	ranged_done(&c->read);
 	fan_done(&c->write);
@@ -92,10 +93,11 @@ static enum step container_read(struct op *op)
 	struct request *request = request_of(op);
 	struct container *c = container_of(request);
 	const char *text;
+	enum err err;
 
 	if (request->http->gone && !c->read.root.started)
 		return STEP_DONE;
-	if (!c->read.root.started) {
+	if (!c->listing.credit.budget && !c->read.root.started) {
 		int status = listing_parse(request,
 		        request_cluster(request)->limits.container_listing_limit, &c->listing,
 		        &text);
@@ -103,6 +105,8 @@ static enum step container_read(struct op *op)
 			return text ? request_fail_text(request, status, text)
 			            : request_fail(request, status);
 	}
+	if (!request->head && !listing_credit(request, &c->listing, &err))
+		return err ? request_fail(request, 503) : STEP_WAIT;
 	if (!ranged_read(&c->read, request, request->head ? NULL : &c->listing))
 		return STEP_WAIT;
 	if (c->read.err)

@@ -500,3 +500,13 @@ unsigned listing_need(const struct listing_pages *pages, const struct place *pla
 {
 	return place->set_count == 1 && pages->count == place->count ? place->need[0] : 1;
 }
+
+#define ROW_BYTES 512 /* of a usual one: as devices send it, and as it is shown */
+
+/* How many there are is not known before they are here: facts of the container may be old. */
+bool listing_credit(struct request *request, struct listing *listing, enum err *ret_err)
+{
+	size_t bytes = (size_t)(listing->list.limit + 1) * ROW_BYTES;
+
+	return credit_take(&listing->credit, &request->proxy->budget, &request->op, bytes, ret_err);
+}

@@ -9,7 +9,12 @@ enum listing_format { LISTING_PLAIN, LISTING_JSON, LISTING_XML, LISTING_TEXT_XML
 struct listing {
 	enum listing_format format;
 	struct backend_list list;
+	struct credit credit; /* for its rows */
 };
+
+/* May as many rows as are asked for be read into memory? As credit_take; the credit is the owner's
+ * to give back. */
+bool listing_credit(struct request *request, struct listing *listing, enum err *ret_err);
 
 /* 0, or the status to answer with and its text in *ret_text (NULL: the standard one). */
 int listing_parse(struct request *request, unsigned limit_max, struct listing *ret_listing,
