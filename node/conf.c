@@ -47,7 +47,8 @@ const struct conf_option node_options[] = {
                 "How much of a refused upload is read before it is answered."},
         {"http", "body_bytes", CONF_U64, AT(body_bytes), "256M", 16u << 20, 1ull << 40,
                 CONF_RESTART,
-                "Memory for the bodies of requests and answers under way, all loops together."},
+                "Memory for the bodies of requests and answers under way and for listings, all "
+                "loops together."},
         {"http", "tls_cert", CONF_TEXT, AT(tls_cert), "", 0, 0, CONF_RESTART,
                 "PEM file of the certificate chain; with tls_key the API speaks HTTPS."},
         {"http", "tls_key", CONF_TEXT, AT(tls_key), "", 0, 0, CONF_RESTART, "PEM file of its key."},

@@ -46,6 +46,7 @@ static void list_done(struct request *request)
 {
 	struct both *l = request->own;
 
+	credit_give(&l->listing.credit);
 	ranged_done(&l->named);
 	ranged_done(&l->hidden);
 	buf_done(&l->texts);
@@ -345,6 +346,7 @@ static enum step list_read(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct both *l = request->own;
+	enum err err;
 
 	if (!l) {
 		l = request->own = arena_zalloc(request_arena(request), sizeof(*l));
@@ -353,6 +355,10 @@ static enum step list_read(struct op *op)
 		if (step != STEP_NEXT)
 			return step;
 	}
+	if (request->http->gone && !l->named.root.started)
+		return STEP_DONE;
+	if (!listing_credit(request, &l->listing, &err))
+		return err ? request_fail(request, 503) : STEP_WAIT;
 	bool named = ranged_rows(&l->named, &l->listing.list);
 	bool hidden = ranged_rows(&l->hidden, &l->hidden_listing.list);
 	if (!named || !hidden)
