@@ -236,8 +236,14 @@ struct extent_list {
 	uint64_t at;
 	uint32_t count;
 	uint8_t policy, key[16];
+	bool gone; /* its version is: freed when nobody holds it */
+	unsigned holders;
 	struct device_extent extents[];
 };
+/* Of the version whose record is there, or NULL: they stay where they are until it is let go of,
+ * whatever becomes of the version. Who has read a record may use what it names for so long. */
+struct extent_list *object_hold_extents(struct device *device, uint64_t at);
+void object_drop_extents(struct device *device, struct extent_list *list); /* NULL is fine */
 uint64_t object_meta_ts(struct device *device, uint8_t policy, const struct index_entry *entry);
 void object_sort_unsettled(struct device *device);
 /* Queues what was settled to ride along. */

@@ -140,13 +140,35 @@ static void claim_extents(struct device *device, const struct applied *applied)
 	hash_insert(&device->extents, &list->node, at_hash(list->at));
 }
 
+static void free_extents(struct device *device, struct extent_list *list)
+{
+	device_extents_release(device, list->extents, list->count);
+	free(list);
+}
+
+struct extent_list *object_hold_extents(struct device *device, uint64_t at)
+{
+	struct extent_list *list = object_extents(device, at);
+
+	if (list)
+		list->holders++;
+	return list;
+}
+
+void object_drop_extents(struct device *device, struct extent_list *list)
+{
+	if (list && --list->holders == 0 && list->gone)
+		free_extents(device, list);
+}
+
 static void release_version(struct device *device, uint64_t at, bool extents)
 {
 	if (extents) {
 		struct extent_list *list = object_extents(device, at);
 		hash_remove(&device->extents, &list->node);
-		device_extents_release(device, list->extents, list->count);
-		free(list);
+		list->gone = true;
+		if (!list->holders)
+			free_extents(device, list);
 	}
 	unit_release(device, at_unit(at), at_len(at));
 }

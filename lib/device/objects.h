@@ -173,6 +173,7 @@ void device_sync(struct device *device, struct device_sync *sync);
 /* --- reading --- */
 
 /* A record or a piece in memory, verified. */
+struct extent_list;
 struct device_read {
 	void (*done)(struct device_read *read, enum err err);
 	struct bytes *bytes; /* out: a reference, the caller's; device_read_done drops it */
@@ -183,6 +184,7 @@ struct device_read {
 	struct bytes *buffer;
 	uint64_t where;
 	struct device_extent extent;
+	struct extent_list *held; /* of the version: until device_read_done */
 	struct task task;
 	uint32_t unit, claimed;
 	uint8_t policy, key[16];
@@ -190,7 +192,9 @@ struct device_read {
 };
 
 /* True: answered at once from memory (done is not called). False: done will come; ERR_CORRUPT when
- * the bytes fail their check (the version is then marked and the device's `corrupt` told). */
+ * the bytes fail their check (the version is then marked and the device's `corrupt` told). What a
+ * version's record names stays where it is until device_read_done, so that another record may name
+ * it, too, once that is written. */
 bool device_read_version(struct device *device, uint8_t policy, const uint8_t key[16],
         const struct device_version *version, struct device_read *read);
 bool device_read_extent(struct device *device, uint8_t policy, const uint8_t key[16],

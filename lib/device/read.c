@@ -34,6 +34,7 @@ void device_read_done(struct device_read *read)
 {
 	bytes_unref(read->bytes);
 	read->bytes = NULL;
+	object_drop_extents(read->device, TAKE(read->held));
 }
 
 static void fail(struct device_read *read, enum err err)
@@ -42,6 +43,7 @@ static void fail(struct device_read *read, enum err err)
 
 	bytes_unref(read->buffer);
 	read->buffer = NULL;
+	object_drop_extents(device, TAKE(read->held));
 	object_mark_corrupt(device, read->policy, read->key, read->where);
 	read->done(read, err);
 }
@@ -71,6 +73,7 @@ static void on_no_memory(struct task *task)
 	struct device_read *read = CONTAINER_OF(task, struct device_read, task);
 
 	unit_release(read->device, read->unit, read->claimed);
+	object_drop_extents(read->device, TAKE(read->held));
 	read->done(read, ERR_NO_MEMORY);
 }
 
@@ -117,6 +120,7 @@ bool device_read_version(struct device *device, uint8_t policy, const uint8_t ke
 	read->unit = at_unit(at);
 	read->policy = policy;
 	memcpy(read->key, key, 16);
+	read->held = object_hold_extents(device, at);
 	if (!read->fresh && from_cache(device, read->unit, at_off(at), read))
 		return true;
 	read->claimed = at_len(at);

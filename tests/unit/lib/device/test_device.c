@@ -779,6 +779,42 @@ static void compaction_keeps_what_lives(void **state)
 	}
 }
 
+static void on_held(struct device_read *read, enum err err)
+{
+	(void)read;
+	assert_int_equal(err, ERR_OK);
+}
+
+/* A POST, or a draft that becomes the version, names them again in a record of its own. */
+static void pieces_stay_for_who_has_read_their_record(void **state)
+{
+	struct device_read read = {.done = on_held};
+	struct device_version version;
+	uint8_t key[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "p%u", i);
+		assert_int_equal(rig_put_staged(&rig, name, T + i, 250000), ERR_OK);
+	}
+	md5_digest("p0", 2, key);
+	assert_int_equal(device_find(rig.device, 0, key, &version), ERR_OK);
+	uint32_t u = object_extents(rig.device, version.at)->extents[0].unit;
+	device_read_version(rig.device, 0, key, &version, &read);
+	rig_sleep(&rig, 100000);
+	for (unsigned i = 0; i < 6; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "p%u", i);
+		assert_int_equal(rig_delete(&rig, name, T + 1000 + i), ERR_OK);
+	}
+	rig_sleep(&rig, 4000000);
+	assert_int_equal(rig.device->units[u].type, UNIT_EXTENT);
+	device_read_done(&read);
+	rig_sleep(&rig, 4000000);
+	assert_int_equal(rig.device->units[u].type, UNIT_FREE);
+}
+
 static void tombstones_go_when_they_are_old_and_all_have_them(void **state)
 {
 	bool deleted;
@@ -943,6 +979,7 @@ int main(void)
 	        T_(a_full_device_takes_deletes_and_comes_back),
 	        T_(compaction_makes_way_for_others),
 	        T_(compaction_keeps_what_lives),
+	        T_(pieces_stay_for_who_has_read_their_record),
 	        T_(tombstones_go_when_they_are_old_and_all_have_them),
 	        T_(only_what_was_confirmed_is_forgotten),
 	        T_(what_is_forgotten_stays_so_while_its_record_is_there),
