@@ -1,6 +1,7 @@
 #include "proxy/keystone.h"
 
 #include "lib/base/mem.h"
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -24,9 +25,7 @@ static bool add_roles(
 	for (const char *p = words; *(p += strspn(p, SEPARATORS)); p += strcspn(p, SEPARATORS)) {
 		if (n == KEYSTONE_ROLES_MAX)
 			return complain(error, option, "has too many roles:", words);
-		char *name = mem_strdup(p);
-		name[strcspn(name, SEPARATORS)] = 0;
-		set->names[n++] = name;
+		set->names[n++] = mem_strndup(p, strcspn(p, SEPARATORS));
 	}
 	return true;
 }
@@ -126,19 +125,45 @@ static bool parse_readers(struct keystone *k, const struct conf_list *lines, str
 	                    : default_readers(k, error);
 }
 
+static void free_roles(struct role_set *set)
+{
+	for (unsigned i = 0; set->names[i]; i++)
+		free((void *)(uintptr_t)set->names[i]);
+}
+
+/* One that is refused; others are never done with. */
+static void free_refused(struct keystone *k)
+{
+	for (unsigned i = 0; i < k->prefix_count; i++) {
+		struct keystone_prefix *prefix = &k->prefixes[i];
+		free_roles(&prefix->operators);
+		free_roles(&prefix->services);
+		free_roles(&prefix->readers);
+		free((void *)(uintptr_t)prefix->text);
+	}
+	free_roles(&k->system_readers);
+	free_roles(&k->service_tokens);
+	free((void *)(uintptr_t)k->challenge);
+	free(k);
+}
+
+static bool is_url(const char *text)
+{
+	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
+}
+
 enum err keystone_new(
         const struct keystone_options *o, struct keystone **ret_keystone, struct buf *error)
 {
+	if (!is_url(o->url)) {
+		complain(error, "identity_url", "wants http://HOST:PORT/v3, not", o->url);
+		return ERR_CONFIG;
+	}
 	struct keystone *k = mem_zalloc(sizeof(*k));
-
 	k->challenge = challenge_of(o->url);
 	k->reseller_admin = o->reseller_admin_role;
 	k->default_domain = o->default_domain_id;
 	k->names_in_acls = o->names_in_acls;
-	if (strncmp(o->url, "http://", 7) != 0 && strncmp(o->url, "https://", 8) != 0) {
-		complain(error, "identity_url", "wants http://HOST:PORT/v3, not", o->url);
-		return ERR_CONFIG;
-	}
 	if (!parse_prefixes(k, o->reseller_prefix, error) ||
 	        !parse_roles(k, o->operator_roles, "admin, swiftoperator, member",
 	                offsetof(struct keystone_prefix, operators), "operator_roles", error) ||
@@ -149,8 +174,10 @@ enum err keystone_new(
 	        !add_roles(
 	                &k->system_readers, o->system_reader_roles, "system_reader_roles", error) ||
 	        !add_roles(
-	                &k->service_tokens, o->service_token_roles, "service_token_roles", error))
+	                &k->service_tokens, o->service_token_roles, "service_token_roles", error)) {
+		free_refused(k);
 		return ERR_CONFIG;
+	}
 	*ret_keystone = k;
 	return ERR_OK;
 }
