@@ -107,7 +107,7 @@ def test_who_watches_is_no_line(logged, user):
     requests.get(logged.url + "/healthcheck")
     requests.get(logged.url + "/metrics")
     name = os.urandom(5).hex()
-    requests.get(logged.url + "/nothing-" + name)
+    requests.get(logged.url + "/v1?" + name)
     assert line(logged, name)["status"] == "412"
     assert not lines(logged, "GET /healthcheck") and not lines(logged, "GET /metrics")
     # What a client writes makes no line of its own, nor a field.

@@ -2,7 +2,7 @@
 #include "tests/lib/test.h"
 
 #include "lib/base/kv.h"
-#include "lib/http/client.h"
+#include "lib/http/fetch.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -317,6 +317,45 @@ static void test_no_line_breaks_in_headers(void **state)
 	assert_int_equal(outcome, ERR_OK);
 }
 
+/* --- waited for: fetch.h --- */
+
+static enum err fetched(struct fetch *fetch, const char *answer, const char *until)
+{
+	start_server(until, answer);
+	fetch->url = url;
+	return fetch_run(client, fetch);
+}
+
+static void test_fetch_waits_for_the_whole_answer(void **state)
+{
+	(void)state;
+	AUTO(fetch) struct fetch fetch = {.method = "POST", .text = "{\"a\": 1}"};
+
+	kv_add(&fetch.headers, "Content-Type", "application/json");
+	assert_int_equal(
+	        fetched(&fetch,
+	                "HTTP/1.1 201 Made\r\nX-Word: well\r\nContent-Length: 4\r\n\r\nbody",
+	                "{\"a\": 1}"),
+	        ERR_OK);
+	assert_int_equal(fetch.status, 201);
+	assert_string_equal(fetch_header(&fetch, "x-word"), "well");
+	assert_null(fetch_header(&fetch, "x-other"));
+	assert_string_equal(buf_text(&fetch.body), "body");
+	assert_non_null(strstr(server.got, "Content-Type: application/json\r\n"));
+	assert_non_null(strstr(server.got, "Content-Length: 8\r\n"));
+}
+
+static void test_fetch_takes_no_more_than_it_may(void **state)
+{
+	(void)state;
+	AUTO(fetch) struct fetch fetch = {.method = "GET", .body_max = 3};
+
+	assert_int_equal(
+	        fetched(&fetch, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", "\r\n\r\n"),
+	        ERR_TOO_LARGE);
+	assert_true(fetch.body.len <= 3);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -332,6 +371,8 @@ int main(void)
 	        T(test_time_is_up),
 	        T(test_after_an_abort_nothing_is_said),
 	        T(test_no_line_breaks_in_headers),
+	        T(test_fetch_waits_for_the_whole_answer),
+	        T(test_fetch_takes_no_more_than_it_may),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
