@@ -188,9 +188,9 @@ static void set_synced(struct request *request, struct container *c)
 	if (!to || request->proxy->backend->plain || (sync_since(info) && strcmp(to, old) == 0))
 		return;
 	ts_format(hlc_now(request_cluster(request)->hlc), since);
-	kv_add(&c->headers, SYNC_SINCE, since);
 	if (*to)
 		sync_row_name(&c->sync_name, request->account, request->container, since, "");
+	kv_add(&c->headers, SYNC_SINCE, since); /* `to` is in there: gone from here on */
 }
 
 static const char *collect(struct request *request, struct container *c)
