@@ -1,7 +1,6 @@
 #include "lib/http/url.h"
 
 #include "lib/base/ts.h"
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
