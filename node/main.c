@@ -1,3 +1,4 @@
+#include "node/clock.h"
 #include "node/node.h"
 
 #include "lib/base/mem.h"
@@ -270,6 +271,7 @@ static void drain(struct node *node)
 		pthread_join(node->reactors[i].thread, NULL);
 	}
 	access_stop(node->cluster.access);
+	clock_file_free(node->clock);
 }
 
 /* Before any thread is made: one that does not block a signal would die of it, and all with it. */

@@ -1,4 +1,5 @@
 /* What happens before the loops run: configuration, secrets, rings, reactors. */
+#include "node/clock.h"
 #include "node/node.h"
 #include "node/secrets.h"
 #include "node/swift.h"
@@ -34,6 +35,17 @@ static enum err no_folder(struct buf *error, const char *path)
 {
 	buf_printf(error, "cannot make the folder %s: %s", path, strerror(errno));
 	return ERR_CONFIG;
+}
+
+static enum err keep_clock(struct node *node, struct buf *error)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/clock", node->conf.state_dir);
+	enum err err = clock_file_new(path, &node->hlc, &node->clock);
+	if (err)
+		buf_printf(error, "cannot write %s: %s", path, strerror(errno));
+	return err;
 }
 
 /* "account:user key groups..." */
@@ -317,6 +329,8 @@ enum err node_prepare(struct node *node, struct buf *error)
 	if ((err = parse_devices(node, error)) || (err = load_secrets(node, error)) ||
 	        (err = node_encryption(node, &node->conf, error)) ||
 	        (err = node_sync(node, &node->conf, error)) || (err = node_rings(node, error)))
+		return err;
+	if (!node->cluster.one_clock && (err = keep_clock(node, error)))
 		return err;
 	node_peers_init(node);
 	if ((err = work_pool_new(1, 64, &node->pool)))

@@ -141,8 +141,20 @@ void commit_behind(struct commit *c, const struct backend_reply *found, uint64_t
 
 static void send_rows(struct commit *c);
 
+static bool finish(struct commit *c, enum err err)
+{
+	grants_release(&c->grants, c->msg);
+	c->err = err;
+	c->phase = SETTLED;
+	return true;
+}
+
 static void send_record(struct commit *c)
 {
+	if (!c->set_time && !hlc_reserved(c->proxy->cluster->hlc, c->msg->ts)) {
+		finish(c, ERR_CLOCK);
+		return;
+	}
 	if (MUTANT(rows_before_record) && !c->row_count)
 		send_rows(c);
 	c->phase = RECORD;
@@ -156,14 +168,6 @@ static void send_record(struct commit *c)
 	}
 	fan_start(&c->record, c->op, c->proxy, backend_msg_ref(c->msg), c->place.devices,
 	        c->place.count, DEADLINE_MS);
-}
-
-static bool finish(struct commit *c, enum err err)
-{
-	grants_release(&c->grants, c->msg);
-	c->err = err;
-	c->phase = SETTLED;
-	return true;
 }
 
 static void restamp(struct commit *c)

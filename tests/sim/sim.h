@@ -41,6 +41,7 @@ struct sim_node {
 	struct reactor *reactor;
 	struct sim_disk_image *image; /* survives */
 	bool filling;                 /* its disk was replaced, and has not all again yet */
+	uint64_t given;               /* the latest time that it gave, in the lives before */
 	uint64_t slow;                /* times its disk and its answers take longer */
 };
 

@@ -452,6 +452,7 @@ static struct node *make_node(struct sim_node *s)
 	atomic_store(&c->next_stage, c->boot | 1);
 	atomic_store(&c->hlc->slots, HLC_SLOTS);
 	atomic_store(&c->hlc->slot, s->index);
+	hlc_see(c->hlc, s->given);
 	node->backend.send = sim_send;
 	node->reactor_count = 1;
 	node->device_count = 1;
@@ -505,6 +506,7 @@ void sim_crash(unsigned index)
 	s->up = false;
 	s->life++;
 	world.unsettled += s->node->reactors[0].proxy.stats.unsettled;
+	s->given = hlc_latest(&s->node->hlc); /* as node/clock.c has it */
 	sim_requests_crash(index);
 	sim_image_crash(s->image);
 	sim_stores_crash(s->node->devices[0].path);
