@@ -176,7 +176,7 @@ struct node {
 	bool serves, stores;     /* its roles */
 	struct cluster cluster;
 	struct hlc hlc;
-	struct clock_file *clock; /* owned; NULL: nobody else writes */
+	struct clock_file *clock;  /* owned; NULL: nobody else writes */
 	struct backend backend;    /* local */
 	struct keystone *keystone; /* NULL: no identity service */
 	struct work_pool *pool;
