@@ -49,4 +49,4 @@ SRC += identity/users.c
 SRC += identity/vault.c
 UNIT += tests/unit/identity/test_pattern.c
 UNIT += tests/unit/identity/test_schemes.c
-UNIT += tests/unit/identity/test_totp.c
+UNIT += tests/unit/identity/test_totp.c tests/unit/identity/test_vault.c

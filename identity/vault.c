@@ -56,11 +56,18 @@ static enum err load_all(const char *dir, struct vault *v, struct buf *error)
 
 	if (!folder)
 		return errno == ENOENT ? ERR_OK : keyfile_told(error, dir);
-	for (struct dirent *e; !err && (e = readdir(folder)) && v->count < KEYS_MAX;) {
+	for (struct dirent *e; !err && (e = readdir(folder));) {
 		AUTO(buf) struct buf path = BUF_NONE;
 		uint32_t number = keyfile_number(e->d_name);
 		if (!number)
 			continue;
+		if (v->count == KEYS_MAX) {
+			buf_printf(error,
+			        "%s: more than %u keys; take away those that seal nothing any more",
+			        dir, KEYS_MAX);
+			err = ERR_CONFIG;
+			continue;
+		}
 		buf_printf(&path, "%s/%s", dir, e->d_name);
 		v->keys[v->count].number = number;
 		err = keyfile_load(buf_text(&path), v->keys[v->count].bytes, error);
