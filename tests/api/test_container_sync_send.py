@@ -1,15 +1,13 @@
 """Container sync, the sending side: what changes in a synced container is brought to the other cluster."""
 import hashlib
-import http.server
 import json
 import os
-import signal
 import socket
-import threading
+import subprocess
+import sys
 import time
 
 import pytest
-import requests
 
 from conftest import Cloud, User, wait_for
 from test_container_sync import realms
@@ -160,87 +158,112 @@ def test_both_ways(pair, users):
         wait_for(lambda: names(user, name) == ["both"])
 
 
-def test_plain_urls_carry_the_key(pair, users):
-    """Of another cluster that knows keys alone; ours does not take them. And what is refused, is tried
-    again, at intervals."""
-    seen = []
-    stored = {}
+# A process of its own: Swift's modules, where another test has loaded them, leave this one's threads to eventlet.
+PEER = """
+import http.server, json, sys, time
+stored = {}
 
-    class Peer(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Peer(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
 
-        def answer(self, status, **headers):
-            self.send_response(status)
-            for k, v in headers.items():
-                self.send_header(k.replace("_", "-"), v)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(self, status, **headers):
+        print(json.dumps([time.monotonic(), self.command, self.path, dict(self.headers), status]), file=log, flush=True)
+        self.send_response(status)
+        for k, v in headers.items():
+            self.send_header(k.replace("_", "-"), v)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
-        def note(self):
-            seen.append((time.monotonic(), self.command, self.path, dict(self.headers)))
+    def do_HEAD(self):
+        at = stored.get(self.path.split("?")[0])
+        if self.headers["X-Container-Sync-Key"] != "secret":
+            self.answer(401)
+        elif at:
+            self.answer(200, X_Timestamp=at)
+        else:
+            self.answer(404)
 
-        def do_HEAD(self):
-            self.note()
-            if self.headers["X-Container-Sync-Key"] != "secret":
-                self.answer(401)
-            elif self.path.split("?")[0] in stored:
-                self.answer(200, X_Timestamp=stored[self.path.split("?")[0]])
-            else:
-                self.answer(404)
-
-        def do_PUT(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.note()
-            if self.headers["X-Container-Sync-Key"] != "secret":
-                self.answer(401)
-                return
-            if "huge" in self.path:
-                self.answer(413)
-                return
+    def do_PUT(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["X-Container-Sync-Key"] != "secret":
+            self.answer(401)
+        elif "huge" in self.path:
+            self.answer(413)
+        else:
             stored[self.path] = self.headers["X-Timestamp"]
             self.answer(201)
 
-        def do_DELETE(self):
-            self.note()
-            self.answer(204)
+    def do_DELETE(self):
+        self.answer(204)
 
-        def log_message(self, *args):
-            pass
+    def log_message(self, *args):
+        pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Peer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+log = open(sys.argv[1], "w")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Peer)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+class Peer:
+    """Another cluster, that knows keys alone."""
+
+    def __init__(self, folder):
+        self.path = str(folder / "seen")
+        self.process = subprocess.Popen([sys.executable, "-c", PEER, self.path], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+
+    def seen(self):
+        """[when, method, path, headers, status] of each request."""
+        with open(self.path) as f:
+            return [json.loads(line) for line in f if line.endswith("\n")]
+
+    def has(self, path):
+        return any(s[1] == "PUT" and s[2] == path and s[4] == 201 for s in self.seen())
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def test_plain_urls_carry_the_key(pair, users, tmp_path):
+    """And what is refused, is tried again, at intervals."""
+    peer = Peer(tmp_path)
     user, name = users[0], "c-" + os.urandom(5).hex()
-    url = "http://127.0.0.1:%d/v1/AUTH_x/there" % server.server_port
+    url = "http://127.0.0.1:%d/v1/AUTH_x/there" % peer.port
     try:
         make(user, name, url, key="wrong")
         put(user, "/%s/o" % name, b"body")
-        wait_for(lambda: len(seen) >= 6)
+        wait_for(lambda: len(peer.seen()) >= 6)
+        seen = peer.seen()
         assert [s[1] for s in seen[:6]] == ["HEAD", "PUT"] * 3 and seen[0][2] == "/v1/AUTH_x/there/o?symlink=get"
         assert seen[4][0] - seen[0][0] > 2.5
         assert 'container="AUTH_test/%s"' % name in pair[0].log() and "PUT: 401" in pair[0].log()
         assert "wrong" not in pair[0].log()
         assert user.request("POST", "/" + name, headers={"X-Container-Sync-Key": "secret"}).status_code == 204
-        wait_for(lambda: "/v1/AUTH_x/there/o" in stored)
-        request = [s for s in seen if s[1] == "PUT" and s[2] == "/v1/AUTH_x/there/o"][-1]
+        wait_for(lambda: peer.has("/v1/AUTH_x/there/o"))
+        request = [s for s in peer.seen() if s[1] == "PUT" and s[2] == "/v1/AUTH_x/there/o"][-1]
         assert request[3]["X-Timestamp"] == stamp(user, "/%s/o" % name)
         assert request[3]["Etag"] == hashlib.md5(b"body").hexdigest()
         assert "X-Container-Sync-Auth" not in request[3]
         # One that the other side does not want holds up no other.
         put(user, "/%s/huge" % name, b"x")
         put(user, "/%s/later" % name, b"y")
-        wait_for(lambda: "/v1/AUTH_x/there/later" in stored)
-        wait_for(lambda: len([s for s in seen if s[1] == "PUT" and "huge" in s[2]]) == 2)
-        times = [s[0] for s in seen if s[1] == "PUT" and "huge" in s[2]]
+        wait_for(lambda: peer.has("/v1/AUTH_x/there/later"))
+        wait_for(lambda: len([s for s in peer.seen() if s[1] == "PUT" and "huge" in s[2]]) == 2)
+        times = [s[0] for s in peer.seen() if s[1] == "PUT" and "huge" in s[2]]
         assert times[1] - times[0] > 1.5
         user.request("DELETE", "/%s/o" % name)
-        wait_for(lambda: any(s[1] == "DELETE" and s[2] == "/v1/AUTH_x/there/o" for s in seen))
+        wait_for(lambda: any(s[1] == "DELETE" and s[2] == "/v1/AUTH_x/there/o" for s in peer.seen()))
         # Not synced any more: nothing is brought.
         assert user.request("POST", "/" + name, headers={"X-Container-Sync-To": ""}).status_code == 204
         put(user, "/%s/after" % name, b"z")
         time.sleep(2)
-        assert not any("after" in s[2] for s in seen)
-    finally:  # its thread ends with the process: to wait for it hangs where eventlet has put its own locks in place
-        user.request("POST", "/" + name, headers={"X-Container-Sync-To": ""})
+        assert not any("after" in s[2] for s in peer.seen())
+    finally:
+        peer.close()
 
 
 def test_a_cluster_that_is_away_holds_up_no_other_and_misses_nothing(pair, users, place):
