@@ -3,6 +3,7 @@
 #include "proxy/handoff.h"
 #include "proxy/settle.h"
 #include "proxy/sync_queue.h"
+#include "proxy/unit/versions.h"
 
 #include "lib/base/kv.h"
 #include "lib/base/mutant.h"
@@ -71,7 +72,7 @@ static void sync_update(struct commit *c, struct backend_update *update, bool de
 #define OVERRIDE "X-Object-Sysmeta-Container-Update-Override-"
 
 /* What the object's own headers want its row to have instead. */
-static struct backend_row overridden(const struct backend_msg *msg, const struct backend_row *row)
+static struct backend_row overridden(struct backend_msg *msg, const struct backend_row *row)
 {
 	struct backend_row own = *row;
 	const char *etag = kv_get(msg->headers, msg->headers_len, OVERRIDE "Etag"),
@@ -84,6 +85,11 @@ static struct backend_row overridden(const struct backend_msg *msg, const struct
 		own.content_type = type;
 	if (size)
 		own.bytes = strtoull(size, NULL, 10);
+	if (own.etag && kv_get(msg->headers, msg->headers_len, VERSIONS_NULL)) {
+		AUTO(buf) struct buf text = BUF_NONE;
+		buf_printf(&text, "%s; " VERSIONS_NULL_ROW "=true", own.etag);
+		own.etag = backend_msg_strdup(msg, buf_text(&text));
+	}
 	return own;
 }
 

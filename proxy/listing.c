@@ -185,6 +185,8 @@ void listing_json_object(
 	json_text(out, s->content_type);
 	if (s->slo_etag)
 		buf_printf(out, ", \"slo_etag\": \"\\\"%.*s\\\"\"", (int)s->slo_len, s->slo_etag);
+	if (s->null_version)
+		buf_str(out, ", \"null_version\": true");
 	buf_str(out, more);
 	buf_char(out, '}');
 }

@@ -80,6 +80,19 @@ end:
 	return true;
 }
 
+void s3_bucket_owner(struct request *request, const char **ret_id, const char **ret_name)
+{
+	const char *owner = info_header(request->container_info.info, S3_BUCKET_OWNER);
+	size_t len = owner ? strcspn(owner, " ") : 0;
+
+	*ret_id = request->s3->caller.id;
+	*ret_name = request->s3->caller.name;
+	if (!len)
+		return;
+	*ret_id = arena_strndup(request_arena(request), owner, len);
+	*ret_name = owner[len] ? owner + len + 1 : *ret_id;
+}
+
 static bool is_address(const char *name)
 {
 	unsigned dots = 0;

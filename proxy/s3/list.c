@@ -13,8 +13,8 @@
 struct s3_list {
 	struct ranged read;
 	struct listing listing;
-	uint64_t max_keys;
-	bool v2, encodes, tells_owner;
+	struct s3_list_asked asked;
+	bool v2, tells_owner;
 	struct buf contents, prefixes, last; /* owned; last: the name that came last */
 	unsigned count;
 };
@@ -29,36 +29,54 @@ static void list_done(struct request *request)
 	buf_done(&l->last);
 }
 
-static enum s3_error parse_max(struct request *request, struct s3_list *l, const char **ret_text)
+static enum s3_error parse_max(
+        struct request *request, struct s3_list_asked *a, const char **ret_text)
 {
 	const char *text = s3_param(request, "max-keys");
 	char *end;
 
-	l->max_keys = KEYS_MAX;
+	a->max_keys = KEYS_MAX;
 	if (!text || !*text)
 		return S3_OK;
-	l->max_keys = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || l->max_keys > INT32_MAX) {
+	a->max_keys = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || a->max_keys > INT32_MAX) {
 		*ret_text = "Argument maxKeys must be an integer between 0 and 2147483647";
 		return S3_InvalidArgument;
 	}
-	if (l->max_keys > KEYS_MAX)
-		l->max_keys = KEYS_MAX;
+	if (a->max_keys > KEYS_MAX)
+		a->max_keys = KEYS_MAX;
 	return S3_OK;
 }
 
-/* Behind a name means behind all that is under the common prefix which it belongs to. */
-static const char *behind(
-        struct request *request, const struct backend_list *list, const char *name)
+const char *s3_list_behind(
+        struct request *request, const struct s3_list_asked *asked, const char *name)
 {
-	size_t skip = list->prefix ? strlen(list->prefix) : 0;
+	size_t skip = asked->prefix ? strlen(asked->prefix) : 0;
 
-	if (!list->delimiter || strncmp(name, list->prefix ? list->prefix : "", skip) != 0)
+	if (!asked->delimiter || strncmp(name, asked->prefix ? asked->prefix : "", skip) != 0)
 		return name;
-	const char *at = strstr(name + skip, list->delimiter);
+	const char *at = strstr(name + skip, asked->delimiter);
 	return at ? arena_printf(request_arena(request), "%.*s\xf4\x8f\xbf\xbf",
-	                    (int)(at - name + (ptrdiff_t)strlen(list->delimiter)), name)
+	                    (int)(at - name + (ptrdiff_t)strlen(asked->delimiter)), name)
 	          : name;
+}
+
+enum s3_error s3_list_parse(
+        struct request *request, struct s3_list_asked *ret_asked, const char **ret_text)
+{
+	const char *encoding = s3_param(request, "encoding-type"),
+	           *delimiter = s3_param(request, "delimiter");
+
+	if (request->query.bad)
+		return S3_InvalidArgument;
+	if (encoding && *encoding && strcmp(encoding, "url") != 0) {
+		*ret_text = "Invalid Encoding Method specified in Request";
+		return S3_InvalidArgument;
+	}
+	ret_asked->encodes = encoding && *encoding;
+	ret_asked->prefix = s3_param(request, "prefix");
+	ret_asked->delimiter = delimiter && *delimiter ? delimiter : NULL;
+	return parse_max(request, ret_asked, ret_text);
 }
 
 static enum s3_error parse_start(struct request *request, struct s3_list *l, const char **ret_text)
@@ -75,62 +93,38 @@ static enum s3_error parse_start(struct request *request, struct s3_list *l, con
 		start = arena_strdup(request_arena(request), buf_text(&name));
 	}
 	if (start && *start)
-		l->listing.list.marker = behind(request, &l->listing.list, start);
+		l->listing.list.marker = s3_list_behind(request, &l->asked, start);
 	return S3_OK;
 }
 
 static enum s3_error parse(struct request *request, struct s3_list *l, const char **ret_text)
 {
-	const char *type = s3_param(request, "list-type"),
-	           *encoding = s3_param(request, "encoding-type"),
-	           *delimiter = s3_param(request, "delimiter");
+	const char *type = s3_param(request, "list-type");
 	struct backend_list *list = &l->listing.list;
-	enum s3_error error;
+	enum s3_error error = s3_list_parse(request, &l->asked, ret_text);
 
-	if (request->query.bad)
-		return S3_InvalidArgument;
+	if (error)
+		return error;
 	if (type && strcmp(type, "2") != 0)
 		return S3_InvalidArgument;
-	if (encoding && *encoding && strcmp(encoding, "url") != 0) {
-		*ret_text = "Invalid Encoding Method specified in Request";
-		return S3_InvalidArgument;
-	}
 	l->v2 = type;
-	l->encodes = encoding && *encoding;
 	l->tells_owner = !type || is_true(s3_param(request, "fetch-owner"));
-	list->prefix = s3_param(request, "prefix");
-	list->delimiter = delimiter && *delimiter ? delimiter : NULL;
-	if ((error = parse_max(request, l, ret_text)) ||
-	        (error = parse_start(request, l, ret_text)))
-		return error;
-	list->limit = (uint32_t)l->max_keys + 1;
-	return S3_OK;
+	list->prefix = l->asked.prefix;
+	list->delimiter = l->asked.delimiter;
+	list->limit = (uint32_t)l->asked.max_keys + 1;
+	return parse_start(request, l, ret_text);
 }
 
 /* --- the answer --- */
 
-static void add_name(
-        const struct s3_list *l, struct buf *out, const char *element, const char *name)
+void s3_list_add_name(
+        const struct s3_list_asked *asked, struct buf *out, const char *element, const char *name)
 {
 	AUTO(buf) struct buf quoted = BUF_NONE;
 
-	if (l->encodes)
+	if (asked->encodes)
 		url_quote(&quoted, name, "");
-	s3_xml_text(out, element, l->encodes ? buf_text(&quoted) : name);
-}
-
-/* The container's owner, "id display name". */
-static void bucket_owner(struct request *request, const char **ret_id, const char **ret_name)
-{
-	const char *owner = info_header(request->container_info.info, S3_BUCKET_OWNER);
-	size_t len = owner ? strcspn(owner, " ") : 0;
-
-	*ret_id = request->s3->caller.id;
-	*ret_name = request->s3->caller.name;
-	if (!len)
-		return;
-	*ret_id = arena_strndup(request_arena(request), owner, len);
-	*ret_name = owner[len] ? owner + len + 1 : *ret_id;
+	s3_xml_text(out, element, asked->encodes ? buf_text(&quoted) : name);
 }
 
 static void add_object(struct request *request, struct s3_list *l, const struct backend_row *row,
@@ -141,7 +135,7 @@ static void add_object(struct request *request, struct s3_list *l, const struct 
 
 	shown_make(row, request->account, request->container, &s);
 	buf_str(out, "<Contents>");
-	add_name(l, out, "Key", row->name);
+	s3_list_add_name(&l->asked, out, "Key", row->name);
 	s3_xml_date(out, "LastModified", row->ts);
 	buf_str(out, "<ETag>&quot;");
 	if (s.slo_etag)
@@ -163,14 +157,14 @@ static void add_rows(struct request *request, struct s3_list *l)
 	struct backend_row row;
 	const char *id, *display;
 
-	bucket_owner(request, &id, &display);
+	s3_bucket_owner(request, &id, &display);
 	for (size_t at = 0;
-	        l->count < l->max_keys && backend_rows_next(l->read.root.rows, &at, &row);
+	        l->count < l->asked.max_keys && backend_rows_next(l->read.root.rows, &at, &row);
 	        l->count++) {
 		row.etag = unseal_row(&sealed, row.etag);
 		if (row.subdir) {
 			buf_str(&l->prefixes, "<CommonPrefixes>");
-			add_name(l, &l->prefixes, "Prefix", row.name);
+			s3_list_add_name(&l->asked, &l->prefixes, "Prefix", row.name);
 			buf_str(&l->prefixes, "</CommonPrefixes>");
 		} else {
 			add_object(request, l, &row, id, display);
@@ -186,9 +180,10 @@ static bool has_more(const struct s3_list *l)
 	struct backend_row row;
 	unsigned n = 0;
 
-	for (size_t at = 0; n <= l->max_keys && backend_rows_next(l->read.root.rows, &at, &row);)
+	for (size_t at = 0;
+	        n <= l->asked.max_keys && backend_rows_next(l->read.root.rows, &at, &row);)
 		n++;
-	return l->max_keys && n > l->max_keys;
+	return l->asked.max_keys && n > l->asked.max_keys;
 }
 
 static void add_asked(struct request *request, const struct s3_list *l, struct buf *xml,
@@ -197,7 +192,7 @@ static void add_asked(struct request *request, const struct s3_list *l, struct b
 	const char *value = s3_param(request, param);
 
 	if (value || always)
-		add_name(l, xml, element, value ? value : "");
+		s3_list_add_name(&l->asked, xml, element, value ? value : "");
 }
 
 static enum step answer(struct request *request, struct s3_list *l)
@@ -210,9 +205,9 @@ static enum step answer(struct request *request, struct s3_list *l)
 	s3_xml_text(&xml, "Name", request->s3->bucket);
 	add_asked(request, l, &xml, "Prefix", "prefix", true);
 	if (l->listing.list.delimiter)
-		add_name(l, &xml, "Delimiter", l->listing.list.delimiter);
-	s3_xml_u64(&xml, "MaxKeys", l->max_keys);
-	if (l->encodes)
+		s3_list_add_name(&l->asked, &xml, "Delimiter", l->listing.list.delimiter);
+	s3_xml_u64(&xml, "MaxKeys", l->asked.max_keys);
+	if (l->asked.encodes)
 		s3_xml_text(&xml, "EncodingType", "url");
 	s3_xml_bool(&xml, "IsTruncated", more);
 	if (l->v2) {
@@ -227,7 +222,7 @@ static enum step answer(struct request *request, struct s3_list *l)
 	} else {
 		add_asked(request, l, &xml, "Marker", "marker", true);
 		if (more && l->listing.list.delimiter)
-			add_name(l, &xml, "NextMarker", buf_text(&l->last));
+			s3_list_add_name(&l->asked, &xml, "NextMarker", buf_text(&l->last));
 	}
 	buf_add(&xml, l->contents.data, l->contents.len);
 	buf_add(&xml, l->prefixes.data, l->prefixes.len);

@@ -5,8 +5,10 @@
 #include "proxy/proxy.h"
 
 extern const struct method s3_list_buckets, s3_bucket_create, s3_bucket_head, s3_bucket_delete,
-        s3_bucket_location;                                                /* bucket_ops.c */
-extern const struct method s3_list_objects;                                /* list.c */
-extern const struct method s3_object_get, s3_object_put, s3_object_delete; /* object.c */
+        s3_bucket_location;                                     /* bucket_ops.c */
+extern const struct method s3_list_objects;                     /* list.c */
+extern const struct method s3_object_get, s3_object_put;        /* object.c */
+extern const struct method s3_object_delete, s3_objects_delete; /* delete.c */
+extern const struct method s3_list_versions;                    /* list_versions.c */
 
 #endif

@@ -17,19 +17,6 @@ static const struct op_state get_states[] = {
 };
 const struct method s3_object_get = {.name = "s3-object-get", .states = get_states};
 
-/* --- DeleteObject --- */
-
-static enum step pass_delete(struct op *op)
-{
-	return s3_pass(request_of(op), &object_delete);
-}
-
-static const struct op_state delete_states[] = {
-        {"prepare", s3_prepare, TO(1), 15000},
-        {"pass", pass_delete, 0, 0},
-};
-const struct method s3_object_delete = {.name = "s3-object-delete", .states = delete_states};
-
 /* --- PutObject --- */
 
 /* Content-MD5 is what Swift takes as the Etag of a PUT. */

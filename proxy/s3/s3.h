@@ -93,7 +93,26 @@ static inline const char *s3_param(const struct request *request, const char *na
 	return query_get(&request->query, name);
 }
 
+/* --- list.c: what listings share --- */
+
+struct s3_list_asked {
+	const char *prefix, *delimiter; /* or NULL */
+	uint64_t max_keys;
+	bool encodes; /* names are percent-encoded in the answer */
+};
+
+enum s3_error s3_list_parse(
+        struct request *request, struct s3_list_asked *ret_asked, const char **ret_text);
+/* Behind a name means behind all that is under the common prefix which it belongs to. */
+const char *s3_list_behind(
+        struct request *request, const struct s3_list_asked *asked, const char *name);
+void s3_list_add_name(
+        const struct s3_list_asked *asked, struct buf *out, const char *element, const char *name);
+
 /* --- bucket.c --- */
+
+/* The bucket's owner; who asks where nothing is written of one. */
+void s3_bucket_owner(struct request *request, const char **ret_id, const char **ret_name);
 
 /* Finds whose bucket it is: call until it returns true. Then request->account and
  * request->container_info are those of its container, and s3->found tells. */

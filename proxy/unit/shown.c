@@ -1,6 +1,7 @@
 #include "proxy/unit/shown.h"
 #include "proxy/params.h"
 #include "proxy/unit/reserved.h"
+#include "proxy/unit/versions.h"
 
 #include "lib/http/url.h"
 #include <stdlib.h>
@@ -97,6 +98,10 @@ void shown_make(
 	        .content_type = row->content_type, .etag = row->etag, .bytes = row->bytes};
 	if (strchr(row->etag, ';'))
 		show_link(s, account, container);
+	if (strchr(s->etag, ';')) {
+		AUTO(buf) struct buf null = BUF_NONE;
+		s->null_version = take(s, VERSIONS_NULL_ROW, &null);
+	}
 	if (strchr(s->etag, ';'))
 		s->slo_etag = params_get(row->etag, "slo_etag", &s->slo_len);
 	if (s->slo_etag) {

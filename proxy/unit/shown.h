@@ -15,6 +15,7 @@ struct shown {
 	const char *link_path;   /* where a link leads, quoted, or NULL */
 	const char *target_etag; /* of a static link that is shown as one */
 	uint64_t target_bytes;   /* of that */
+	bool null_version;       /* it is S3's "null" (versions.h) */
 	uint64_t version;        /* of the version that it is a link to, or 0 */
 	struct buf type_text, etag_text, path_text, target_text; /* owned */
 };

@@ -51,6 +51,8 @@ static enum step name_version(struct request *request, const char *wanted, bool 
 	struct versions *v = make(request);
 	v->wanted = wanted;
 	v->id = id;
+	const char *none_match = http_get(request->http, "If-None-Match");
+	v->only_if_absent = none_match && strcmp(none_match, "*") == 0;
 	if (is_method(request, "PUT"))
 		return versions_find(request);
 	if (null || is_method(request, "OPTIONS"))

@@ -10,7 +10,10 @@
 
 #define VERSIONS_ENABLED   "X-Container-Sysmeta-Versions-Enabled"   /* True, False */
 #define VERSIONS_CONTAINER "X-Container-Sysmeta-Versions-Container" /* quoted */
-#define VERSIONS_MARKER    "application/x-deleted;swift_versions_deleted=1"
+/* Of a version that came when none were kept: S3's "null". Rows tell it as VERSIONS_NULL_ROW. */
+#define VERSIONS_NULL     "X-Object-Sysmeta-Versions-Null"
+#define VERSIONS_NULL_ROW "versions_null"
+#define VERSIONS_MARKER   "application/x-deleted;swift_versions_deleted=1"
 
 struct body;
 

@@ -119,6 +119,7 @@ static enum step keep(struct request *request)
 	        "symlink=get&multipart-manifest=get");
 	sub_header(&v->sub, "X-Copy-From", request_quoted(request, v->container, v->object));
 	sub_header(&v->sub, "If-Match", etag);
+	sub_header(&v->sub, VERSIONS_NULL, "true");
 	sub_start(&v->sub);
 	v->step = COPIED;
 	return STEP_WAIT;

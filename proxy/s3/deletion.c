@@ -1,0 +1,400 @@
+#include "proxy/s3/deletion.h"
+
+#include "proxy/commit.h"
+#include "proxy/s3/s3.h"
+#include "proxy/s3/version.h"
+#include "proxy/unit/reserved.h"
+#include "proxy/unit/symlink.h"
+#include "proxy/unit/versions.h"
+
+#include "lib/json/jread.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	CHOOSE,
+	MATCH,
+	MATCH_NEWEST,
+	DELETE,
+	NAMED,
+	NULLS,
+	MARK,
+	UNLINK,
+	REPLACED,
+	LOOK,
+	DROP,
+	NEWEST,
+	LINK
+};
+
+/* What a step says: the next one, or one of these. */
+#define WAIT (-1)
+#define DONE (-2)
+
+static struct arena *arena_of(const struct s3_deletion *d)
+{
+	return request_arena(d->request);
+}
+
+static struct sub *ask(struct s3_deletion *d, const char *method, const char *container,
+        const char *object, const char *query)
+{
+	sub_done(&d->sub);
+	sub_init(&d->sub, d->request, NULL, SUB_AS_SYSTEM, method);
+	sub_path(&d->sub, d->request->account, container, object, query);
+	d->asked = true;
+	return &d->sub;
+}
+
+static bool asked(struct s3_deletion *d)
+{
+	return d->asked;
+}
+
+static void start_versions(struct s3_deletion *d, unsigned limit)
+{
+	s3_versions_ask(d->request, &d->sub, d->key, limit, d->page_at);
+	d->asked = true;
+}
+
+static int failed(struct s3_deletion *d)
+{
+	d->error = d->sub.status == 409 || d->sub.status == 412 ? S3_ConditionalRequestConflict
+	           : d->sub.status == 403                       ? S3_AccessDenied
+	                                                        : S3_ServiceUnavailable;
+	return DONE;
+}
+
+static int refuse(struct s3_deletion *d, enum s3_error error, const char *text)
+{
+	d->error = error;
+	d->text = text;
+	return DONE;
+}
+
+static const struct info *bucket(const struct s3_deletion *d)
+{
+	return d->request->container_info.info;
+}
+
+static bool has_conditions(const struct s3_deletion *d)
+{
+	return d->if_etag || d->if_time || d->if_size;
+}
+
+static const char *hidden(struct s3_deletion *d)
+{
+	return versions_container(arena_of(d), d->request->container);
+}
+
+/* --- conditions --- */
+
+static bool meets(const struct s3_deletion *d, const char *etag, uint64_t at, uint64_t size)
+{
+	return (!d->if_etag || s3_etag_is(d->if_etag, etag)) &&
+	       (!d->if_time || s3_time_is(d->if_time, at)) &&
+	       (!d->if_size || strtoull(d->if_size, NULL, 10) == size);
+}
+
+/* Of what the sub has found. */
+static bool met(const struct s3_deletion *d)
+{
+	const char *etag = sub_get(&d->sub, S3_ETAG), *ts = sub_get(&d->sub, "X-Timestamp");
+	uint64_t at = 0;
+
+	if (!etag)
+		etag = sub_get(&d->sub, "Etag");
+	return meets(d, etag ? etag : "", ts && ts_parse(ts, &at) ? at : 0, d->sub.length);
+}
+
+static int behind_match(struct s3_deletion *d)
+{
+	bool versioned = s3_versioning(bucket(d));
+
+	return versioned && s3_versioning(bucket(d)) == S3_SUSPENDED ? NAMED : DELETE;
+}
+
+static int match(struct s3_deletion *d)
+{
+	const char *ts;
+
+	if (!asked(d)) {
+		d->began = hlc_now(request_cluster(d->request)->hlc);
+		sub_start(ask(d, "HEAD", d->request->container, d->key, NULL));
+	}
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	if (d->sub.status == 404)
+		return s3_versioning(bucket(d)) ? MATCH_NEWEST : DONE;
+	if (!sub_ok(&d->sub))
+		return failed(d);
+	if (!met(d))
+		return refuse(d, S3_PreconditionFailed, NULL);
+	ts = sub_get(&d->sub, "X-Timestamp");
+	if (ts)
+		ts_parse(ts, &d->found_at);
+	return behind_match(d);
+}
+
+/* Nothing is there; a delete marker is something, too. */
+static int match_newest(struct s3_deletion *d)
+{
+	AUTO(jroot) struct jroot rows = JROOT_NONE;
+	struct s3_version newest;
+
+	if (!asked(d))
+		start_versions(d, 1);
+	if (!sub_collect(&d->sub, S3_VERSIONS_BYTES))
+		return WAIT;
+	if (!s3_versions_read(&d->sub, &rows))
+		return failed(d);
+	if (!s3_versions_at(&rows, 0, &newest))
+		return DONE;
+	return meets(d, "", newest.id, 0) ? behind_match(d)
+	                                  : refuse(d, S3_PreconditionFailed, NULL);
+}
+
+/* --- the key --- */
+
+static int delete (struct s3_deletion *d)
+{
+	const char *id;
+
+	if (!asked(d)) {
+		ask(d, "DELETE", d->request->container, d->key, NULL);
+		if (d->found_at && !s3_versioning(bucket(d)))
+			sub_header(&d->sub, "X-Cairn-Timestamp",
+			        s3_version_text(
+			                d->request, commit_time_behind(d->found_at, d->began)));
+		sub_start(&d->sub);
+	}
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	if (!sub_ok(&d->sub) && d->sub.status != 404)
+		return failed(d);
+	id = sub_get(&d->sub, "X-Object-Version-Id");
+	if (s3_versioning(bucket(d)) == S3_ENABLED && id) {
+		d->marker = true;
+		d->marker_id = arena_strdup(arena_of(d), id);
+	}
+	return DONE;
+}
+
+static bool wants_null(const struct s3_deletion *d)
+{
+	return d->version && strcmp(d->version, "null") == 0;
+}
+
+static int named(struct s3_deletion *d)
+{
+	const char *ts;
+
+	if (!asked(d)) {
+		d->began = hlc_now(request_cluster(d->request)->hlc);
+		sub_start(ask(d, "HEAD", d->request->container, d->key,
+		        "symlink=get&multipart-manifest=get"));
+	}
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	if (!sub_ok(&d->sub) && d->sub.status != 404)
+		return failed(d);
+	bool plain = sub_ok(&d->sub) && !sub_get(&d->sub, LINK_VERSION);
+	if (!plain || !wants_null(d))
+		return NULLS;
+	if (!met(d))
+		return refuse(d, S3_PreconditionFailed, NULL);
+	ts = sub_get(&d->sub, "X-Timestamp");
+	if (ts)
+		ts_parse(ts, &d->found_at);
+	return UNLINK;
+}
+
+/* A "null" that is kept among the versions. */
+static int nulls(struct s3_deletion *d)
+{
+	AUTO(jroot) struct jroot rows = JROOT_NONE;
+	struct s3_version v = {0};
+	size_t i = 0;
+
+	if (!asked(d))
+		start_versions(d, S3_VERSIONS_PAGE);
+	if (!sub_collect(&d->sub, S3_VERSIONS_BYTES))
+		return WAIT;
+	if (!s3_versions_read(&d->sub, &rows))
+		return failed(d);
+	while (s3_versions_at(&rows, i, &v) && !v.null)
+		i++;
+	d->page_at = v.null || i < S3_VERSIONS_PAGE ? 0 : v.id;
+	if (d->page_at)
+		return NULLS;
+	d->id = v.null ? v.id : 0;
+	return !wants_null(d) ? MARK : d->id ? LOOK : DONE;
+}
+
+static int mark(struct s3_deletion *d)
+{
+	if (!asked(d)) {
+		uint64_t id = s3_version_new(d->request, d->key);
+		ask(d, "PUT", hidden(d), versions_object(arena_of(d), d->key, id), NULL);
+		sub_header(&d->sub, "Content-Type", VERSIONS_MARKER);
+		sub_header(&d->sub, VERSIONS_NULL, "true");
+		sub_start(&d->sub);
+	}
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	d->marker = true;
+	d->marker_id = "null";
+	return sub_ok(&d->sub) ? UNLINK : failed(d);
+}
+
+/* What is there now goes: the "null" that it is, or a link. */
+static int unlink_named(struct s3_deletion *d)
+{
+	if (!asked(d)) {
+		ask(d, "DELETE", d->request->container, d->key, "version-id=null");
+		if (d->found_at)
+			sub_header(&d->sub, "X-Cairn-Timestamp",
+			        s3_version_text(
+			                d->request, commit_time_behind(d->found_at, d->began)));
+		sub_start(&d->sub);
+	}
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	if (!sub_ok(&d->sub) && d->sub.status != 404)
+		return failed(d);
+	return wants_null(d) ? NEWEST : d->id ? REPLACED : DONE;
+}
+
+static int replaced(struct s3_deletion *d)
+{
+	if (!asked(d))
+		sub_start(ask(
+		        d, "DELETE", hidden(d), versions_object(arena_of(d), d->key, d->id), NULL));
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	return sub_ok(&d->sub) || d->sub.status == 404 ? DONE : failed(d);
+}
+
+/* --- a version --- */
+
+static int look(struct s3_deletion *d)
+{
+	const char *type;
+
+	if (!asked(d))
+		sub_start(ask(d, "HEAD", hidden(d), versions_object(arena_of(d), d->key, d->id),
+		        "multipart-manifest=get"));
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	if (d->sub.status == 404)
+		return DONE;
+	if (!sub_ok(&d->sub))
+		return failed(d);
+	if (!met(d))
+		return refuse(d, S3_PreconditionFailed, NULL);
+	type = sub_get(&d->sub, "Content-Type");
+	d->marker = type && strcmp(type, VERSIONS_MARKER) == 0;
+	d->marker_id = d->marker ? d->version : NULL;
+	return DROP;
+}
+
+static int drop(struct s3_deletion *d)
+{
+	const char *current;
+
+	if (!asked(d))
+		sub_start(ask(d, "DELETE", d->request->container, d->key,
+		        arena_printf(
+		                arena_of(d), "version-id=%s", s3_version_text(d->request, d->id))));
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	if (!sub_ok(&d->sub) && d->sub.status != 404)
+		return failed(d);
+	current = sub_get(&d->sub, "X-Object-Current-Version-Id");
+	return !current || strcmp(current, "null") == 0 ? NEWEST : DONE;
+}
+
+static int newest(struct s3_deletion *d)
+{
+	AUTO(jroot) struct jroot rows = JROOT_NONE;
+	struct s3_version v;
+
+	if (!asked(d))
+		start_versions(d, 1);
+	if (!sub_collect(&d->sub, S3_VERSIONS_BYTES))
+		return WAIT;
+	if (!s3_versions_read(&d->sub, &rows))
+		return failed(d);
+	if (!s3_versions_at(&rows, 0, &v) || v.marker)
+		return DONE;
+	d->id = v.id;
+	return LINK;
+}
+
+/* Unless something newer is there by now. */
+static int link_newest(struct s3_deletion *d)
+{
+	if (!asked(d)) {
+		ask(d, "PUT", d->request->container, d->key,
+		        arena_printf(
+		                arena_of(d), "version-id=%s", s3_version_text(d->request, d->id)));
+		sub_header(&d->sub, "If-None-Match", "*");
+		sub_start(&d->sub);
+	}
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	return sub_ok(&d->sub) || d->sub.status == 412 || d->sub.status == 404 ? DONE : failed(d);
+}
+
+/* --- */
+
+static int choose(struct s3_deletion *d)
+{
+	enum s3_versioning versioning = s3_versioning(bucket(d));
+
+	if (d->version && !wants_null(d)) {
+		if (!ts_parse(d->version, &d->id) || !d->id)
+			return refuse(d, S3_InvalidArgument, "Invalid version id specified");
+		return versioning ? LOOK : DONE;
+	}
+	if (wants_null(d) && versioning)
+		return NAMED;
+	if (has_conditions(d))
+		return MATCH;
+	return behind_match(d);
+}
+
+bool s3_deletion_run(struct s3_deletion *d)
+{
+	static int (*const steps[])(struct s3_deletion *) = {
+	        [CHOOSE] = choose,
+	        [MATCH] = match,
+	        [MATCH_NEWEST] = match_newest,
+	        [DELETE] = delete,
+	        [NAMED] = named,
+	        [NULLS] = nulls,
+	        [MARK] = mark,
+	        [UNLINK] = unlink_named,
+	        [REPLACED] = replaced,
+	        [LOOK] = look,
+	        [DROP] = drop,
+	        [NEWEST] = newest,
+	        [LINK] = link_newest,
+	};
+
+	while (!d->over) {
+		int next = steps[d->step](d);
+		if (next == WAIT)
+			return false;
+		d->over = next == DONE;
+		d->asked = false;
+		if (!d->over)
+			d->step = (uint8_t)next;
+	}
+	return true;
+}
+
+void s3_deletion_done(struct s3_deletion *d)
+{
+	sub_done(&d->sub);
+}

@@ -1,0 +1,41 @@
+/* deletion: one key, or one version of it, is deleted as S3 has it: by requests of our own, to
+ * which access has been granted before.
+ *
+ *   where nothing is versioned        (look ->) delete
+ *   versioned                         (look ->) mark
+ *   suspended                         named -> nulls -> mark as null -> unlink -> delete null
+ *   a version                         look -> delete (-> newest -> link to it)
+ *   the version "null"                named (-> nulls) -> as a version
+ *
+ * When the current version goes, the newest that is left becomes it. */
+#ifndef PROXY_S3_DELETION_H
+#define PROXY_S3_DELETION_H
+
+#include "proxy/s3/error.h"
+#include "proxy/sub.h"
+
+struct s3_deletion {
+	/* Wanted; all borrowed. */
+	const char *key, *version;
+	bool bypass;                             /* of governance retention */
+	const char *if_etag, *if_time, *if_size; /* NULL: any will do */
+	/* Outcome. */
+	enum s3_error error;
+	const char *text;      /* NULL: the error's own */
+	bool marker;           /* a delete marker was made, or has been deleted */
+	const char *marker_id; /* of that, or NULL */
+	/* private */
+	struct request *request;
+	struct sub sub;
+	uint8_t step;
+	bool asked, over;
+	uint64_t page_at;         /* the last version on the page before */
+	uint64_t id;              /* of the version that goes, or is linked to */
+	uint64_t found_at, began; /* when what is there was written; when that was looked at */
+};
+
+/* Call again until it is true. */
+bool s3_deletion_run(struct s3_deletion *deletion);
+void s3_deletion_done(struct s3_deletion *deletion);
+
+#endif

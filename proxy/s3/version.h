@@ -1,0 +1,46 @@
+/* version: versions of keys as S3 has them, over those of proxy/unit/versions.h. An id is the time
+ * of a version; "null" is what came when none were kept: it is in its name's place, or once that is
+ * overwritten among the versions, marked by VERSIONS_NULL. */
+#ifndef PROXY_S3_VERSION_H
+#define PROXY_S3_VERSION_H
+
+#include "lib/json/jread.h"
+#include "proxy/proxy.h"
+#include "proxy/sub.h"
+
+enum s3_versioning { S3_UNVERSIONED, S3_ENABLED, S3_SUSPENDED };
+
+/* Of a bucket. */
+enum s3_versioning s3_versioning(const struct info *info);
+
+/* A new one's id, later than all there are. */
+uint64_t s3_version_new(struct request *request, const char *key);
+const char *s3_version_text(struct request *request, uint64_t id); /* in the arena */
+
+/* --- the versions of a key that are kept, from the newest on --- */
+
+struct s3_version {
+	uint64_t id;
+	bool null, marker;
+};
+
+#define S3_VERSIONS_PAGE  1000
+#define S3_VERSIONS_BYTES (8u << 20) /* of what tells of so many */
+
+/* Starts a sub that lists them; then sub_collect, and s3_versions_read: false when it failed. */
+void s3_versions_ask(
+        struct request *request, struct sub *sub, const char *key, unsigned limit, uint64_t behind);
+bool s3_versions_read(const struct sub *sub, struct jroot *ret_rows);
+/* False: there are no more on this page. */
+bool s3_versions_at(const struct jroot *rows, size_t index, struct s3_version *ret_version);
+
+/* --- conditions --- */
+
+/* What tells the etag that S3 shows, where it is another than Swift's. */
+#define S3_ETAG "X-Object-Sysmeta-S3Api-Etag"
+
+bool s3_etag_is(const char *wanted, const char *etag); /* "*", or one of several; quotes or not */
+/* A date of HTTP's or of XML's; to the second. */
+bool s3_time_is(const char *wanted, uint64_t ts);
+
+#endif
