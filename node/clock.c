@@ -8,8 +8,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -102,9 +102,8 @@ static enum err sync_folder(const char *path)
 {
 	char text[PATH_MAX];
 
-	if (strlen(path) >= sizeof(text))
+	if (snprintf(text, sizeof(text), "%s", path) >= (int)sizeof(text))
 		return ERR_IO;
-	strcpy(text, path);
 	int fd = open(dirname(text), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool good = fd >= 0 && fsync(fd) == 0;
 	if (fd >= 0)
