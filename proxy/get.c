@@ -11,6 +11,7 @@
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
 #include "proxy/reader.h"
+#include "proxy/s3/s3.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/versions.h"
 
@@ -383,6 +384,18 @@ static void plan(struct request *request, struct get *get)
 		get->total = body_add_range(body, get->ranges[0].start, get->ranges[0].end);
 }
 
+/* S3 has another of what was uploaded in parts. */
+static void take_etag(const struct request *request, struct get *get)
+{
+	const struct buf *headers = &body_head(&get->body)->headers;
+	const char *etag = request->s3 ? kv_get(headers->data, headers->len, S3_ETAG) : NULL;
+
+	if (etag && body_is_slo(&get->body))
+		snprintf(get->etag, sizeof(get->etag), "\"%s\"", etag);
+	else
+		body_etag(&get->body, get->etag, sizeof(get->etag));
+}
+
 static enum step get_manifest(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -403,7 +416,7 @@ static enum step get_manifest(struct op *op)
 	enum step step = versions_found(request, body);
 	if (step != STEP_NEXT)
 		return step;
-	body_etag(body, get->etag, sizeof(get->etag));
+	take_etag(request, get);
 	int status = conditional_check(request->http, get->etag, body_ts(body));
 	if (status == 304 || status == 412) {
 		answer_etag(request, get);

@@ -183,6 +183,8 @@ void listing_json_object(
 	json_text(out, row->name);
 	buf_str(out, ", \"content_type\": ");
 	json_text(out, s->content_type);
+	if (s->s3_etag)
+		buf_printf(out, ", \"s3_etag\": \"\\\"%s\\\"\"", s->s3_etag);
 	if (s->slo_etag)
 		buf_printf(out, ", \"slo_etag\": \"\\\"%.*s\\\"\"", (int)s->slo_len, s->slo_etag);
 	if (s->null_version)

@@ -138,7 +138,9 @@ static void add_object(struct request *request, struct s3_list *l, const struct 
 	s3_list_add_name(&l->asked, out, "Key", row->name);
 	s3_xml_date(out, "LastModified", row->ts);
 	buf_str(out, "<ETag>&quot;");
-	if (s.slo_etag)
+	if (s.s3_etag)
+		buf_str(out, s.s3_etag);
+	else if (s.slo_etag)
 		buf_add(out, s.slo_etag, s.slo_len);
 	else
 		buf_str(out, s.etag);

@@ -19,8 +19,7 @@ const struct method s3_object_get = {.name = "s3-object-get", .states = get_stat
 
 /* --- PutObject --- */
 
-/* Content-MD5 is what Swift takes as the Etag of a PUT. */
-static enum s3_error take_md5(struct request *request)
+enum s3_error s3_take_md5(struct request *request)
 {
 	const char *text = http_get(request->http, "Content-MD5");
 	AUTO(buf) struct buf digest = BUF_NONE;
@@ -43,21 +42,30 @@ static void take_type(struct request *request)
 	const char *type = http_get(request->http, "Content-Type");
 
 	if (!type || !*type)
-		request_set_header(request, "Content-Type", "binary/octet-stream");
+		request_set_header(request, "Content-Type", S3_TYPE);
 	request_set_header(request, "X-Detect-Content-Type", NULL);
+}
+
+enum s3_error s3_take_object(struct request *request, const char **ret_text)
+{
+	(void)ret_text;
+	take_type(request);
+	s3_take_metadata(request);
+	return S3_OK;
 }
 
 static enum step pass_put(struct op *op)
 {
 	struct request *request = request_of(op);
-	enum s3_error error = take_md5(request);
+	const char *text = NULL;
+	enum s3_error error = s3_take_md5(request);
 
+	if (!error)
+		error = s3_take_object(request, &text);
 	if (error)
-		return s3_fail(request, error);
+		return s3_fail_text(request, error, text);
 	if (!request->http->has_length && !request->http->chunked)
 		return s3_fail(request, S3_MissingContentLength);
-	take_type(request);
-	s3_take_metadata(request);
 	return s3_pass(request, &object_put);
 }
 

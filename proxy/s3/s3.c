@@ -131,6 +131,15 @@ const struct method *s3_route(struct request *request)
 	return choose(request, s3);
 }
 
+bool s3_is_part(const struct request *request, const char *account, const char *container)
+{
+	const char *bucket = request->s3 ? request->s3->bucket : NULL;
+	size_t len = bucket ? strlen(bucket) : 0;
+
+	return len && request->authorized && strcmp(account, request->account) == 0 &&
+	       strncmp(container, bucket, len) == 0 && strcmp(container + len, S3_SEGMENTS) == 0;
+}
+
 /* --- state 0 --- */
 
 static enum step login(struct request *request)
@@ -147,6 +156,7 @@ static enum step login(struct request *request)
 		error = s3_payload_begin(request, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
+	unit_gatekeeper.enter(request);
 	request->identified = true;
 	request->account = s3->caller.account;
 	return STEP_NEXT;

@@ -24,6 +24,8 @@
 	"X-Container-Sysmeta-S3-Owner" /* "id display name", by whom it was made                   \
 	                                */
 
+#define S3_ETAG "X-Object-Sysmeta-S3Api-Etag" /* "md5-N" of parts, as Swift's s3api has it */
+
 /* Parts of multipart uploads are in the container of that name behind a bucket's, as Swift's s3api
  * has it. */
 #define S3_SEGMENTS "+segments"
@@ -87,6 +89,13 @@ int s3_status(const struct request *request, int status);
 /* x-amz-meta-* as X-Object-Meta-*, and back. */
 void s3_take_metadata(struct request *request);
 
+#define S3_TYPE "binary/octet-stream" /* of objects that are sent without one */
+/* What a new object is to have (type, metadata, ...), by the headers of PutObject, CopyObject or
+ * CreateMultipartUpload: from S3's into Swift's and system metadata. */
+enum s3_error s3_take_object(struct request *request, const char **ret_text);
+/* Content-MD5, as the Etag that Swift's PUT takes. */
+enum s3_error s3_take_md5(struct request *request);
+
 /* Does a parameter stand in the query? Its value, "" when it has none. */
 static inline const char *s3_param(const struct request *request, const char *name)
 {
@@ -108,6 +117,9 @@ const char *s3_list_behind(
         struct request *request, const struct s3_list_asked *asked, const char *name);
 void s3_list_add_name(
         const struct s3_list_asked *asked, struct buf *out, const char *element, const char *name);
+
+/* Is it the container of the parts of a bucket that this request may read? */
+bool s3_is_part(const struct request *request, const char *account, const char *container);
 
 /* --- bucket.c --- */
 

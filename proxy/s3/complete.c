@@ -1,0 +1,370 @@
+/* CompleteMultipartUpload: the parts that it names become one static large object.
+ *
+ *   prepare -> receive -> look -> parts -> store -> sweep -> unmark
+ *                          '-> again
+ *
+ * What the parts are is told by the listing of them: none is looked at by itself. One that is sent
+ * twice finds no marker, but the whole, made by that upload: it is answered as before. */
+#include "proxy/manifest.h"
+#include "proxy/pipeline.h"
+#include "proxy/s3/document.h"
+#include "proxy/s3/upload.h"
+#include "proxy/unit/symlink.h"
+
+#include "lib/base/kv.h"
+#include "lib/crypto/md5.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { RECEIVE = 1, LOOK, PARTS, STORE, SWEEP, UNMARK, AGAIN };
+
+#define BODY_MAX (8u << 20)
+
+struct complete {
+	struct s3_document document; /* first */
+	struct upload upload;
+	struct upload_listed *listed;
+	unsigned count;
+	struct upload_parts parts;
+	const struct upload_row **chosen; /* of `listed` */
+	struct manifest manifest;
+	struct sub sub;
+	struct sweep sweep;
+	const char *etag, *version_id;
+};
+
+static void complete_done(struct request *request)
+{
+	struct complete *c = request->own;
+
+	s3_document_done(&c->document);
+	upload_done(&c->upload);
+	upload_parts_done(&c->parts);
+	manifest_done(&c->manifest);
+	sub_done(&c->sub);
+	sweep_done(&c->sweep);
+}
+
+/* --- receive --- */
+
+static enum step complete_receive(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+	const char *text = NULL;
+
+	if (!c) {
+		c = request->own = arena_zalloc(request_arena(request), sizeof(*c));
+		request->own_done = complete_done;
+	}
+	enum step step =
+	        s3_document_read(request, "CompleteMultipartUpload", BODY_MAX, S3_DIGEST_IF_SENT);
+	if (step != STEP_NEXT)
+		return step;
+	enum s3_error error =
+	        upload_list_parse(c->document.root, request_arena(request), &c->listed, &c->count);
+	if (error == S3_InvalidArgument)
+		text = "PartNumber must be >= 1 and <= 10000";
+	return error ? s3_fail_text(request, error, text) : op_go(op, LOOK);
+}
+
+/* --- which upload, which parts --- */
+
+static enum step complete_look(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+	enum s3_error error;
+
+	if (!upload_find(request, &c->upload, &error))
+		return STEP_WAIT;
+	if (error == S3_NoSuchUpload && c->upload.asked)
+		return op_go(op, AGAIN);
+	return error ? s3_fail(request, error) : op_go(op, PARTS);
+}
+
+static enum step too_small(struct request *request, const struct upload_row *row)
+{
+	AUTO(buf) struct buf extra = BUF_NONE;
+
+	s3_xml_u64(&extra, "ProposedSize", row->bytes);
+	s3_xml_u64(&extra, "MinSizeAllowed", UPLOAD_PART_MIN);
+	s3_xml_u64(&extra, "PartNumber", row->number);
+	s3_xml_text(&extra, "ETag", row->etag);
+	return s3_fail_extra(request, S3_EntityTooSmall,
+	        "Your proposed upload is smaller than the minimum allowed size",
+	        arena_strdup(request_arena(request), buf_text(&extra)));
+}
+
+/* Finds the part that each of the list means. NULL: all are there, and large enough. */
+static const struct upload_listed *choose(struct request *request, struct complete *c)
+{
+	unsigned at = 0;
+
+	c->chosen = arena_alloc(request_arena(request), c->count * sizeof(*c->chosen));
+	for (unsigned i = 0; i < c->count; i++) {
+		const struct upload_listed *l = &c->listed[i];
+		while (at < c->parts.count && c->parts.rows[at].number < l->number)
+			at++;
+		if (at == c->parts.count || c->parts.rows[at].number != l->number ||
+		        strcasecmp(c->parts.rows[at].etag, l->etag) != 0)
+			return l;
+		c->chosen[i] = &c->parts.rows[at];
+	}
+	return NULL;
+}
+
+static enum step invalid_part(struct request *request, const struct upload_listed *listed)
+{
+	AUTO(buf) struct buf extra = BUF_NONE;
+
+	s3_xml_text(&extra, "UploadId", s3_param(request, "uploadId"));
+	s3_xml_u64(&extra, "PartNumber", listed->number);
+	s3_xml_text(&extra, "ETag", listed->etag);
+	return s3_fail_extra(request, S3_InvalidPart, NULL,
+	        arena_strdup(request_arena(request), buf_text(&extra)));
+}
+
+/* --- the whole --- */
+
+/* Of the parts' MD5s, one behind the other; and how many they are. */
+static const char *whole_etag(struct request *request, const struct complete *c)
+{
+	AUTO(buf) struct buf all = BUF_NONE;
+	uint8_t digest[16];
+	char hex[33];
+
+	for (unsigned i = 0; i < c->count; i++) {
+		const char *etag = c->chosen[i]->etag;
+		for (unsigned k = 0; k < 32; k += 2) {
+			unsigned byte = 0;
+			sscanf(etag + k, "%2x", &byte);
+			buf_char(&all, (char)byte);
+		}
+	}
+	md5_digest(buf_text(&all), all.len, digest);
+	md5_hex(digest, hex);
+	return arena_printf(request_arena(request), "%s-%u", hex, c->count);
+}
+
+static void make_manifest(struct request *request, struct complete *c)
+{
+	struct manifest *m = &c->manifest;
+	const char *container = c->parts.read.root.container;
+	char date[ISO_DATE_SIZE];
+
+	arena_init(&m->arena);
+	m->segments = arena_zalloc(&m->arena, c->count * sizeof(*m->segments));
+	for (; m->count < c->count; m->count++) {
+		const struct upload_row *row = c->chosen[m->count];
+		iso_date_format(row->ts, date);
+		m->segments[m->count] = (struct manifest_segment){
+		        .path = arena_printf(&m->arena, "/%s/%s", container,
+		                upload_part(
+		                        &m->arena, request->s3->key, c->upload.id, row->number)),
+		        .etag = row->etag,
+		        .type = "application/octet-stream",
+		        .modified = arena_strdup(&m->arena, date),
+		        .bytes = row->bytes,
+		};
+		m->size += row->bytes;
+	}
+}
+
+/* What was sent with CreateMultipartUpload. */
+static void marker_headers(struct complete *c)
+{
+	static const char *const kept[] = {"Content-Disposition", "Content-Encoding",
+	        "Cache-Control", "Content-Language", "Expires"};
+	const struct buf *headers = &c->upload.marker.headers;
+	struct kv_pair pair;
+
+	for (size_t at = 0; kv_next(headers->data, headers->len, &at, &pair);) {
+		bool keeps = has_prefix(pair.name, "X-Object-Meta-") ||
+		             has_prefix(pair.name, "X-Object-Sysmeta-") ||
+		             has_prefix(pair.name, "X-Object-Transient-Sysmeta-");
+		for (unsigned k = 0; k < COUNT_OF(kept); k++)
+			keeps |= strcasecmp(pair.name, kept[k]) == 0;
+		if (keeps && !has_prefix(pair.name, "X-Object-Sysmeta-Container-Update-"))
+			sub_header(&c->sub, pair.name, pair.value);
+	}
+}
+
+static void start_store(struct request *request, struct complete *c)
+{
+	static const char *const conditions[] = {"If-Match", "If-None-Match"};
+	AUTO(buf) struct buf json = BUF_NONE;
+	struct arena *arena = request_arena(request);
+	const struct manifest *m = &c->manifest;
+	const char *type = upload_header(&c->upload, "Content-Type"),
+	           *size = arena_printf(arena, "%llu", (unsigned long long)m->size);
+	uint8_t digest[16];
+	char md5[33], slo[33];
+
+	manifest_write(m, &json);
+	md5_digest(buf_text(&json), json.len, digest);
+	md5_hex(digest, md5);
+	manifest_etag(m, slo);
+	sub_init(&c->sub, request, &unit_slo, SUB_AS_SYSTEM, "PUT");
+	sub_path(&c->sub, request->account, request->s3->bucket, request->s3->key, NULL);
+	for (unsigned i = 0; i < COUNT_OF(conditions); i++) {
+		const char *value = http_get(request->http, conditions[i]);
+		if (value)
+			sub_header(&c->sub, conditions[i], value);
+	}
+	marker_headers(c);
+	sub_header(&c->sub, UPLOAD_ID_HEADER, c->upload.id);
+	sub_header(&c->sub, S3_ETAG, c->etag);
+	sub_header(&c->sub, "X-Object-Sysmeta-Slo-Etag", slo);
+	sub_header(&c->sub, "X-Object-Sysmeta-Slo-Size", size);
+	sub_header(&c->sub, "X-Static-Large-Object", "True");
+	sub_header(&c->sub, "Etag", md5);
+	sub_header(&c->sub, ROW_ETAG,
+	        arena_printf(arena, "%s; s3_etag=%s; slo_etag=%s", md5, c->etag, slo));
+	sub_header(&c->sub, "Content-Type",
+	        arena_printf(arena, "%s;swift_bytes=%s", type ? type : S3_TYPE, size));
+	sub_body_text(&c->sub, buf_text(&json), json.len);
+	sub_start(&c->sub);
+}
+
+static enum step complete_parts(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+	enum err err;
+
+	if (!upload_parts_read(request, c->upload.id, &c->parts, &err))
+		return STEP_WAIT;
+	if (err)
+		return s3_fail(request, S3_ServiceUnavailable);
+	const struct upload_listed *missing = choose(request, c);
+	if (missing)
+		return invalid_part(request, missing);
+	for (unsigned i = 0; i + 1 < c->count; i++) {
+		if (c->chosen[i]->bytes < UPLOAD_PART_MIN)
+			return too_small(request, c->chosen[i]);
+	}
+	c->etag = whole_etag(request, c);
+	make_manifest(request, c);
+	start_store(request, c);
+	return op_go(op, STORE);
+}
+
+/* Those that it does not name. */
+static void begin_sweep(struct request *request, struct complete *c)
+{
+	struct arena *arena = request_arena(request);
+	unsigned at = 0;
+
+	c->sweep.container = c->parts.read.root.container;
+	c->sweep.names = arena_alloc(arena, (c->parts.count + 1) * sizeof(*c->sweep.names));
+	for (unsigned i = 0; i < c->parts.count; i++) {
+		const struct upload_row *row = &c->parts.rows[i];
+		if (at < c->count && c->chosen[at] == row)
+			at++;
+		else
+			c->sweep.names[c->sweep.count++] =
+			        upload_part(arena, request->s3->key, c->upload.id, row->number);
+	}
+}
+
+static enum step complete_store(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+
+	if (!sub_headed(&c->sub))
+		return STEP_WAIT;
+	if (!sub_ok(&c->sub))
+		return s3_fail_sub(request, &c->sub);
+	const char *id = sub_get(&c->sub, "X-Object-Version-Id");
+	c->version_id = id ? arena_strdup(request_arena(request), id) : NULL;
+	sub_done(&c->sub);
+	begin_sweep(request, c);
+	return op_go(op, SWEEP);
+}
+
+/* What stays of them is in nobody's way. */
+static enum step complete_sweep(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+
+	return sweep_run(request, &c->sweep) ? op_go(op, UNMARK) : STEP_WAIT;
+}
+
+static enum step answer(struct request *request, struct complete *c)
+{
+	AUTO(buf) struct buf xml = BUF_NONE, location = BUF_NONE;
+	const char *host = http_get(request->http, "Host");
+
+	buf_printf(&location, "%s://%s/", request_cluster(request)->tls ? "https" : "http",
+	        host ? host : "");
+	if (!request->s3->host_bucket) {
+		url_quote(&location, request->s3->bucket, "");
+		buf_char(&location, '/');
+	}
+	url_quote(&location, request->s3->key, "");
+	s3_xml_begin(&xml, "CompleteMultipartUploadResult");
+	s3_xml_text(&xml, "Location", buf_text(&location));
+	s3_xml_text(&xml, "Bucket", request->s3->bucket);
+	s3_xml_text(&xml, "Key", request->s3->key);
+	buf_printf(&xml, "<ETag>&quot;%s&quot;</ETag>", c->etag);
+	buf_str(&xml, "</CompleteMultipartUploadResult>");
+	if (c->version_id)
+		http_header(request->http, "x-amz-version-id", c->version_id);
+	return s3_reply_xml(request, &xml);
+}
+
+static enum step complete_unmark(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct arena *arena = request_arena(request);
+	struct complete *c = request->own;
+
+	if (!c->sub.parent) {
+		sub_init(&c->sub, request, NULL, SUB_AS_SYSTEM, "DELETE");
+		sub_path(&c->sub, request->account, upload_container(arena, request->s3->bucket),
+		        upload_marker(arena, request->s3->key, c->upload.id), NULL);
+		sub_start(&c->sub);
+	}
+	return sub_headed(&c->sub) ? answer(request, c) : STEP_WAIT;
+}
+
+/* --- a second time --- */
+
+static enum step complete_again(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+
+	if (!c->sub.parent) {
+		sub_init(&c->sub, request, NULL, SUB_AS_SYSTEM, "HEAD");
+		sub_path(&c->sub, request->account, request->s3->bucket, request->s3->key,
+		        "multipart-manifest=get");
+		sub_start(&c->sub);
+	}
+	if (!sub_headed(&c->sub))
+		return STEP_WAIT;
+	const char *id = sub_ok(&c->sub) ? sub_get(&c->sub, UPLOAD_ID_HEADER) : NULL,
+	           *etag = sub_ok(&c->sub) ? sub_get(&c->sub, S3_ETAG) : NULL;
+	if (!id || !etag || strcmp(id, c->upload.id) != 0)
+		return s3_fail(request, S3_NoSuchUpload);
+	c->etag = etag;
+	c->version_id = sub_get(&c->sub, "X-Object-Version-Id");
+	return answer(request, c);
+}
+
+static const struct op_state states[] = {
+        {"prepare", s3_prepare, TO(RECEIVE), 15000},
+        [RECEIVE] = {"receive", complete_receive, TO(LOOK), 0},
+        [LOOK] = {"look", complete_look, TO(PARTS) | TO(AGAIN), 0},
+        [PARTS] = {"parts", complete_parts, TO(STORE), 0},
+        [STORE] = {"store", complete_store, TO(SWEEP), 0},
+        [SWEEP] = {"sweep", complete_sweep, TO(UNMARK), 0},
+        [UNMARK] = {"unmark", complete_unmark, 0, 0},
+        [AGAIN] = {"again", complete_again, 0, 0},
+};
+const struct method s3_upload_complete = {
+        .name = "s3-upload-complete", .states = states, .body = gather_on_body};

@@ -1,0 +1,185 @@
+/* Parts of multipart uploads.
+ *
+ *   UploadPart  prepare -> look -> Swift's PUT of an object
+ *   ListParts   prepare -> look -> read */
+#include "proxy/s3/upload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
+
+enum { LOOK = 1, READ };
+
+/* --- UploadPart --- */
+
+struct part {
+	struct upload upload;
+	unsigned number;
+};
+
+static void part_done(struct request *request)
+{
+	struct part *p = request->own;
+
+	upload_done(&p->upload);
+}
+
+/* From here on it is a PUT of the part's own object. */
+static enum step pass(struct request *request, struct part *p)
+{
+	struct arena *arena = request_arena(request);
+	const char *id = p->upload.id;
+	unsigned number = p->number;
+
+	part_done(request);
+	request->own = NULL;
+	request->own_done = NULL;
+	request->container = upload_segments(arena, request->s3->bucket);
+	request->object = upload_part(arena, request->s3->key, id, number);
+	info_fetch_done(&request->container_info);
+	request->container_info = (struct info_fetch){0};
+	request_set_header(request, "Content-Type", "application/octet-stream");
+	return s3_pass(request, &object_put);
+}
+
+static enum step part_look(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct part *p = request->own;
+	enum s3_error error;
+
+	if (!p) {
+		p = request->own = arena_zalloc(request_arena(request), sizeof(*p));
+		request->own_done = part_done;
+		p->number = upload_number(s3_param(request, "partNumber"));
+		if (!p->number)
+			return s3_fail_text(request, S3_InvalidArgument, NUMBER_TEXT);
+		if ((error = s3_take_md5(request)))
+			return s3_fail(request, error);
+		if (!request->http->has_length && !request->http->chunked)
+			return s3_fail(request, S3_MissingContentLength);
+	}
+	if (!upload_find(request, &p->upload, &error))
+		return STEP_WAIT;
+	return error ? s3_fail(request, error) : pass(request, p);
+}
+
+static const struct op_state put_states[] = {
+        {"prepare", s3_prepare, TO(LOOK), 15000},
+        [LOOK] = {"look", part_look, 0, 0},
+};
+const struct method s3_part_put = {.name = "s3-part-put", .states = put_states};
+
+/* --- ListParts --- */
+
+#define PARTS_MAX 1000
+
+struct part_list {
+	struct upload upload;
+	struct upload_parts parts;
+	uint64_t marker, max;
+};
+
+static void list_done(struct request *request)
+{
+	struct part_list *l = request->own;
+
+	upload_done(&l->upload);
+	upload_parts_done(&l->parts);
+}
+
+static bool take_number(struct request *request, const char *name, uint64_t *ret)
+{
+	const char *text = s3_param(request, name);
+	char *end;
+
+	if (!text || !*text)
+		return true;
+	*ret = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && *ret <= INT32_MAX;
+}
+
+static enum step list_look(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct part_list *l = request->own;
+	enum s3_error error;
+
+	if (!l) {
+		l = request->own = arena_zalloc(request_arena(request), sizeof(*l));
+		request->own_done = list_done;
+		l->max = PARTS_MAX;
+		if (!take_number(request, "max-parts", &l->max))
+			return s3_fail_text(request, S3_InvalidArgument,
+			        "Argument maxParts must be an integer between 0 and 2147483647");
+		if (!take_number(request, "part-number-marker", &l->marker))
+			return s3_fail_text(request, S3_InvalidArgument,
+			        "Argument partNumberMarker must be an integer between 0 and "
+			        "2147483647");
+		if (l->max > PARTS_MAX)
+			l->max = PARTS_MAX;
+	}
+	if (!upload_find(request, &l->upload, &error))
+		return STEP_WAIT;
+	return error ? s3_fail(request, error) : op_go(op, READ);
+}
+
+static void add_part(struct buf *xml, const struct upload_row *row)
+{
+	buf_str(xml, "<Part>");
+	s3_xml_u64(xml, "PartNumber", row->number);
+	s3_xml_date(xml, "LastModified", row->ts);
+	buf_printf(xml, "<ETag>&quot;%s&quot;</ETag>", row->etag);
+	s3_xml_u64(xml, "Size", row->bytes);
+	buf_str(xml, "</Part>");
+}
+
+static enum step answer(struct request *request, struct part_list *l)
+{
+	const struct s3_caller *caller = &request->s3->caller;
+	AUTO(buf) struct buf xml = BUF_NONE, parts = BUF_NONE;
+	const char *id, *name;
+	unsigned i = 0, count = 0;
+	uint64_t last = l->marker;
+
+	for (; i < l->parts.count && l->parts.rows[i].number <= l->marker; i++)
+		;
+	for (; i < l->parts.count && count < l->max; i++, count++) {
+		add_part(&parts, &l->parts.rows[i]);
+		last = l->parts.rows[i].number;
+	}
+	s3_bucket_owner(request, &id, &name);
+	s3_xml_begin(&xml, "ListPartsResult");
+	s3_xml_text(&xml, "Bucket", request->s3->bucket);
+	s3_xml_text(&xml, "Key", request->s3->key);
+	s3_xml_text(&xml, "UploadId", l->upload.id);
+	s3_xml_owner(&xml, "Initiator", caller->id, caller->name);
+	s3_xml_owner(&xml, "Owner", id, name);
+	s3_xml_text(&xml, "StorageClass", "STANDARD");
+	s3_xml_u64(&xml, "PartNumberMarker", l->marker);
+	s3_xml_u64(&xml, "NextPartNumberMarker", last);
+	s3_xml_u64(&xml, "MaxParts", l->max);
+	s3_xml_bool(&xml, "IsTruncated", i < l->parts.count);
+	buf_add(&xml, parts.data, parts.len);
+	buf_str(&xml, "</ListPartsResult>");
+	return s3_reply_xml(request, &xml);
+}
+
+static enum step list_read(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct part_list *l = request->own;
+	enum err err;
+
+	if (!upload_parts_read(request, l->upload.id, &l->parts, &err))
+		return STEP_WAIT;
+	return err ? s3_fail(request, S3_ServiceUnavailable) : answer(request, l);
+}
+
+static const struct op_state list_states[] = {
+        {"prepare", s3_prepare, TO(LOOK), 15000},
+        [LOOK] = {"look", list_look, TO(READ), 0},
+        [READ] = {"read", list_read, 0, 0},
+};
+const struct method s3_part_list = {.name = "s3-part-list", .states = list_states};

@@ -1,0 +1,479 @@
+/* Where multipart uploads are, how they begin, and how they are given up.
+ *
+ *   CreateMultipartUpload  prepare -> segments -> mark (-> uploads -> mark)
+ *   AbortMultipartUpload   prepare -> look -> whole -> parts -> sweep -> unmark */
+#include "proxy/s3/upload.h"
+#include "proxy/seal.h"
+#include "proxy/unit/reserved.h"
+
+#include "lib/base/kv.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define END "\x01\x01"
+
+/* --- names --- */
+
+const char *upload_container(struct arena *arena, const char *bucket)
+{
+	return arena_printf(arena, RESERVED "uploads" RESERVED "%s", bucket);
+}
+
+const char *upload_segments(struct arena *arena, const char *bucket)
+{
+	return arena_printf(arena, "%s" S3_SEGMENTS, bucket);
+}
+
+const char *upload_marker(struct arena *arena, const char *key, const char *id)
+{
+	AUTO(buf) struct buf name = BUF_NONE;
+
+	versions_escape(key, &name);
+	buf_str(&name, END);
+	buf_str(&name, id);
+	return arena_strdup(arena, buf_text(&name));
+}
+
+bool upload_parse_marker(const char *name, struct buf *out_key, const char **ret_id)
+{
+	const char *end = strstr(name, END);
+
+	if (!end || !versions_unescape(name, (size_t)(end - name), out_key))
+		return false;
+	*ret_id = end + strlen(END);
+	return true;
+}
+
+const char *upload_part(struct arena *arena, const char *key, const char *id, unsigned number)
+{
+	return arena_printf(arena, "%s/%s/%05u", key, id, number);
+}
+
+/* In order of time; nobody guesses it. A letter comes first: no part's number looks like it. */
+static const char *new_id(struct request *request)
+{
+	const struct env *env = request_cluster(request)->env;
+	uint64_t random;
+
+	env->random(env, &random, sizeof(random));
+	return arena_printf(request_arena(request), "u%016llx%016llx",
+	        (unsigned long long)request->ts, (unsigned long long)random);
+}
+
+static bool is_id(const char *text)
+{
+	return text && strlen(text) == UPLOAD_ID_LEN && *text == 'u' &&
+	       strspn(text + 1, "0123456789abcdef") == UPLOAD_ID_LEN - 1;
+}
+
+/* --- found --- */
+
+bool upload_find(struct request *request, struct upload *u, enum s3_error *ret_error)
+{
+	struct arena *arena = request_arena(request);
+
+	*ret_error = S3_OK;
+	if (!u->asked) {
+		u->id = s3_param(request, "uploadId");
+		if (!is_id(u->id)) {
+			*ret_error = S3_NoSuchUpload;
+			return true;
+		}
+		u->asked = true;
+		sub_init(&u->marker, request, NULL, SUB_AS_SYSTEM, "HEAD");
+		sub_path(&u->marker, request->account, upload_container(arena, request->s3->bucket),
+		        upload_marker(arena, request->s3->key, u->id), NULL);
+		sub_start(&u->marker);
+	}
+	if (!sub_headed(&u->marker))
+		return false;
+	if (!sub_ok(&u->marker))
+		*ret_error = u->marker.status == 404 ? S3_NoSuchUpload : S3_ServiceUnavailable;
+	return true;
+}
+
+void upload_done(struct upload *u)
+{
+	sub_done(&u->marker);
+}
+
+/* --- parts --- */
+
+static void ask(struct request *request, const char *id, struct upload_parts *p)
+{
+	struct arena *arena = request_arena(request);
+	const char *prefix = arena_printf(arena, "%s/%s/", request->s3->key, id);
+
+	arena_init(&p->arena);
+	p->asked = true;
+	p->read.root.op = &request->op;
+	p->read.root.proxy = request->proxy;
+	p->read.root.account = request->account;
+	p->read.root.container = upload_segments(arena, request->s3->bucket);
+	/* Other keys may begin with the name of a part: they have a slash behind it. */
+	p->list = (struct backend_list){.prefix = prefix,
+	        .delimiter = "/",
+	        .end_marker = arena_printf(arena, "%s2", prefix),
+	        .limit = 2 * UPLOAD_PARTS};
+}
+
+static void take(struct request *request, struct upload_parts *p)
+{
+	struct unseal_rows sealed = {.keys = request_cluster(request)->seal,
+	        .account = request->account,
+	        .container = p->read.root.container};
+	size_t skip = strlen(p->list.prefix);
+	struct backend_row row;
+	unsigned room = 0;
+
+	for (size_t at = 0; backend_rows_next(p->read.root.rows, &at, &row);)
+		room++;
+	p->rows = arena_alloc(&p->arena, (room + 1) * sizeof(*p->rows));
+	for (size_t at = 0; backend_rows_next(p->read.root.rows, &at, &row);) {
+		unsigned number = row.subdir ? 0 : upload_number(row.name + skip);
+		if (!number || strlen(row.name + skip) != 5)
+			continue;
+		p->rows[p->count++] = (struct upload_row){.number = number,
+		        .bytes = row.bytes,
+		        .ts = row.ts,
+		        .etag = arena_strdup(&p->arena, unseal_row(&sealed, row.etag)),
+		        .type = arena_strdup(&p->arena, row.content_type)};
+	}
+	unseal_rows_done(&sealed);
+}
+
+bool upload_parts_read(
+        struct request *request, const char *id, struct upload_parts *p, enum err *ret_err)
+{
+	*ret_err = ERR_OK;
+	if (p->ended)
+		return true;
+	if (!p->asked)
+		ask(request, id, p);
+	if (!ranged_rows(&p->read, &p->list))
+		return false;
+	p->ended = true;
+	if (p->read.err && p->read.err != ERR_NOT_FOUND)
+		*ret_err = p->read.err;
+	else if (!p->read.err)
+		take(request, p);
+	return true;
+}
+
+void upload_parts_done(struct upload_parts *p)
+{
+	if (!p->asked)
+		return;
+	ranged_done(&p->read);
+	arena_done(&p->arena);
+}
+
+/* --- sweep --- */
+
+bool sweep_run(struct request *request, struct sweep *s)
+{
+	bool open = false;
+
+	for (unsigned i = 0; i < SWEEP_AT_ONCE; i++) {
+		struct sub *sub = &s->subs[i];
+		for (;;) {
+			if (sub->parent && !sub_headed(sub)) {
+				open = true;
+				break;
+			}
+			if (sub->parent && !sub_ok(sub) && sub->status != 404)
+				s->failed = true;
+			sub_done(sub);
+			if (s->next == s->count)
+				break;
+			sub_init(sub, request, NULL, SUB_AS_SYSTEM, "DELETE");
+			sub_path(sub, request->account, s->container, s->names[s->next++], NULL);
+			sub_start(sub);
+		}
+	}
+	return !open;
+}
+
+void sweep_done(struct sweep *s)
+{
+	for (unsigned i = 0; i < SWEEP_AT_ONCE; i++)
+		sub_done(&s->subs[i]);
+}
+
+/* --- CreateMultipartUpload --- */
+
+enum { SEGMENTS = 1, MARK, UPLOADS };
+
+struct create {
+	struct sub sub;
+	struct info_fetch segments;
+	const char *id;
+	bool asked, made;
+};
+
+static void create_done(struct request *request)
+{
+	struct create *c = request->own;
+
+	sub_done(&c->sub);
+	info_fetch_done(&c->segments);
+}
+
+static struct create *create_of(struct request *request)
+{
+	if (!request->own) {
+		request->own = arena_zalloc(request_arena(request), sizeof(struct create));
+		request->own_done = create_done;
+	}
+	return request->own;
+}
+
+static struct sub *begin(
+        struct request *request, const char *method, const char *container, const char *object)
+{
+	struct create *c = create_of(request);
+
+	sub_done(&c->sub);
+	sub_init(&c->sub, request, NULL, SUB_AS_SYSTEM, method);
+	sub_path(&c->sub, request->account, container, object, NULL);
+	c->asked = true;
+	return &c->sub;
+}
+
+static enum step create_go(struct request *request, unsigned state)
+{
+	create_of(request)->asked = false;
+	return op_go(&request->op, state);
+}
+
+/* Parts are kept as the bucket's objects are. */
+static void in_policy(struct request *request, struct sub *sub)
+{
+	const struct cluster *cluster = request_cluster(request);
+	const struct info *info = request->container_info.info;
+
+	sub_header(sub, "X-Storage-Policy", cluster->policies[info->policy].name);
+}
+
+static enum step create_segments(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct create *c = create_of(request);
+	const char *name = upload_segments(request_arena(request), request->s3->bucket);
+
+	if (!c->asked && !info_get(&c->segments, op, request->proxy, request->account, name))
+		return STEP_WAIT;
+	if (c->segments.err)
+		return s3_fail(request, S3_ServiceUnavailable);
+	if (c->segments.info->exists)
+		return create_go(request, MARK);
+	if (!c->asked) {
+		in_policy(request, begin(request, "PUT", name, NULL));
+		sub_start(&c->sub);
+	}
+	if (!sub_headed(&c->sub))
+		return STEP_WAIT;
+	return sub_ok(&c->sub) ? create_go(request, MARK) : s3_fail_sub(request, &c->sub);
+}
+
+/* What the whole will have, in Swift's terms already. */
+static void mark_headers(struct request *request, struct sub *sub)
+{
+	static const char *const kept[] = {"Content-Type", "Content-Disposition",
+	        "Content-Encoding", "Cache-Control", "Content-Language", "Expires"};
+	const struct http_req *http = request->http;
+
+	for (unsigned i = 0; i < http->header_count; i++) {
+		const char *name = http->headers[i].name;
+		bool keeps = has_prefix(name, "X-Object-Meta-") ||
+		             has_prefix(name, "X-Object-Sysmeta-") ||
+		             has_prefix(name, "X-Object-Transient-Sysmeta-");
+		for (unsigned k = 0; k < COUNT_OF(kept); k++)
+			keeps |= strcasecmp(name, kept[k]) == 0;
+		if (keeps)
+			sub_header(sub, name, http->headers[i].value);
+	}
+	/* Listings of uploads tell who has begun them. */
+	sub_header(sub, UPLOAD_ROW_TYPE,
+	        arena_printf(request_arena(request), "%s %s", request->s3->caller.id,
+	                request->s3->caller.name));
+}
+
+static enum step created(struct request *request)
+{
+	AUTO(buf) struct buf xml = BUF_NONE;
+
+	s3_xml_begin(&xml, "InitiateMultipartUploadResult");
+	s3_xml_text(&xml, "Bucket", request->s3->bucket);
+	s3_xml_text(&xml, "Key", request->s3->key);
+	s3_xml_text(&xml, "UploadId", create_of(request)->id);
+	buf_str(&xml, "</InitiateMultipartUploadResult>");
+	return s3_reply_xml(request, &xml);
+}
+
+static enum step create_mark(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct arena *arena = request_arena(request);
+	struct create *c = create_of(request);
+	const char *text = NULL;
+
+	if (!c->id) {
+		enum s3_error error = s3_take_object(request, &text);
+		if (error)
+			return s3_fail_text(request, error, text);
+		c->id = new_id(request);
+	}
+	if (!c->asked) {
+		begin(request, "PUT", upload_container(arena, request->s3->bucket),
+		        upload_marker(arena, request->s3->key, c->id));
+		mark_headers(request, &c->sub);
+		sub_body_text(&c->sub, "", 0);
+		sub_start(&c->sub);
+	}
+	if (!sub_headed(&c->sub))
+		return STEP_WAIT;
+	if (c->sub.status == 404 && !c->made)
+		return create_go(request, UPLOADS);
+	return sub_ok(&c->sub) ? created(request) : s3_fail_sub(request, &c->sub);
+}
+
+static enum step create_uploads(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct create *c = create_of(request);
+
+	if (!c->asked)
+		sub_start(begin(request, "PUT",
+		        upload_container(request_arena(request), request->s3->bucket), NULL));
+	if (!sub_headed(&c->sub))
+		return STEP_WAIT;
+	c->made = true;
+	return sub_ok(&c->sub) ? create_go(request, MARK) : s3_fail_sub(request, &c->sub);
+}
+
+static const struct op_state create_states[] = {
+        {"prepare", s3_prepare, TO(SEGMENTS), 15000},
+        [SEGMENTS] = {"segments", create_segments, TO(MARK), 0},
+        [MARK] = {"mark", create_mark, TO(UPLOADS), 0},
+        [UPLOADS] = {"uploads", create_uploads, TO(MARK), 0},
+};
+const struct method s3_upload_create = {.name = "s3-upload-create", .states = create_states};
+
+/* --- AbortMultipartUpload --- */
+
+enum { LOOK = 1, WHOLE, PARTS, SWEEP, UNMARK };
+
+struct abort {
+	struct upload upload;
+	struct upload_parts parts;
+	struct sweep sweep;
+	struct sub sub;
+};
+
+static void abort_done(struct request *request)
+{
+	struct abort *a = request->own;
+
+	upload_done(&a->upload);
+	upload_parts_done(&a->parts);
+	sweep_done(&a->sweep);
+	sub_done(&a->sub);
+}
+
+static enum step abort_look(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct abort *a = request->own;
+	enum s3_error error;
+
+	if (!a) {
+		a = request->own = arena_zalloc(request_arena(request), sizeof(*a));
+		request->own_done = abort_done;
+	}
+	if (!upload_find(request, &a->upload, &error))
+		return STEP_WAIT;
+	return error ? s3_fail(request, error) : op_go(op, WHOLE);
+}
+
+/* One whose whole is there, but for whose marker the time did not suffice, has parts that are in
+ * use. */
+static enum step abort_whole(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct abort *a = request->own;
+
+	if (!a->sub.parent) {
+		sub_init(&a->sub, request, NULL, SUB_AS_SYSTEM, "HEAD");
+		sub_path(&a->sub, request->account, request->s3->bucket, request->s3->key,
+		        "multipart-manifest=get");
+		sub_start(&a->sub);
+	}
+	if (!sub_headed(&a->sub))
+		return STEP_WAIT;
+	if (!sub_ok(&a->sub) && a->sub.status != 404)
+		return s3_fail_sub(request, &a->sub);
+	const char *id = sub_ok(&a->sub) ? sub_get(&a->sub, UPLOAD_ID_HEADER) : NULL;
+	bool whole = id && strcmp(id, a->upload.id) == 0;
+	sub_done(&a->sub);
+	return op_go(op, whole ? UNMARK : PARTS);
+}
+
+static enum step abort_parts(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct arena *arena = request_arena(request);
+	struct abort *a = request->own;
+	enum err err;
+
+	if (!upload_parts_read(request, a->upload.id, &a->parts, &err))
+		return STEP_WAIT;
+	if (err)
+		return s3_fail(request, S3_ServiceUnavailable);
+	a->sweep.container = a->parts.read.root.container;
+	a->sweep.names = arena_alloc(arena, (a->parts.count + 1) * sizeof(*a->sweep.names));
+	for (unsigned i = 0; i < a->parts.count; i++)
+		a->sweep.names[a->sweep.count++] =
+		        upload_part(arena, request->s3->key, a->upload.id, a->parts.rows[i].number);
+	return op_go(op, SWEEP);
+}
+
+static enum step abort_sweep(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct abort *a = request->own;
+
+	if (!sweep_run(request, &a->sweep))
+		return STEP_WAIT;
+	return a->sweep.failed ? s3_fail(request, S3_ServiceUnavailable) : op_go(op, UNMARK);
+}
+
+static enum step abort_unmark(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct arena *arena = request_arena(request);
+	struct abort *a = request->own;
+
+	if (!a->sub.parent) {
+		sub_init(&a->sub, request, NULL, SUB_AS_SYSTEM, "DELETE");
+		sub_path(&a->sub, request->account, upload_container(arena, request->s3->bucket),
+		        upload_marker(arena, request->s3->key, a->upload.id), NULL);
+		sub_start(&a->sub);
+	}
+	if (!sub_headed(&a->sub))
+		return STEP_WAIT;
+	if (!sub_ok(&a->sub) && a->sub.status != 404)
+		return s3_fail_sub(request, &a->sub);
+	return s3_empty(request, 204);
+}
+
+static const struct op_state abort_states[] = {
+        {"prepare", s3_prepare, TO(LOOK), 15000},
+        [LOOK] = {"look", abort_look, TO(WHOLE), 0},
+        [WHOLE] = {"whole", abort_whole, TO(PARTS) | TO(UNMARK), 0},
+        [PARTS] = {"parts", abort_parts, TO(SWEEP), 0},
+        [SWEEP] = {"sweep", abort_sweep, TO(UNMARK), 0},
+        [UNMARK] = {"unmark", abort_unmark, 0, 0},
+};
+const struct method s3_upload_abort = {.name = "s3-upload-abort", .states = abort_states};

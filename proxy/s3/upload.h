@@ -1,0 +1,86 @@
+/* upload: multipart uploads. While one is under way its marker, an empty object with the headers
+ * that the whole will have, is in a hidden container beside the bucket's:
+ *
+ *     0xff "uploads" 0xff BUCKET    escaped(KEY) 0x01 0x01 ID      (as in proxy/unit/reserved.h)
+ *     BUCKET+segments               KEY/ID/NNNNN                   its parts
+ *
+ * The whole is a static large object, whose manifest names its parts. Order: the marker, parts, the
+ * whole, then the marker goes. */
+#ifndef PROXY_S3_UPLOAD_H
+#define PROXY_S3_UPLOAD_H
+
+#include "proxy/ranged.h"
+#include "proxy/s3/s3.h"
+#include "proxy/s3/upload_list.h"
+
+#define UPLOAD_ID_LEN   33
+#define UPLOAD_PARTS    10000
+#define UPLOAD_PART_MIN (5ull << 20)
+
+/* What the whole keeps of the upload. */
+#define UPLOAD_ID_HEADER "X-Object-Sysmeta-S3-Upload-Id"
+#define UPLOAD_ROW_TYPE  "X-Object-Sysmeta-Container-Update-Override-Content-Type"
+
+const char *upload_container(struct arena *arena, const char *bucket);
+const char *upload_segments(struct arena *arena, const char *bucket);
+/* The marker's name; and back: false when it is none, *ret_id then borrowed from it. */
+const char *upload_marker(struct arena *arena, const char *key, const char *id);
+bool upload_parse_marker(const char *name, struct buf *out_key, const char **ret_id);
+/* A part's name. */
+const char *upload_part(struct arena *arena, const char *key, const char *id, unsigned number);
+
+/* One that a request names by its key and ?uploadId. In the method's own state. */
+struct upload {
+	const char *id;
+	struct sub marker; /* HEAD of it, once it is found */
+	bool asked;
+};
+
+/* True when it is known: S3_OK, S3_NoSuchUpload, S3_ServiceUnavailable. */
+bool upload_find(struct request *request, struct upload *upload, enum s3_error *ret_error);
+void upload_done(struct upload *upload);
+/* A header that was sent with CreateMultipartUpload, as it was turned into Swift's. */
+static inline const char *upload_header(const struct upload *upload, const char *name)
+{
+	return sub_get(&upload->marker, name);
+}
+
+/* --- its parts --- */
+
+struct upload_row {
+	unsigned number;
+	uint64_t bytes, ts;
+	const char *etag, *type; /* of its row */
+};
+
+struct upload_parts {
+	struct ranged read;
+	struct backend_list list;
+	bool asked, ended;
+	struct arena arena;
+	struct upload_row *rows; /* in ascending order */
+	unsigned count;
+};
+
+/* True when they are there, or not: *ret_err. */
+bool upload_parts_read(
+        struct request *request, const char *id, struct upload_parts *parts, enum err *ret_err);
+void upload_parts_done(struct upload_parts *parts);
+
+/* --- objects of the bucket's segments that go --- */
+
+#define SWEEP_AT_ONCE 8
+
+struct sweep {
+	const char *container;
+	const char **names; /* borrowed */
+	unsigned count, next;
+	struct sub subs[SWEEP_AT_ONCE];
+	bool failed;
+};
+
+/* True when all were deleted, or it was tried. */
+bool sweep_run(struct request *request, struct sweep *sweep);
+void sweep_done(struct sweep *sweep);
+
+#endif
