@@ -101,6 +101,7 @@ void put_copy_headers(struct request *request, struct put *put, struct buf *out)
 
 	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
 		bool plain = strcasecmp(pair.name, "Content-Type") != 0 &&
+		             strcasecmp(pair.name, VERSIONS_NULL) != 0 &&
 		             !is_of_manifest(pair.name, put->copy);
 		if (plain && !kv_get(out->data, out->len, pair.name) &&
 		        !http_get(request->http, pair.name))

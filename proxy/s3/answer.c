@@ -1,5 +1,6 @@
 /* What clients are answered: XML, and headers in S3's names. */
 #include "proxy/s3/s3.h"
+#include "proxy/unit/versions.h"
 
 #include "lib/base/kv.h"
 #include "lib/base/markup.h"
@@ -107,6 +108,11 @@ enum step s3_fail_extra(
 	return answer_error(request, error, s3_error_status(error), text, extra);
 }
 
+enum step s3_fail_with(struct request *request, enum s3_error error)
+{
+	return answer_error(request, error, s3_error_status(error), NULL, NULL);
+}
+
 enum step s3_fail_text(struct request *request, enum s3_error error, const char *text)
 {
 	return s3_fail_extra(request, error, text, NULL);
@@ -126,7 +132,9 @@ static enum s3_error error_of(const struct request *request, int status)
 	case 403:
 		return S3_AccessDenied;
 	case 404:
-		return request->s3->key ? S3_NoSuchKey : S3_NoSuchBucket;
+		return !request->s3->key                ? S3_NoSuchBucket
+		       : s3_param(request, "versionId") ? S3_NoSuchVersion
+		                                        : S3_NoSuchKey;
 	case 405:
 		return S3_MethodNotAllowed;
 	case 408:
@@ -161,10 +169,11 @@ enum step s3_fail_status(struct request *request, int status, const char *text)
 {
 	const struct s3 *s3 = request->s3;
 
-	/* To S3 it makes no difference whether it was there. */
-	if (status == 404 && s3->operation && s3->operation->method == &s3_object_delete &&
-	        !s3->error)
-		return s3_empty(request, 204);
+	/* Whether a delete marker hides it makes a difference. */
+	if (status == 404 && s3->operation && s3->operation->method == &s3_object_get &&
+	        !s3->error && !s3->missing && !s3_param(request, "versionId") &&
+	        s3_versioning(request->container_info.info))
+		return request_become(request, &s3_version_missing);
 	enum s3_error error = s3->error ? s3->error : error_of(request, status);
 	const char *said = s3->error_text               ? s3->error_text
 	                   : error == S3_InvalidRequest ? text
@@ -302,11 +311,18 @@ static void tell_etag(struct buf *out, const char *etag)
 	kv_add(out, "ETag", buf_text(&quoted));
 }
 
+static void tell_version(struct buf *out, int status, const char *id)
+{
+	if (status != 404 && !kv_get(out->data, out->len, "x-amz-version-id"))
+		kv_add(out, "x-amz-version-id", id);
+}
+
 void s3_answer(struct request *request, int status)
 {
 	struct buf all = request->http->out, out = BUF_NONE;
 	struct kv_pair pair;
 	const struct s3_operation *operation = request->s3->operation;
+	bool null = kv_get(all.data, all.len, VERSIONS_NULL);
 	bool shows = status / 100 == 2 && operation && !operation->writes && request->s3->key;
 
 	for (size_t at = 0; kv_next(all.data, all.len, &at, &pair);) {
@@ -314,6 +330,8 @@ void s3_answer(struct request *request, int status)
 		        shows && request->query.count ? replaced(request, pair.name) : NULL;
 		if (strcasecmp(pair.name, "Etag") == 0)
 			tell_etag(&out, pair.value);
+		else if (strcasecmp(pair.name, "X-Object-Version-Id") == 0)
+			tell_version(&out, status, null ? "null" : pair.value);
 		else if (has_prefix(pair.name, "X-Object-Meta-"))
 			tell_metadata(&out, &pair);
 		else if (is_told(pair.name))

@@ -53,7 +53,8 @@ static bool asked(struct s3_deletion *d)
 
 static void start_versions(struct s3_deletion *d, unsigned limit)
 {
-	s3_versions_ask(d->request, &d->sub, d->key, limit, d->page_at);
+	s3_versions_ask(d->request, &d->sub, d->request->account, d->request->container, d->key,
+	        limit, d->page_at);
 	d->asked = true;
 }
 

@@ -5,14 +5,15 @@
 #include "proxy/proxy.h"
 
 extern const struct method s3_list_buckets, s3_bucket_create, s3_bucket_head, s3_bucket_delete,
-        s3_bucket_location;                                     /* bucket_ops.c */
-extern const struct method s3_list_objects;                     /* list.c */
-extern const struct method s3_object_get, s3_object_put;        /* object.c */
-extern const struct method s3_object_delete, s3_objects_delete; /* delete.c */
-extern const struct method s3_list_versions;                    /* list_versions.c */
-extern const struct method s3_upload_create, s3_upload_abort;   /* upload.c */
-extern const struct method s3_upload_complete;                  /* complete.c */
-extern const struct method s3_upload_list;                      /* upload_listing.c */
-extern const struct method s3_part_put, s3_part_list;           /* part.c */
+        s3_bucket_location;                                      /* bucket_ops.c */
+extern const struct method s3_list_objects;                      /* list.c */
+extern const struct method s3_object_get, s3_object_put;         /* object.c */
+extern const struct method s3_object_delete, s3_objects_delete;  /* delete.c */
+extern const struct method s3_list_versions;                     /* list_versions.c */
+extern const struct method s3_upload_create, s3_upload_abort;    /* upload.c */
+extern const struct method s3_upload_complete;                   /* complete.c */
+extern const struct method s3_upload_list;                       /* upload_listing.c */
+extern const struct method s3_part_put, s3_part_list;            /* part.c */
+extern const struct method s3_versioning_get, s3_versioning_put; /* versioning.c */
 
 #endif

@@ -8,7 +8,13 @@
 
 static enum step pass_get(struct op *op)
 {
-	return s3_pass(request_of(op), &object_get);
+	struct request *request = request_of(op);
+	enum s3_error error;
+	const char *text = NULL;
+
+	if (!s3_version_take(request, &error, &text))
+		return STEP_WAIT;
+	return error ? s3_fail_text(request, error, text) : s3_pass(request, &object_get);
 }
 
 static const struct op_state get_states[] = {

@@ -89,7 +89,22 @@ static void released(struct request_end *end)
 	struct s3 *s3 = CONTAINER_OF(end, struct s3, end);
 
 	sub_done(&s3->look);
+	sub_done(&s3->null.sub);
 	s3_payload_done(&s3->payload);
+}
+
+/* Parameters that say to Swift's methods what S3 has no words for, or others. */
+static void drop_params(struct query *query)
+{
+	static const char *const names[] = {"multipart-manifest", "symlink", "version-id",
+	        "extract-archive", "bulk-delete", "heartbeat"};
+
+	for (unsigned i = 0; i < query->count; i++) {
+		for (unsigned n = 0; n < COUNT_OF(names); n++) {
+			if (strcmp(query->pairs[i].name, names[n]) == 0)
+				query->pairs[i].name = "";
+		}
+	}
 }
 
 static const struct method *choose(struct request *request, struct s3 *s3)
@@ -108,6 +123,7 @@ static const struct method *choose(struct request *request, struct s3 *s3)
 		return refused(s3, S3_MethodNotAllowed, NULL);
 	if (!s3->operation->method)
 		return refused(s3, S3_NotImplemented, NULL);
+	drop_params(&request->query);
 	request->container = s3->bucket;
 	request->object = s3->key;
 	return s3->operation->method;
@@ -142,6 +158,20 @@ bool s3_is_part(const struct request *request, const char *account, const char *
 
 /* --- state 0 --- */
 
+/* What is Swift's to say, or ours to ourselves, an S3 client cannot. */
+static void drop_others(struct http_req *http)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < http->header_count; i++) {
+		const char *name = http->headers[i].name;
+		bool x = (*name == 'X' || *name == 'x') && (name[1] == '-' || name[1] == '_');
+		if (!x || has_prefix(name, "x-amz-") || strcasecmp(name, "X-Forwarded-For") == 0)
+			http->headers[kept++] = http->headers[i];
+	}
+	http->header_count = kept;
+}
+
 static enum step login(struct request *request)
 {
 	struct s3 *s3 = request->s3;
@@ -157,6 +187,7 @@ static enum step login(struct request *request)
 	if (error)
 		return s3_fail_text(request, error, text);
 	unit_gatekeeper.enter(request);
+	drop_others(request->http);
 	request->identified = true;
 	request->account = s3->caller.account;
 	return STEP_NEXT;

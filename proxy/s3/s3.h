@@ -15,6 +15,7 @@
 #include "proxy/s3/operation.h"
 #include "proxy/s3/payload.h"
 #include "proxy/s3/sign.h"
+#include "proxy/s3/version.h"
 #include "proxy/sub.h"
 
 #define S3_REGION "us-east-1"
@@ -44,6 +45,8 @@ struct s3 {
 	enum s3_found found;
 	const char *owner_account; /* of a bucket that is another account's */
 	struct sub look;
+	struct s3_null null; /* of a version "null" that is named */
+	bool missing;        /* nothing is there: is there a delete marker? */
 	/* What went wrong, where the status alone does not say. */
 	enum s3_error error;
 	const char *error_text;  /* NULL: the error's own */
@@ -66,6 +69,8 @@ enum step s3_fail(struct request *request, enum s3_error error);
 enum step s3_fail_text(struct request *request, enum s3_error error, const char *text);
 enum step s3_fail_extra(
         struct request *request, enum s3_error error, const char *text, const char *extra);
+/* Beside headers that are there already. */
+enum step s3_fail_with(struct request *request, enum s3_error error);
 /* For a status that Swift's method has come to; text: what it would have said, or NULL. */
 enum step s3_fail_status(struct request *request, int status, const char *text);
 /* For what a sub was answered. */

@@ -1,9 +1,12 @@
 #include "proxy/s3/version.h"
 
 #include "proxy/conditional.h"
+#include "proxy/s3/s3.h"
 #include "proxy/unit/reserved.h"
+#include "proxy/unit/symlink.h"
 #include "proxy/unit/versions.h"
 
+#include "lib/base/kv.h"
 #include <string.h>
 
 enum s3_versioning s3_versioning(const struct info *info)
@@ -30,8 +33,8 @@ const char *s3_version_text(struct request *request, uint64_t id)
 	return text;
 }
 
-void s3_versions_ask(
-        struct request *request, struct sub *sub, const char *key, unsigned limit, uint64_t behind)
+void s3_versions_ask(struct request *request, struct sub *sub, const char *account,
+        const char *container, const char *key, unsigned limit, uint64_t behind)
 {
 	AUTO(buf) struct buf query = BUF_NONE, prefix = BUF_NONE;
 	struct arena *arena = request_arena(request);
@@ -46,8 +49,7 @@ void s3_versions_ask(
 	}
 	sub_done(sub);
 	sub_init(sub, request, NULL, SUB_AS_SYSTEM, "GET");
-	sub_path(sub, request->account, versions_container(arena, request->container), NULL,
-	        buf_text(&query));
+	sub_path(sub, account, versions_container(arena, container), NULL, buf_text(&query));
 	sub_start(sub);
 }
 
@@ -73,6 +75,155 @@ bool s3_versions_at(const struct jroot *rows, size_t index, struct s3_version *r
 	*ret_version = v;
 	return true;
 }
+
+/* --- a version that a request names --- */
+
+static bool look_at_key(struct request *request, struct s3_null *n, const char *account,
+        const char *container, const char *key)
+{
+	if (!n->asked) {
+		n->asked = true;
+		sub_init(&n->sub, request, NULL, SUB_AS_SYSTEM, "HEAD");
+		sub_path(&n->sub, account, container, key, "symlink=get&multipart-manifest=get");
+		sub_start(&n->sub);
+	}
+	return sub_headed(&n->sub);
+}
+
+/* A page of the versions: STEP_NEXT: there is another one. */
+static enum step look_at_page(
+        const struct sub *sub, uint64_t *at, enum s3_error *ret_error, uint64_t *ret_id)
+{
+	AUTO(jroot) struct jroot rows = JROOT_NONE;
+	struct s3_version v = {0};
+	size_t i = 0;
+
+	if (!s3_versions_read(sub, &rows)) {
+		*ret_error = S3_ServiceUnavailable;
+		return STEP_DONE;
+	}
+	while (s3_versions_at(&rows, i, &v) && !v.null)
+		i++;
+	*ret_id = v.id;
+	*at = v.id;
+	if (!v.null && i == S3_VERSIONS_PAGE)
+		return STEP_NEXT;
+	*ret_error = v.null ? S3_OK : S3_NoSuchVersion;
+	return STEP_DONE;
+}
+
+bool s3_null_find(struct request *request, struct s3_null *n, const char *account,
+        const char *container, const char *key, enum s3_error *ret_error, uint64_t *ret_id)
+{
+	*ret_error = S3_OK;
+	*ret_id = 0;
+	if (!n->looked) {
+		if (!look_at_key(request, n, account, container, key))
+			return false;
+		if (!sub_ok(&n->sub) && n->sub.status != 404)
+			*ret_error = S3_ServiceUnavailable;
+		if (*ret_error || (sub_ok(&n->sub) && !sub_get(&n->sub, LINK_VERSION)))
+			return true;
+		n->looked = true;
+		n->asked = false;
+	}
+	for (;;) {
+		if (!n->asked)
+			s3_versions_ask(request, &n->sub, account, container, key, S3_VERSIONS_PAGE,
+			        n->page_at);
+		n->asked = true;
+		if (!sub_collect(&n->sub, S3_VERSIONS_BYTES))
+			return false;
+		if (look_at_page(&n->sub, &n->page_at, ret_error, ret_id) == STEP_DONE)
+			return true;
+		n->asked = false;
+	}
+}
+
+static void set_version(struct request *request, const char *id)
+{
+	struct query *query = &request->query;
+	struct query_pair *pairs =
+	        arena_alloc(request_arena(request), (query->count + 1) * sizeof(*pairs));
+
+	memcpy(pairs, query->pairs, query->count * sizeof(*pairs));
+	pairs[query->count] = (struct query_pair){"version-id", id};
+	query->pairs = pairs;
+	query->count++;
+}
+
+bool s3_version_take(struct request *request, enum s3_error *ret_error, const char **ret_text)
+{
+	const char *wanted = s3_param(request, "versionId");
+	bool versioned = s3_versioning(request->container_info.info);
+	struct s3 *s3 = request->s3;
+	uint64_t id = 0;
+
+	*ret_error = S3_OK;
+	if (!wanted)
+		return true;
+	bool null = strcmp(wanted, "null") == 0;
+	if (null && versioned) {
+		if (!s3_null_find(request, &s3->null, request->account, request->container,
+		            request->object, ret_error, &id))
+			return false;
+	} else if (!null && (!ts_parse(wanted, &id) || !id)) {
+		*ret_error = S3_InvalidArgument;
+		*ret_text = "Invalid version id specified";
+	} else if (!null && !versioned) {
+		*ret_error = S3_NoSuchVersion;
+	}
+	if (!*ret_error)
+		set_version(request, id ? s3_version_text(request, id) : "null");
+	return true;
+}
+
+/* --- delete markers --- */
+
+static void tell_marker(struct request *request, const char *id)
+{
+	buf_reset(&request->http->out);
+	http_header(request->http, "Content-Type", "application/xml");
+	http_header(request->http, "x-amz-delete-marker", "true");
+	http_header(request->http, "x-amz-version-id", id);
+}
+
+enum step s3_version_marker(
+        struct request *request, const char *id, const struct backend_reply *marker)
+{
+	bool null = kv_get(marker->headers.data, marker->headers.len, VERSIONS_NULL);
+
+	tell_marker(request, null ? "null" : id);
+	http_header(request->http, "Allow", "DELETE");
+	return s3_fail_with(request, S3_MethodNotAllowed);
+}
+
+static enum step look_for_marker(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct s3 *s3 = request->s3;
+	AUTO(jroot) struct jroot rows = JROOT_NONE;
+	struct s3_version v;
+
+	if (!s3->missing) {
+		s3->missing = true;
+		s3_versions_ask(request, &s3->look, request->account, request->s3->bucket,
+		        request->s3->key, 1, 0);
+	}
+	if (!sub_collect(&s3->look, S3_VERSIONS_BYTES))
+		return STEP_WAIT;
+	if (!s3_versions_read(&s3->look, &rows))
+		return s3_fail(request, S3_ServiceUnavailable);
+	if (!s3_versions_at(&rows, 0, &v) || !v.marker)
+		return s3_fail(request, S3_NoSuchKey);
+	tell_marker(request, v.null ? "null" : s3_version_text(request, v.id));
+	return s3_fail_with(request, S3_NoSuchKey);
+}
+
+static const struct op_state missing_states[] = {{"marker", look_for_marker, 0, 15000}};
+const struct method s3_version_missing = {.name = "s3-version-missing", .states = missing_states};
+
+/* --- conditions --- */
 
 bool s3_etag_is(const char *wanted, const char *etag)
 {

@@ -6,6 +6,7 @@
 
 #include "lib/json/jread.h"
 #include "proxy/proxy.h"
+#include "proxy/s3/error.h"
 #include "proxy/sub.h"
 
 enum s3_versioning { S3_UNVERSIONED, S3_ENABLED, S3_SUSPENDED };
@@ -28,11 +29,33 @@ struct s3_version {
 #define S3_VERSIONS_BYTES (8u << 20) /* of what tells of so many */
 
 /* Starts a sub that lists them; then sub_collect, and s3_versions_read: false when it failed. */
-void s3_versions_ask(
-        struct request *request, struct sub *sub, const char *key, unsigned limit, uint64_t behind);
+void s3_versions_ask(struct request *request, struct sub *sub, const char *account,
+        const char *container, const char *key, unsigned limit, uint64_t behind);
 bool s3_versions_read(const struct sub *sub, struct jroot *ret_rows);
 /* False: there are no more on this page. */
 bool s3_versions_at(const struct jroot *rows, size_t index, struct s3_version *ret_version);
+
+/* --- a version that a request names --- */
+
+/* Of "null": where is it? Call until it returns true; *ret_id: the version's, or 0: it is what is
+ * in its name's place; error: it is not there. */
+struct s3_null {
+	struct sub sub;
+	uint64_t page_at;
+	bool looked, asked;
+};
+bool s3_null_find(struct request *request, struct s3_null *n, const char *account,
+        const char *container, const char *key, enum s3_error *ret_error, uint64_t *ret_id);
+
+/* Turns a request's versionId into Swift's parameter: call until it returns true. */
+bool s3_version_take(struct request *request, enum s3_error *ret_error, const char **ret_text);
+
+/* --- what has been found is a delete marker --- */
+
+/* GET and HEAD: by its id; by its key, once nothing was found there. */
+enum step s3_version_marker(
+        struct request *request, const char *id, const struct backend_reply *marker);
+extern const struct method s3_version_missing;
 
 /* --- conditions --- */
 

@@ -1,6 +1,7 @@
 #include "proxy/body.h"
 #include "proxy/pipeline.h"
 #include "proxy/quota.h"
+#include "proxy/s3/version.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/symlink.h"
 #include "proxy/unit/versions_steps.h"
@@ -16,6 +17,7 @@ static void end(struct request_end *end)
 	struct versions *v = CONTAINER_OF(end, struct versions, end);
 
 	sub_done(&v->sub);
+	sub_done(&v->null.sub);
 	info_fetch_done(&v->hidden_info);
 	info_fetch_done(&v->account_info);
 }
@@ -224,6 +226,8 @@ enum step versions_found(struct request *request, struct body *body)
 	if (!v->swapped || !type || strcmp(type, VERSIONS_MARKER) != 0)
 		return STEP_NEXT;
 	body_close(body);
+	if (request->s3)
+		return s3_version_marker(request, versions_id_text(request, v->id), r);
 	http_header(request->http, "X-Object-Version-Id", versions_id_text(request, v->id));
 	http_header(request->http, "Content-Type", VERSIONS_MARKER);
 	request_headers(request, 404);

@@ -6,6 +6,7 @@
 #define PROXY_UNIT_VERSIONS_H
 
 #include "proxy/proxy.h"
+#include "proxy/s3/version.h"
 #include "proxy/sub.h"
 
 #define VERSIONS_ENABLED   "X-Container-Sysmeta-Versions-Enabled"   /* True, False */
@@ -30,6 +31,7 @@ struct versions {
 	struct info_fetch account_info;
 	struct info_fetch hidden_info; /* once swapped: of the container that the client names */
 	struct sub sub;
+	struct s3_null null;
 	/* PUT: what is the link's, not the version's. */
 	const char *delete_at, *delete_after;
 	bool only_if_absent, swapped, made, linking, undoing, may;

@@ -391,6 +391,40 @@ static enum step undo(struct request *request)
 	return sub_headed(&v->sub) ? request_fail(request, (int)v->tries) : STEP_WAIT;
 }
 
+/* By S3's rules what is written while no versions are kept is "null", and replaces the one that is
+ * kept. */
+static enum step replace_null(struct request *request)
+{
+	struct versions *v = request->versions;
+	struct arena *arena = request_arena(request);
+	enum s3_error error;
+	uint64_t id;
+
+	if (!v->undoing) {
+		v->null.looked = true; /* at the name: that is ours */
+		if (!s3_null_find(
+		            request, &v->null, v->account, v->container, v->object, &error, &id))
+			return STEP_WAIT;
+		if (error)
+			return error == S3_NoSuchVersion ? STEP_NEXT : request_fail(request, 503);
+		v->undoing = true;
+		begin(request, "DELETE", v->hidden, versions_object(arena, v->object, id), NULL);
+		sub_start(&v->sub);
+	}
+	if (!sub_headed(&v->sub))
+		return STEP_WAIT;
+	return sub_ok(&v->sub) || v->sub.status == 404 ? STEP_NEXT : versions_failed(request);
+}
+
+static bool speaks_s3(const struct request *request)
+{
+	for (; request; request = request->parent) {
+		if (request->s3)
+			return true;
+	}
+	return false;
+}
+
 enum step versions_stored(struct request *request, const char *etag, uint64_t size,
         const char *type, const struct buf *headers)
 {
@@ -399,6 +433,9 @@ enum step versions_stored(struct request *request, const char *etag, uint64_t si
 	const char *slo = kv_get(headers->data, headers->len, SLO_SIZE);
 	const char *slo_etag = kv_get(headers->data, headers->len, SLO_ETAG);
 
+	if (v && !v->swapped && is_method(request, "PUT") && speaks_s3(request) &&
+	        s3_versioning(request->container_info.info) == S3_SUSPENDED)
+		return replace_null(request);
 	if (!v || !v->swapped || v->wanted || !is_method(request, "PUT"))
 		return STEP_NEXT;
 	if (v->undoing)
