@@ -416,6 +416,8 @@ static enum step get_manifest(struct op *op)
 	enum step step = versions_found(request, body);
 	if (step != STEP_NEXT)
 		return step;
+	if (request->s3 && s3_may_object(request, &body_head(body)->headers))
+		return stop(request, 403);
 	take_etag(request, get);
 	int status = conditional_check(request->http, get->etag, body_ts(body));
 	if (status == 304 || status == 412) {

@@ -42,6 +42,9 @@ static bool is_post(const struct request *request)
 static const char *const post_headers[] = {"Content-Disposition", "Content-Encoding",
         "Cache-Control", "Content-Language", "Expires", "X-Robots-Tag", "X-Object-Manifest"};
 
+/* What S3 says of an object and may change: stays where a POST says nothing of it. */
+#define TRANSIENT "X-Object-Transient-Sysmeta-S3-"
+
 /* What stays is the content type, unless a new one is given, with what it says of the size, that it
  * is a static large object, and system metadata; all else is what the POST says
  * (swift/obj/diskfile.py, the overlay of .meta over .data). */
@@ -64,6 +67,7 @@ static const char *new_headers(struct request *request, struct post *post, struc
 	if (slo)
 		kv_add(out, "X-Static-Large-Object", slo);
 	request_copy_headers(request, out, "X-Object-Meta-");
+	request_copy_headers(request, out, TRANSIENT);
 	for (unsigned i = 0; i < COUNT_OF(post_headers); i++) {
 		const char *value = http_get(request->http, post_headers[i]);
 		if (value && *value)
@@ -76,6 +80,10 @@ static const char *new_headers(struct request *request, struct post *post, struc
 	}
 	for (size_t at = 0; kv_next(stored->headers.data, stored->headers.len, &at, &pair);) {
 		if (has_prefix(pair.name, "X-Object-Sysmeta-"))
+			kv_add(out, pair.name, pair.value);
+	}
+	for (size_t at = 0; kv_next(r->headers.data, r->headers.len, &at, &pair);) {
+		if (has_prefix(pair.name, TRANSIENT) && !kv_get(out->data, out->len, pair.name))
 			kv_add(out, pair.name, pair.value);
 	}
 	const struct seal_keys *keys = request_cluster(request)->seal;

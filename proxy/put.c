@@ -191,6 +191,7 @@ static void add_request_headers(struct request *request, struct put *put, struct
 
 	request_copy_headers(request, out, "X-Object-Meta-");
 	request_copy_headers(request, out, "X-Object-Sysmeta-");
+	request_copy_headers(request, out, "X-Object-Transient-Sysmeta-");
 	if (slo)
 		kv_add(out, "X-Static-Large-Object", slo);
 	for (unsigned i = 0; i < COUNT_OF(kept_headers); i++) {

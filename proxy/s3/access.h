@@ -1,14 +1,72 @@
-/* access: may who signed do this? */
+/* access: may who signed do this? Whose account it is keeps to Swift's rules there; all others, and
+ * who has signed nothing, need a bucket policy or an access control list that lets them.
+ *
+ *   s3_may         once it is known whose bucket it is: with what is known of the bucket
+ *   s3_may_object  with the object's own headers, before anything of it is told
+ *
+ * Source: "How Amazon S3 authorizes a request", Amazon S3 User Guide. */
 #ifndef PROXY_S3_ACCESS_H
 #define PROXY_S3_ACCESS_H
 
+#include "proxy/s3/acl.h"
 #include "proxy/s3/error.h"
 
 #include <stdbool.h>
 
+struct info;
 struct request;
+
+#define S3_BUCKET_ACL "X-Container-Sysmeta-S3-Acl"
+#define S3_OBJECT_ACL "X-Object-Transient-Sysmeta-S3-Acl"
+
+/* What somebody wants to do something to. */
+struct s3_target {
+	const char *action;           /* "s3:GetObject" */
+	const char *account, *bucket; /* whose, and its name */
+	const struct info *info;      /* what is known of the bucket */
+	const char *key, *version;    /* or NULL */
+	const struct buf *headers;    /* a kv block: the object's own; NULL: not known (yet) */
+};
+
+/* Of s3->access. */
+struct s3_access {
+	bool own; /* Swift's rules let them, in the account of the bucket */
+};
 
 /* After login, and once it is known whose bucket it is. Call again while *ret_wait. */
 enum s3_error s3_may(struct request *request, bool *ret_wait);
+
+/* After s3_may; headers: the object's, a kv block with system metadata. */
+enum s3_error s3_may_object(struct request *request, const struct buf *headers);
+
+/* The same of something else than what the request names: the source of a copy, one of many keys.
+ * Without the object's headers what these decide is refused. */
+enum s3_error s3_may_at(struct request *request, const struct s3_target *target);
+
+/* May they know that a key is not there? */
+bool s3_may_list(struct request *request);
+
+/* --- lists --- */
+
+/* Do the headers name a list (x-amz-acl, x-amz-grant-*)? Which: of what `owner` owns in the bucket.
+ */
+bool s3_acl_is_said(const struct request *request);
+enum s3_error s3_acl_said(struct request *request, const char *owner, const char *owner_name,
+        struct s3_acl *ret_acl, const char **ret_text);
+/* Of something that is made: into s3->acl. Call again while *ret_wait. */
+enum s3_error s3_acl_take(struct request *request, const char **ret_text, bool *ret_wait);
+/* The grantees that a list names by id or email: are they there, and what are they called? The
+ * same. */
+enum s3_error s3_acl_resolve(
+        struct request *request, struct s3_acl *acl, const char **ret_text, bool *ret_wait);
+const char *s3_acl_kept(struct request *request, const struct s3_acl *acl); /* JSON, in the arena */
+/* What a new object is to have as S3_OBJECT_ACL (a bucket as S3_BUCKET_ACL); NULL: nothing need be
+ * kept. */
+const char *s3_acl_new(struct request *request);
+/* Whose it is going to be. */
+void s3_owner_new(struct request *request, const char **ret_id, const char **ret_name);
+/* Of a bucket (of s3->bucket), or of an object in it by its headers. */
+void s3_acl_of_bucket(struct request *request, struct s3_acl *ret_acl);
+void s3_acl_of_object(struct request *request, const struct buf *headers, struct s3_acl *ret_acl);
 
 #endif

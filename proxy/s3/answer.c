@@ -175,6 +175,8 @@ enum step s3_fail_status(struct request *request, int status, const char *text)
 	        s3_versioning(request->container_info.info))
 		return request_become(request, &s3_version_missing);
 	enum s3_error error = s3->error ? s3->error : error_of(request, status);
+	if (error == S3_NoSuchKey && !s3_may_list(request))
+		error = S3_AccessDenied;
 	const char *said = s3->error_text               ? s3->error_text
 	                   : error == S3_InvalidRequest ? text
 	                                                : NULL;

@@ -156,6 +156,15 @@ static enum step created(struct request *request)
 	return s3_empty(request, 200);
 }
 
+/* Who makes a bucket again may have meant another one. */
+static bool is_same(struct request *request)
+{
+	const char *wanted = s3_acl_new(request),
+	           *kept = info_header(request->container_info.info, S3_BUCKET_ACL);
+
+	return strcmp(wanted ? wanted : "", kept ? kept : "") == 0;
+}
+
 static enum step create_name(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -164,7 +173,8 @@ static enum step create_name(struct op *op)
 
 	if (!b->asked) {
 		if (s3->found == S3_OWN)
-			return created(request);
+			return is_same(request) ? created(request)
+			                        : s3_fail(request, S3_BucketAlreadyExists);
 		if (s3->found == S3_OTHERS)
 			return s3_fail(request, S3_BucketAlreadyExists);
 		if (!s3_bucket_name_good(s3->bucket))
@@ -231,6 +241,9 @@ static enum step create_make(struct op *op)
 		begin(request, SUB_AS_SYSTEM, "PUT", c->account, request->s3->bucket, NULL, NULL);
 		sub_header(&b->sub, S3_BUCKET_OWNER,
 		        arena_printf(request_arena(request), "%s %s", c->id, c->name));
+		const char *acl = s3_acl_new(request);
+		if (acl)
+			sub_header(&b->sub, S3_BUCKET_ACL, acl);
 		sub_start(&b->sub);
 	}
 	if (!sub_headed(&b->sub))

@@ -16,4 +16,7 @@ extern const struct method s3_upload_list;                       /* upload_listi
 extern const struct method s3_part_put, s3_part_list;            /* part.c */
 extern const struct method s3_versioning_get, s3_versioning_put; /* versioning.c */
 
+extern const struct method s3_bucket_acl_get, s3_bucket_acl_put, s3_object_acl_get,
+        s3_object_acl_put; /* acl_ops.c */
+
 #endif

@@ -1,4 +1,6 @@
 SRC += proxy/s3/access.c
+SRC += proxy/s3/acl.c
+SRC += proxy/s3/acl_ops.c
 SRC += proxy/s3/answer.c
 SRC += proxy/s3/bucket.c
 SRC += proxy/s3/bucket_ops.c
@@ -23,4 +25,5 @@ SRC += proxy/s3/upload_list.c
 SRC += proxy/s3/upload_listing.c
 SRC += proxy/s3/version.c
 SRC += proxy/s3/versioning.c
+UNIT += tests/unit/proxy/s3/test_acl.c
 UNIT += tests/unit/proxy/s3/test_sign.c

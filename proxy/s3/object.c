@@ -57,6 +57,7 @@ enum s3_error s3_take_object(struct request *request, const char **ret_text)
 	(void)ret_text;
 	take_type(request);
 	s3_take_metadata(request);
+	request_set_header(request, S3_OBJECT_ACL, s3_acl_new(request));
 	return S3_OK;
 }
 

@@ -198,6 +198,7 @@ enum step s3_prepare(struct op *op)
 	struct request *request = request_of(op);
 	struct s3 *s3 = request->s3;
 	enum s3_error error;
+	const char *text = NULL;
 	bool wait = false;
 	enum step step;
 
@@ -212,8 +213,12 @@ enum step s3_prepare(struct op *op)
 	error = s3_may(request, &wait);
 	if (wait)
 		return STEP_WAIT;
+	if (!error)
+		error = s3_acl_take(request, &text, &wait);
+	if (wait)
+		return STEP_WAIT;
 	if (error)
-		return s3_fail(request, error);
+		return s3_fail_text(request, error, text);
 	request->authorized = true;
 	return op_go(op, 1);
 }

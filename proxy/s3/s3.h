@@ -10,6 +10,7 @@
 #define PROXY_S3_S3_H
 
 #include "proxy/proxy.h"
+#include "proxy/s3/access.h"
 #include "proxy/s3/login.h"
 #include "proxy/s3/methods.h"
 #include "proxy/s3/operation.h"
@@ -47,6 +48,8 @@ struct s3 {
 	struct sub look;
 	struct s3_null null; /* of a version "null" that is named */
 	bool missing;        /* nothing is there: is there a delete marker? */
+	struct s3_access access;
+	struct s3_acl *acl; /* that what is made is to have; NULL: none is said */
 	/* What went wrong, where the status alone does not say. */
 	enum s3_error error;
 	const char *error_text;  /* NULL: the error's own */
