@@ -213,17 +213,35 @@ static void start_look(struct commit *c)
 	reader_as(&c->look, msg->handle);
 }
 
+static uint64_t newest_of(const struct backend_reply *r)
+{
+	return r->meta_ts > r->ts ? r->meta_ts : r->ts;
+}
+
+static bool is_conditional(const struct commit *c)
+{
+	return c->only_if_absent || c->only_if_at;
+}
+
+static bool is_as_wanted(const struct commit *c, bool there, uint64_t newest)
+{
+	return c->only_if_at ? there && newest == c->only_if_at : !there;
+}
+
 static bool look(struct commit *c)
 {
 	if (!reader_ready(&c->look))
 		return false;
 	enum err err = c->look.err;
-	c->known = c->look.reply ? c->look.reply->ts : 0;
+	uint64_t there = err ? 0 : newest_of(c->look.reply);
+	c->known = c->look.reply ? newest_of(c->look.reply) : 0;
 	reader_close(&c->look);
 	reader_done(&c->look);
 	c->look = (struct reader){0};
-	if (err != ERR_NOT_FOUND)
-		return finish(c, err ? ERR_UNAVAILABLE : ERR_PRECONDITION);
+	if (err && err != ERR_NOT_FOUND)
+		return finish(c, ERR_UNAVAILABLE);
+	if (!is_as_wanted(c, there != 0, there))
+		return finish(c, ERR_PRECONDITION);
 	if (!c->fragments && !c->proxy->backend->plain)
 		return grant_again(c);
 	if (c->known >= c->msg->ts && c->proxy->backend->plain)
@@ -261,7 +279,7 @@ static bool granted(struct commit *c)
 		start_look(c);
 		return false;
 	}
-	if (k.live)
+	if (!is_as_wanted(c, k.live, k.newest))
 		return finish(c, ERR_PRECONDITION);
 	/* What we saw is before us: a delete that made room for us must not end up as the later
 	 * one. */
@@ -473,7 +491,7 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 
 	if (c->set_time || c->proxy->backend->plain)
 		return finish(c, ERR_CONFLICT);
-	if (c->only_if_absent)
+	if (is_conditional(c))
 		return finish(c, ERR_UNAVAILABLE);
 	uint64_t missed = tombstones(c, true);
 	if (missed && !place_met(&c->place, place_all(&c->place) & ~missed))
@@ -590,8 +608,8 @@ void commit_start(struct commit *c)
 	/* Grants there bind nobody: they tell what a majority knows, and between two that were
 	 * told the same each device decides. */
 	c->msg->if_absent = c->only_if_absent && plain;
-	c->msg->under_lease = c->only_if_absent && !plain;
-	if (c->only_if_absent) {
+	c->msg->under_lease = is_conditional(c) && !plain;
+	if (is_conditional(c)) {
 		c->phase = GRANTS;
 		grants_start(&c->grants, c->op, c->proxy, &c->place, c->msg);
 		return;

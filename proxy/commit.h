@@ -24,9 +24,10 @@ struct commit {
 	struct fan decision;      /* COMMIT of the drafts */
 	struct reader look;       /* what is there, where drafts leave it open */
 	bool only_if_absent;      /* If-None-Match: * */
-	bool set_time;            /* its ts is not ours to change: a later version wins */
-	const char *synced;       /* sync_since() of the container, borrowed: commit_updates
-	                             queues it for the other cluster */
+	uint64_t only_if_at; /* only in place of the version, or its POST, of this time; or 0 */
+	bool set_time;       /* its ts is not ours to change: a later version wins */
+	const char *synced;  /* sync_since() of the container, borrowed: commit_updates
+	                        queues it for the other cluster */
 	struct grants grants;
 	struct fan versions, record;
 	uint64_t known; /* POST: the version it is for; else the newest there when the key was

@@ -82,13 +82,16 @@ static const char *check_headers(struct request *request, struct put *put)
 	const struct limits *limits = &request_cluster(request)->limits;
 	const char *type = http_get(request->http, "Content-Type");
 	const char *manifest = http_get(request->http, "X-Object-Manifest");
-	const char *none_match = http_get(request->http, "If-None-Match");
+	const char *none_match = http_get(request->http, "If-None-Match"),
+	           *if_there = http_get(request->http, PUT_IF_THERE);
 	size_t len = strlen(put->object);
 	const char *text;
 
 	if (none_match && !strchr(none_match, '*'))
 		return "If-None-Match only supports *";
 	put->commit.only_if_absent = none_match;
+	if (if_there && !ts_parse(if_there, &put->commit.only_if_at))
+		return "Bad timestamp";
 	if (len > limits->max_object_name && !reserved_name(put->container))
 		return arena_printf(request_arena(request),
 		        "Object name length of %zu longer than %u", len, limits->max_object_name);

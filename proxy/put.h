@@ -14,6 +14,9 @@
 
 enum { PUT_PREPARE, PUT_CHECK, PUT_SOURCE, PUT_TARGET, PUT_RECEIVE, PUT_VERIFY, PUT_COMMIT };
 
+/* Of requests of our own: only in place of the object of that time. */
+#define PUT_IF_THERE "X-Backend-If-There"
+
 #define PIECES_MAX  4 /* staged or hashed at once, of one upload */
 #define DEADLINE_MS 30000
 

@@ -7,6 +7,7 @@
  * twice finds no marker, but the whole, made by that upload: it is answered as before. */
 #include "proxy/manifest.h"
 #include "proxy/pipeline.h"
+#include "proxy/put.h"
 #include "proxy/s3/document.h"
 #include "proxy/s3/upload.h"
 #include "proxy/unit/symlink.h"
@@ -193,7 +194,7 @@ static void marker_headers(struct complete *c)
 
 static void start_store(struct request *request, struct complete *c)
 {
-	static const char *const conditions[] = {"If-Match", "If-None-Match"};
+	static const char *const conditions[] = {PUT_IF_THERE, "If-None-Match"};
 	AUTO(buf) struct buf json = BUF_NONE;
 	struct arena *arena = request_arena(request);
 	const struct manifest *m = &c->manifest;
@@ -245,6 +246,11 @@ static enum step complete_parts(struct op *op)
 		if (c->chosen[i]->bytes < UPLOAD_PART_MIN)
 			return too_small(request, c->chosen[i]);
 	}
+	enum s3_error failed;
+	if (!s3_condition_met(request, &request->s3->condition, &failed))
+		return STEP_WAIT;
+	if (failed)
+		return s3_fail(request, failed);
 	c->etag = whole_etag(request, c);
 	make_manifest(request, c);
 	start_store(request, c);

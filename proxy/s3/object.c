@@ -65,8 +65,12 @@ static enum step pass_put(struct op *op)
 {
 	struct request *request = request_of(op);
 	const char *text = NULL;
-	enum s3_error error = s3_take_md5(request);
+	enum s3_error error;
 
+	if (!s3_condition_met(request, &request->s3->condition, &error))
+		return STEP_WAIT;
+	if (!error)
+		error = s3_take_md5(request);
 	if (!error)
 		error = s3_take_object(request, &text);
 	if (error)

@@ -90,6 +90,7 @@ static void released(struct request_end *end)
 
 	sub_done(&s3->look);
 	sub_done(&s3->null.sub);
+	s3_condition_done(&s3->condition);
 	s3_payload_done(&s3->payload);
 }
 

@@ -33,7 +33,7 @@ struct versions {
 	struct sub sub;
 	struct s3_null null;
 	/* PUT: what is the link's, not the version's. */
-	const char *delete_at, *delete_after;
+	const char *delete_at, *delete_after, *if_there;
 	bool only_if_absent, swapped, made, linking, undoing, may;
 	uint64_t began;
 };

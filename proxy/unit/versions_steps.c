@@ -2,6 +2,7 @@
 #include "proxy/commit.h"
 #include "proxy/mime.h"
 #include "proxy/pipeline.h"
+#include "proxy/put.h"
 #include "proxy/quota.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/symlink.h"
@@ -162,6 +163,8 @@ enum step versions_prepare_put(struct request *request)
 		v->only_if_absent = true;
 		request_set_header(request, "If-None-Match", NULL);
 	}
+	v->if_there = http_get(request->http, PUT_IF_THERE);
+	request_set_header(request, PUT_IF_THERE, NULL);
 	return STEP_NEXT;
 }
 
@@ -279,6 +282,8 @@ static void link_to(struct request *request, uint64_t id, const char *etag, cons
 		sub_header(sub, "X-Delete-After", v->delete_after);
 	if (v->only_if_absent)
 		sub_header(sub, "If-None-Match", "*");
+	if (v->if_there)
+		sub_header(sub, PUT_IF_THERE, v->if_there);
 	sub_start(sub);
 }
 
@@ -452,7 +457,8 @@ enum step versions_stored(struct request *request, const char *etag, uint64_t si
 	if (v->sub.status == 412)
 		return undo(request);
 	/* One that wants to be the first may have been, for all we know. */
-	if (v->sub.status == 503 && !v->only_if_absent && v->looks++ < VERSIONS_TRIES) {
+	if (v->sub.status == 503 && !v->only_if_absent && !v->if_there &&
+	        v->looks++ < VERSIONS_TRIES) {
 		v->linking = false;
 		return versions_stored(request, etag, size, type, headers);
 	}

@@ -1,0 +1,63 @@
+"""If-Match and If-None-Match of what is written: nothing comes between."""
+import concurrent.futures
+import os
+
+import pytest
+
+from s3 import client, send
+
+
+@pytest.fixture(scope="module")
+def s3(cloud):
+    return client(cloud)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "versioned"])
+def bucket(s3, request):
+    name = "i-" + os.urandom(6).hex()
+    s3.create_bucket(Bucket=name)
+    if request.param:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+def put(cloud, bucket, text, **headers):
+    r = send(cloud, "PUT", bucket + "/k", text, **{k.replace("_", "-"): v for k, v in headers.items()})
+    return r.status_code, r.headers.get("ETag")
+
+
+def test_one_after_the_other(cloud, s3, bucket):
+    assert put(cloud, bucket, b"1", If_Match="*")[0] == 404
+    assert put(cloud, bucket, b"1", If_Match='"x"')[0] == 404
+    status, etag = put(cloud, bucket, b"1", If_None_Match="*")
+    assert status == 200
+    assert put(cloud, bucket, b"2", If_None_Match="*")[0] == 412
+    assert put(cloud, bucket, b"2", If_None_Match=etag)[0] == 412
+    assert put(cloud, bucket, b"2", If_Match='"x"')[0] == 412
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"1"
+    status, other = put(cloud, bucket, b"2", If_Match=etag)
+    assert status == 200 and put(cloud, bucket, b"3", If_Match=etag)[0] == 412
+    assert put(cloud, bucket, b"3", If_Match=other)[0] == 200
+    assert put(cloud, bucket, b"4", If_Match="*")[0] == 200
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"4"
+    s3.delete_object(Bucket=bucket, Key="k")
+    assert put(cloud, bucket, b"5", If_Match="*")[0] == 404
+    assert put(cloud, bucket, b"5", If_None_Match="*")[0] == 200
+
+
+def test_a_counter_loses_no_step(cloud, s3, bucket):
+    """Several add one under If-Match, again when they were not first."""
+    put(cloud, bucket, b"0")
+
+    def add(_):
+        for _ in range(200):
+            got = s3.get_object(Bucket=bucket, Key="k")
+            text = got["Body"].read()
+            status, _etag = put(cloud, bucket, b"%d" % (int(text) + 1), If_Match=got["ETag"])
+            if status == 200:
+                return 1
+            assert status in (412, 409, 503), status
+        return 0
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        done = sum(pool.map(add, range(24)))
+    assert done == 24 and s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"24"
