@@ -52,8 +52,6 @@ struct s3 {
 	struct s3_access access;
 	struct s3_acl *acl;            /* that what is made is to have; NULL: none is said */
 	struct s3_condition condition; /* of what is written */
-	struct s3_null null;           /* of a version "null" that is named */
-	bool missing;                  /* nothing is there: is there a delete marker? */
 	/* What went wrong, where the status alone does not say. */
 	enum s3_error error;
 	const char *error_text;  /* NULL: the error's own */
