@@ -7,6 +7,7 @@ SRC += proxy/s3/bucket_ops.c
 SRC += proxy/s3/chunked.c
 SRC += proxy/s3/complete.c
 SRC += proxy/s3/condition.c
+SRC += proxy/s3/copy.c
 SRC += proxy/s3/delete.c
 SRC += proxy/s3/deletion.c
 SRC += proxy/s3/document.c

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
-
 enum { LOOK = 1, READ };
 
 /* --- UploadPart --- */
@@ -54,7 +52,7 @@ static enum step part_look(struct op *op)
 		request->own_done = part_done;
 		p->number = upload_number(s3_param(request, "partNumber"));
 		if (!p->number)
-			return s3_fail_text(request, S3_InvalidArgument, NUMBER_TEXT);
+			return s3_fail_text(request, S3_InvalidArgument, UPLOAD_NUMBER_TEXT);
 		if ((error = s3_take_md5(request)))
 			return s3_fail(request, error);
 		if (!request->http->has_length && !request->http->chunked)

@@ -13,9 +13,10 @@
 #include "proxy/s3/s3.h"
 #include "proxy/s3/upload_list.h"
 
-#define UPLOAD_ID_LEN   33
-#define UPLOAD_PARTS    10000
-#define UPLOAD_PART_MIN (5ull << 20)
+#define UPLOAD_ID_LEN      33
+#define UPLOAD_PARTS       10000
+#define UPLOAD_PART_MIN    (5ull << 20)
+#define UPLOAD_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
 
 /* What the whole keeps of the upload. */
 #define UPLOAD_ID_HEADER "X-Object-Sysmeta-S3-Upload-Id"
