@@ -182,7 +182,8 @@ static bool looks_twice(const struct request *request)
 	const struct method *method = request->s3->operation->method;
 
 	return method == &s3_object_get || method == &s3_object_acl_get ||
-	       method == &s3_object_acl_put;
+	       method == &s3_object_acl_put || method == &s3_object_tags_get ||
+	       method == &s3_object_tags_put || method == &s3_object_tags_delete;
 }
 
 /* By Swift's rules, of an account that is the caller's. */

@@ -1,5 +1,6 @@
 /* What clients are answered: XML, and headers in S3's names. */
 #include "proxy/s3/s3.h"
+#include "proxy/s3/tags.h"
 #include "proxy/unit/versions.h"
 
 #include "lib/base/kv.h"
@@ -334,6 +335,10 @@ void s3_answer(struct request *request, int status)
 			tell_etag(&out, pair.value);
 		else if (strcasecmp(pair.name, "X-Object-Version-Id") == 0)
 			tell_version(&out, status, null ? "null" : pair.value);
+		else if (shows && strcasecmp(pair.name, S3_OBJECT_TAGS) == 0 && *pair.value)
+			kv_add(&out, "x-amz-tagging-count",
+			        arena_printf(
+			                request_arena(request), "%u", s3_tags_count(pair.value)));
 		else if (has_prefix(pair.name, "X-Object-Meta-"))
 			tell_metadata(&out, &pair);
 		else if (is_told(pair.name))

@@ -19,5 +19,7 @@ extern const struct method s3_versioning_get, s3_versioning_put; /* versioning.c
 
 extern const struct method s3_bucket_acl_get, s3_bucket_acl_put, s3_object_acl_get,
         s3_object_acl_put; /* acl_ops.c */
+extern const struct method s3_object_tags_get, s3_object_tags_put, s3_object_tags_delete,
+        s3_bucket_tags_get, s3_bucket_tags_put, s3_bucket_tags_delete; /* tag_ops.c */
 
 #endif

@@ -1,5 +1,6 @@
 /* Objects: what is one request of Swift's as well. */
 #include "proxy/s3/s3.h"
+#include "proxy/s3/tags.h"
 
 #include "lib/base/base64.h"
 #include <stdio.h>
@@ -54,7 +55,10 @@ static void take_type(struct request *request)
 
 enum s3_error s3_take_object(struct request *request, const char **ret_text)
 {
-	(void)ret_text;
+	enum s3_error error = s3_tags_take(request, ret_text);
+
+	if (error)
+		return error;
 	take_type(request);
 	s3_take_metadata(request);
 	request_set_header(request, S3_OBJECT_ACL, s3_acl_new(request));
