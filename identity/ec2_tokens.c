@@ -275,6 +275,43 @@ static bool is_part(const char *text)
 	return text && *text && strlen(text) <= 64 && !strpbrk(text, "/\n");
 }
 
+/* Whose it is, by the token that was just answered with; key NULL: none is told. */
+static enum err answer_service(struct rest_req *req, const char *access, const uint8_t *key)
+{
+	const char *token = arena_strdup(
+	        req->arena, kv_get(req->headers.data, req->headers.len, "X-Subject-Token"));
+	AUTO(jroot) struct jroot body = JROOT_NONE;
+	char hex[2 * AWS_KEY + 1];
+
+	if (jread_parse(req->out.data, req->out.len, &body))
+		return ERR_INTERNAL;
+	const struct jval *shown = jread_get(body.value, "token");
+	const char *user = text_of(jread_get(shown, "user"), "name", req->arena),
+	           *project = text_of(jread_get(shown, "project"), "name", req->arena);
+	buf_reset(&req->headers);
+	buf_reset(&req->out);
+	req->json = (struct jout){.out = &req->out};
+	jout_object(&req->json, NULL);
+	jout_object(&req->json, "signing_key");
+	for (unsigned i = 0; key && i < AWS_KEY; i++)
+		snprintf(hex + 2 * i, 3, "%02x", key[i]);
+	if (key)
+		jout_text(&req->json, "key", hex);
+	jout_text(&req->json, "credential_id", credential_ec2_id(req->arena, access));
+	jout_text(&req->json, "token", token);
+	jout_text(&req->json, "user_name", user ? user : "");
+	jout_text(&req->json, "project_name", project ? project : "");
+	jout_end_object(&req->json);
+	jout_end_object(&req->json);
+	return ERR_OK;
+}
+
+static enum err check_service(struct rest_req *req)
+{
+	return service_key_shown(req) ? ERR_OK
+	                              : rest_allow_as(req, "identity:s3tokens_validate", NULL, 0);
+}
+
 enum err on_signing_key(struct rest_req *req)
 {
 	struct shown s = {.req = req, .access = query_get(&req->query, "access")};
@@ -282,10 +319,7 @@ enum err on_signing_key(struct rest_req *req)
 	           *region = query_get(&req->query, "region"),
 	           *service = query_get(&req->query, "service");
 	uint8_t key[AWS_KEY];
-	char hex[2 * AWS_KEY + 1];
-	enum err err = service_key_shown(req)
-	                       ? ERR_OK
-	                       : rest_allow_as(req, "identity:s3tokens_validate", NULL, 0);
+	enum err err = check_service(req);
 
 	if (err)
 		return err;
@@ -294,29 +328,22 @@ enum err on_signing_key(struct rest_req *req)
 		        req, ERR_BAD_REQUEST, "The query wants access, date, region and service.");
 	if ((err = db_run(identity_of(req)->db, DB_READ, find, &s)) || (err = give_token(&s)))
 		return err;
-	const char *token = arena_strdup(
-	        req->arena, kv_get(req->headers.data, req->headers.len, "X-Subject-Token"));
-	AUTO(jroot) struct jroot body = JROOT_NONE;
-	if (jread_parse(req->out.data, req->out.len, &body))
-		return ERR_INTERNAL;
-	const struct jval *shown = jread_get(body.value, "token");
-	const char *user = text_of(jread_get(shown, "user"), "name", req->arena),
-	           *project = text_of(jread_get(shown, "project"), "name", req->arena);
 	aws_signing_key(s.secret, date, region, service, key);
-	for (unsigned i = 0; i < sizeof(key); i++)
-		snprintf(hex + 2 * i, 3, "%02x", key[i]);
+	err = answer_service(req, s.access, key);
 	explicit_bzero(key, sizeof(key));
-	buf_reset(&req->headers);
-	buf_reset(&req->out);
-	req->json = (struct jout){.out = &req->out};
-	jout_object(&req->json, NULL);
-	jout_object(&req->json, "signing_key");
-	jout_text(&req->json, "key", hex);
-	jout_text(&req->json, "credential_id", s.credential.id);
-	jout_text(&req->json, "token", token);
-	jout_text(&req->json, "user_name", user ? user : "");
-	jout_text(&req->json, "project_name", project ? project : "");
-	jout_end_object(&req->json);
-	jout_end_object(&req->json);
-	return ERR_OK;
+	return err;
+}
+
+/* Version 2 signs with the secret itself, so that each signature has to be asked about. */
+enum err on_signature(struct rest_req *req)
+{
+	const char *access;
+	enum err err = check_service(req);
+
+	if (!err)
+		err = by_signature(req, check_s3);
+	if (err)
+		return err;
+	jread_str(jread_get(shown_in(req), "access"), &access);
+	return answer_service(req, access, NULL);
 }

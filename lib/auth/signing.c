@@ -2,10 +2,12 @@
  * and a service each. Kept while the token that came with one is good, and its credential is. */
 #include "lib/auth/verify_internal.h"
 
+#include "lib/base/base64.h"
 #include "lib/base/hash.h"
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
 #include "lib/http/url.h"
+#include "lib/json/jout.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,11 +51,30 @@ void signing_slots_free(struct signing_slots *s)
 	free(s);
 }
 
+static void ask_about(const struct signing *s, struct buf *out)
+{
+	struct jout json = {.out = out};
+	AUTO(buf) struct buf text = BUF_NONE;
+
+	base64_encode(s->text, s->text_len, &text);
+	jout_object(&json, NULL);
+	jout_object(&json, "credentials");
+	jout_text(&json, "access", s->access);
+	jout_text(&json, "token", buf_text(&text));
+	jout_text(&json, "signature", s->signature);
+	jout_end_object(&json);
+	jout_end_object(&json);
+}
+
 void signing_scope(const struct signing *s, struct buf *out)
 {
 	const char *const parts[][2] = {{"access", s->access}, {"date", s->date},
 	        {"region", s->region}, {"service", s->service}};
 
+	if (s->text) {
+		ask_about(s, out);
+		return;
+	}
 	for (unsigned i = 0; i < COUNT_OF(parts); i++) {
 		buf_printf(out, "%s%s=", i ? "&" : "", parts[i][0]);
 		url_quote(out, parts[i][1], "");
@@ -93,6 +114,8 @@ enum err verify_signing(struct verify *v, const struct signing *signing, struct 
 	AUTO(buf) struct buf scope = BUF_NONE;
 	const struct verified *found;
 
+	if (signing->text)
+		return ERR_BUSY;
 	signing_scope(signing, &scope);
 	pthread_rwlock_rdlock(&v->lock);
 	pthread_mutex_lock(&v->signing->lock);
@@ -119,11 +142,40 @@ enum err verify_signing(struct verify *v, const struct signing *signing, struct 
 
 /* --- asked --- */
 
+static bool is_text(const struct question *q)
+{
+	return *q->text == '{';
+}
+
+static size_t pull(struct exchange *x, void *into, size_t room)
+{
+	struct question *q = x->owner;
+	size_t len = strlen(q->text) - q->sent, n = len < room ? len : room;
+
+	memcpy(into, q->text + q->sent, n);
+	q->sent += n;
+	return n;
+}
+
+static void rewind_body(struct exchange *x)
+{
+	((struct question *)x->owner)->sent = 0;
+}
+
 void signing_request(struct question *q)
 {
 	q->role = revocations_last(q->verify->set);
-	buf_printf(&q->url, "%s/OS-CAIRN/signing-key?%s", q->verify->url, q->text);
 	kv_add(&q->headers, "X-Service-Key", q->verify->key);
+	if (is_text(q)) {
+		buf_printf(&q->url, "%s/OS-CAIRN/signature", q->verify->url);
+		kv_add(&q->headers, "Content-Type", "application/json");
+		q->x.method = "POST";
+		q->x.body_len = (int64_t)strlen(q->text);
+		q->x.pull = pull;
+		q->x.rewind = rewind_body;
+	} else {
+		buf_printf(&q->url, "%s/OS-CAIRN/signing-key?%s", q->verify->url, q->text);
+	}
 }
 
 static int nibble(char c)
@@ -179,10 +231,13 @@ void signing_read(struct question *q, const struct jval *root)
 	        .news = q->role};
 	const char *hex;
 
-	if (!jread_str(jread_get(said, "key"), &hex) || !read_hex(hex, slot.key) ||
-	        !slot.credential || !slot.token)
+	if (!slot.credential || !slot.token)
 		return;
-	keep(q, &slot);
+	if (!is_text(q)) {
+		if (!jread_str(jread_get(said, "key"), &hex) || !read_hex(hex, slot.key))
+			return;
+		keep(q, &slot);
+	}
 	struct verified *who = arena_zalloc(arena, sizeof(*who));
 	struct signer *signer = arena_zalloc(arena, sizeof(*signer));
 	who->user_name = slot.user_name;

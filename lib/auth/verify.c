@@ -468,15 +468,15 @@ static void question_start(struct question *q)
 
 	if (!q->signing && is_of_new_key(v, q->text))
 		v->next_ms = 0;
+	q->x = (struct exchange){.method = "GET"};
 	(q->signing ? signing_request : token_request)(q);
-	q->x = (struct exchange){.method = "GET",
-	        .url = buf_text(&q->url),
-	        .headers = q->headers.data,
-	        .headers_len = q->headers.len,
-	        .timeout_ms = v->options.timeout_ms,
-	        .push = question_push,
-	        .done = question_done,
-	        .owner = q};
+	q->x.url = buf_text(&q->url);
+	q->x.headers = q->headers.data;
+	q->x.headers_len = q->headers.len;
+	q->x.timeout_ms = v->options.timeout_ms;
+	q->x.push = question_push;
+	q->x.done = question_done;
+	q->x.owner = q;
 	if (exchange_start(v->client, &q->x)) {
 		q->ask->err = ERR_UNAUTHORIZED; /* what no header may hold is no token */
 		question_end(q);

@@ -92,13 +92,17 @@ enum err verify_answer(
 
 #define SIGNING_KEY 32
 
-/* Of what is signed: with which access key, for which day (YYYYMMDD), region and service. */
+/* Of what is signed: with which access key, for which day (YYYYMMDD), region and service. Or, in
+ * the older ways that have no such keys, what was signed and how it was (text not NULL): that is
+ * asked about each time. */
 struct signing {
 	const char *access, *date, *region, *service;
+	const char *text, *signature;
+	size_t text_len;
 };
 
 struct signer {
-	uint8_t key[SIGNING_KEY];   /* that such signatures are made with */
+	uint8_t key[SIGNING_KEY];   /* that such signatures are made with; not of a text */
 	const char *token;          /* of whom it is */
 	const struct verified *who; /* with names */
 };
@@ -107,7 +111,7 @@ struct signer {
 enum err verify_signing(struct verify *verify, const struct signing *signing, struct arena *arena,
         const struct signer **ret_signer);
 /* As verify_ask. ask->err ERR_NOT_FOUND: there is no such access key; ERR_UNAUTHORIZED: who has it
- * may not log in. */
+ * may not log in, or has not signed the text. */
 enum err verify_signing_ask(
         struct verify *verify, struct verify_ask *ask, const struct signing *signing);
 /* As verify_answer. */

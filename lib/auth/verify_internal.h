@@ -58,13 +58,14 @@ struct question {
 	struct exchange x;
 	struct buf url, headers, body;
 	char *text, *service; /* service NULL: it asks for itself */
+	size_t sent;          /* of text, as a body */
 	bool signing;         /* signing.c: text is a scope, whose key is asked for */
 	uint64_t role;        /* the newest revocation of one when it was asked */
 };
 
 /* --- signing.c --- */
 
-/* What names a scope here. */
+/* What names a scope here, or is asked about a text: a query, or a JSON object. */
 void signing_scope(const struct signing *signing, struct buf *out);
 struct signing_slots *signing_slots_new(void);
 void signing_slots_free(struct signing_slots *slots);

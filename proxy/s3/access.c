@@ -74,9 +74,18 @@ static const char *kept_of(const struct s3_target *target, bool object)
 	              : info_header(target->info, S3_BUCKET_ACL);
 }
 
-static bool owns(const struct s3_caller *caller, const struct s3_acl *acl)
+/* By which id lists know the caller: a project's, for those alone who may do the same with its own
+ * account. NULL: none. */
+static const char *listed_id(const struct request *request)
 {
-	return caller->id && strcmp(caller->id, acl->owner) == 0;
+	return request->s3->access.speaks ? request->s3->caller.id : NULL;
+}
+
+static bool owns(const struct request *request, const struct s3_acl *acl)
+{
+	const char *id = listed_id(request);
+
+	return id && strcmp(id, acl->owner) == 0;
 }
 
 /* Is the account, by Swift's rules, theirs? */
@@ -100,7 +109,6 @@ static bool is_foreign(struct request *request, const struct s3_target *target)
 
 static bool lists_give(struct request *request, const struct s3_target *target)
 {
-	const struct s3_caller *caller = &request->s3->caller;
 	struct s3_acl acl;
 	unsigned i = 0;
 
@@ -111,11 +119,11 @@ static bool lists_give(struct request *request, const struct s3_target *target)
 		return false;
 	acl_of(request, target, kept_of(target, object), &acl);
 	if (i == COUNT_OF(wants))
-		return object && owns(caller, &acl);
-	if (object && owns(caller, &acl) &&
+		return object && owns(request, &acl);
+	if (object && owns(request, &acl) &&
 	        (wants[i].right == S3_READ_ACP || wants[i].right == S3_WRITE_ACP))
 		return true;
-	return s3_acl_gives(&acl, caller->id, wants[i].right, true);
+	return s3_acl_gives(&acl, listed_id(request), wants[i].right, true);
 }
 
 /* --- all together --- */
@@ -212,6 +220,24 @@ static enum s3_error own_only(struct request *request, const char *account, bool
 	return err == ERR_UNAVAILABLE ? S3_ServiceUnavailable : err ? S3_AccessDenied : S3_OK;
 }
 
+/* A project's id is all its users'; who only reads there does not write elsewhere by it. */
+static enum s3_error find_speaks(struct request *request, bool *ret_wait)
+{
+	struct s3 *s3 = request->s3;
+	struct access access = {
+	        .account = s3->caller.account,
+	        .container = request->container,
+	        .object = request->object,
+	        .reads = !s3->operation->writes,
+	};
+	enum err err = ERR_OK;
+
+	if (request->identity.keystone)
+		err = request_authorize(request, &access, NULL, &request->account_info, ret_wait);
+	s3->access.speaks = s3->caller.id && !err;
+	return err == ERR_UNAVAILABLE ? S3_ServiceUnavailable : S3_OK;
+}
+
 enum s3_error s3_may(struct request *request, bool *ret_wait)
 {
 	struct s3 *s3 = request->s3;
@@ -220,6 +246,9 @@ enum s3_error s3_may(struct request *request, bool *ret_wait)
 	*ret_wait = false;
 	if (!s3->bucket || s3->operation->method == &s3_bucket_create)
 		return own_only(request, account, ret_wait);
+	enum s3_error unknown = find_speaks(request, ret_wait);
+	if (*ret_wait || unknown)
+		return unknown;
 	if (account && (request->identity.reseller || strcmp(account, request->account) == 0)) {
 		enum s3_error error = own_only(request, request->account, ret_wait);
 		if (*ret_wait || error == S3_ServiceUnavailable)

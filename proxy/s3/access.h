@@ -30,7 +30,8 @@ struct s3_target {
 
 /* Of s3->access. */
 struct s3_access {
-	bool own; /* Swift's rules let them, in the account of the bucket */
+	bool own;    /* Swift's rules let them, in the account of the bucket */
+	bool speaks; /* for whom lists know by the caller's id */
 };
 
 /* After login, and once it is known whose bucket it is. Call again while *ret_wait. */

@@ -47,9 +47,14 @@ static bool fits_2(struct request *request, const char *secret, bool slash)
 	return s3_sign_same(buf_text(&signature), s3->sign.signature);
 }
 
+static bool names_bucket_alone(const struct request *request)
+{
+	return !request->s3->key && !strchr(request->path + 1, '/');
+}
+
 static enum s3_error check_2(struct request *request, const char *secret)
 {
-	bool bucket = !request->s3->key && !strchr(request->path + 1, '/');
+	bool bucket = names_bucket_alone(request);
 
 	return fits_2(request, secret, false) || (bucket && fits_2(request, secret, true))
 	               ? S3_OK
@@ -108,8 +113,8 @@ static enum s3_error login_credential(
 	const struct verified *who = signer->who;
 
 	memcpy(c->key, signer->key, sizeof(c->key));
-	c->has_key = true;
-	enum s3_error error = check_4(request, ret_text);
+	c->has_key = request->s3->sign.kind == S3_SIGNED_4;
+	enum s3_error error = c->has_key ? check_4(request, ret_text) : S3_OK;
 	if (error)
 		return error;
 	if (who->token.scope != TOKEN_PROJECT)
@@ -124,38 +129,71 @@ static enum s3_error login_credential(
 	return S3_OK;
 }
 
-static bool ask_identity(struct request *request, enum s3_error *ret_error, const char **ret_text)
+/* What the identity service is to be asked: the key for a scope, or whether this was signed so. */
+static void describe(struct request *request, struct signing *ret)
+{
+	const struct s3 *s3 = request->s3;
+	const struct s3_sign *s = &s3->sign;
+	AUTO(buf) struct buf text = BUF_NONE;
+
+	*ret = (struct signing){
+	        .access = s->access, .date = s->date, .region = s->region, .service = s->service};
+	if (s->kind != S3_SIGNED_2)
+		return;
+	bool slash = names_bucket_alone(request) && !s3->login.again;
+	s3_sign_text_2(request->http, s, s3->host_bucket, slash, &text);
+	ret->text = arena_strdup(request_arena(request), buf_text(&text));
+	ret->text_len = text.len;
+	ret->signature = s->signature;
+}
+
+static enum err know(struct request *request, const struct signer **ret_signer)
 {
 	struct s3_login *login = &request->s3->login;
 	struct verify *verify = request_cluster(request)->keystone->verify;
 	struct arena *arena = request_arena(request);
-	const struct signer *signer;
-	const struct s3_sign *s = &request->s3->sign;
-	struct signing signing = {s->access, s->date, s->region, s->service};
-	enum err err;
+	struct signing signing;
+	enum err err = ERR_BUSY;
 
-	if (login->pending)
-		return false;
+	describe(request, &signing);
 	if (login->asked) {
-		err = verify_signing_answer(&login->ask, arena, &signer);
+		login->asked = false;
+		err = verify_signing_answer(&login->ask, arena, ret_signer);
+		/* Some sign a bucket's path with a slash behind it, some without. */
+		if (err != ERR_UNAUTHORIZED || !signing.text || login->again ||
+		        !names_bucket_alone(request))
+			return err;
+		login->again = true;
+		describe(request, &signing);
 	} else {
-		err = verify_signing(verify, &signing, arena, &signer);
+		err = verify_signing(verify, &signing, arena, ret_signer);
 	}
-	if (err == ERR_BUSY) {
-		login->asked = true;
-		login->request = request;
-		login->ask.done = answered;
-		err = verify_signing_ask(verify, &login->ask, &signing);
-		if (!err) {
-			login->pending = true;
-			op_child_begin(&request->op);
-			return false;
-		}
-	}
+	if (err != ERR_BUSY && !login->again)
+		return err;
+	login->request = request;
+	login->ask.done = answered;
+	err = verify_signing_ask(verify, &login->ask, &signing);
+	if (err)
+		return err;
+	login->asked = login->pending = true;
+	op_child_begin(&request->op);
+	return ERR_BUSY;
+}
+
+static bool ask_identity(struct request *request, enum s3_error *ret_error, const char **ret_text)
+{
+	const struct signer *signer;
+
+	if (request->s3->login.pending)
+		return false;
+	enum err err = know(request, &signer);
+	if (err == ERR_BUSY)
+		return false;
 	*ret_error = err == ERR_OK            ? login_credential(request, signer, ret_text)
 	             : err == ERR_NOT_FOUND   ? S3_InvalidAccessKeyId
 	             : err == ERR_UNAVAILABLE ? S3_ServiceUnavailable
-	                                      : S3_AccessDenied;
+	             : request->s3->sign.kind == S3_SIGNED_2 ? S3_SignatureDoesNotMatch
+	                                                     : S3_AccessDenied;
 	return true;
 }
 
@@ -178,11 +216,6 @@ bool s3_login(struct request *request, enum s3_error *ret_error, const char **re
 		}
 		if (!cluster->keystone) {
 			*ret_error = S3_InvalidAccessKeyId;
-			return true;
-		}
-		if (s3->sign.kind == S3_SIGNED_2) {
-			*ret_text = "Signature version 2 wants a key of v1 auth.";
-			*ret_error = S3_NotImplemented;
 			return true;
 		}
 	}

@@ -21,7 +21,7 @@ struct s3_caller {
 struct s3_login {
 	struct verify_ask ask;
 	struct request *request;
-	bool pending, asked;
+	bool pending, asked, again; /* again: in the other way of two */
 };
 
 /* Call until it returns true: request->identity and s3->caller are set, or *ret_error. */
