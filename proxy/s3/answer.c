@@ -320,6 +320,17 @@ static void tell_version(struct buf *out, int status, const char *id)
 		kv_add(out, "x-amz-version-id", id);
 }
 
+/* Of a whole that is sent as such, to who asks for it. */
+static void tell_sum(struct request *request, struct buf *out, int status, const char *kept)
+{
+	const char *mode = http_get(request->http, "x-amz-checksum-mode");
+	struct sum_kept sum;
+
+	if (status == 200 && mode && strcasecmp(mode, "ENABLED") == 0 &&
+	        sum_read(request_arena(request), kept, &sum))
+		sum_tell(out, &sum);
+}
+
 void s3_answer(struct request *request, int status)
 {
 	struct buf all = request->http->out, out = BUF_NONE;
@@ -341,6 +352,10 @@ void s3_answer(struct request *request, int status)
 			                request_arena(request), "%u", s3_tags_count(pair.value)));
 		else if (has_prefix(pair.name, "X-Object-Meta-"))
 			tell_metadata(&out, &pair);
+		else if (strcasecmp(pair.name, SUM_HEADER) == 0)
+			tell_sum(request, &out, status, pair.value);
+		else if (shows && strcasecmp(pair.name, "X-Parts-Count") == 0)
+			kv_add(&out, "x-amz-mp-parts-count", pair.value);
 		else if (is_told(pair.name))
 			kv_add(&out, pair.name, other ? other : pair.value);
 	}

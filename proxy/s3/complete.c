@@ -12,6 +12,7 @@
 #include "proxy/s3/upload.h"
 #include "proxy/unit/symlink.h"
 
+#include "lib/base/base64.h"
 #include "lib/base/kv.h"
 #include "lib/crypto/md5.h"
 #include <stdio.h>
@@ -32,7 +33,7 @@ struct complete {
 	struct manifest manifest;
 	struct sub sub;
 	struct sweep sweep;
-	const char *etag, *version_id;
+	const char *etag, *version_id, *sum; /* sum: as it is kept, or NULL */
 };
 
 static void complete_done(struct request *request)
@@ -59,6 +60,8 @@ static enum step complete_receive(struct op *op)
 		c = request->own = arena_zalloc(request_arena(request), sizeof(*c));
 		request->own_done = complete_done;
 	}
+	if (request->http->has_length && !request->http->content_length)
+		return s3_fail(request, S3_MalformedXML);
 	enum step step =
 	        s3_document_read(request, "CompleteMultipartUpload", BODY_MAX, S3_DIGEST_IF_SENT);
 	if (step != STEP_NEXT)
@@ -149,6 +152,85 @@ static const char *whole_etag(struct request *request, const struct complete *c)
 	return arena_printf(request_arena(request), "%s-%u", hex, c->count);
 }
 
+/* Made of the parts' checksums: of these, or of all bytes. NULL: one of them has none. */
+static const char *sum_of_parts(
+        struct request *request, const struct complete *c, enum checksum_kind kind, bool whole)
+{
+	struct arena *arena = request_arena(request);
+	uint8_t digest[CHECKSUM_BYTES_MAX] = {0}, next[CHECKSUM_BYTES_MAX];
+	AUTO(buf) struct buf all = BUF_NONE, text = BUF_NONE;
+	size_t size = checksum_size(kind);
+	struct checksum sum;
+
+	for (unsigned i = 0; i < c->count; i++) {
+		struct sum_kept part;
+		if (!sum_of_part(arena, c->chosen[i]->type, &part) || part.kind != kind ||
+		        !sum_decode(kind, part.value, next))
+			return NULL;
+		buf_add(&all, next, size);
+		if (i && whole)
+			checksum_combine(kind, digest, next, c->chosen[i]->bytes);
+		else
+			memcpy(digest, next, size);
+	}
+	if (!whole) {
+		checksum_begin(&sum, kind);
+		checksum_add(&sum, buf_text(&all), all.len);
+		checksum_end(&sum, digest);
+	}
+	base64_encode(digest, size, &text);
+	return whole ? arena_strdup(arena, buf_text(&text))
+	             : arena_printf(arena, "%s-%u", buf_text(&text), c->count);
+}
+
+/* Of which kind is it to be? False: of none. */
+static bool wanted_sum(struct request *request, const struct complete *c,
+        enum checksum_kind *ret_kind, bool *ret_whole)
+{
+	const char *said = upload_header(&c->upload, UPLOAD_SUM);
+	size_t len = said ? strcspn(said, " ") : 0;
+
+	if (!said || !said[len])
+		return false;
+	*ret_whole = strcmp(said + len + 1, SUM_WHOLE) == 0;
+	return sum_find(arena_strndup(request_arena(request), said, len), ret_kind);
+}
+
+static bool parts_agree(struct request *request, const struct complete *c, enum checksum_kind kind)
+{
+	for (unsigned i = 0; i < c->count; i++) {
+		const char *said = c->listed[i].checksum[kind];
+		struct sum_kept part;
+		if (said && (!sum_of_part(request_arena(request), c->chosen[i]->type, &part) ||
+		                    part.kind != kind || strcmp(part.value, said) != 0))
+			return false;
+	}
+	return true;
+}
+
+static enum s3_error whole_sum(struct request *request, struct complete *c, const char **ret_text)
+{
+	enum checksum_kind kind;
+	bool whole;
+
+	if (!wanted_sum(request, c, &kind, &whole))
+		return S3_OK;
+	if (!parts_agree(request, c, kind))
+		return S3_InvalidPart;
+	const char *value = sum_of_parts(request, c, kind, whole),
+	           *said = http_get(request->http, sum_header(kind));
+	if (said && (!value || strcmp(said, value) != 0)) {
+		*ret_text = arena_printf(request_arena(request),
+		        "The %s you specified did not match the calculated checksum.",
+		        sum_name(kind));
+		return S3_BadDigest;
+	}
+	if (value)
+		c->sum = arena_printf(request_arena(request), "%s %s %s", sum_name(kind), value,
+		        whole ? SUM_WHOLE : SUM_COMPOSITE);
+	return S3_OK;
+}
+
 static void make_manifest(struct request *request, struct complete *c)
 {
 	struct manifest *m = &c->manifest;
@@ -165,7 +247,7 @@ static void make_manifest(struct request *request, struct complete *c)
 		                upload_part(
 		                        &m->arena, request->s3->key, c->upload.id, row->number)),
 		        .etag = row->etag,
-		        .type = "application/octet-stream",
+		        .type = row->type,
 		        .modified = arena_strdup(&m->arena, date),
 		        .bytes = row->bytes,
 		};
@@ -217,6 +299,8 @@ static void start_store(struct request *request, struct complete *c)
 	marker_headers(c);
 	sub_header(&c->sub, UPLOAD_ID_HEADER, c->upload.id);
 	sub_header(&c->sub, S3_ETAG, c->etag);
+	if (c->sum)
+		sub_header(&c->sub, SUM_HEADER, c->sum);
 	sub_header(&c->sub, "X-Object-Sysmeta-Slo-Etag", slo);
 	sub_header(&c->sub, "X-Object-Sysmeta-Slo-Size", size);
 	sub_header(&c->sub, "X-Static-Large-Object", "True");
@@ -233,6 +317,7 @@ static enum step complete_parts(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct complete *c = request->own;
+	const char *text = NULL;
 	enum err err;
 
 	if (!upload_parts_read(request, c->upload.id, &c->parts, &err))
@@ -251,6 +336,9 @@ static enum step complete_parts(struct op *op)
 		return STEP_WAIT;
 	if (failed)
 		return s3_fail(request, failed);
+	enum s3_error error = whole_sum(request, c, &text);
+	if (error)
+		return s3_fail_text(request, error, text);
 	c->etag = whole_etag(request, c);
 	make_manifest(request, c);
 	start_store(request, c);
@@ -304,6 +392,7 @@ static enum step answer(struct request *request, struct complete *c)
 {
 	AUTO(buf) struct buf xml = BUF_NONE, location = BUF_NONE;
 	const char *host = http_get(request->http, "Host");
+	struct sum_kept sum;
 
 	buf_printf(&location, "%s://%s/", request_cluster(request)->tls ? "https" : "http",
 	        host ? host : "");
@@ -317,6 +406,10 @@ static enum step answer(struct request *request, struct complete *c)
 	s3_xml_text(&xml, "Bucket", request->s3->bucket);
 	s3_xml_text(&xml, "Key", request->s3->key);
 	buf_printf(&xml, "<ETag>&quot;%s&quot;</ETag>", c->etag);
+	if (c->sum && sum_read(request_arena(request), c->sum, &sum)) {
+		s3_xml_text(&xml, sum_element(sum.kind), sum.value);
+		s3_xml_text(&xml, "ChecksumType", sum.type);
+	}
 	buf_str(&xml, "</CompleteMultipartUploadResult>");
 	if (c->version_id)
 		http_header(request->http, "x-amz-version-id", c->version_id);
@@ -358,6 +451,7 @@ static enum step complete_again(struct op *op)
 	if (!id || !etag || strcmp(id, c->upload.id) != 0)
 		return s3_fail(request, S3_NoSuchUpload);
 	c->etag = etag;
+	c->sum = sub_get(&c->sub, SUM_HEADER);
 	c->version_id = sub_get(&c->sub, "X-Object-Version-Id");
 	return answer(request, c);
 }

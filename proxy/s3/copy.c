@@ -441,7 +441,7 @@ static enum step part_source(struct op *op)
 		                (unsigned long long)c->source.head.length));
 	begin_store(request, c, upload_segments(arena, request->s3->bucket),
 	        upload_part(arena, request->s3->key, c->upload.id, c->number));
-	sub_header(&c->store, "Content-Type", "application/octet-stream");
+	sub_header(&c->store, "Content-Type", UPLOAD_PART_TYPE);
 	if (range)
 		sub_header(&c->store, "Range", range);
 	sub_start(&c->store);

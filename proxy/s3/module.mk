@@ -23,6 +23,7 @@ SRC += proxy/s3/part.c
 SRC += proxy/s3/payload.c
 SRC += proxy/s3/s3.c
 SRC += proxy/s3/sign.c
+SRC += proxy/s3/sum.c
 SRC += proxy/s3/tag_ops.c
 SRC += proxy/s3/tags.c
 SRC += proxy/s3/upload.c

@@ -37,8 +37,20 @@ static enum step pass(struct request *request, struct part *p)
 	request->object = upload_part(arena, request->s3->key, id, number);
 	info_fetch_done(&request->container_info);
 	request->container_info = (struct info_fetch){0};
-	request_set_header(request, "Content-Type", "application/octet-stream");
+	request_set_header(request, "Content-Type", UPLOAD_PART_TYPE);
 	return s3_pass(request, &object_put);
+}
+
+/* An upload that was begun with checksums wants them of all parts. */
+static enum s3_error want_sum(struct request *request, struct part *p, const char **ret_text)
+{
+	const char *said = upload_header(&p->upload, UPLOAD_SUM);
+	enum checksum_kind kind;
+
+	if (!said ||
+	        !sum_find(arena_strndup(request_arena(request), said, strcspn(said, " ")), &kind))
+		return S3_OK;
+	return s3_sum_want(request, kind, ret_text);
 }
 
 static enum step part_look(struct op *op)
@@ -60,7 +72,10 @@ static enum step part_look(struct op *op)
 	}
 	if (!upload_find(request, &p->upload, &error))
 		return STEP_WAIT;
-	return error ? s3_fail(request, error) : pass(request, p);
+	const char *text = NULL;
+	if (!error)
+		error = want_sum(request, p, &text);
+	return error ? s3_fail_text(request, error, text) : pass(request, p);
 }
 
 static const struct op_state put_states[] = {
@@ -123,14 +138,29 @@ static enum step list_look(struct op *op)
 	return error ? s3_fail(request, error) : op_go(op, READ);
 }
 
-static void add_part(struct buf *xml, const struct upload_row *row)
+static void add_part(struct arena *arena, struct buf *xml, const struct upload_row *row)
 {
+	struct sum_kept sum;
+
 	buf_str(xml, "<Part>");
 	s3_xml_u64(xml, "PartNumber", row->number);
 	s3_xml_date(xml, "LastModified", row->ts);
 	buf_printf(xml, "<ETag>&quot;%s&quot;</ETag>", row->etag);
 	s3_xml_u64(xml, "Size", row->bytes);
+	if (sum_of_part(arena, row->type, &sum))
+		s3_xml_text(xml, sum_element(sum.kind), sum.value);
 	buf_str(xml, "</Part>");
+}
+
+static void add_sum(struct request *request, const struct part_list *l, struct buf *xml)
+{
+	const char *said = upload_header(&l->upload, UPLOAD_SUM);
+	size_t len = said ? strcspn(said, " ") : 0;
+
+	if (!len || !said[len])
+		return;
+	s3_xml_text(xml, "ChecksumAlgorithm", arena_strndup(request_arena(request), said, len));
+	s3_xml_text(xml, "ChecksumType", said + len + 1);
 }
 
 static enum step answer(struct request *request, struct part_list *l)
@@ -144,7 +174,7 @@ static enum step answer(struct request *request, struct part_list *l)
 	for (; i < l->parts.count && l->parts.rows[i].number <= l->marker; i++)
 		;
 	for (; i < l->parts.count && count < l->max; i++, count++) {
-		add_part(&parts, &l->parts.rows[i]);
+		add_part(request_arena(request), &parts, &l->parts.rows[i]);
 		last = l->parts.rows[i].number;
 	}
 	s3_bucket_owner(request, &id, &name);
@@ -155,6 +185,7 @@ static enum step answer(struct request *request, struct part_list *l)
 	s3_xml_owner(&xml, "Initiator", caller->id, caller->name);
 	s3_xml_owner(&xml, "Owner", id, name);
 	s3_xml_text(&xml, "StorageClass", "STANDARD");
+	add_sum(request, l, &xml);
 	s3_xml_u64(&xml, "PartNumberMarker", l->marker);
 	s3_xml_u64(&xml, "NextPartNumberMarker", last);
 	s3_xml_u64(&xml, "MaxParts", l->max);

@@ -34,9 +34,26 @@ static void see(struct s3_payload *p, const struct bytes *piece, bool last)
 		p->error = S3_XAmzContentSHA256Mismatch;
 }
 
+static void end_sum(struct request *request)
+{
+	struct s3_payload *p = &request->s3->payload;
+	const char *text = NULL;
+	enum s3_error error =
+	        s3_sum_end(&request->s3->sum, request_arena(request), &p->chunked.trailer, &text);
+
+	if (error && !p->error) {
+		p->error = error;
+		p->error_text = text;
+	}
+}
+
 static void give(struct request *request, struct bytes *piece, bool last)
 {
 	see(&request->s3->payload, piece, last);
+	if (piece)
+		s3_sum_add(&request->s3->sum, piece->data, piece->len);
+	if (last)
+		end_sum(request);
 	if (request->method->body && !request->op.finished)
 		request->method->body(request, piece, last);
 	else
@@ -174,6 +191,9 @@ static enum s3_error begin_chunks(struct request *request, const char *how, cons
 enum s3_error s3_payload_begin(struct request *request, const char **ret_text)
 {
 	struct s3 *s3 = request->s3;
+	enum s3_error error = s3_sum_begin(request, ret_text);
+	if (error)
+		return error;
 	const char *hash = s3->sign.kind == S3_SIGNED_4
 	                           ? s3->sign.payload
 	                           : http_get(request->http, "X-Amz-Content-Sha256");
@@ -195,6 +215,7 @@ enum s3_error s3_payload_begin(struct request *request, const char **ret_text)
 
 enum s3_error s3_payload_end(struct request *request, const char **ret_text)
 {
+	end_sum(request); /* of no body, too */
 	*ret_text = request->s3->payload.error_text;
 	return request->s3->payload.error;
 }

@@ -92,6 +92,7 @@ static void released(struct request_end *end)
 	sub_done(&s3->null.sub);
 	s3_condition_done(&s3->condition);
 	s3_payload_done(&s3->payload);
+	s3_sum_done(&s3->sum);
 }
 
 /* Parameters that say to Swift's methods what S3 has no words for, or others. */

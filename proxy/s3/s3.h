@@ -17,6 +17,7 @@
 #include "proxy/s3/operation.h"
 #include "proxy/s3/payload.h"
 #include "proxy/s3/sign.h"
+#include "proxy/s3/sum.h"
 #include "proxy/s3/version.h"
 #include "proxy/sub.h"
 
@@ -43,6 +44,7 @@ struct s3 {
 	struct s3_login login;
 	struct s3_caller caller;
 	struct s3_payload payload;
+	struct s3_sum sum;
 	/* Whose bucket it is. */
 	enum s3_found found;
 	const char *owner_account; /* of a bucket that is another account's */

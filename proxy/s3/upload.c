@@ -208,7 +208,7 @@ enum { SEGMENTS = 1, MARK, UPLOADS };
 struct create {
 	struct sub sub;
 	struct info_fetch segments;
-	const char *id;
+	const char *id, *sum;
 	bool asked, made;
 };
 
@@ -294,10 +294,45 @@ static void mark_headers(struct request *request, struct sub *sub)
 		if (keeps)
 			sub_header(sub, name, http->headers[i].value);
 	}
+	if (create_of(request)->sum)
+		sub_header(sub, UPLOAD_SUM, create_of(request)->sum);
 	/* Listings of uploads tell who has begun them. */
 	sub_header(sub, UPLOAD_ROW_TYPE,
 	        arena_printf(request_arena(request), "%s %s", request->s3->caller.id,
 	                request->s3->caller.name));
+}
+
+/* Which checksums the parts have, and what becomes of them. */
+static enum s3_error take_sum(struct request *request, struct create *c, const char **ret_text)
+{
+	const char *algorithm = http_get(request->http, "x-amz-checksum-algorithm"),
+	           *type = http_get(request->http, "x-amz-checksum-type");
+	enum checksum_kind kind;
+
+	if (!algorithm) {
+		*ret_text = "The x-amz-checksum-type header can only be used with the "
+		            "x-amz-checksum-algorithm header.";
+		return type ? S3_InvalidRequest : S3_OK;
+	}
+	if (!sum_find(algorithm, &kind)) {
+		*ret_text = "Checksum algorithm provided is unsupported. Please try again with "
+		            "any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+		return S3_InvalidRequest;
+	}
+	if (!type)
+		type = kind == CHECKSUM_CRC64NVME ? SUM_WHOLE : SUM_COMPOSITE;
+	bool whole = strcmp(type, SUM_WHOLE) == 0;
+	if ((!whole && strcmp(type, SUM_COMPOSITE) != 0) || (whole && !checksum_combines(kind)) ||
+	        (!whole && kind == CHECKSUM_CRC64NVME)) {
+		*ret_text = arena_printf(request_arena(request),
+		        "The %s checksum type cannot be used with the %s checksum algorithm.", type,
+		        sum_name(kind));
+		return S3_InvalidRequest;
+	}
+	c->sum = arena_printf(request_arena(request), "%s %s", sum_name(kind), type);
+	http_header(request->http, "x-amz-checksum-algorithm", sum_name(kind));
+	http_header(request->http, "x-amz-checksum-type", type);
+	return S3_OK;
 }
 
 static enum step created(struct request *request)
@@ -321,6 +356,8 @@ static enum step create_mark(struct op *op)
 
 	if (!c->id) {
 		enum s3_error error = s3_take_object(request, &text);
+		if (!error)
+			error = take_sum(request, c, &text);
 		if (error)
 			return s3_fail_text(request, error, text);
 		c->id = new_id(request);

@@ -18,6 +18,11 @@
 #define UPLOAD_PART_MIN    (5ull << 20)
 #define UPLOAD_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
 
+#define UPLOAD_PART_TYPE "application/octet-stream"
+
+/* What parts are to have: "SHA256 COMPOSITE". Of the marker. */
+#define UPLOAD_SUM "X-Object-Sysmeta-S3-Upload-Checksum"
+
 /* What the whole keeps of the upload. */
 #define UPLOAD_ID_HEADER "X-Object-Sysmeta-S3-Upload-Id"
 #define UPLOAD_ROW_TYPE  "X-Object-Sysmeta-Container-Update-Override-Content-Type"

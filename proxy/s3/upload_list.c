@@ -68,12 +68,16 @@ enum s3_error upload_list_parse(const struct xml *root, struct arena *arena,
 		return S3_MalformedXML;
 	struct upload_listed *parts = arena_zalloc(arena, count * sizeof(*parts));
 	count = 0;
-	for (const struct xml *p = xml_child(root, "Part"); p; p = xml_next(p), count++) {
-		enum s3_error error = take(p, arena, &parts[count]);
+	for (const struct xml *p = xml_child(root, "Part"); p; p = xml_next(p)) {
+		struct upload_listed part;
+		enum s3_error error = take(p, arena, &part);
 		if (error)
 			return error;
-		if (count && parts[count].number <= parts[count - 1].number)
+		if (count && part.number < parts[count - 1].number)
 			return S3_InvalidPartOrder;
+		/* Named twice: the last counts. */
+		count -= count && part.number == parts[count - 1].number;
+		parts[count++] = part;
 	}
 	*ret_parts = parts;
 	*ret_count = count;

@@ -20,7 +20,8 @@ struct upload_listed {
 /* A part's number in decimal, 1 to 10000; 0: it is none. */
 unsigned upload_number(const char *text);
 
-/* root: of that name. S3_MalformedXML; S3_InvalidPartOrder; S3_InvalidArgument for a number that no
+/* root: of that name. S3_MalformedXML; S3_InvalidPartOrder (a part that is named twice
+ * in a row is that of the last); S3_InvalidArgument for a number that no
  * part has. At least one part. */
 enum s3_error upload_list_parse(const struct xml *root, struct arena *arena,
         struct upload_listed **ret_parts, unsigned *ret_count);

@@ -1,0 +1,132 @@
+"""Checksums of the S3 API: compared, kept, told, and those of what is uploaded in parts."""
+import base64
+import hashlib
+import os
+import zlib
+
+import pytest
+import requests
+
+from s3 import Chunks, client, refused
+from test_s3_multipart import MB
+
+
+@pytest.fixture(scope="module")
+def s3(cloud):
+    return client(cloud)
+
+
+@pytest.fixture(scope="module")
+def bucket(s3):
+    name = "k-" + os.urandom(6).hex()
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def crc32(data):
+    return b64(zlib.crc32(data).to_bytes(4, "big"))
+
+
+def sha256(data):
+    return b64(hashlib.sha256(data).digest())
+
+
+# Of 1,024 times "A".
+LETTERS = {"x-amz-checksum-crc64nvme": "Qeh8oXvGiSo=", "x-amz-checksum-sha256": "arcu6553sHVAiX4MjW0j7I7vD4w6R+Gz9Ok0Q9lTa+0=",
+           "x-amz-checksum-sha1": b64(hashlib.sha1(b"A" * 1024).digest()), "x-amz-checksum-crc32": crc32(b"A" * 1024)}
+
+
+@pytest.mark.parametrize("header", LETTERS)
+def test_of_a_body(cloud, s3, bucket, header):
+    value = LETTERS[header]
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    def send(method, **headers):
+        r = AWSRequest(method, "%s/%s/sum" % (cloud.url, bucket), data=b"A" * 1024 if method == "PUT" else None,
+                       headers={k.replace("_", "-"): v for k, v in headers.items()})
+        S3SigV4Auth(Credentials("test:tester", "testing"), "s3", "us-east-1").add_auth(r)
+        return requests.request(method, r.url, data=r.data, headers=dict(r.headers))
+
+    r = send("PUT", **{header: value})
+    assert r.status_code == 200 and r.headers[header] == value and r.headers["x-amz-checksum-type"] == "FULL_OBJECT"
+    r = send("HEAD", x_amz_checksum_mode="ENABLED")
+    assert r.headers[header] == value and r.headers["x-amz-checksum-type"] == "FULL_OBJECT"
+    assert header not in send("HEAD").headers and header not in send("GET", x_amz_checksum_mode="ENABLED", Range="bytes=1-2").headers
+    for wrong in ("bad", "AAAA" + value[4:]):
+        r = send("PUT", **{header: wrong})
+        assert r.status_code == 400 and "<Code>BadDigest</Code>" in r.text
+    other = next(h for h in LETTERS if h != header)
+    r = send("PUT", **{header: value, other: LETTERS[other]})
+    assert r.status_code == 400 and "<Code>InvalidRequest</Code>" in r.text
+    assert send("HEAD", x_amz_checksum_mode="ENABLED").headers[header] == value
+
+
+@pytest.mark.parametrize("how", ["STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"])
+def test_behind_the_body(cloud, s3, bucket, how):
+    body = os.urandom(300000)
+
+    def send(trailer):
+        return Chunks("PUT", "%s/%s/trailed" % (cloud.url, bucket), body, 65536, how=how, trailer=trailer).send()
+
+    r = send({"x-amz-checksum-crc32": crc32(body)})
+    assert r.status_code == 200 and r.headers["x-amz-checksum-crc32"] == crc32(body)
+    head = s3.head_object(Bucket=bucket, Key="trailed", ChecksumMode="ENABLED")
+    assert head["ChecksumCRC32"] == crc32(body)
+    r = send({"x-amz-checksum-crc32": crc32(b"other")})
+    assert r.status_code == 400 and "<Code>BadDigest</Code>" in r.text
+    assert s3.head_object(Bucket=bucket, Key="trailed", ChecksumMode="ENABLED")["ChecksumCRC32"] == crc32(body)
+
+
+def upload(s3, bucket, key, bodies, of, name, type=None, **more):
+    id = s3.create_multipart_upload(Bucket=bucket, Key=key, ChecksumAlgorithm=name)["UploadId"]
+    parts = []
+    for i, b in enumerate(bodies):
+        r = s3.upload_part(Bucket=bucket, Key=key, UploadId=id, PartNumber=i + 1, Body=b, **{"Checksum" + name: of(b)})
+        assert r["Checksum" + name] == of(b)
+        parts.append({"PartNumber": i + 1, "ETag": r["ETag"], "Checksum" + name: of(b)})
+    return id, parts
+
+
+def test_composite(s3, bucket):
+    bodies = [os.urandom(5 * MB), os.urandom(77)]
+    id, parts = upload(s3, bucket, "composite", bodies, sha256, "SHA256")
+    listed = s3.list_parts(Bucket=bucket, Key="composite", UploadId=id)
+    assert [p["ChecksumSHA256"] for p in listed["Parts"]] == [sha256(b) for b in bodies]
+    wanted = sha256(b"".join(hashlib.sha256(b).digest() for b in bodies)) + "-2"
+    args = dict(Bucket=bucket, Key="composite", UploadId=id)
+    assert refused(s3.complete_multipart_upload, ChecksumSHA256="bad", MultipartUpload={"Parts": parts}, **args) == \
+        ("BadDigest", 400)
+    wrong = [dict(parts[0], ChecksumSHA256=sha256(b"")), parts[1]]
+    assert refused(s3.complete_multipart_upload, MultipartUpload={"Parts": wrong}, **args) == ("InvalidPart", 400)
+    for _ in range(2):
+        r = s3.complete_multipart_upload(ChecksumSHA256=wanted, MultipartUpload={"Parts": parts}, **args)
+        assert r["ChecksumSHA256"] == wanted
+    assert s3.head_object(Bucket=bucket, Key="composite", ChecksumMode="ENABLED")["ChecksumSHA256"] == wanted
+
+
+def test_of_all_bytes(cloud, s3, bucket):
+    bodies = [os.urandom(5 * MB), os.urandom(5 * MB + 1), b"end"]
+    s3.meta.events.register("before-sign.s3.CreateMultipartUpload", lambda request, **_: request.headers.add_header(
+        "x-amz-checksum-type", "FULL_OBJECT"), unique_id="whole")
+    try:
+        id, parts = upload(s3, bucket, "all", bodies, crc32, "CRC32")
+    finally:
+        s3.meta.events.unregister("before-sign.s3.CreateMultipartUpload", unique_id="whole")
+    r = s3.complete_multipart_upload(Bucket=bucket, Key="all", UploadId=id, MultipartUpload={"Parts": parts})
+    assert r["ChecksumCRC32"] == crc32(b"".join(bodies))
+
+
+def test_kinds_that_do_not_go_together(s3, bucket):
+    assert refused(s3.create_multipart_upload, Bucket=bucket, Key="x", ChecksumAlgorithm="MD4") == ("InvalidRequest", 400)
+    id = s3.create_multipart_upload(Bucket=bucket, Key="x", ChecksumAlgorithm="SHA256")["UploadId"]
+    assert refused(s3.upload_part, Bucket=bucket, Key="x", UploadId=id, PartNumber=1, Body=b"a", ChecksumCRC32=crc32(b"a")) == \
+        ("InvalidRequest", 400)
+    # One that is sent without gets it from us.
+    assert s3.upload_part(Bucket=bucket, Key="x", UploadId=id, PartNumber=1, Body=b"a")["ChecksumSHA256"] == sha256(b"a")
+    s3.abort_multipart_upload(Bucket=bucket, Key="x", UploadId=id)
