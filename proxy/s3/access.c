@@ -191,7 +191,9 @@ static bool looks_twice(const struct request *request)
 
 	return method == &s3_object_get || method == &s3_object_acl_get ||
 	       method == &s3_object_acl_put || method == &s3_object_tags_get ||
-	       method == &s3_object_tags_put || method == &s3_object_tags_delete;
+	       method == &s3_object_tags_put || method == &s3_object_tags_delete ||
+	       method == &s3_retention_get || method == &s3_retention_put ||
+	       method == &s3_legal_hold_get || method == &s3_legal_hold_put;
 }
 
 /* By Swift's rules, of an account that is the caller's. */

@@ -1,4 +1,5 @@
 /* What clients are answered: XML, and headers in S3's names. */
+#include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/tags.h"
 #include "proxy/unit/versions.h"
@@ -350,6 +351,8 @@ void s3_answer(struct request *request, int status)
 			kv_add(&out, "x-amz-tagging-count",
 			        arena_printf(
 			                request_arena(request), "%u", s3_tags_count(pair.value)));
+		else if (shows && s3_lock_tell(&out, pair.name, pair.value))
+			continue;
 		else if (has_prefix(pair.name, "X-Object-Meta-"))
 			tell_metadata(&out, &pair);
 		else if (strcasecmp(pair.name, SUM_HEADER) == 0)

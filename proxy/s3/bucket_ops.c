@@ -7,6 +7,7 @@
  *
  * Order: the name, then the container; the container, then the name. So a container that was made
  * by S3 always has its name. */
+#include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/unit/reserved.h"
 
@@ -239,6 +240,10 @@ static enum step create_make(struct op *op)
 
 	if (!b->asked) {
 		begin(request, SUB_AS_SYSTEM, "PUT", c->account, request->s3->bucket, NULL, NULL);
+		if (is_true(http_get(request->http, "x-amz-bucket-object-lock-enabled"))) {
+			sub_header(&b->sub, "X-Versions-Enabled", "true");
+			sub_header(&b->sub, S3_BUCKET_LOCK, "Enabled");
+		}
 		sub_header(&b->sub, S3_BUCKET_OWNER,
 		        arena_printf(request_arena(request), "%s %s", c->id, c->name));
 		const char *acl = s3_acl_new(request);

@@ -27,7 +27,6 @@ static struct s3_deletion *one(struct request *request)
 	d->request = request;
 	d->key = request->object;
 	d->version = s3_param(request, "versionId");
-	d->bypass = is_true(http_get(http, "x-amz-bypass-governance-retention"));
 	d->if_etag = http_get(http, "If-Match");
 	d->if_time = http_get(http, "x-amz-if-match-last-modified-time");
 	d->if_size = http_get(http, "x-amz-if-match-size");
@@ -71,7 +70,7 @@ struct many {
 	bool used[AT_ONCE];
 	const struct xml *next;
 	struct buf xml; /* owned */
-	bool quiet, bypass;
+	bool quiet;
 };
 
 static void many_done(struct request *request)
@@ -117,7 +116,6 @@ static enum step read_many(struct op *op)
 		return s3_fail(request, S3_MalformedXML);
 	const char *quiet = xml_text(root, "Quiet");
 	m->quiet = quiet && is_true(quiet);
-	m->bypass = is_true(http_get(request->http, "x-amz-bypass-governance-retention"));
 	m->next = xml_child(root, "Object");
 	s3_xml_begin(&m->xml, "DeleteResult");
 	return op_go(op, DELETE);
@@ -152,7 +150,6 @@ static void take(struct request *request, struct many *m, struct s3_deletion *d)
 	        .request = request,
 	        .key = xml_text(x, "Key"),
 	        .version = version && *version ? version : NULL,
-	        .bypass = m->bypass,
 	        .if_etag = xml_text(x, "ETag"),
 	        .if_time = xml_text(x, "LastModifiedTime"),
 	        .if_size = xml_text(x, "Size"),

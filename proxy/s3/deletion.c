@@ -1,6 +1,7 @@
 #include "proxy/s3/deletion.h"
 
 #include "proxy/commit.h"
+#include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/version.h"
 #include "proxy/unit/reserved.h"
@@ -155,6 +156,17 @@ static int match_newest(struct s3_deletion *d)
 	                                  : refuse(d, S3_PreconditionFailed, NULL);
 }
 
+/* Is what the sub has found locked? */
+static bool is_locked(struct s3_deletion *d)
+{
+	struct request *request = d->request;
+
+	return s3_lock_enabled(bucket(d)) && s3_locked(&d->sub.headers, s3_lock_now(request),
+	                                             s3_lock_bypass(request, d->key, d->version));
+}
+
+#define LOCKED "Access Denied because object protected by object lock."
+
 /* --- the key --- */
 
 static int delete (struct s3_deletion *d)
@@ -204,6 +216,8 @@ static int named(struct s3_deletion *d)
 		return NULLS;
 	if (!met(d))
 		return refuse(d, S3_PreconditionFailed, NULL);
+	if (is_locked(d))
+		return refuse(d, S3_AccessDenied, LOCKED);
 	ts = sub_get(&d->sub, "X-Timestamp");
 	if (ts)
 		ts_parse(ts, &d->found_at);
@@ -293,6 +307,8 @@ static int look(struct s3_deletion *d)
 		return failed(d);
 	if (!met(d))
 		return refuse(d, S3_PreconditionFailed, NULL);
+	if (is_locked(d))
+		return refuse(d, S3_AccessDenied, LOCKED);
 	type = sub_get(&d->sub, "Content-Type");
 	d->marker = type && strcmp(type, VERSIONS_MARKER) == 0;
 	d->marker_id = d->marker ? d->version : NULL;

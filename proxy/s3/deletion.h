@@ -17,7 +17,6 @@
 struct s3_deletion {
 	/* Wanted; all borrowed. */
 	const char *key, *version;
-	bool bypass;                             /* of governance retention */
 	const char *if_etag, *if_time, *if_size; /* NULL: any will do */
 	/* Outcome. */
 	enum s3_error error;

@@ -21,5 +21,7 @@ extern const struct method s3_bucket_acl_get, s3_bucket_acl_put, s3_object_acl_g
         s3_object_acl_put; /* acl_ops.c */
 extern const struct method s3_object_tags_get, s3_object_tags_put, s3_object_tags_delete,
         s3_bucket_tags_get, s3_bucket_tags_put, s3_bucket_tags_delete; /* tag_ops.c */
+extern const struct method s3_bucket_lock_get, s3_bucket_lock_put, s3_retention_get,
+        s3_retention_put, s3_legal_hold_get, s3_legal_hold_put; /* lock_ops.c */
 
 #endif

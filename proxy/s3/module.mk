@@ -16,6 +16,7 @@ SRC += proxy/s3/error.c
 SRC += proxy/s3/list.c
 SRC += proxy/s3/list_versions.c
 SRC += proxy/s3/lock.c
+SRC += proxy/s3/lock_ops.c
 SRC += proxy/s3/login.c
 SRC += proxy/s3/object.c
 SRC += proxy/s3/operation.c

@@ -1,4 +1,5 @@
 /* Objects: what is one request of Swift's as well. */
+#include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/tags.h"
 
@@ -57,6 +58,8 @@ enum s3_error s3_take_object(struct request *request, const char **ret_text)
 {
 	enum s3_error error = s3_tags_take(request, ret_text);
 
+	if (!error)
+		error = s3_lock_take(request, ret_text);
 	if (error)
 		return error;
 	take_type(request);

@@ -1,6 +1,7 @@
 #include "proxy/body.h"
 #include "proxy/pipeline.h"
 #include "proxy/quota.h"
+#include "proxy/s3/lock.h"
 #include "proxy/s3/version.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/symlink.h"
@@ -57,9 +58,37 @@ static enum step name_version(struct request *request, const char *wanted, bool 
 	v->only_if_absent = none_match && strcmp(none_match, "*") == 0;
 	if (is_method(request, "PUT"))
 		return versions_find(request);
+	if (is_method(request, "DELETE") && !request->trusted &&
+	        s3_lock_enabled(request->container_info.info)) {
+		v->step = LOCKS;
+		return STEP_NEXT;
+	}
 	if (null || is_method(request, "OPTIONS"))
 		return STEP_NEXT;
 	v->step = is_read(request) ? SWAP : LOOK;
+	return STEP_NEXT;
+}
+
+/* What S3's object lock protects is so for all. */
+static enum step look_for_lock(struct request *request)
+{
+	struct versions *v = request->versions;
+
+	if (v->step == LOCKS) {
+		if (v->id)
+			versions_look(request, v->hidden,
+			        versions_object(request_arena(request), v->object, v->id));
+		else
+			versions_look(request, v->container, v->object);
+		v->step = LOCK_SEEN;
+	}
+	if (!sub_headed(&v->sub))
+		return STEP_WAIT;
+	if (!sub_ok(&v->sub) && v->sub.status != 404)
+		return versions_failed(request);
+	if (s3_locked(&v->sub.headers, s3_lock_now(request), false))
+		return request_fail(request, 403);
+	v->step = v->id ? LOOK : PASSED;
 	return STEP_NEXT;
 }
 
@@ -114,6 +143,9 @@ static enum step go_on(struct request *request)
 		return v->wanted                    ? versions_delete(request)
 		       : is_method(request, "POST") ? versions_post(request)
 		                                    : versions_looked(request);
+	case LOCKS:
+	case LOCK_SEEN:
+		return look_for_lock(request);
 	case COPIED:
 		return versions_copied(request);
 	case SWAP:

@@ -1,5 +1,6 @@
 /* Containers that keep versions: switching it on and off, what is told of them, and DELETE. */
 #include "proxy/pipeline.h"
+#include "proxy/s3/lock.h"
 #include "proxy/unit/legacy_versions.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/versions.h"
@@ -92,6 +93,9 @@ static enum step set(struct request *request)
 
 	if (text)
 		return request_fail_text(request, 400, text);
+	if (!on && s3_lock_enabled(request->container_info.info))
+		return request_fail_text(
+		        request, 409, "Object Lock keeps versions: they cannot be switched off.");
 	/* Refused by who comes next. */
 	if (h->step == BEGIN &&
 	        (constraint_metadata(request, "container") ||

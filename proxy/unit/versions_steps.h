@@ -8,7 +8,21 @@
 #include <string.h>
 
 /* request->versions->step: the one that comes next. */
-enum { LOOK, LOOKED, COPIED, SWAP, MARKED, UNLINKED, FOUND, RELINKED, POSTED, COUNT, PASSED };
+enum {
+	LOCKS,
+	LOCK_SEEN,
+	LOOK,
+	LOOKED,
+	COPIED,
+	SWAP,
+	MARKED,
+	UNLINKED,
+	FOUND,
+	RELINKED,
+	POSTED,
+	COUNT,
+	PASSED
+};
 
 #define VERSIONS_TRIES 8
 #define VERSIONS_GONE_TEXT                                                                         \
