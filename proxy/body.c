@@ -345,6 +345,13 @@ const char *body_part(const struct body *b, const char *text, const char *range,
 	return NULL;
 }
 
+const char *body_part_type(const struct body *b, uint64_t part)
+{
+	return b->segments && part && part <= b->segment_count
+	               ? b->segments->levels[0].manifest.segments[part - 1].type
+	               : NULL;
+}
+
 enum err body_err(const struct body *b)
 {
 	return b->err;

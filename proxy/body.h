@@ -65,6 +65,8 @@ bool body_is_slo(const struct body *body); /* not so when it is read raw */
  * end is before its start when there are not so many. NULL, or the text of a 400. */
 const char *body_part(const struct body *body, const char *text, const char *range,
         uint64_t *ret_part, struct range *ret_range);
+/* The type that the manifest has of that part, once it is there. */
+const char *body_part_type(const struct body *body, uint64_t part);
 const struct backend_reply *body_head(const struct body *body);
 uint64_t body_size(const struct body *body);
 uint64_t body_ts(const struct body *body); /* of the newest of its segments and itself */

@@ -100,7 +100,8 @@ static enum step get_open(struct op *op)
 		           *format = query_get(&request->query, "format");
 		const char *as_link = query_get(&request->query, "symlink");
 		get->body.link.raw = as_link && strcmp(as_link, "get") == 0;
-		get->part_text = query_get(&request->query, "part-number");
+		get->part_text =
+		        query_get(&request->query, request->s3 ? "partNumber" : "part-number");
 		get->body.raw = raw && strcmp(raw, "get") == 0;
 		get->body.anew = get->body.raw && format && strcmp(format, "raw") == 0;
 		get->body.head_only = request->head;
@@ -169,6 +170,9 @@ static void manifest_headers(struct request *request, const struct get *get)
 	http_header(request->http, "X-Manifest-Etag", etag);
 	if (get->part)
 		request_header_u64(request, "X-Parts-Count", get->body.segment_count);
+	if (get->part && request->s3)
+		s3_sum_tell_part(request, &body_head(&get->body)->headers,
+		        body_part_type(&get->body, get->part));
 }
 
 static void answer_headers(struct request *request, struct get *get)
@@ -271,6 +275,10 @@ static enum step no_such_part(struct request *request, struct get *get)
 {
 	const char *text = "The requested part number is not satisfiable";
 
+	if (request->s3) {
+		body_close(&get->body);
+		return s3_fail(request, S3_InvalidPart);
+	}
 	answer_headers(request, get);
 	http_header(request->http, "Content-Range",
 	        arena_printf(request_arena(request), "bytes */%llu",
@@ -284,6 +292,13 @@ static enum step no_such_part(struct request *request, struct get *get)
 /* STEP_NEXT: go on; with get->part *ret_range is that. */
 static enum step take_part(struct request *request, struct get *get, struct range *ret_range)
 {
+	/* To S3 whatever was sent as one has one part. */
+	if (request->s3 && get->part_text && !body_is_slo(&get->body)) {
+		if (strcmp(get->part_text, "1") == 0)
+			return STEP_NEXT;
+		body_close(&get->body);
+		return s3_fail(request, S3_InvalidPart);
+	}
 	const char *text = body_part(&get->body, get->part_text, http_get(request->http, "Range"),
 	        &get->part, ret_range);
 

@@ -6,6 +6,7 @@
  * The source is looked at first (whose bucket, may they read it, conditions, what of it is to be
  * kept); the bytes are then brought by a request of our own, Swift's PUT with X-Copy-From. */
 #include "proxy/s3/access.h"
+#include "proxy/s3/tags.h"
 #include "proxy/s3/upload.h"
 #include "proxy/unit/versions.h"
 
@@ -18,8 +19,6 @@
 	"This copy request is illegal because it is trying to copy an object to itself without "   \
 	"changing the object's metadata, storage class, website redirect location or encryption "  \
 	"attributes."
-
-#define OBJECT_TAGS "X-Object-Transient-Sysmeta-S3-Tags"
 
 struct source {
 	const char *account, *bucket, *key, *version; /* version: Swift's, or NULL */
@@ -316,7 +315,7 @@ static bool is_system(const char *name)
 
 static bool is_tags(const char *name)
 {
-	return strcasecmp(name, OBJECT_TAGS) == 0;
+	return strcasecmp(name, S3_OBJECT_TAGS) == 0;
 }
 
 /* Of the request's headers, which s3_take_object has seen, and of the source's. */

@@ -11,6 +11,7 @@ extern const struct method s3_object_get, s3_object_put;         /* object.c */
 extern const struct method s3_object_delete, s3_objects_delete;  /* delete.c */
 extern const struct method s3_list_versions;                     /* list_versions.c */
 extern const struct method s3_object_copy, s3_part_copy;         /* copy.c */
+extern const struct method s3_object_attributes;                 /* attributes.c */
 extern const struct method s3_upload_create, s3_upload_abort;    /* upload.c */
 extern const struct method s3_upload_complete;                   /* complete.c */
 extern const struct method s3_upload_list;                       /* upload_listing.c */

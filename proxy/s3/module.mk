@@ -3,6 +3,7 @@ SRC += proxy/s3/acl.c
 SRC += proxy/s3/acl_ops.c
 SRC += proxy/s3/answer.c
 SRC += proxy/s3/attribute.c
+SRC += proxy/s3/attributes.c
 SRC += proxy/s3/bucket.c
 SRC += proxy/s3/bucket_ops.c
 SRC += proxy/s3/chunked.c

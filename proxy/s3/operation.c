@@ -126,7 +126,7 @@ static const struct s3_operation table[] = {
         {"PutObjectLegalHold", "PUT", S3_OBJECT, "legal-hold", NULL, "s3:PutObjectLegalHold",
                 &s3_legal_hold_put, true},
         {"GetObjectAttributes", "GET", S3_OBJECT, "attributes", NULL, "s3:GetObjectAttributes",
-                NULL, false},
+                &s3_object_attributes, false},
         {"GetObjectTorrent", "GET", S3_OBJECT, "torrent", NULL, "s3:GetObjectTorrent", NULL, false},
         {"RestoreObject", "POST", S3_OBJECT, "restore", NULL, "s3:RestoreObject", NULL, true},
         {"SelectObjectContent", "POST", S3_OBJECT, "select", NULL, "s3:GetObject", NULL, false},

@@ -226,3 +226,15 @@ void sum_tell(struct buf *headers, const struct sum_kept *kept)
 	kv_add(headers, kinds[kept->kind].header, kept->value);
 	kv_add(headers, "x-amz-checksum-type", kept->type);
 }
+
+void s3_sum_tell_part(struct request *request, const struct buf *headers, const char *type)
+{
+	struct arena *arena = request_arena(request);
+	struct sum_kept whole, part;
+
+	if (!sum_of_part(arena, type, &part))
+		return;
+	http_header(request->http, kinds[part.kind].header, part.value);
+	if (sum_read(arena, kv_get(headers->data, headers->len, SUM_HEADER), &whole))
+		http_header(request->http, "x-amz-checksum-type", whole.type);
+}

@@ -60,7 +60,9 @@ bool sum_of_part(struct arena *arena, const char *type, struct sum_kept *ret_kep
 /* base64 of a digest of that kind; false: it is none. */
 bool sum_decode(enum checksum_kind kind, const char *text, uint8_t ret_digest[CHECKSUM_BYTES_MAX]);
 
-/* In an answer's headers, or in XML. */
+/* In the answer: of a part, by its type in the manifest of a whole with these headers. */
+void s3_sum_tell_part(struct request *request, const struct buf *headers, const char *type);
+/* In an answer's headers. */
 void sum_tell(struct buf *headers, const struct sum_kept *kept);
 
 #endif

@@ -241,3 +241,33 @@ def test_clients_cannot_say_what_is_ours(cloud, s3, bucket):
     r = requests.put(url, data=b"text", headers={"X-Object-Sysmeta-S3Api-Etag": "x", "X-Object-Sysmeta-Slo-Size": "7"})
     assert r.status_code == 200
     assert s3.head_object(Bucket=bucket, Key="ours")["ETag"] == '"%s"' % hashlib.md5(b"text").hexdigest()
+
+
+def test_one_part_of_the_whole(s3, bucket, bodies):
+    etag = upload(s3, bucket, "by-part", bodies)["ETag"]
+    for n, body in enumerate(bodies):
+        r = s3.get_object(Bucket=bucket, Key="by-part", PartNumber=n + 1)
+        assert r["Body"].read() == body and r["PartsCount"] == 3 and r["ETag"] == etag
+        r = s3.head_object(Bucket=bucket, Key="by-part", PartNumber=n + 1)
+        assert r["ContentLength"] == len(body) and r["PartsCount"] == 3
+    assert refused(s3.get_object, Bucket=bucket, Key="by-part", PartNumber=4) == ("InvalidPart", 400)
+    s3.put_object(Bucket=bucket, Key="no-parts", Body=b"text")
+    assert s3.get_object(Bucket=bucket, Key="no-parts", PartNumber=1)["Body"].read() == b"text"
+    assert refused(s3.get_object, Bucket=bucket, Key="no-parts", PartNumber=2) == ("InvalidPart", 400)
+
+
+def test_attributes(cloud, s3, bucket, bodies):
+    etag = upload(s3, bucket, "attributes", bodies)["ETag"]
+    every = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
+    r = s3.get_object_attributes(Bucket=bucket, Key="attributes", ObjectAttributes=every, MaxParts=1, PartNumberMarker=1)
+    assert r["ETag"] == etag.strip('"') and r["ObjectSize"] == sum(map(len, bodies)) and r["StorageClass"] == "STANDARD"
+    parts = r["ObjectParts"]
+    assert parts["TotalPartsCount"] == 3 and parts["IsTruncated"] and parts["NextPartNumberMarker"] == 2
+    assert [(p["PartNumber"], p["Size"]) for p in parts["Parts"]] == [(2, len(bodies[1]))]
+    s3.put_object(Bucket=bucket, Key="plain", Body=b"text", ChecksumAlgorithm="SHA256")
+    r = s3.get_object_attributes(Bucket=bucket, Key="plain", ObjectAttributes=every)
+    assert "ObjectParts" not in r and r["Checksum"]["ChecksumSHA256"] and r["ObjectSize"] == 4
+    assert refused(s3.get_object_attributes, Bucket=bucket, Key="plain", ObjectAttributes=["Nothing"]) == ("InvalidArgument", 400)
+    assert refused(s3.get_object_attributes, Bucket=bucket, Key="none", ObjectAttributes=every) == ("NoSuchKey", 404)
+    other = client(cloud, "test2:tester2", "testing2")
+    assert refused(other.get_object_attributes, Bucket=bucket, Key="plain", ObjectAttributes=every) == ("AccessDenied", 403)
