@@ -189,18 +189,12 @@ static bool looks_twice(const struct request *request)
 {
 	const struct method *method = request->s3->operation->method;
 
-<<<<<<< HEAD
-	return method == &s3_object_get || method == &s3_object_acl_get ||
-	       method == &s3_object_acl_put || method == &s3_object_tags_get ||
-	       method == &s3_object_tags_put || method == &s3_object_tags_delete ||
-	       method == &s3_retention_get || method == &s3_retention_put ||
-	       method == &s3_legal_hold_get || method == &s3_legal_hold_put;
-=======
 	return method == &s3_object_get || method == &s3_object_attributes ||
 	       method == &s3_object_acl_get || method == &s3_object_acl_put ||
 	       method == &s3_object_tags_get || method == &s3_object_tags_put ||
-	       method == &s3_object_tags_delete;
->>>>>>> ad81eab (S3: one part of what was uploaded in parts, GetObjectAttributes)
+	       method == &s3_object_tags_delete || method == &s3_retention_get ||
+	       method == &s3_retention_put || method == &s3_legal_hold_get ||
+	       method == &s3_legal_hold_put;
 }
 
 /* By Swift's rules, of an account that is the caller's. */
