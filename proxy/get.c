@@ -355,6 +355,8 @@ static bool take_ranges(struct request *request, struct get *get)
 
 	if (if_range && !conditional_names(if_range, get->etag))
 		range = NULL;
+	if (request->s3 && range && !size)
+		return false;
 	/* Swift sends several ranges of a dynamic large object as the whole of it. */
 	if (range && body_is_dlo(&get->body) && strchr(range, ','))
 		range = NULL;

@@ -2,23 +2,29 @@
  *
  *   ListBuckets   prepare -> list
  *   HeadBucket    prepare -> answer
- *   CreateBucket  prepare -> name (-> taken | names -> name) -> make
+ *   CreateBucket  prepare -> body -> name (-> taken | names -> name) -> make
  *   DeleteBucket  prepare -> parts -> drop -> unname
  *
  * Order: the name, then the container; the container, then the name. So a container that was made
  * by S3 always has its name. */
 #include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
+#include "proxy/unit/gather.h"
 #include "proxy/unit/reserved.h"
 
 #include "lib/base/kv.h"
+#include "lib/base/markup.h"
 #include "lib/json/jread.h"
+#include "lib/xml/xml.h"
 #include <string.h>
 
-#define LIST_MAX (16u << 20)
+#define LIST_MAX     (16u << 20)
+#define LOCATION_MAX 64 /* bytes of its name */
 
 struct bucket_op {
+	struct gather gather;
 	struct sub sub;
+	const char *location; /* that was asked for, or NULL */
 	bool asked, named;
 };
 
@@ -27,6 +33,7 @@ static void bucket_done(struct request *request)
 	struct bucket_op *b = request->own;
 
 	sub_done(&b->sub);
+	gather_done(&b->gather);
 }
 
 static struct bucket_op *own(struct request *request)
@@ -87,6 +94,12 @@ static enum step list_buckets(struct op *op)
 	AUTO(jroot) struct jroot root = JROOT_NONE;
 	AUTO(buf) struct buf xml = BUF_NONE;
 
+	if (!c->account) {
+		s3_xml_begin(&xml, "ListAllMyBucketsResult");
+		s3_xml_owner(&xml, "Owner", "anonymous", "anonymous");
+		buf_str(&xml, "<Buckets></Buckets></ListAllMyBucketsResult>");
+		return s3_reply_xml(request, &xml);
+	}
 	if (!b->asked)
 		sub_start(begin(request, SUB_AS_CLIENT, "GET", request->account, NULL, NULL,
 		        "format=json"));
@@ -130,11 +143,14 @@ const struct method s3_bucket_head = {.name = "s3-bucket-head", .states = head_s
 /* The first region of all is told as nothing ("GetBucketLocation", Amazon S3 API Reference). */
 static enum step tell_location(struct op *op)
 {
+	struct request *request = request_of(op);
+	const char *place = info_header(request->container_info.info, S3_BUCKET_LOCATION);
 	AUTO(buf) struct buf xml = BUF_NONE;
 
 	s3_xml_begin(&xml, "LocationConstraint");
+	markup_escape(&xml, place ? place : "", place ? strlen(place) : 0, "&<>\"");
 	buf_str(&xml, "</LocationConstraint>");
-	return s3_reply_xml(request_of(op), &xml);
+	return s3_reply_xml(request, &xml);
 }
 
 static const struct op_state location_states[] = {
@@ -145,7 +161,9 @@ const struct method s3_bucket_location = {.name = "s3-bucket-location", .states 
 
 /* --- CreateBucket --- */
 
-enum { PREPARE, NAME, TAKEN, NAMES, MAKE };
+enum { PREPARE, BODY, NAME, TAKEN, NAMES, MAKE };
+
+#define BODY_MAX (64u << 10)
 
 static enum step created(struct request *request)
 {
@@ -155,6 +173,39 @@ static enum step created(struct request *request)
 	url_quote(&path, request->s3->bucket, "");
 	http_header(request->http, "Location", buf_text(&path));
 	return s3_empty(request, 200);
+}
+
+/* Any place will do: it is kept, and told. */
+static enum s3_error take_location(struct request *request, struct bucket_op *b)
+{
+	const struct xml *root;
+
+	if (!b->gather.text.len)
+		return S3_OK;
+	if (xml_parse(b->gather.text.data, b->gather.text.len, request_arena(request), &root) ||
+	        strcmp(root->name, "CreateBucketConfiguration") != 0)
+		return S3_MalformedXML;
+	b->location = xml_text(root, "LocationConstraint");
+	return b->location && strlen(b->location) > LOCATION_MAX ? S3_InvalidLocationConstraint
+	                                                         : S3_OK;
+}
+
+static enum step create_body(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct bucket_op *b = own(request);
+	const char *text = NULL;
+	enum err err = ERR_OK;
+
+	if ((request->http->content_length || request->http->chunked) &&
+	        !gather_ready(request, BODY_MAX, &err))
+		return STEP_WAIT;
+	if (err == ERR_CLIENT_GONE)
+		return STEP_DONE;
+	enum s3_error error = err ? S3_MalformedXML : s3_payload_end(request, &text);
+	if (!error)
+		error = take_location(request, b);
+	return error ? s3_fail_text(request, error, text) : op_go(op, NAME);
 }
 
 /* Who makes a bucket again may have meant another one. */
@@ -183,7 +234,7 @@ static enum step create_name(struct op *op)
 		begin(request, SUB_AS_SYSTEM, "PUT", S3_NAMES_ACCOUNT, S3_NAMES_CONTAINER,
 		        s3->bucket, NULL);
 		sub_header(&b->sub, "If-None-Match", "*");
-		sub_header(&b->sub, S3_NAMES_OWNER, request->account);
+		sub_header(&b->sub, S3_NAMES_OWNER, s3->caller.account);
 		sub_body_text(&b->sub, "", 0);
 		sub_start(&b->sub);
 	}
@@ -246,6 +297,8 @@ static enum step create_make(struct op *op)
 		}
 		sub_header(&b->sub, S3_BUCKET_OWNER,
 		        arena_printf(request_arena(request), "%s %s", c->id, c->name));
+		if (b->location && *b->location)
+			sub_header(&b->sub, S3_BUCKET_LOCATION, b->location);
 		const char *acl = s3_acl_new(request);
 		if (acl)
 			sub_header(&b->sub, S3_BUCKET_ACL, acl);
@@ -257,13 +310,15 @@ static enum step create_make(struct op *op)
 }
 
 static const struct op_state create_states[] = {
-        [PREPARE] = {"prepare", s3_prepare, TO(NAME), 15000},
+        [PREPARE] = {"prepare", s3_prepare, TO(BODY), 15000},
+        [BODY] = {"body", create_body, TO(NAME), 60000},
         [NAME] = {"name", create_name, TO(TAKEN) | TO(NAMES) | TO(MAKE), 0},
         [TAKEN] = {"taken", create_taken, TO(MAKE), 0},
         [NAMES] = {"names", create_names, TO(NAME), 0},
         [MAKE] = {"make", create_make, 0, 0},
 };
-const struct method s3_bucket_create = {.name = "s3-bucket-create", .states = create_states};
+const struct method s3_bucket_create = {
+        .name = "s3-bucket-create", .states = create_states, .body = gather_on_body};
 
 /* --- DeleteBucket --- */
 

@@ -24,6 +24,7 @@
 #define S3_REGION "us-east-1"
 
 /* System metadata of containers and objects. */
+#define S3_BUCKET_LOCATION "X-Container-Sysmeta-S3-Location" /* as it was asked for */
 #define S3_BUCKET_OWNER                                                                            \
 	"X-Container-Sysmeta-S3-Owner" /* "id display name", by whom it was made                   \
 	                                */

@@ -220,15 +220,14 @@ static enum s3_error parse_query_4(struct http_req *http, struct s3_sign *s, con
 		        "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"";
 	else if (end == expires || *end)
 		*ret_text = "X-Amz-Expires should be a number";
-	else if (life < 0)
-		*ret_text = "X-Amz-Expires must be non-negative";
-	else if (life > S3_PRESIGNED_S)
-		*ret_text =
-		        "X-Amz-Expires must be less than a week (in seconds); that is, the given "
-		        "X-Amz-Expires must be less than 604800 seconds";
 	else
-		s->until = s->at + life;
-	return *ret_text ? S3_AuthorizationQueryParametersError : S3_OK;
+		s->until = s->at + life - !life; /* 0: not even now */
+	if (*ret_text)
+		return S3_AuthorizationQueryParametersError;
+	if (life >= 0 && life <= S3_PRESIGNED_S)
+		return S3_OK;
+	*ret_text = "X-Amz-Expires must be between 0 and 604800 seconds";
+	return S3_AccessDenied;
 }
 
 /* "AWS access:signature" */
