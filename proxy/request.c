@@ -111,7 +111,7 @@ void request_headers(struct request *request, int status)
 		http_header(request->http, "X-Trans-Id", request->trans_id);
 		http_header(request->http, "X-Openstack-Request-Id", request->trans_id);
 	}
-	if (request->origin)
+	if (request->origin && !request->s3)
 		cors_headers(request);
 	request->replied = true;
 }

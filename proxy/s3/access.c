@@ -1,5 +1,6 @@
 #include "proxy/s3/access.h"
 
+#include "proxy/s3/config.h"
 #include "proxy/s3/s3.h"
 
 #include "lib/base/kv.h"
@@ -64,7 +65,8 @@ static void acl_of(struct request *request, const struct s3_target *target, cons
 	const char *id, *name;
 
 	bucket_owner(request, target, &id, &name);
-	if (!kept || !*kept || !s3_acl_read(kept, arena, ret_acl))
+	if (!kept || !*kept || s3_owner_enforced(target->info) ||
+	        !s3_acl_read(kept, arena, ret_acl))
 		s3_acl_canned(arena, NULL, id, name, id, name, ret_acl);
 }
 
@@ -123,14 +125,36 @@ static bool lists_give(struct request *request, const struct s3_target *target)
 	if (object && owns(request, &acl) &&
 	        (wants[i].right == S3_READ_ACP || wants[i].right == S3_WRITE_ACP))
 		return true;
-	return s3_acl_gives(&acl, listed_id(request), wants[i].right, true);
+	return s3_acl_gives(&acl, listed_id(request), wants[i].right,
+	        !s3_blocks(target->info, S3_IGNORE_PUBLIC_ACLS));
 }
 
 /* --- all together --- */
 
+/* Who owns the bucket is not locked out by its policy, unless they have said that they mean it. */
+static bool binds(const struct s3_target *target, bool own)
+{
+	static const char *const actions[] = {
+	        "s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"};
+
+	for (unsigned i = 0; own && i < COUNT_OF(actions); i++) {
+		if (strcmp(actions[i], target->action) == 0)
+			return is_true(info_header(target->info, S3_POLICY_HARD));
+	}
+	return true;
+}
+
 enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
 {
-	if (is_own(request, target) && !is_foreign(request, target))
+	bool own = is_own(request, target), is_public;
+	enum s3_verdict verdict = s3_policy_verdict(request, target, &is_public);
+
+	if (verdict == S3_DENIED && binds(target, own))
+		return S3_AccessDenied;
+	if (verdict == S3_ALLOWED &&
+	        (own || !is_public || !s3_blocks(target->info, S3_RESTRICT_PUBLIC_BUCKETS)))
+		return S3_OK;
+	if (own && !is_foreign(request, target))
 		return S3_OK;
 	return lists_give(request, target) ? S3_OK : S3_AccessDenied;
 }
@@ -180,6 +204,7 @@ bool s3_may_list(struct request *request)
 	struct s3_target target = target_of(request, NULL);
 
 	target.action = "s3:ListBucket";
+	target.prefix = target.key;
 	target.key = target.version = NULL;
 	return !s3_may_at(request, &target);
 }
@@ -328,6 +353,18 @@ enum s3_error s3_acl_resolve(
 	return S3_OK;
 }
 
+/* Does what others write belong to who owns the bucket? */
+static bool takes_over(const struct request *request)
+{
+	const char *kept = info_header(request->container_info.info, S3_OWNERSHIP),
+	           *canned = http_get(request->http, "x-amz-acl");
+
+	if (!kept || strcmp(kept, S3_OBJECT_WRITER) == 0)
+		return false;
+	return strcmp(kept, S3_OWNER_ENFORCED) == 0 ||
+	       (canned && strcmp(canned, "bucket-owner-full-control") == 0);
+}
+
 void s3_owner_new(struct request *request, const char **ret_id, const char **ret_name)
 {
 	const struct s3_caller *caller = &request->s3->caller;
@@ -336,7 +373,8 @@ void s3_owner_new(struct request *request, const char **ret_id, const char **ret
 
 	*ret_id = caller->id;
 	*ret_name = caller->name;
-	if (!creates && (!caller->account || strcmp(caller->account, request->account) == 0))
+	if (!creates && (!caller->account || strcmp(caller->account, request->account) == 0 ||
+	                        takes_over(request)))
 		bucket_owner(request, &target, ret_id, ret_name);
 }
 
@@ -346,6 +384,7 @@ enum s3_error s3_acl_said(struct request *request, const char *owner, const char
 	const char *canned = http_get(request->http, "x-amz-acl"), *bucket_id = NULL,
 	           *bucket_name = NULL;
 	bool creates = request->s3->operation->method == &s3_bucket_create;
+	enum s3_error error;
 
 	if (canned && s3_acl_in_headers(request->http)) {
 		*ret_text = "Specifying both Canned ACLs and Header Grants is not allowed";
@@ -358,10 +397,25 @@ enum s3_error s3_acl_said(struct request *request, const char *owner, const char
 	if (canned)
 		return s3_acl_canned(request_arena(request), canned, owner, owner_name, bucket_id,
 		        bucket_name, ret_acl);
-	enum s3_error error = s3_acl_of_headers(request->http, ret_acl, ret_text);
+	error = s3_acl_of_headers(request->http, ret_acl, ret_text);
 	ret_acl->owner = owner;
 	ret_acl->owner_name = owner_name;
 	return error;
+}
+
+enum s3_error s3_acl_fits(struct request *request, const struct s3_acl *acl)
+{
+	const struct info *info = request->container_info.info;
+	const char *canned = http_get(request->http, "x-amz-acl");
+	bool creates = request->s3->operation->method == &s3_bucket_create;
+
+	if (creates)
+		return S3_OK;
+	if (s3_owner_enforced(info) &&
+	        (!request->object || !canned || strcmp(canned, "bucket-owner-full-control") != 0))
+		return S3_AccessControlListNotSupported;
+	return s3_acl_is_public(acl) && s3_blocks(info, S3_BLOCK_PUBLIC_ACLS) ? S3_AccessDenied
+	                                                                      : S3_OK;
 }
 
 bool s3_acl_is_said(const struct request *request)
@@ -382,6 +436,8 @@ enum s3_error s3_acl_take(struct request *request, const char **ret_text, bool *
 		struct s3_acl *acl = arena_zalloc(request_arena(request), sizeof(*acl));
 		s3_owner_new(request, &id, &name);
 		enum s3_error error = s3_acl_said(request, id, name, acl, ret_text);
+		if (!error)
+			error = s3_acl_fits(request, acl);
 		if (error)
 			return error;
 		s3->acl = acl;

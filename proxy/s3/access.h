@@ -10,6 +10,7 @@
 
 #include "proxy/s3/acl.h"
 #include "proxy/s3/error.h"
+#include "proxy/s3/policy.h"
 
 #include <stdbool.h>
 
@@ -25,6 +26,7 @@ struct s3_target {
 	const char *account, *bucket; /* whose, and its name */
 	const struct info *info;      /* what is known of the bucket */
 	const char *key, *version;    /* or NULL */
+	const char *prefix;           /* of a listing that would tell of a key; or NULL */
 	const struct buf *headers;    /* a kv block: the object's own; NULL: not known (yet) */
 };
 
@@ -47,6 +49,12 @@ enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
 /* May they know that a key is not there? */
 bool s3_may_list(struct request *request);
 
+/* --- policy_ask.c --- */
+
+/* What the bucket's policy says. *ret_public: it lets everybody in. */
+enum s3_verdict s3_policy_verdict(
+        struct request *request, const struct s3_target *target, bool *ret_public);
+
 /* --- lists --- */
 
 /* Do the headers name a list (x-amz-acl, x-amz-grant-*)? Which: of what `owner` owns in the bucket.
@@ -54,6 +62,8 @@ bool s3_may_list(struct request *request);
 bool s3_acl_is_said(const struct request *request);
 enum s3_error s3_acl_said(struct request *request, const char *owner, const char *owner_name,
         struct s3_acl *ret_acl, const char **ret_text);
+/* May there be such a list in the bucket? */
+enum s3_error s3_acl_fits(struct request *request, const struct s3_acl *acl);
 /* Of something that is made: into s3->acl. Call again while *ret_wait. */
 enum s3_error s3_acl_take(struct request *request, const char **ret_text, bool *ret_wait);
 /* The grantees that a list names by id or email: are they there, and what are they called? The

@@ -145,6 +145,8 @@ static enum step read_list(struct op *op)
 			return step;
 		error = read_body(request, a, &text);
 	}
+	if (!error)
+		error = s3_acl_fits(request, &a->acl);
 	return error ? s3_fail_text(request, error, text) : op_go(op, RESOLVE);
 }
 

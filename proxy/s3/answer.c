@@ -1,4 +1,5 @@
 /* What clients are answered: XML, and headers in S3's names. */
+#include "proxy/s3/cors.h"
 #include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/tags.h"
@@ -334,6 +335,7 @@ static void tell_sum(struct request *request, struct buf *out, int status, const
 
 void s3_answer(struct request *request, int status)
 {
+	s3_cors_answer(request);
 	struct buf all = request->http->out, out = BUF_NONE;
 	struct kv_pair pair;
 	const struct s3_operation *operation = request->s3->operation;

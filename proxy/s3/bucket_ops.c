@@ -7,6 +7,7 @@
  *
  * Order: the name, then the container; the container, then the name. So a container that was made
  * by S3 always has its name. */
+#include "proxy/s3/config.h"
 #include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/unit/gather.h"
@@ -220,6 +221,7 @@ static bool is_same(struct request *request)
 static enum step create_name(struct op *op)
 {
 	struct request *request = request_of(op);
+	const char *ownership = http_get(request->http, "x-amz-object-ownership");
 	struct s3 *s3 = request->s3;
 	struct bucket_op *b = own(request);
 
@@ -231,6 +233,11 @@ static enum step create_name(struct op *op)
 			return s3_fail(request, S3_BucketAlreadyExists);
 		if (!s3_bucket_name_good(s3->bucket))
 			return s3_fail(request, S3_InvalidBucketName);
+		if (ownership && !s3_ownership_good(ownership))
+			return s3_fail_text(request, S3_InvalidArgument,
+			        "Invalid x-amz-object-ownership header");
+		if (ownership && strcmp(ownership, S3_OWNER_ENFORCED) == 0 && s3_acl_new(request))
+			return s3_fail(request, S3_InvalidBucketAclWithObjectOwnership);
 		begin(request, SUB_AS_SYSTEM, "PUT", S3_NAMES_ACCOUNT, S3_NAMES_CONTAINER,
 		        s3->bucket, NULL);
 		sub_header(&b->sub, "If-None-Match", "*");
@@ -299,9 +306,12 @@ static enum step create_make(struct op *op)
 		        arena_printf(request_arena(request), "%s %s", c->id, c->name));
 		if (b->location && *b->location)
 			sub_header(&b->sub, S3_BUCKET_LOCATION, b->location);
-		const char *acl = s3_acl_new(request);
+		const char *acl = s3_acl_new(request),
+		           *ownership = http_get(request->http, "x-amz-object-ownership");
 		if (acl)
 			sub_header(&b->sub, S3_BUCKET_ACL, acl);
+		if (ownership)
+			sub_header(&b->sub, S3_OWNERSHIP, ownership);
 		sub_start(&b->sub);
 	}
 	if (!sub_headed(&b->sub))

@@ -50,8 +50,7 @@ static enum s3_error check(
 	return check_md5(request, &g->text);
 }
 
-enum step s3_document_read(
-        struct request *request, const char *root, size_t max, enum s3_digest digest)
+enum step s3_document_text(struct request *request, size_t max, enum s3_digest digest)
 {
 	struct s3_document *d = request->own;
 	struct gather *g = &d->gather;
@@ -69,6 +68,18 @@ enum step s3_document_read(
 	enum s3_error error = check(request, g, err, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
+	return STEP_NEXT;
+}
+
+enum step s3_document_read(
+        struct request *request, const char *root, size_t max, enum s3_digest digest)
+{
+	struct s3_document *d = request->own;
+	const struct gather *g = &d->gather;
+	enum step step = s3_document_text(request, max, digest);
+
+	if (step != STEP_NEXT)
+		return step;
 	if (xml_parse(g->text.data, g->text.len, request_arena(request), &d->root) ||
 	        strcmp(d->root->name, root) != 0)
 		return s3_fail(request, S3_MalformedXML);

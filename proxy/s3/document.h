@@ -17,6 +17,8 @@ enum s3_digest { S3_DIGEST_IF_SENT, S3_DIGEST_NEEDED };
 /* STEP_WAIT; STEP_DONE: it has answered; STEP_NEXT: document->root is there, of that name. */
 enum step s3_document_read(
         struct request *request, const char *root, size_t max, enum s3_digest digest);
+/* The same of one that is no XML: document->gather.text. */
+enum step s3_document_text(struct request *request, size_t max, enum s3_digest digest);
 void s3_document_done(struct s3_document *document);
 
 #endif

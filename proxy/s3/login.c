@@ -93,6 +93,7 @@ static enum s3_error login_user(
 	c->account = arena_printf(
 	        request_arena(request), "AUTH_%.*s", (int)strcspn(user->name, ":"), user->name);
 	c->id = c->name = c->user_id = user->name;
+	c->user_name = strchr(user->name, ':') ? strchr(user->name, ':') + 1 : user->name;
 	return S3_OK;
 }
 
@@ -126,6 +127,7 @@ static enum s3_error login_credential(
 	c->id = who->token.scope_id;
 	c->name = who->project_name ? who->project_name : c->id;
 	c->user_id = who->token.user_id;
+	c->user_name = who->user_name;
 	return S3_OK;
 }
 

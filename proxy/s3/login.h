@@ -14,7 +14,8 @@ struct s3_caller {
 	const char *account;   /* Swift's, where its buckets are; NULL: anonymous */
 	const char *id, *name; /* as owners are told: the project's, or v1 auth's user */
 	const char *user_id;   /* who in there */
-	uint8_t key[AWS_KEY];  /* 4: what it signs with in this scope */
+	const char *user_name;
+	uint8_t key[AWS_KEY]; /* 4: what it signs with in this scope */
 	bool has_key;
 };
 

@@ -24,5 +24,8 @@ extern const struct method s3_object_tags_get, s3_object_tags_put, s3_object_tag
         s3_bucket_tags_get, s3_bucket_tags_put, s3_bucket_tags_delete; /* tag_ops.c */
 extern const struct method s3_bucket_lock_get, s3_bucket_lock_put, s3_retention_get,
         s3_retention_put, s3_legal_hold_get, s3_legal_hold_put; /* lock_ops.c */
+extern const struct method s3_config_get, s3_config_put, s3_config_delete,
+        s3_policy_status;                /* config.c */
+extern const struct method s3_preflight; /* cors.c */
 
 #endif

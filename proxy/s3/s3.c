@@ -89,6 +89,7 @@ static void released(struct request_end *end)
 	struct s3 *s3 = CONTAINER_OF(end, struct s3, end);
 
 	sub_done(&s3->look);
+	jread_done(&s3->policy);
 	sub_done(&s3->null.sub);
 	s3_condition_done(&s3->condition);
 	s3_payload_done(&s3->payload);

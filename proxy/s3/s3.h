@@ -53,6 +53,7 @@ struct s3 {
 	struct s3_null null; /* of a version "null" that is named */
 	bool missing;        /* nothing is there: is there a delete marker? */
 	struct s3_access access;
+	struct jroot policy;           /* owned: of the bucket; no value: none, or not read yet */
 	struct s3_acl *acl;            /* that what is made is to have; NULL: none is said */
 	struct s3_condition condition; /* of what is written */
 	/* What went wrong, where the status alone does not say. */

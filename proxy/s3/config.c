@@ -1,0 +1,311 @@
+/* What is set for a whole bucket about access: policy, public access block, ownership, CORS. Each
+ * is a text in the container's system metadata.
+ *
+ *   Get...     prepare -> tell
+ *   Put...     prepare -> read -> store
+ *   Delete...  prepare -> drop */
+#include "proxy/s3/config.h"
+
+#include "proxy/s3/cors.h"
+#include "proxy/s3/document.h"
+#include "proxy/s3/policy.h"
+#include "proxy/s3/s3.h"
+
+#include <string.h>
+
+enum { PREPARE, READ, STORE };
+
+struct config_op {
+	struct s3_document document; /* the first member */
+	struct sub sub;
+	const char *kept; /* what is to be kept */
+	const char *hard; /* of a policy: its owner is bound by it as well */
+};
+
+struct config {
+	const char *query, *header, *root; /* root NULL: it is no XML */
+	enum s3_error none;
+	int status; /* of a PUT */
+	size_t max;
+	enum s3_error (*take)(struct request *request, struct config_op *c, const char **ret_text);
+	void (*tell)(const char *kept, struct buf *out);
+};
+
+static const struct config *config_of(const struct request *request);
+
+static void op_done(struct request *request)
+{
+	struct config_op *c = request->own;
+
+	s3_document_done(&c->document);
+	sub_done(&c->sub);
+}
+
+static struct config_op *own(struct request *request)
+{
+	if (!request->own) {
+		request->own = arena_zalloc(request_arena(request), sizeof(struct config_op));
+		request->own_done = op_done;
+	}
+	return request->own;
+}
+
+/* --- policy --- */
+
+static enum s3_error take_policy(
+        struct request *request, struct config_op *c, const char **ret_text)
+{
+	const struct buf *text = &c->document.gather.text;
+	AUTO(jroot) struct jroot root = JROOT_NONE;
+
+	if (jread_parse(text->data, text->len, &root) || strlen(buf_text(text)) != text->len) {
+		*ret_text = "Policies must be valid JSON and the first byte must be '{'";
+		return S3_MalformedPolicy;
+	}
+	*ret_text = s3_policy_check(root.value, request->s3->bucket);
+	if (*ret_text)
+		return S3_MalformedPolicy;
+	if (s3_blocks(request->container_info.info, S3_BLOCK_PUBLIC_POLICY) &&
+	        s3_policy_is_public(root.value))
+		return S3_AccessDenied;
+	c->kept = arena_strdup(request_arena(request), buf_text(text));
+	c->hard = is_true(http_get(request->http, "x-amz-confirm-remove-self-bucket-access"))
+	                  ? "true"
+	                  : "";
+	return S3_OK;
+}
+
+static void tell_policy(const char *kept, struct buf *out)
+{
+	buf_str(out, kept);
+}
+
+static enum step tell_status(struct op *op)
+{
+	struct request *request = request_of(op);
+	const char *kept = info_header(request->container_info.info, S3_BUCKET_POLICY);
+	AUTO(jroot) struct jroot root = JROOT_NONE;
+	AUTO(buf) struct buf xml = BUF_NONE;
+	struct s3_acl acl;
+
+	s3_acl_of_bucket(request, &acl);
+	bool is_public = s3_acl_is_public(&acl);
+	if (kept && *kept && !jread_parse(kept, strlen(kept), &root))
+		is_public |= s3_policy_is_public(root.value);
+	s3_xml_begin(&xml, "PolicyStatus");
+	s3_xml_bool(&xml, "IsPublic", is_public);
+	buf_str(&xml, "</PolicyStatus>");
+	return s3_reply_xml(request, &xml);
+}
+
+/* --- public access block: the names of those that are on --- */
+
+static const char *const blocks[] = {S3_BLOCK_PUBLIC_ACLS, S3_IGNORE_PUBLIC_ACLS,
+        S3_BLOCK_PUBLIC_POLICY, S3_RESTRICT_PUBLIC_BUCKETS};
+
+static bool has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = text; p && (p = strstr(p, word)); p += len) {
+		if ((p == text || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
+			return true;
+	}
+	return false;
+}
+
+bool s3_blocks(const struct info *info, const char *what)
+{
+	return has_word(info_header(info, S3_PUBLIC_ACCESS), what);
+}
+
+static enum s3_error take_blocks(
+        struct request *request, struct config_op *c, const char **ret_text)
+{
+	AUTO(buf) struct buf kept = BUF_NONE;
+
+	(void)ret_text;
+	buf_str(&kept, "set");
+	for (unsigned i = 0; i < COUNT_OF(blocks); i++) {
+		const char *text = xml_text(c->document.root, blocks[i]);
+		if (text && strcasecmp(text, "true") == 0)
+			buf_printf(&kept, " %s", blocks[i]);
+		else if (text && strcasecmp(text, "false") != 0)
+			return S3_MalformedXML;
+	}
+	c->kept = arena_strdup(request_arena(request), buf_text(&kept));
+	return S3_OK;
+}
+
+static void tell_blocks(const char *kept, struct buf *out)
+{
+	s3_xml_begin(out, "PublicAccessBlockConfiguration");
+	for (unsigned i = 0; i < COUNT_OF(blocks); i++)
+		s3_xml_bool(out, blocks[i], has_word(kept, blocks[i]));
+	buf_str(out, "</PublicAccessBlockConfiguration>");
+}
+
+/* --- ownership --- */
+
+bool s3_ownership_good(const char *text)
+{
+	return text &&
+	       (strcmp(text, S3_OWNER_ENFORCED) == 0 || strcmp(text, S3_OWNER_PREFERRED) == 0 ||
+	               strcmp(text, S3_OBJECT_WRITER) == 0);
+}
+
+bool s3_owner_enforced(const struct info *info)
+{
+	const char *kept = info_header(info, S3_OWNERSHIP);
+
+	return kept && strcmp(kept, S3_OWNER_ENFORCED) == 0;
+}
+
+static enum s3_error take_ownership(
+        struct request *request, struct config_op *c, const char **ret_text)
+{
+	const struct xml *rule = xml_child(c->document.root, "Rule");
+	const char *text = xml_text(rule, "ObjectOwnership");
+	struct s3_acl acl;
+
+	if (!s3_ownership_good(text) || xml_next(rule))
+		return S3_MalformedXML;
+	s3_acl_of_bucket(request, &acl);
+	if (strcmp(text, S3_OWNER_ENFORCED) == 0 && !s3_acl_is_private(&acl)) {
+		*ret_text = "Bucket cannot have ACLs set with ObjectOwnership's "
+		            "BucketOwnerEnforced setting";
+		return S3_InvalidBucketAclWithObjectOwnership;
+	}
+	c->kept = text;
+	return S3_OK;
+}
+
+static void tell_ownership(const char *kept, struct buf *out)
+{
+	s3_xml_begin(out, "OwnershipControls");
+	buf_str(out, "<Rule>");
+	s3_xml_text(out, "ObjectOwnership", kept);
+	buf_str(out, "</Rule></OwnershipControls>");
+}
+
+/* --- CORS --- */
+
+static enum s3_error take_cors(struct request *request, struct config_op *c, const char **ret_text)
+{
+	const struct buf *text = &c->document.gather.text;
+
+	if (!s3_cors_good(c->document.root, ret_text))
+		return *ret_text ? S3_InvalidRequest : S3_MalformedXML;
+	c->kept = arena_strndup(request_arena(request), text->data, text->len);
+	return S3_OK;
+}
+
+/* --- all of them --- */
+
+static const struct config configs[] = {
+        {"policy", S3_BUCKET_POLICY, NULL, S3_NoSuchBucketPolicy, 204, S3_POLICY_MAX, take_policy,
+                tell_policy},
+        {"publicAccessBlock", S3_PUBLIC_ACCESS, "PublicAccessBlockConfiguration",
+                S3_NoSuchPublicAccessBlockConfiguration, 200, 64u << 10, take_blocks, tell_blocks},
+        {"ownershipControls", S3_OWNERSHIP, "OwnershipControls", S3_OwnershipControlsNotFoundError,
+                200, 64u << 10, take_ownership, tell_ownership},
+        {"cors", S3_CORS, "CORSConfiguration", S3_NoSuchCORSConfiguration, 200, 64u << 10,
+                take_cors, s3_cors_tell},
+};
+
+static const struct config *config_of(const struct request *request)
+{
+	unsigned i = 0;
+
+	while (i + 1 < COUNT_OF(configs) &&
+	        strcmp(configs[i].query, request->s3->operation->query) != 0)
+		i++;
+	return &configs[i];
+}
+
+static enum step tell(struct op *op)
+{
+	struct request *request = request_of(op);
+	const struct config *config = config_of(request);
+	const char *kept = info_header(request->container_info.info, config->header);
+	AUTO(buf) struct buf text = BUF_NONE;
+
+	if (!kept || !*kept)
+		return s3_fail(request, config->none);
+	config->tell(kept, &text);
+	if (config->root)
+		return s3_reply_xml(request, &text);
+	http_header(request->http, "Content-Type", "application/json");
+	request_headers(request, 200);
+	http_reply_text(request->http, 200, buf_text(&text));
+	return STEP_DONE;
+}
+
+static enum step read(struct op *op)
+{
+	struct request *request = request_of(op);
+	const struct config *config = config_of(request);
+	struct config_op *c = own(request);
+	const char *text = NULL;
+	enum step step = config->root ? s3_document_read(request, config->root, config->max,
+	                                        S3_DIGEST_IF_SENT)
+	                              : s3_document_text(request, config->max, S3_DIGEST_IF_SENT);
+
+	if (step != STEP_NEXT)
+		return step;
+	enum s3_error error = config->take(request, c, &text);
+	return error ? s3_fail_text(request, error, text) : op_go(op, STORE);
+}
+
+static bool store(struct request *request)
+{
+	const struct config *config = config_of(request);
+	struct config_op *c = own(request);
+
+	if (!c->sub.x && !c->sub.headed) {
+		sub_init(&c->sub, request, NULL, SUB_AS_SYSTEM, "POST");
+		sub_path(&c->sub, request->account, request->container, NULL, NULL);
+		sub_header(&c->sub, config->header, c->kept ? c->kept : "");
+		if (config->take == take_policy)
+			sub_header(&c->sub, S3_POLICY_HARD, c->hard ? c->hard : "");
+		sub_start(&c->sub);
+	}
+	return sub_headed(&c->sub);
+}
+
+static enum step store_state(struct op *op)
+{
+	struct request *request = request_of(op);
+	const struct sub *sub = &own(request)->sub;
+	int status = own(request)->kept ? config_of(request)->status : 204;
+
+	if (!store(request))
+		return STEP_WAIT;
+	return sub_ok(sub) ? s3_empty(request, status) : s3_fail_sub(request, sub);
+}
+
+static const struct op_state get_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"tell", tell, 0, 0},
+};
+const struct method s3_config_get = {.name = "s3-config-get", .states = get_states};
+
+static const struct op_state put_states[] = {
+        [PREPARE] = {"prepare", s3_prepare, TO(READ), 15000},
+        [READ] = {"read", read, TO(STORE), 0},
+        [STORE] = {"store", store_state, 0, 0},
+};
+const struct method s3_config_put = {
+        .name = "s3-config-put", .states = put_states, .body = gather_on_body};
+
+static const struct op_state delete_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"drop", store_state, 0, 0},
+};
+const struct method s3_config_delete = {.name = "s3-config-delete", .states = delete_states};
+
+static const struct op_state status_states[] = {
+        {"prepare", s3_prepare, TO(1), 15000},
+        {"tell", tell_status, 0, 0},
+};
+const struct method s3_policy_status = {.name = "s3-policy-status", .states = status_states};

@@ -1,0 +1,37 @@
+/* policy: bucket policies, in the language that AWS has for them: who may, or may not, do what to
+ * which keys under which conditions. Pure.
+ *
+ * Source: "IAM JSON policy elements reference", AWS IAM User Guide; "Policies and permissions in
+ * Amazon S3", Amazon S3 User Guide. */
+#ifndef PROXY_S3_POLICY_H
+#define PROXY_S3_POLICY_H
+
+#include "lib/base/buf.h"
+#include "lib/json/jread.h"
+
+#define S3_POLICY_MAX 20480 /* bytes */
+
+enum s3_verdict { S3_SILENT, S3_ALLOWED, S3_DENIED };
+
+/* What somebody wants. */
+struct s3_policy_ask {
+	const char *action;   /* "s3:GetObject" */
+	const char *resource; /* "bucket" or "bucket/key" */
+	/* Who: NULL: anonymous. Ids and names as principals may have them. */
+	const char *account, *id, *user, *user_name;
+	bool for_account; /* they speak for the whole account */
+	/* The n-th value of a condition's key, NULL behind the last. */
+	const char *(*value)(void *arg, const char *key, unsigned n);
+	void *arg;
+};
+
+/* NULL: it is a good policy of that bucket; else what is wrong with it. */
+const char *s3_policy_check(const struct jval *policy, const char *bucket);
+enum s3_verdict s3_policy_decide(const struct jval *policy, const struct s3_policy_ask *ask);
+/* Does it let everybody in? ("The meaning of public", Amazon S3 User Guide) */
+bool s3_policy_is_public(const struct jval *policy);
+
+/* "*" stands for any text, "?" for any character. */
+bool s3_policy_like(const char *pattern, const char *text, bool any_case);
+
+#endif

@@ -1,0 +1,249 @@
+#include "proxy/s3/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The values of a test: one key that is there, with up to three values. */
+struct values {
+	const char *key, *all[4];
+};
+
+static const char *value(void *arg, const char *key, unsigned n)
+{
+	const struct values *v = arg;
+
+	return v && v->key && strcmp(v->key, key) == 0 && n < 3 ? v->all[n] : NULL;
+}
+
+static enum s3_verdict decide(
+        const char *statement, const struct values *values, struct s3_policy_ask ask)
+{
+	AUTO(jroot) struct jroot root = JROOT_NONE;
+	char text[2048];
+
+	snprintf(text, sizeof(text), "{\"Statement\": %s}", statement);
+	assert_int_equal(jread_parse(text, strlen(text), &root), ERR_OK);
+	ask.value = value;
+	ask.arg = (void *)values;
+	return s3_policy_decide(root.value, &ask);
+}
+
+static void likes(void **state)
+{
+	(void)state;
+	assert_true(s3_policy_like("*", "", false));
+	assert_true(s3_policy_like("a*c?e", "abbcde", false));
+	assert_true(s3_policy_like("**a", "aaa", false));
+	assert_false(s3_policy_like("a*b", "abc", false));
+	assert_false(s3_policy_like("A", "a", false));
+	assert_true(s3_policy_like("S3:get*", "s3:GetObject", true));
+	assert_false(s3_policy_like("", "a", false));
+}
+
+static void principals(void **state)
+{
+	static const struct {
+		const char *principal;
+		bool alt, anyone;
+	} rows[] = {
+	        {"\"Principal\": \"*\"", true, true},
+	        {"\"Principal\": {\"AWS\": \"*\"}", true, true},
+	        {"\"Principal\": {\"AWS\": \"alt\"}", true, false},
+	        {"\"Principal\": {\"AWS\": [\"x\", \"arn:aws:iam::alt:root\"]}", true, false},
+	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::alt:user/bob\"}", true, false},
+	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::alt:user/path/bob\"}", true, false},
+	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::alt:user/other\"}", false, false},
+	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::alt:user\"}", false, false},
+	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::other:root\"}", false, false},
+	        {"\"Principal\": {\"CanonicalUser\": \"alt-id\"}", true, false},
+	        {"\"Principal\": {\"Service\": \"alt\"}", false, false},
+	        {"\"NotPrincipal\": {\"AWS\": \"alt\"}", false, true},
+	};
+	struct s3_policy_ask anyone = {.action = "s3:GetObject", .resource = "b/k"}, alt = anyone;
+	char text[512];
+
+	(void)state;
+	alt.account = "alt";
+	alt.id = "alt-id";
+	alt.user = "u1";
+	alt.user_name = "bob";
+	alt.for_account = true;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		snprintf(text, sizeof(text),
+		        "{\"Effect\": \"Deny\", %s, \"Action\": \"s3:*\", \"Resource\": "
+		        "\"arn:aws:s3:::b/*\"}",
+		        rows[i].principal);
+		assert_int_equal(decide(text, NULL, alt), rows[i].alt ? S3_DENIED : S3_SILENT);
+		assert_int_equal(
+		        decide(text, NULL, anyone), rows[i].anyone ? S3_DENIED : S3_SILENT);
+	}
+}
+
+static void actions_and_resources(void **state)
+{
+	static const struct {
+		const char *rest;
+		enum s3_verdict verdict;
+	} rows[] = {
+	        {"\"Action\": \"*\", \"Resource\": \"*\"", S3_ALLOWED},
+	        {"\"Action\": \"s3:Put*\", \"Resource\": \"*\"", S3_SILENT},
+	        {"\"NotAction\": \"s3:Put*\", \"Resource\": \"*\"", S3_ALLOWED},
+	        {"\"NotAction\": \"s3:Get*\", \"Resource\": \"*\"", S3_SILENT},
+	        {"\"Action\": \"s3:GetObject\", \"Resource\": \"arn:aws:s3:::b\"", S3_SILENT},
+	        {"\"Action\": \"s3:GetObject\", \"Resource\": [\"x\", \"arn:aws:s3:::b/a/*\"]",
+	                S3_ALLOWED},
+	        {"\"Action\": \"s3:GetObject\", \"NotResource\": \"arn:aws:s3:::b/a/*\"",
+	                S3_SILENT},
+	        {"\"Action\": \"s3:GetObject\", \"NotResource\": \"arn:aws:s3:::b/c/*\"",
+	                S3_ALLOWED},
+	        {"\"Action\": \"s3:GetObject\", \"Resource\": \"arn:aws:s3:::b/${aws:username}/*\"",
+	                S3_ALLOWED},
+	};
+	static const struct values values = {"aws:username", {"a"}};
+	const struct s3_policy_ask ask = {.action = "s3:GetObject", .resource = "b/a/k"};
+	char text[512];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		snprintf(text, sizeof(text), "[{\"Effect\": \"Allow\", \"Principal\": \"*\", %s}]",
+		        rows[i].rest);
+		assert_int_equal(decide(text, &values, ask), rows[i].verdict);
+	}
+}
+
+static void conditions(void **state)
+{
+	static const struct {
+		const char *condition, *value;
+		bool holds;
+	} rows[] = {
+	        {"\"StringEquals\": {\"k\": [\"x\", \"a\"]}", "a", true},
+	        {"\"StringEquals\": {\"k\": \"a\"}", "A", false},
+	        {"\"StringEquals\": {\"k\": \"a\"}", NULL, false},
+	        {"\"StringEqualsIfExists\": {\"k\": \"a\"}", NULL, true},
+	        {"\"StringNotEquals\": {\"k\": [\"a\", \"b\"]}", "b", false},
+	        {"\"StringNotEquals\": {\"k\": [\"a\", \"b\"]}", "c", true},
+	        {"\"StringNotEquals\": {\"k\": \"a\"}", NULL, true},
+	        {"\"StringEqualsIgnoreCase\": {\"k\": \"a\"}", "A", true},
+	        {"\"StringLike\": {\"k\": \"a*c\"}", "abc", true},
+	        {"\"StringNotLike\": {\"k\": \"a*\"}", "abc", false},
+	        {"\"NumericLessThanEquals\": {\"k\": 10}", "10", true},
+	        {"\"NumericLessThan\": {\"k\": \"10\"}", "10", false},
+	        {"\"NumericGreaterThan\": {\"k\": \"10\"}", "x", false},
+	        {"\"DateGreaterThan\": {\"k\": \"2026-01-01T00:00:00Z\"}", "2026-01-02T00:00:00Z",
+	                true},
+	        {"\"DateLessThan\": {\"k\": \"2026-01-01T00:00:00Z\"}", "2026-01-02T00:00:00Z",
+	                false},
+	        {"\"Bool\": {\"k\": true}", "true", true},
+	        {"\"Bool\": {\"k\": \"false\"}", "true", false},
+	        {"\"Null\": {\"k\": \"true\"}", NULL, true},
+	        {"\"Null\": {\"k\": \"true\"}", "a", false},
+	        {"\"Null\": {\"k\": false}", "a", true},
+	        {"\"IpAddress\": {\"k\": \"10.1.0.0/16\"}", "10.1.2.3", true},
+	        {"\"IpAddress\": {\"k\": \"10.1.0.0/16\"}", "10.2.2.3", false},
+	        {"\"IpAddress\": {\"k\": \"2001:db8::/32\"}", "2001:db8::1", true},
+	        {"\"IpAddress\": {\"k\": \"10.1.2.3\"}", "::ffff:10.1.2.3", true},
+	        {"\"NotIpAddress\": {\"k\": \"10.1.0.0/16\"}", "10.1.2.3", false},
+	        {"\"IpAddress\": {\"k\": \"10.1.0.0/999\"}", "10.1.2.3", false},
+	        {"\"StringEquals\": {\"k\": \"a\", \"l\": \"b\"}", "a", false},
+	};
+	const struct s3_policy_ask ask = {.action = "s3:GetObject", .resource = "b/k"};
+	char text[512];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		const struct values values = {"k", {rows[i].value}};
+		snprintf(text, sizeof(text),
+		        "{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"s3:*\", "
+		        "\"Resource\": \"*\", \"Condition\": {%s}}",
+		        rows[i].condition);
+		assert_int_equal(
+		        decide(text, &values, ask), rows[i].holds ? S3_ALLOWED : S3_SILENT);
+	}
+}
+
+static void several_values(void **state)
+{
+	static const struct {
+		const char *condition;
+		const char *a, *b;
+		bool holds;
+	} rows[] = {
+	        {"ForAllValues:StringEquals", "x", "y", true},
+	        {"ForAllValues:StringEquals", "x", "z", false},
+	        {"ForAllValues:StringEquals", NULL, NULL, true},
+	        {"ForAnyValue:StringEquals", "z", "y", true},
+	        {"ForAnyValue:StringEquals", "z", "z", false},
+	        {"ForAnyValue:StringEquals", NULL, NULL, false},
+	        {"ForAnyValue:StringNotEquals", "x", "z", true},
+	        {"ForAllValues:StringNotEquals", "x", "z", false},
+	};
+	const struct s3_policy_ask ask = {.action = "s3:GetObject", .resource = "b/k"};
+	char text[512];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		const struct values values = {"k", {rows[i].a, rows[i].b}};
+		snprintf(text, sizeof(text),
+		        "{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"s3:*\", "
+		        "\"Resource\": \"*\", \"Condition\": {\"%s\": {\"k\": [\"x\", \"y\"]}}}",
+		        rows[i].condition);
+		assert_int_equal(
+		        decide(text, &values, ask), rows[i].holds ? S3_ALLOWED : S3_SILENT);
+	}
+}
+
+static void is_public(void **state)
+{
+	static const struct {
+		const char *rest;
+		bool is;
+	} rows[] = {
+	        {"\"Effect\": \"Allow\", \"Principal\": \"*\"", true},
+	        {"\"Effect\": \"Deny\", \"Principal\": \"*\"", false},
+	        {"\"Effect\": \"Allow\", \"Principal\": {\"AWS\": [\"a\", \"*\"]}", true},
+	        {"\"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"a\"}", false},
+	        {"\"Effect\": \"Allow\", \"Principal\": \"*\", \"Condition\": {\"IpAddress\": "
+	         "{\"aws:SourceIp\": \"10.0.0.0/8\"}}",
+	                false},
+	        {"\"Effect\": \"Allow\", \"Principal\": \"*\", \"Condition\": {\"IpAddress\": "
+	         "{\"aws:SourceIp\": \"0.0.0.0/0\"}}",
+	                true},
+	        {"\"Effect\": \"Allow\", \"Principal\": \"*\", \"Condition\": {\"StringLike\": "
+	         "{\"aws:userid\": \"a*\"}}",
+	                true},
+	        {"\"Effect\": \"Allow\", \"Principal\": \"*\", \"Condition\": "
+	         "{\"StringNotEquals\": "
+	         "{\"aws:SourceVpc\": \"v\"}}",
+	                true},
+	};
+	char text[512];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(jroot) struct jroot root = JROOT_NONE;
+		snprintf(text, sizeof(text), "{\"Statement\": [{%s}]}", rows[i].rest);
+		assert_int_equal(jread_parse(text, strlen(text), &root), ERR_OK);
+		assert_int_equal(s3_policy_is_public(root.value), rows[i].is);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(likes),
+	        cmocka_unit_test(principals),
+	        cmocka_unit_test(actions_and_resources),
+	        cmocka_unit_test(conditions),
+	        cmocka_unit_test(several_values),
+	        cmocka_unit_test(is_public),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
