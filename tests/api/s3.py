@@ -14,6 +14,7 @@ import botocore.credentials
 import botocore.exceptions
 import requests
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 
 def client(cloud, access="test:tester", secret="testing", signature="s3v4", **config):
@@ -23,11 +24,16 @@ def client(cloud, access="test:tester", secret="testing", signature="s3v4", **co
                         aws_secret_access_key=secret, config=config)
 
 
+def anonymous(cloud):
+    config = Config(signature_version=botocore.UNSIGNED, retries={"max_attempts": 0}, s3={"addressing_style": "path"})
+    return boto3.client("s3", endpoint_url=cloud.url, region_name="us-east-1", config=config)
+
+
 def refused(call, **args):
     """The code and status of the error that a call ends with."""
     try:
         call(**args)
-    except botocore.exceptions.ClientError as e:
+    except ClientError as e:
         return e.response["Error"]["Code"], e.response["ResponseMetadata"]["HTTPStatusCode"]
     raise AssertionError("%s was not refused" % args)
 

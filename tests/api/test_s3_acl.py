@@ -1,13 +1,10 @@
 """Access control lists of S3: canned, granted, told, and what they let whom do."""
 import os
 
-import botocore
 import pytest
 import requests
-from botocore.config import Config
-import boto3
 
-from s3 import client, refused
+from s3 import anonymous, client, refused
 
 DENIED = ("AccessDenied", 403)
 ALL = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -26,9 +23,7 @@ def alt(cloud):
 
 @pytest.fixture(scope="module")
 def anyone(cloud):
-    return boto3.client("s3", endpoint_url=cloud.url, region_name="us-east-1",
-                        config=Config(signature_version=botocore.UNSIGNED, retries={"max_attempts": 0},
-                                      s3={"addressing_style": "path"}))
+    return anonymous(cloud)
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 import json
 import os
 
-import boto3
-import botocore
 import pytest
 import requests
-from botocore.config import Config
 
-from s3 import client, refused
+from s3 import ClientError, anonymous, client, refused
 
 DENIED = ("AccessDenied", 403)
 
@@ -25,9 +22,7 @@ def alt(cloud):
 
 @pytest.fixture(scope="module")
 def anyone(cloud):
-    return boto3.client("s3", endpoint_url=cloud.url, region_name="us-east-1",
-                        config=Config(signature_version=botocore.UNSIGNED, retries={"max_attempts": 0},
-                                      s3={"addressing_style": "path"}))
+    return anonymous(cloud)
 
 
 @pytest.fixture
@@ -172,7 +167,7 @@ def test_ownership(s3, alt, bucket):
     assert refused(s3.put_object_acl, Bucket=bucket, Key="alts", ACL="private") == unsupported
     s3.delete_bucket_ownership_controls(Bucket=bucket)
     s3.put_bucket_acl(Bucket=bucket, ACL="public-read")
-    with pytest.raises(botocore.exceptions.ClientError, match="InvalidBucketAclWithObjectOwnership"):
+    with pytest.raises(ClientError, match="InvalidBucketAclWithObjectOwnership"):
         own("BucketOwnerEnforced")
-    with pytest.raises(botocore.exceptions.ClientError, match="MalformedXML"):
+    with pytest.raises(ClientError, match="MalformedXML"):
         own("Other")
