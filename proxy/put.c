@@ -316,6 +316,8 @@ static enum step put_verify(struct op *op)
 		put_abandon(request, put, 0);
 		return s3_fail_text(request, request->s3->payload.error, wrong);
 	}
+	if (request->s3 && !s3_parts_replace(request))
+		return STEP_WAIT;
 	if (request->s3)
 		s3_sum_keep(request);
 	if (!put->copy && request->http->has_length && put->size != request->http->content_length)

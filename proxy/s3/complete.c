@@ -1,6 +1,6 @@
 /* CompleteMultipartUpload: the parts that it names become one static large object.
  *
- *   prepare -> receive -> look -> parts -> store -> sweep -> unmark
+ *   prepare -> receive -> look -> parts -> replace -> store -> sweep -> unmark
  *                          '-> again
  *
  * What the parts are is told by the listing of them: none is looked at by itself. One that is sent
@@ -19,7 +19,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RECEIVE = 1, LOOK, PARTS, STORE, SWEEP, UNMARK, AGAIN };
+enum { RECEIVE = 1, LOOK, PARTS, REPLACE, STORE, SWEEP, UNMARK, AGAIN };
 
 #define BODY_MAX (8u << 20)
 
@@ -339,6 +339,18 @@ static enum step complete_parts(struct op *op)
 	enum s3_error error = whole_sum(request, c, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
+	return op_go(op, REPLACE);
+}
+
+static enum step complete_replace(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+
+	if (!s3_versioning(request->container_info.info) &&
+	        !s3_parts_note(request, &request->s3->parts, request->s3->bucket, request->s3->key,
+	                c->upload.id))
+		return STEP_WAIT;
 	c->etag = whole_etag(request, c);
 	make_manifest(request, c);
 	start_store(request, c);
@@ -460,7 +472,8 @@ static const struct op_state states[] = {
         {"prepare", s3_prepare, TO(RECEIVE), 15000},
         [RECEIVE] = {"receive", complete_receive, TO(LOOK), 0},
         [LOOK] = {"look", complete_look, TO(PARTS) | TO(AGAIN), 0},
-        [PARTS] = {"parts", complete_parts, TO(STORE), 0},
+        [PARTS] = {"parts", complete_parts, TO(REPLACE), 0},
+        [REPLACE] = {"replace", complete_replace, TO(STORE), 0},
         [STORE] = {"store", complete_store, TO(SWEEP), 0},
         [SWEEP] = {"sweep", complete_sweep, TO(UNMARK), 0},
         [UNMARK] = {"unmark", complete_unmark, 0, 0},

@@ -362,6 +362,10 @@ static enum step copy_source(struct op *op)
 		return s3_fail_text(request, S3_InvalidRequest,
 		        "The specified copy source is larger than the maximum allowable size for a "
 		        "copy source: 5368709120");
+	if (!s3_versioning(request->container_info.info) && !is_to_itself(request, &c->source) &&
+	        !s3_parts_note(
+	                request, &request->s3->parts, request->s3->bucket, request->s3->key, NULL))
+		return STEP_WAIT;
 	enum s3_error error = s3_take_object(request, &text);
 	if (error)
 		return s3_fail_text(request, error, text);

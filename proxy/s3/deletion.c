@@ -167,12 +167,26 @@ static bool is_locked(struct s3_deletion *d)
 
 #define LOCKED "Access Denied because object protected by object lock."
 
+/* Its parts go with it. True once that is seen to. */
+static bool parts_noted(struct s3_deletion *d, const char *container, const char *object)
+{
+	return s3_parts_note(d->request, &d->parts, container, object, NULL);
+}
+
+static bool version_parts_noted(struct s3_deletion *d)
+{
+	return parts_noted(d, hidden(d), versions_object(arena_of(d), d->key, d->id));
+}
+
 /* --- the key --- */
 
 static int delete (struct s3_deletion *d)
 {
 	const char *id;
 
+	if (!asked(d) && !s3_versioning(bucket(d)) &&
+	        !parts_noted(d, d->request->container, d->key))
+		return WAIT;
 	if (!asked(d)) {
 		ask(d, "DELETE", d->request->container, d->key, NULL);
 		if (d->found_at && !s3_versioning(bucket(d)))
@@ -265,6 +279,8 @@ static int mark(struct s3_deletion *d)
 /* What is there now goes: the "null" that it is, or a link. */
 static int unlink_named(struct s3_deletion *d)
 {
+	if (!asked(d) && !parts_noted(d, d->request->container, d->key))
+		return WAIT;
 	if (!asked(d)) {
 		ask(d, "DELETE", d->request->container, d->key, "version-id=null");
 		if (d->found_at)
@@ -282,6 +298,8 @@ static int unlink_named(struct s3_deletion *d)
 
 static int replaced(struct s3_deletion *d)
 {
+	if (!asked(d) && !version_parts_noted(d))
+		return WAIT;
 	if (!asked(d))
 		sub_start(ask(
 		        d, "DELETE", hidden(d), versions_object(arena_of(d), d->key, d->id), NULL));
@@ -319,6 +337,8 @@ static int drop(struct s3_deletion *d)
 {
 	const char *current;
 
+	if (!asked(d) && !version_parts_noted(d))
+		return WAIT;
 	if (!asked(d))
 		sub_start(ask(d, "DELETE", d->request->container, d->key,
 		        arena_printf(
@@ -413,5 +433,6 @@ bool s3_deletion_run(struct s3_deletion *d)
 
 void s3_deletion_done(struct s3_deletion *d)
 {
+	s3_parts_done(&d->parts);
 	sub_done(&d->sub);
 }

@@ -12,6 +12,7 @@
 #define PROXY_S3_DELETION_H
 
 #include "proxy/s3/error.h"
+#include "proxy/s3/parts.h"
 #include "proxy/sub.h"
 
 struct s3_deletion {
@@ -27,6 +28,7 @@ struct s3_deletion {
 	struct request *request;
 	struct sub sub;
 	uint8_t step;
+	struct s3_parts parts; /* of what is deleted */
 	bool asked, over;
 	uint64_t page_at;         /* the last version on the page before */
 	uint64_t id;              /* of the version that goes, or is linked to */

@@ -24,6 +24,7 @@ SRC += proxy/s3/login.c
 SRC += proxy/s3/object.c
 SRC += proxy/s3/operation.c
 SRC += proxy/s3/part.c
+SRC += proxy/s3/parts.c
 SRC += proxy/s3/payload.c
 SRC += proxy/s3/policy.c
 SRC += proxy/s3/policy_ask.c

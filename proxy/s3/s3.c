@@ -94,6 +94,7 @@ static void released(struct request_end *end)
 	s3_condition_done(&s3->condition);
 	s3_payload_done(&s3->payload);
 	s3_sum_done(&s3->sum);
+	s3_parts_done(&s3->parts);
 }
 
 /* Parameters that say to Swift's methods what S3 has no words for, or others. */

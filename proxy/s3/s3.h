@@ -15,6 +15,7 @@
 #include "proxy/s3/login.h"
 #include "proxy/s3/methods.h"
 #include "proxy/s3/operation.h"
+#include "proxy/s3/parts.h"
 #include "proxy/s3/payload.h"
 #include "proxy/s3/sign.h"
 #include "proxy/s3/sum.h"
@@ -46,6 +47,7 @@ struct s3 {
 	struct s3_caller caller;
 	struct s3_payload payload;
 	struct s3_sum sum;
+	struct s3_parts parts; /* of what is replaced */
 	/* Whose bucket it is. */
 	enum s3_found found;
 	const char *owner_account; /* of a bucket that is another account's */

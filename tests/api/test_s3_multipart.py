@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import time
 
 import pytest
 import requests
@@ -271,3 +272,40 @@ def test_attributes(cloud, s3, bucket, bodies):
     assert refused(s3.get_object_attributes, Bucket=bucket, Key="none", ObjectAttributes=every) == ("NoSuchKey", 404)
     other = client(cloud, "test2:tester2", "testing2")
     assert refused(other.get_object_attributes, Bucket=bucket, Key="plain", ObjectAttributes=every) == ("AccessDenied", 403)
+
+
+def gone(swift, bucket, key, left, seconds=30):
+    """Parts go behind the answer."""
+    end = time.time() + seconds
+    while time.time() < end and len(parts_kept(swift, bucket, key)) != left:
+        time.sleep(0.2)
+    return len(parts_kept(swift, bucket, key)) == left
+
+
+def test_parts_go_with_the_whole(s3, bucket, bodies, swift):
+    deletes = [lambda k: s3.delete_object(Bucket=bucket, Key=k),
+               lambda k: s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": k}]}),
+               lambda k: s3.put_object(Bucket=bucket, Key=k, Body=b"small"),
+               lambda k: s3.copy_object(Bucket=bucket, Key=k, CopySource={"Bucket": bucket, "Key": "source"})]
+    s3.put_object(Bucket=bucket, Key="source", Body=b"s")
+    for i, delete in enumerate(deletes):
+        upload(s3, bucket, "goes-%d" % i, bodies[:2])
+        delete("goes-%d" % i)
+    upload(s3, bucket, "twice", bodies[:2])
+    upload(s3, bucket, "twice", [bodies[2]])
+    for i in range(len(deletes)):
+        assert gone(swift, bucket, "goes-%d" % i, 0), i
+    assert gone(swift, bucket, "twice", 1) and s3.get_object(Bucket=bucket, Key="twice")["Body"].read() == bodies[2]
+
+
+def test_parts_stay_with_their_version(s3, bucket, bodies, swift):
+    name = bucket + "-v"
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    done = upload(s3, name, "k", bodies[:2])
+    s3.put_object(Bucket=name, Key="k", Body=b"other")
+    s3.delete_object(Bucket=name, Key="k")
+    assert s3.get_object(Bucket=name, Key="k", VersionId=done["VersionId"])["Body"].read() == b"".join(bodies[:2])
+    assert len(parts_kept(swift, name, "k")) == 2
+    s3.delete_object(Bucket=name, Key="k", VersionId=done["VersionId"])
+    assert gone(swift, name, "k", 0)
