@@ -92,7 +92,9 @@ static const char *check_headers(struct request *request, struct put *put)
 	put->commit.only_if_absent = none_match;
 	if (if_there && !ts_parse(if_there, &put->commit.only_if_at))
 		return "Bad timestamp";
-	if (len > limits->max_object_name && !reserved_name(put->container))
+	/* Names of our own making have more than the client's in them. */
+	if (len > limits->max_object_name && !reserved_name(put->container) && !request->trusted &&
+	        !s3_is_part(request, put->account, put->container))
 		return arena_printf(request_arena(request),
 		        "Object name length of %zu longer than %u", len, limits->max_object_name);
 	put->content_type = type && *type ? type : NULL;

@@ -41,3 +41,4 @@ SRC += proxy/s3/versioning.c
 UNIT += tests/unit/proxy/s3/test_acl.c
 UNIT += tests/unit/proxy/s3/test_policy.c
 UNIT += tests/unit/proxy/s3/test_sign.c
+UNIT += tests/unit/proxy/s3/test_upload_list.c

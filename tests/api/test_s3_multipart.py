@@ -309,3 +309,13 @@ def test_parts_stay_with_their_version(s3, bucket, bodies, swift):
     assert len(parts_kept(swift, name, "k")) == 2
     s3.delete_object(Bucket=name, Key="k", VersionId=done["VersionId"])
     assert gone(swift, name, "k", 0)
+
+
+def test_the_longest_key(s3, bucket):
+    key = "k" * 1024
+    upload(s3, bucket, key, [b"text"])
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"text"
+    id = begin(s3, bucket, key)
+    s3.upload_part_copy(Bucket=bucket, Key=key, UploadId=id, PartNumber=1, CopySource={"Bucket": bucket, "Key": key})
+    s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=id)
+    s3.delete_object(Bucket=bucket, Key=key)
