@@ -10,6 +10,7 @@ const struct unit *const pipeline[] = {
         &unit_domain_remap,
         &unit_name_check,
         &unit_crossdomain,
+        &unit_s3api,
         &unit_tempauth,
         &unit_etag_quoter,
         &unit_container_sync,

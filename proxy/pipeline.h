@@ -37,6 +37,7 @@ extern const struct unit unit_name_check;                            /* unit/nam
 extern const struct unit unit_ratelimit;                             /* unit/ratelimit.c */
 extern const struct unit unit_read_only;                             /* unit/read_only.c */
 extern const struct unit unit_formpost;                              /* unit/formpost.c */
+extern const struct unit unit_s3api;                                 /* s3/s3.c */
 extern const struct unit unit_crossdomain;                           /* quick.c */
 extern const struct unit unit_tempauth;                              /* tempauth.c */
 extern const struct unit unit_etag_quoter;                           /* get.c */

@@ -236,3 +236,15 @@ enum step s3_pass(struct request *request, const struct method *method)
 	request->s3->prepared = true;
 	return request_become(request, method);
 }
+
+/* Requests come to it before the pipeline (s3_route). As Swift's s3api tells of itself. */
+static bool tell(const struct cluster *cluster, struct buf *out)
+{
+	buf_str(out, "\"max_bucket_listing\": 1000, \"max_parts_listing\": 1000, "
+	             "\"max_upload_part_num\": 10000, \"max_multi_delete_objects\": 1000, "
+	             "\"allow_multipart_uploads\": true, \"min_segment_size\": 5242880, "
+	             "\"s3_acl\": true");
+	return cluster->units.s3;
+}
+
+const struct unit unit_s3api = {.name = "s3api", .info = tell};
