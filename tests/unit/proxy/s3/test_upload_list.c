@@ -1,5 +1,7 @@
 #include "proxy/s3/upload_list.h"
 
+#include "lib/base/auto.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
