@@ -3,6 +3,7 @@
  * service. */
 #include "identity/credentials.h"
 #include "identity/login.h"
+#include "identity/sql.h"
 
 #include "lib/auth/aws.h"
 #include "lib/base/base64.h"
@@ -346,4 +347,51 @@ enum err on_signature(struct rest_req *req)
 		return err;
 	jread_str(jread_get(shown_in(req), "access"), &access);
 	return answer_service(req, access, NULL);
+}
+
+/* --- names for services --- */
+
+struct grantee {
+	struct arena *arena;
+	const char *id, *email, *name;
+};
+
+/* A user's email stands for the project that is theirs first. */
+static enum err find_grantee(struct db_tx *tx, void *arg)
+{
+	struct grantee *g = arg;
+	enum err err = g->email ? sql_text(tx,
+	                                  "SELECT default_project_id FROM user WHERE email = ? AND "
+	                                  "default_project_id IS NOT NULL ORDER BY id LIMIT 1",
+	                                  g->arena, &g->id, TEXTS(g->email))
+	                        : ERR_OK;
+
+	if (err || !g->id)
+		return err;
+	return sql_text(tx, "SELECT name FROM project WHERE id = ? AND is_domain = 0", g->arena,
+	        &g->name, TEXTS(g->id));
+}
+
+enum err on_grantee(struct rest_req *req)
+{
+	struct grantee g = {.arena = req->arena,
+	        .id = query_get(&req->query, "id"),
+	        .email = query_get(&req->query, "email")};
+	enum err err = check_service(req);
+
+	if (err)
+		return err;
+	if (!g.id == !g.email)
+		return rest_fail(req, ERR_BAD_REQUEST, "The query wants id or email.");
+	if ((err = db_run(identity_of(req)->db, DB_READ, find_grantee, &g)))
+		return err;
+	if (!g.name)
+		return rest_fail(req, ERR_NOT_FOUND, "There is no such project.");
+	jout_object(&req->json, NULL);
+	jout_object(&req->json, "grantee");
+	jout_text(&req->json, "id", g.id);
+	jout_text(&req->json, "name", g.name);
+	jout_end_object(&req->json);
+	jout_end_object(&req->json);
+	return ERR_OK;
 }

@@ -147,6 +147,11 @@ static bool is_text(const struct question *q)
 	return *q->text == '{';
 }
 
+static bool is_grantee(const struct question *q)
+{
+	return strncmp(q->text, "id=", 3) == 0 || strncmp(q->text, "email=", 6) == 0;
+}
+
 static size_t pull(struct exchange *x, void *into, size_t room)
 {
 	struct question *q = x->owner;
@@ -173,6 +178,8 @@ void signing_request(struct question *q)
 		q->x.body_len = (int64_t)strlen(q->text);
 		q->x.pull = pull;
 		q->x.rewind = rewind_body;
+	} else if (is_grantee(q)) {
+		buf_printf(&q->url, "%s/OS-CAIRN/grantee?%s", q->verify->url, q->text);
 	} else {
 		buf_printf(&q->url, "%s/OS-CAIRN/signing-key?%s", q->verify->url, q->text);
 	}
@@ -219,6 +226,25 @@ static char *text_at(const struct jval *object, const char *name, struct arena *
 	return jread_str(jread_get(object, name), &text) ? arena_strdup(arena, text) : NULL;
 }
 
+static void read_grantee(struct verify_ask *ask, const struct jval *said)
+{
+	ask->grantee = text_at(said, "id", &ask->arena);
+	ask->grantee_name = text_at(said, "name", &ask->arena);
+	if (ask->grantee && ask->grantee_name)
+		ask->err = ERR_OK;
+}
+
+enum err verify_grantee_answer(
+        struct verify_ask *ask, struct arena *arena, const char **ret_id, const char **ret_name)
+{
+	if (!ask->err) {
+		*ret_id = arena_strdup(arena, ask->grantee);
+		*ret_name = arena_strdup(arena, ask->grantee_name);
+	}
+	arena_done(&ask->arena);
+	return ask->err;
+}
+
 /* The token that came with the key is looked at by who has asked, as any other. */
 void signing_read(struct question *q, const struct jval *root)
 {
@@ -231,6 +257,10 @@ void signing_read(struct question *q, const struct jval *root)
 	        .news = q->role};
 	const char *hex;
 
+	if (is_grantee(q)) {
+		read_grantee(q->ask, jread_get(root, "grantee"));
+		return;
+	}
 	if (!slot.credential || !slot.token)
 		return;
 	if (!is_text(q)) {

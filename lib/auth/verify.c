@@ -3,6 +3,7 @@
 #include "lib/base/hash.h"
 #include "lib/base/kv.h"
 #include "lib/base/mem.h"
+#include "lib/http/url.h"
 #include "lib/log/log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -494,6 +495,7 @@ static enum err ask_for(struct verify *v, struct verify_ask *ask, const char *te
 		ask->task.run = run_done;
 		ask->verified = NULL;
 		ask->signer = NULL;
+		ask->grantee = NULL;
 		ask->verify = v;
 		arena_init(&ask->arena);
 		q->verify = v;
@@ -522,6 +524,16 @@ enum err verify_signing_ask(struct verify *v, struct verify_ask *ask, const stru
 
 	signing_scope(s, &scope);
 	return ask_for(v, ask, buf_text(&scope), NULL, true);
+}
+
+enum err verify_grantee_ask(
+        struct verify *v, struct verify_ask *ask, const char *id, const char *email)
+{
+	AUTO(buf) struct buf query = BUF_NONE;
+
+	buf_str(&query, id ? "id=" : "email=");
+	url_quote(&query, id ? id : email, "");
+	return ask_for(v, ask, buf_text(&query), NULL, true);
 }
 
 enum err verify_answer(

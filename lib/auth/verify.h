@@ -71,6 +71,7 @@ struct verify_ask {
 	struct arena arena;
 	const struct verified *verified;
 	const struct signer *signer;
+	const char *grantee, *grantee_name;
 	struct verify *verify;
 	const char *text;
 	struct reactor *reactor;
@@ -114,6 +115,13 @@ enum err verify_signing(struct verify *verify, const struct signing *signing, st
  * may not log in, or has not signed the text. */
 enum err verify_signing_ask(
         struct verify *verify, struct verify_ask *ask, const struct signing *signing);
+/* Which project has that id (else NULL), or is it that an email stands for? As verify_signing_ask;
+ * ask->err ERR_NOT_FOUND: none. */
+enum err verify_grantee_ask(
+        struct verify *verify, struct verify_ask *ask, const char *id, const char *email);
+/* After `done`, and once; the texts move to the arena. */
+enum err verify_grantee_answer(
+        struct verify_ask *ask, struct arena *arena, const char **ret_id, const char **ret_name);
 /* As verify_answer. */
 enum err verify_signing_answer(
         struct verify_ask *ask, struct arena *arena, const struct signer **ret_signer);

@@ -1,5 +1,6 @@
 #include "proxy/s3/access.h"
 
+#include "proxy/keystone.h"
 #include "proxy/s3/config.h"
 #include "proxy/s3/s3.h"
 
@@ -144,11 +145,28 @@ static bool binds(const struct s3_target *target, bool own)
 	return true;
 }
 
+/* Is it whose they say that it is? */
+static bool is_expected(struct request *request, const struct s3_target *target)
+{
+	bool named = target->info == request->container_info.info;
+	const char *expected =
+	                   http_get(request->http, named ? "x-amz-expected-bucket-owner"
+	                                                 : "x-amz-source-expected-bucket-owner"),
+	           *id, *name;
+
+	if (!expected)
+		return true;
+	bucket_owner(request, target, &id, &name);
+	return strcmp(expected, id) == 0;
+}
+
 enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
 {
 	bool own = is_own(request, target), is_public;
 	enum s3_verdict verdict = s3_policy_verdict(request, target, &is_public);
 
+	if (!is_expected(request, target))
+		return S3_AccessDenied;
 	if (verdict == S3_DENIED && binds(target, own))
 		return S3_AccessDenied;
 	if (verdict == S3_ALLOWED &&
@@ -334,18 +352,63 @@ static const char *name_of(struct request *request, const char *id)
 	return name_of_user(request, id);
 }
 
+static void named(struct verify_ask *ask)
+{
+	struct s3_naming *naming = CONTAINER_OF(ask, struct s3_naming, ask);
+
+	naming->pending = false;
+	op_child_end(&naming->request->op);
+}
+
+/* Of a project, as the identity service knows it. ERR_BUSY: it is asked, the operation is woken. */
+static enum err ask_name(struct request *request, struct s3_grant *grant)
+{
+	struct s3_naming *n = &request->s3->access.naming;
+	const struct keystone *keystone = request_cluster(request)->keystone;
+	bool email = grant->kind == S3_GRANTEE_EMAIL;
+
+	if (!keystone)
+		return ERR_NOT_FOUND;
+	if (n->pending)
+		return ERR_BUSY;
+	if (n->asked) {
+		enum err err = verify_grantee_answer(
+		        &n->ask, request_arena(request), &grant->id, &grant->name);
+		n->asked = false;
+		if (!err)
+			grant->kind = S3_GRANTEE_ID;
+		return err;
+	}
+	*n = (struct s3_naming){.request = request, .ask = {.done = named}};
+	enum err err = verify_grantee_ask(
+	        keystone->verify, &n->ask, email ? NULL : grant->id, email ? grant->id : NULL);
+	if (err)
+		return err;
+	n->asked = n->pending = true;
+	op_child_begin(&request->op);
+	return ERR_BUSY;
+}
+
 enum s3_error s3_acl_resolve(
         struct request *request, struct s3_acl *acl, const char **ret_text, bool *ret_wait)
 {
 	*ret_wait = false;
 	for (unsigned i = 0; i < acl->count; i++) {
 		struct s3_grant *g = &acl->grants[i];
+		bool email = g->kind == S3_GRANTEE_EMAIL;
 		if (!g->id || g->name)
 			continue;
-		if (g->kind == S3_GRANTEE_EMAIL)
+		if (!email)
+			g->name = name_of(request, g->id);
+		enum err err = g->name ? ERR_OK : ask_name(request, g);
+		*ret_wait = err == ERR_BUSY;
+		if (*ret_wait)
+			return S3_OK;
+		if (err == ERR_UNAVAILABLE)
+			return S3_ServiceUnavailable;
+		if (err && email)
 			return S3_UnresolvableGrantByEmailAddress;
-		g->name = name_of(request, g->id);
-		if (!g->name) {
+		if (err) {
 			*ret_text = "Invalid id";
 			return S3_InvalidArgument;
 		}

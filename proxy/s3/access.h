@@ -8,6 +8,7 @@
 #ifndef PROXY_S3_ACCESS_H
 #define PROXY_S3_ACCESS_H
 
+#include "lib/auth/verify.h"
 #include "proxy/s3/acl.h"
 #include "proxy/s3/error.h"
 #include "proxy/s3/policy.h"
@@ -30,8 +31,16 @@ struct s3_target {
 	const struct buf *headers;    /* a kv block: the object's own; NULL: not known (yet) */
 };
 
+/* A grantee that the identity service is asked about. */
+struct s3_naming {
+	struct verify_ask ask;
+	struct request *request;
+	bool pending, asked;
+};
+
 /* Of s3->access. */
 struct s3_access {
+	struct s3_naming naming;
 	bool own;    /* Swift's rules let them, in the account of the bucket */
 	bool speaks; /* for whom lists know by the caller's id */
 };

@@ -167,7 +167,7 @@ static enum step answer(struct request *request, struct part_list *l)
 {
 	const struct s3_caller *caller = &request->s3->caller;
 	AUTO(buf) struct buf xml = BUF_NONE, parts = BUF_NONE;
-	const char *id, *name;
+	struct s3_acl acl;
 	unsigned i = 0, count = 0;
 	uint64_t last = l->marker;
 
@@ -177,13 +177,13 @@ static enum step answer(struct request *request, struct part_list *l)
 		add_part(request_arena(request), &parts, &l->parts.rows[i]);
 		last = l->parts.rows[i].number;
 	}
-	s3_bucket_owner(request, &id, &name);
+	s3_acl_of_object(request, &l->upload.marker.headers, &acl);
 	s3_xml_begin(&xml, "ListPartsResult");
 	s3_xml_text(&xml, "Bucket", request->s3->bucket);
 	s3_xml_text(&xml, "Key", request->s3->key);
 	s3_xml_text(&xml, "UploadId", l->upload.id);
 	s3_xml_owner(&xml, "Initiator", caller->id, caller->name);
-	s3_xml_owner(&xml, "Owner", id, name);
+	s3_xml_owner(&xml, "Owner", acl.owner, acl.owner_name);
 	s3_xml_text(&xml, "StorageClass", "STANDARD");
 	add_sum(request, l, &xml);
 	s3_xml_u64(&xml, "PartNumberMarker", l->marker);

@@ -90,6 +90,8 @@ static void released(struct request_end *end)
 
 	sub_done(&s3->look);
 	jread_done(&s3->policy);
+	if (s3->access.naming.asked)
+		arena_done(&s3->access.naming.ask.arena);
 	sub_done(&s3->null.sub);
 	s3_condition_done(&s3->condition);
 	s3_payload_done(&s3->payload);
