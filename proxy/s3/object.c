@@ -54,10 +54,24 @@ static void take_type(struct request *request)
 	request_set_header(request, "X-Detect-Content-Type", NULL);
 }
 
+/* A bucket has one class: its policy, which STANDARD stands for as well. */
+static enum s3_error check_class(struct request *request)
+{
+	const struct cluster *cluster = request_cluster(request);
+	const struct info *info = request->container_info.info;
+	const char *class = http_get(request->http, "x-amz-storage-class");
+	bool known = !class || strcmp(class, "STANDARD") == 0 ||
+	             strcasecmp(class, cluster->policies[info->policy].name) == 0;
+
+	return known ? S3_OK : S3_InvalidStorageClass;
+}
+
 enum s3_error s3_take_object(struct request *request, const char **ret_text)
 {
-	enum s3_error error = s3_tags_take(request, ret_text);
+	enum s3_error error = check_class(request);
 
+	if (!error)
+		error = s3_tags_take(request, ret_text);
 	if (!error)
 		error = s3_lock_take(request, ret_text);
 	if (error)

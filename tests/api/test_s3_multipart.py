@@ -311,6 +311,13 @@ def test_parts_stay_with_their_version(s3, bucket, bodies, swift):
     assert gone(swift, name, "k", 0)
 
 
+def test_storage_classes(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="class", Body=b"", StorageClass="STANDARD")
+    assert refused(s3.put_object, Bucket=bucket, Key="class", Body=b"", StorageClass="NONE_SUCH") == ("InvalidStorageClass", 400)
+    assert refused(s3.create_multipart_upload, Bucket=bucket, Key="class", StorageClass="NONE_SUCH") == \
+        ("InvalidStorageClass", 400)
+
+
 def test_the_longest_key(s3, bucket):
     key = "k" * 1024
     upload(s3, bucket, key, [b"text"])
