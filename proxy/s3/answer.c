@@ -265,7 +265,8 @@ static bool is_told(const char *name)
 {
 	static const char *const told[] = {"Content-Type", "Content-Disposition",
 	        "Content-Encoding", "Content-Language", "Content-Range", "Cache-Control", "Expires",
-	        "Last-Modified", "Accept-Ranges", "Location", "Allow", "Vary", "Retry-After"};
+	        "Last-Modified", "Accept-Ranges", "Location", "Allow", "Vary", "Retry-After",
+	        "X-Robots-Tag"};
 
 	if (has_prefix(name, "x-amz-") || has_prefix(name, "Access-Control-"))
 		return true;

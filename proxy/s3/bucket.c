@@ -76,7 +76,8 @@ bool s3_bucket_find(struct request *request)
 	s3->found = exists ? S3_OTHERS : S3_NOWHERE;
 end:
 	if (s3->found == S3_NOWHERE && s3->operation->method != &s3_bucket_create)
-		s3->error = S3_NoSuchBucket;
+		s3->error =
+		        s3_bucket_name_good(s3->bucket) ? S3_NoSuchBucket : S3_InvalidBucketName;
 	return true;
 }
 

@@ -131,6 +131,7 @@ static enum step head_bucket(struct op *op)
 {
 	struct request *request = request_of(op);
 
+	http_header(request->http, "Content-Type", "application/xml");
 	http_header(request->http, "x-amz-bucket-region", S3_REGION);
 	return s3_empty(request, 200);
 }

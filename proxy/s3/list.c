@@ -206,26 +206,26 @@ static enum step answer(struct request *request, struct s3_list *l)
 	s3_xml_begin(&xml, "ListBucketResult");
 	s3_xml_text(&xml, "Name", request->s3->bucket);
 	add_asked(request, l, &xml, "Prefix", "prefix", true);
-	if (l->listing.list.delimiter)
-		s3_list_add_name(&l->asked, &xml, "Delimiter", l->listing.list.delimiter);
-	s3_xml_u64(&xml, "MaxKeys", l->asked.max_keys);
-	if (l->asked.encodes)
-		s3_xml_text(&xml, "EncodingType", "url");
-	s3_xml_bool(&xml, "IsTruncated", more);
 	if (l->v2) {
 		const char *asked = s3_param(request, "continuation-token");
+		base64_encode(l->last.data, l->last.len, &token);
+		if (more)
+			s3_xml_text(&xml, "NextContinuationToken", buf_text(&token));
 		if (asked)
 			s3_xml_text(&xml, "ContinuationToken", asked);
 		add_asked(request, l, &xml, "StartAfter", "start-after", false);
 		s3_xml_u64(&xml, "KeyCount", l->count);
-		base64_encode(l->last.data, l->last.len, &token);
-		if (more)
-			s3_xml_text(&xml, "NextContinuationToken", buf_text(&token));
 	} else {
 		add_asked(request, l, &xml, "Marker", "marker", true);
 		if (more && l->listing.list.delimiter)
 			s3_list_add_name(&l->asked, &xml, "NextMarker", buf_text(&l->last));
 	}
+	s3_xml_u64(&xml, "MaxKeys", l->asked.max_keys);
+	if (l->listing.list.delimiter)
+		s3_list_add_name(&l->asked, &xml, "Delimiter", l->listing.list.delimiter);
+	if (l->asked.encodes)
+		s3_xml_text(&xml, "EncodingType", "url");
+	s3_xml_bool(&xml, "IsTruncated", more);
 	buf_add(&xml, l->contents.data, l->contents.len);
 	buf_add(&xml, l->prefixes.data, l->prefixes.len);
 	buf_str(&xml, "</ListBucketResult>");
