@@ -316,7 +316,7 @@ static enum step answer_head(struct request *request, struct get *get, const str
 	int status = 200;
 
 	answer_headers(request, get);
-	if (get->part) {
+	if (get->part || get->status == 206) {
 		content_range(request, part, size);
 		length = part->end - part->start + 1;
 		status = 206;
@@ -445,7 +445,8 @@ static enum step get_manifest(struct op *op)
 	step = take_part(request, get, &part);
 	if (step != STEP_NEXT)
 		return step;
-	if (request->head)
+	/* In Swift a HEAD is of the whole, whatever its Range. */
+	if (request->head && (!request->s3 || get->part))
 		return answer_head(request, get, &part);
 	if (get->part) {
 		get->status = 206;
@@ -453,6 +454,10 @@ static enum step get_manifest(struct op *op)
 		get->range_count = 1;
 	} else if (!take_ranges(request, get)) {
 		return unsatisfiable(request, get);
+	}
+	if (request->head) {
+		get->status = get->range_count == 1 ? get->status : 200;
+		return answer_head(request, get, &get->ranges[0]);
 	}
 	plan(request, get);
 	return op_go(op, BEGIN);

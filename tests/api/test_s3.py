@@ -115,6 +115,15 @@ def test_what_is_no_request_of_s3s(cloud):
         assert r.status_code >= 400 and "<Code>%s</Code>" % code in r.text, (method, path, r.text)
 
 
+def test_head_of_a_range(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
+    r = s3.head_object(Bucket=bucket, Key="k", Range="bytes=2-4")
+    assert (r["ContentLength"], r["ResponseMetadata"]["HTTPStatusCode"]) == (3, 206)
+    assert r["ResponseMetadata"]["HTTPHeaders"]["content-range"] == "bytes 2-4/10"
+    assert refused(s3.head_object, Bucket=bucket, Key="k", Range="bytes=10-")[1] == 416
+    assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == 10
+
+
 def test_an_empty_object_has_no_range(s3, bucket):
     s3.put_object(Bucket=bucket, Key="empty", Body=b"")
     assert refused(s3.get_object, Bucket=bucket, Key="empty", Range="bytes=0-1") == ("InvalidRange", 416)
