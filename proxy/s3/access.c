@@ -217,6 +217,16 @@ enum s3_error s3_may_object(struct request *request, const struct buf *headers)
 	return s3_may_at(request, &target);
 }
 
+enum s3_error s3_may_delete(struct request *request, const char *key, const char *version)
+{
+	struct s3_target target = target_of(request, NULL);
+
+	target.action = version ? "s3:DeleteObjectVersion" : "s3:DeleteObject";
+	target.key = key;
+	target.version = version;
+	return s3_may_at(request, &target);
+}
+
 bool s3_may_list(struct request *request)
 {
 	struct s3_target target = target_of(request, NULL);
@@ -232,12 +242,12 @@ static bool looks_twice(const struct request *request)
 {
 	const struct method *method = request->s3->operation->method;
 
-	return method == &s3_object_get || method == &s3_object_attributes ||
-	       method == &s3_object_acl_get || method == &s3_object_acl_put ||
-	       method == &s3_object_tags_get || method == &s3_object_tags_put ||
-	       method == &s3_object_tags_delete || method == &s3_retention_get ||
-	       method == &s3_retention_put || method == &s3_legal_hold_get ||
-	       method == &s3_legal_hold_put;
+	return method == &s3_objects_delete || method == &s3_object_get ||
+	       method == &s3_object_attributes || method == &s3_object_acl_get ||
+	       method == &s3_object_acl_put || method == &s3_object_tags_get ||
+	       method == &s3_object_tags_put || method == &s3_object_tags_delete ||
+	       method == &s3_retention_get || method == &s3_retention_put ||
+	       method == &s3_legal_hold_get || method == &s3_legal_hold_put;
 }
 
 /* By Swift's rules, of an account that is the caller's. */

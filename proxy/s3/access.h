@@ -55,6 +55,9 @@ enum s3_error s3_may_object(struct request *request, const struct buf *headers);
  * Without the object's headers what these decide is refused. */
 enum s3_error s3_may_at(struct request *request, const struct s3_target *target);
 
+/* Of one of many keys that are to be deleted; version may be NULL. */
+enum s3_error s3_may_delete(struct request *request, const char *key, const char *version);
+
 /* May they know that a key is not there? */
 bool s3_may_list(struct request *request);
 

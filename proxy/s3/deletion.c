@@ -419,6 +419,10 @@ bool s3_deletion_run(struct s3_deletion *d)
 	        [LINK] = link_newest,
 	};
 
+	/* Of many keys each is looked at. */
+	if (d->step == CHOOSE && !d->asked && !d->request->s3->key)
+		d->error = s3_may_delete(d->request, d->key, d->version);
+	d->over |= d->error != S3_OK;
 	while (!d->over) {
 		int next = steps[d->step](d);
 		if (next == WAIT)

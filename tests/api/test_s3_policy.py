@@ -171,3 +171,14 @@ def test_ownership(s3, alt, bucket):
         own("BucketOwnerEnforced")
     with pytest.raises(ClientError, match="MalformedXML"):
         own("Other")
+
+
+def test_each_of_many_keys(s3, alt, anyone, bucket):
+    put(s3, bucket, statement(bucket, "s3:DeleteObject", "/open/*"), statement(bucket, "s3:DeleteObject", "/kept", effect="Deny"))
+    s3.put_object(Bucket=bucket, Key="kept", Body=b"")
+    for c, gone in ((alt, ["open/k"]), (anyone, []), (s3, ["mine/k"])):
+        keys = gone + ["kept"] + (["mine/k"] if c != s3 else [])
+        r = c.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": k} for k in keys]})
+        assert [d["Key"] for d in r.get("Deleted", [])] == gone
+        assert {(e["Key"], e["Code"]) for e in r["Errors"]} == {(k, "AccessDenied") for k in keys if k not in gone}
+    s3.head_object(Bucket=bucket, Key="kept")
