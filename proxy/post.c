@@ -5,6 +5,7 @@
 #include "proxy/commit.h"
 #include "proxy/params.h"
 #include "proxy/proxy.h"
+#include "proxy/put.h"
 #include "proxy/reader.h"
 #include "proxy/sync_queue.h"
 #include "proxy/unit/symlink.h"
@@ -122,7 +123,10 @@ static void start_commit(struct request *request, struct post *post)
 		md5_hex(r->etag, etag);
 		backend_msg_headers(msg, &headers);
 	}
-	msg->if_lasting = !post->reading;
+	const char *if_there = is_post(request) ? NULL : http_get(request->http, PUT_IF_THERE);
+	if (if_there && ts_parse(if_there, &post->commit.only_if_at))
+		msg->handle = atomic_fetch_add(&request_cluster(request)->next_stage, 1);
+	msg->if_lasting = !post->reading && !if_there;
 	commit_updates(&post->commit, &row, old_at, post->delete_at);
 	commit_start(&post->commit);
 }
@@ -201,6 +205,8 @@ static enum step post_commit(struct op *op)
 
 	if (!commit_ready(&post->commit))
 		return STEP_WAIT;
+	if (post->commit.err == ERR_PRECONDITION && post->commit.only_if_at)
+		return request_fail(request, 412);
 	if (post->commit.err == ERR_PRECONDITION) {
 		post->first_ts = post->commit.msg->ts;
 		commit_done(&post->commit);

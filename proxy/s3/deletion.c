@@ -1,6 +1,6 @@
 #include "proxy/s3/deletion.h"
 
-#include "proxy/commit.h"
+#include "proxy/put.h"
 #include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/version.h"
@@ -23,14 +23,23 @@ enum {
 	UNLINK,
 	REPLACED,
 	LOOK,
+	CURRENT,
+	OTHER,
+	MOVE,
 	DROP,
+	AFTER,
 	NEWEST,
-	LINK
+	LINK,
+	CHECK,
 };
 
+#define TRIES_MAX 8
+#define PAUSE_US  10000 /* before something is asked again; twice as long each time */
+
 /* What a step says: the next one, or one of these. */
-#define WAIT (-1)
-#define DONE (-2)
+#define WAIT  (-1)
+#define DONE  (-2)
+#define AGAIN (-3) /* the same one */
 
 static struct arena *arena_of(const struct s3_deletion *d)
 {
@@ -59,8 +68,11 @@ static void start_versions(struct s3_deletion *d, unsigned limit)
 	d->asked = true;
 }
 
+/* Where many write at once, what one of them looks at may not be decided just then. */
 static int failed(struct s3_deletion *d)
 {
+	if (d->sub.status == 503 && ++d->again < TRIES_MAX)
+		return AGAIN;
 	d->error = d->sub.status == 409 || d->sub.status == 412 ? S3_ConditionalRequestConflict
 	           : d->sub.status == 403                       ? S3_AccessDenied
 	                                                        : S3_ServiceUnavailable;
@@ -121,7 +133,6 @@ static int match(struct s3_deletion *d)
 	const char *ts;
 
 	if (!asked(d)) {
-		d->began = hlc_now(request_cluster(d->request)->hlc);
 		sub_start(ask(d, "HEAD", d->request->container, d->key, NULL));
 	}
 	if (!sub_headed(&d->sub))
@@ -190,9 +201,7 @@ static int delete (struct s3_deletion *d)
 	if (!asked(d)) {
 		ask(d, "DELETE", d->request->container, d->key, NULL);
 		if (d->found_at && !s3_versioning(bucket(d)))
-			sub_header(&d->sub, "X-Cairn-Timestamp",
-			        s3_version_text(
-			                d->request, commit_time_behind(d->found_at, d->began)));
+			sub_header(&d->sub, PUT_IF_THERE, s3_version_text(d->request, d->found_at));
 		sub_start(&d->sub);
 	}
 	if (!sub_headed(&d->sub))
@@ -217,7 +226,6 @@ static int named(struct s3_deletion *d)
 	const char *ts;
 
 	if (!asked(d)) {
-		d->began = hlc_now(request_cluster(d->request)->hlc);
 		sub_start(ask(d, "HEAD", d->request->container, d->key,
 		        "symlink=get&multipart-manifest=get"));
 	}
@@ -284,9 +292,7 @@ static int unlink_named(struct s3_deletion *d)
 	if (!asked(d)) {
 		ask(d, "DELETE", d->request->container, d->key, "version-id=null");
 		if (d->found_at)
-			sub_header(&d->sub, "X-Cairn-Timestamp",
-			        s3_version_text(
-			                d->request, commit_time_behind(d->found_at, d->began)));
+			sub_header(&d->sub, PUT_IF_THERE, s3_version_text(d->request, d->found_at));
 		sub_start(&d->sub);
 	}
 	if (!sub_headed(&d->sub))
@@ -319,8 +325,9 @@ static int look(struct s3_deletion *d)
 		        "multipart-manifest=get"));
 	if (!sub_headed(&d->sub))
 		return WAIT;
+	/* A link to it may be left. */
 	if (d->sub.status == 404)
-		return DONE;
+		return AFTER;
 	if (!sub_ok(&d->sub))
 		return failed(d);
 	if (!met(d))
@@ -330,25 +337,93 @@ static int look(struct s3_deletion *d)
 	type = sub_get(&d->sub, "Content-Type");
 	d->marker = type && strcmp(type, VERSIONS_MARKER) == 0;
 	d->marker_id = d->marker ? d->version : NULL;
-	return DROP;
+	return d->marker ? DROP : CURRENT;
+}
+
+/* HEAD of what is in the key's place. */
+static bool look_at_key(struct s3_deletion *d)
+{
+	if (!asked(d))
+		sub_start(ask(d, "HEAD", d->request->container, d->key,
+		        "symlink=get&multipart-manifest=get"));
+	return sub_headed(&d->sub);
+}
+
+/* Of the current version the next one takes the place first: readers find one or the other. */
+static int current(struct s3_deletion *d)
+{
+	const char *ts;
+	uint64_t id;
+
+	if (!look_at_key(d))
+		return WAIT;
+	if (!s3_version_linked(d->request, &d->sub, &id) || id != d->id)
+		return DROP;
+	ts = sub_get(&d->sub, "X-Timestamp");
+	return ts && ts_parse(ts, &d->found_at) ? OTHER : DROP;
+}
+
+static int other(struct s3_deletion *d)
+{
+	AUTO(jroot) struct jroot rows = JROOT_NONE;
+	struct s3_version v = {0};
+
+	if (!asked(d))
+		start_versions(d, 2);
+	if (!sub_collect(&d->sub, S3_VERSIONS_BYTES))
+		return WAIT;
+	if (!s3_versions_read(&d->sub, &rows))
+		return failed(d);
+	bool found = s3_versions_at(&rows, 0, &v);
+	if (found && v.id == d->id)
+		found = s3_versions_at(&rows, 1, &v);
+	d->linked = v.id;
+	return found && !v.marker ? MOVE : DROP;
+}
+
+static const char *query_of(struct s3_deletion *d, uint64_t id)
+{
+	return arena_printf(arena_of(d), "version-id=%s", s3_version_text(d->request, id));
+}
+
+static int move(struct s3_deletion *d)
+{
+	if (!asked(d)) {
+		ask(d, "PUT", d->request->container, d->key, query_of(d, d->linked));
+		sub_header(&d->sub, PUT_IF_THERE, s3_version_text(d->request, d->found_at));
+		sub_start(&d->sub);
+	}
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	return sub_ok(&d->sub) || d->sub.status / 100 == 4 || d->sub.status == 503 ? DROP
+	                                                                           : failed(d);
 }
 
 static int drop(struct s3_deletion *d)
 {
-	const char *current;
-
 	if (!asked(d) && !version_parts_noted(d))
 		return WAIT;
 	if (!asked(d))
-		sub_start(ask(d, "DELETE", d->request->container, d->key,
-		        arena_printf(
-		                arena_of(d), "version-id=%s", s3_version_text(d->request, d->id))));
+		sub_start(ask(d, "DELETE", d->request->container, d->key, query_of(d, d->id)));
 	if (!sub_headed(&d->sub))
 		return WAIT;
-	if (!sub_ok(&d->sub) && d->sub.status != 404)
+	return sub_ok(&d->sub) || d->sub.status == 404 ? AFTER : failed(d);
+}
+
+/* Others may have linked to it while it went. */
+static int after(struct s3_deletion *d)
+{
+	uint64_t id = 0;
+
+	if (!look_at_key(d))
+		return WAIT;
+	if (d->sub.status == 404)
+		return NEWEST;
+	if (!sub_ok(&d->sub))
 		return failed(d);
-	current = sub_get(&d->sub, "X-Object-Current-Version-Id");
-	return !current || strcmp(current, "null") == 0 ? NEWEST : DONE;
+	if (!s3_version_linked(d->request, &d->sub, &id) || ++d->tries == TRIES_MAX)
+		return DONE;
+	return id == d->id ? DROP : id == d->linked ? CHECK : DONE;
 }
 
 static int newest(struct s3_deletion *d)
@@ -364,7 +439,7 @@ static int newest(struct s3_deletion *d)
 		return failed(d);
 	if (!s3_versions_at(&rows, 0, &v) || v.marker)
 		return DONE;
-	d->id = v.id;
+	d->linked = v.id;
 	return LINK;
 }
 
@@ -372,15 +447,29 @@ static int newest(struct s3_deletion *d)
 static int link_newest(struct s3_deletion *d)
 {
 	if (!asked(d)) {
-		ask(d, "PUT", d->request->container, d->key,
-		        arena_printf(
-		                arena_of(d), "version-id=%s", s3_version_text(d->request, d->id)));
+		ask(d, "PUT", d->request->container, d->key, query_of(d, d->linked));
 		sub_header(&d->sub, "If-None-Match", "*");
 		sub_start(&d->sub);
 	}
 	if (!sub_headed(&d->sub))
 		return WAIT;
-	return sub_ok(&d->sub) || d->sub.status == 412 || d->sub.status == 404 ? DONE : failed(d);
+	if (d->sub.status == 404 || d->sub.status == 503)
+		return ++d->tries < TRIES_MAX ? AFTER : DONE;
+	return sub_ok(&d->sub) ? CHECK : d->sub.status == 412 ? DONE : failed(d);
+}
+
+/* Is what we have linked to still there? */
+static int check(struct s3_deletion *d)
+{
+	if (!asked(d))
+		sub_start(ask(d, "HEAD", hidden(d), versions_object(arena_of(d), d->key, d->linked),
+		        "multipart-manifest=get"));
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	if (d->sub.status != 404)
+		return sub_ok(&d->sub) ? DONE : failed(d);
+	d->id = d->linked;
+	return DROP;
 }
 
 /* --- */
@@ -401,6 +490,21 @@ static int choose(struct s3_deletion *d)
 	return behind_match(d);
 }
 
+static void on_pause(struct timer *timer)
+{
+	struct s3_deletion *d = CONTAINER_OF(timer, struct s3_deletion, timer);
+
+	d->pauses = false;
+	op_wake(&d->request->op);
+}
+
+static void pause_before(struct s3_deletion *d)
+{
+	d->pauses = true;
+	d->timer.fire = on_pause;
+	timer_set(d->request->proxy->reactor, &d->timer, (uint64_t)PAUSE_US << d->again);
+}
+
 bool s3_deletion_run(struct s3_deletion *d)
 {
 	static int (*const steps[])(struct s3_deletion *) = {
@@ -414,29 +518,41 @@ bool s3_deletion_run(struct s3_deletion *d)
 	        [UNLINK] = unlink_named,
 	        [REPLACED] = replaced,
 	        [LOOK] = look,
+	        [CURRENT] = current,
+	        [OTHER] = other,
+	        [MOVE] = move,
 	        [DROP] = drop,
+	        [AFTER] = after,
 	        [NEWEST] = newest,
 	        [LINK] = link_newest,
+	        [CHECK] = check,
 	};
 
 	/* Of many keys each is looked at. */
 	if (d->step == CHOOSE && !d->asked && !d->request->s3->key)
 		d->error = s3_may_delete(d->request, d->key, d->version);
 	d->over |= d->error != S3_OK;
-	while (!d->over) {
+	while (!d->over && !d->pauses) {
 		int next = steps[d->step](d);
 		if (next == WAIT)
 			return false;
 		d->over = next == DONE;
 		d->asked = false;
-		if (!d->over)
-			d->step = (uint8_t)next;
+		if (next == AGAIN)
+			pause_before(d);
+		if (d->over || next == AGAIN)
+			continue;
+		d->step = (uint8_t)next;
+		d->again = 0;
 	}
-	return true;
+	return d->over;
 }
 
 void s3_deletion_done(struct s3_deletion *d)
 {
 	s3_parts_done(&d->parts);
+	if (d->pauses)
+		timer_cancel(d->request->proxy->reactor, &d->timer);
+	d->pauses = false;
 	sub_done(&d->sub);
 }

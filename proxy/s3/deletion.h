@@ -4,7 +4,8 @@
  *   where nothing is versioned        (look ->) delete
  *   versioned                         (look ->) mark
  *   suspended                         named -> nulls -> mark as null -> unlink -> delete null
- *   a version                         look -> delete (-> newest -> link to it)
+ *   a version                         look -> current (-> other -> move to it) -> delete -> after
+ *                                     (-> newest -> link to it -> check)
  *   the version "null"                named (-> nulls) -> as a version
  *
  * When the current version goes, the newest that is left becomes it. */
@@ -27,12 +28,14 @@ struct s3_deletion {
 	/* private */
 	struct request *request;
 	struct sub sub;
-	uint8_t step;
 	struct s3_parts parts; /* of what is deleted */
-	bool asked, over;
-	uint64_t page_at;         /* the last version on the page before */
-	uint64_t id;              /* of the version that goes, or is linked to */
-	uint64_t found_at, began; /* when what is there was written; when that was looked at */
+	uint8_t step, tries, again;
+	struct timer timer;
+	bool asked, over, pauses;
+	uint64_t page_at;  /* the last version on the page before */
+	uint64_t id;       /* of the version that goes, or is linked to */
+	uint64_t linked;   /* to that one in its place */
+	uint64_t found_at; /* when what is there was written */
 };
 
 /* Call again until it is true. */

@@ -205,7 +205,11 @@ static enum step answer(struct request *request, struct s3_list *l)
 	add_rows(request, l);
 	s3_xml_begin(&xml, "ListBucketResult");
 	s3_xml_text(&xml, "Name", request->s3->bucket);
-	add_asked(request, l, &xml, "Prefix", "prefix", true);
+	/* Clients of version 1 take it as it is. */
+	if (l->v2)
+		add_asked(request, l, &xml, "Prefix", "prefix", true);
+	else
+		s3_xml_text(&xml, "Prefix", l->asked.prefix ? l->asked.prefix : "");
 	if (l->v2) {
 		const char *asked = s3_param(request, "continuation-token");
 		base64_encode(l->last.data, l->last.len, &token);

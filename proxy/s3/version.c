@@ -76,6 +76,16 @@ bool s3_versions_at(const struct jroot *rows, size_t index, struct s3_version *r
 	return true;
 }
 
+bool s3_version_linked(struct request *request, const struct sub *head, uint64_t *ret_id)
+{
+	const char *target = sub_get(head, LINK_TARGET), *container, *object;
+	AUTO(buf) struct buf key = BUF_NONE;
+
+	return sub_ok(head) && sub_get(head, LINK_VERSION) && target &&
+	       link_split(request_arena(request), target, &container, &object) &&
+	       versions_parse(object, &key, ret_id);
+}
+
 /* --- a version that a request names --- */
 
 static bool look_at_key(struct request *request, struct s3_null *n, const char *account,

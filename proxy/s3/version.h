@@ -35,6 +35,9 @@ bool s3_versions_read(const struct sub *sub, struct jroot *ret_rows);
 /* False: there are no more on this page. */
 bool s3_versions_at(const struct jroot *rows, size_t index, struct s3_version *ret_version);
 
+/* Is what a HEAD with symlink=get has found a link to a version, and to which? */
+bool s3_version_linked(struct request *request, const struct sub *head, uint64_t *ret_id);
+
 /* --- a version that a request names --- */
 
 /* Of "null": where is it? Call until it returns true; *ret_id: the version's, or 0: it is what is

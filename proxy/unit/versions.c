@@ -1,5 +1,6 @@
 #include "proxy/body.h"
 #include "proxy/pipeline.h"
+#include "proxy/put.h"
 #include "proxy/quota.h"
 #include "proxy/s3/lock.h"
 #include "proxy/s3/version.h"
@@ -56,6 +57,7 @@ static enum step name_version(struct request *request, const char *wanted, bool 
 	v->id = id;
 	const char *none_match = http_get(request->http, "If-None-Match");
 	v->only_if_absent = none_match && strcmp(none_match, "*") == 0;
+	v->if_there = http_get(request->http, PUT_IF_THERE);
 	if (is_method(request, "PUT"))
 		return versions_find(request);
 	if (is_method(request, "DELETE") && !request->trusted &&
@@ -130,7 +132,6 @@ static enum step go_on(struct request *request)
 
 	switch (v->step) {
 	case LOOK:
-		v->began = hlc_now(request_cluster(request)->hlc);
 		versions_look(request, v->container, v->object);
 		v->step = LOOKED;
 		return STEP_WAIT;

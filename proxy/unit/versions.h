@@ -35,7 +35,6 @@ struct versions {
 	/* PUT: what is the link's, not the version's. */
 	const char *delete_at, *delete_after, *if_there;
 	bool only_if_absent, swapped, made, linking, undoing, may;
-	uint64_t began;
 };
 
 /* A version has been stored, with these headers: makes it the current one. STEP_NEXT when it is, or

@@ -227,8 +227,7 @@ enum step versions_delete(struct request *request)
 		return request_fail(request, 503);
 	v->current_id = "null";
 	begin(request, "DELETE", v->container, v->object, NULL);
-	sub_header(&v->sub, "X-Cairn-Timestamp",
-	        versions_id_text(request, commit_time_behind(at, v->began)));
+	sub_header(&v->sub, PUT_IF_THERE, versions_id_text(request, at));
 	sub_start(&v->sub);
 	v->step = UNLINKED;
 	return STEP_WAIT;
@@ -240,7 +239,7 @@ enum step versions_unlinked(struct request *request)
 
 	if (!sub_headed(&v->sub))
 		return STEP_WAIT;
-	if (!sub_ok(&v->sub) && v->sub.status != 404 && v->sub.status != 409)
+	if (!sub_ok(&v->sub) && v->sub.status != 404 && v->sub.status != 412)
 		return versions_failed(request);
 	v->step = SWAP;
 	return STEP_NEXT;
@@ -255,8 +254,8 @@ static void link_to(struct request *request, uint64_t id, const char *etag, cons
 	        "X-Static-Large-Object", SLO_ETAG, SLO_SIZE, "Content-Type",
 	        "X-Detect-Content-Type", "X-Copy-From", "X-Copy-From-Account", "Range", "If-Match",
 	        "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "X-Delete-At",
-	        "X-Delete-After", LINK_TARGET, LINK_ACCOUNT, LINK_ETAG, LINK_BYTES, ROW_ETAG,
-	        "X-Object-Sysmeta-Container-Update-Override-Size",
+	        "X-Delete-After", PUT_IF_THERE, LINK_TARGET, LINK_ACCOUNT, LINK_ETAG, LINK_BYTES,
+	        ROW_ETAG, "X-Object-Sysmeta-Container-Update-Override-Size",
 	        "X-Object-Sysmeta-Container-Update-Override-Content-Type", NULL};
 	struct versions *v = request->versions;
 	struct sub *sub = &v->sub;

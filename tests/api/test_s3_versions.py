@@ -1,5 +1,7 @@
 """Versions of objects by S3: ids, delete markers, "null", and what Swift sees of them."""
+import concurrent.futures
 import os
+import threading
 
 import pytest
 
@@ -174,6 +176,30 @@ def test_many_at_once(s3, bucket):
     s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": v[0], "VersionId": v[1]}
                                                          for v in versions(s3, bucket)]})
     assert versions(s3, bucket) == []
+
+
+def test_one_version_after_the_other_goes(s3, bucket):
+    """Readers find the one or the other; nothing is left when all are deleted at once."""
+    switch(s3, bucket, "Enabled")
+    ids = [put(s3, bucket, b"%d" % i) for i in range(12)]
+    stop, seen = threading.Event(), []
+
+    def read():
+        while not stop.is_set():
+            seen.append(int(body(s3, bucket)))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        reader = pool.submit(read)
+        for i in reversed(ids[1:]):
+            s3.delete_object(Bucket=bucket, Key="k", VersionId=i)
+        stop.set()
+        reader.result()
+        assert seen and seen == sorted(seen, reverse=True)
+        for _ in range(3):
+            ids = list(pool.map(lambda i: put(s3, bucket, b"%d" % i), range(8)))
+            assert len(set(ids)) == 8
+            list(pool.map(lambda v: s3.delete_object(Bucket=bucket, Key="k", VersionId=v[1]), versions(s3, bucket)))
+            assert versions(s3, bucket) == []
+    s3.delete_bucket(Bucket=bucket)
 
 
 def test_swift_sees_the_same(tester, s3, bucket):
