@@ -73,8 +73,7 @@ static bool reserve(struct clock_file *c)
 	return true;
 }
 
-/* A write that failed is not tried again as if it had not: what is reserved ends, and with it what
- * this node writes. */
+/* A write that failed is not tried again as if it had not: what is covered ends. */
 static void *run(void *arg)
 {
 	struct clock_file *c = arg;
@@ -90,7 +89,7 @@ static void *run(void *arg)
 			continue;
 		pthread_mutex_unlock(&c->lock);
 		if (!(good = reserve(c)))
-			log_error("clock", "what=cannot be written; writes end in %d s",
+			log_error("clock", "what=cannot be written; covered for %d s",
 			        (int)(AHEAD / TS_PER_SECOND - EVERY_S));
 		pthread_mutex_lock(&c->lock);
 	}

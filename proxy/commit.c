@@ -157,10 +157,6 @@ static bool finish(struct commit *c, enum err err)
 
 static void send_record(struct commit *c)
 {
-	if (!c->set_time && !hlc_reserved(c->proxy->cluster->hlc, c->msg->ts)) {
-		finish(c, ERR_CLOCK);
-		return;
-	}
 	if (MUTANT(rows_before_record) && !c->row_count)
 		send_rows(c);
 	c->phase = RECORD;

@@ -18,7 +18,7 @@ struct hlc {
 	atomic_uint_least64_t last;
 	atomic_uint slots, slot; /* slots: 1, or HLC_SLOTS where other nodes write, too */
 	atomic_uint_least64_t stripes[HLC_STRIPES];
-	atomic_uint_least64_t reserved; /* no write may have a later time */
+	atomic_uint_least64_t reserved; /* what is durable: node/clock.c */
 };
 
 void hlc_init(struct hlc *hlc, const struct env *env);
@@ -32,9 +32,8 @@ uint64_t hlc_now(struct hlc *hlc);
  * more where keys of the stripe are written more than 3,000 times a second. */
 uint64_t hlc_stamp(struct hlc *hlc, const uint8_t key[16]);
 
-/* May a write have that time? Only up to what is durable as the latest that was given: who starts
- * again with a clock that is behind must give no time twice, for a write that it knows nothing of
- * any more. Where nobody reserves, any. */
+/* Is it up to what is durable as the latest that may have been given? Where nobody reserves, any
+ * is. */
 bool hlc_reserved(const struct hlc *hlc, uint64_t ts);
 void hlc_reserve(struct hlc *hlc, uint64_t ts);
 
