@@ -65,12 +65,7 @@ static bool write_file(struct clock_file *c, uint64_t ts)
 
 static bool reserve(struct clock_file *c)
 {
-	uint64_t ts = hlc_now(c->hlc) + AHEAD;
-
-	if (!write_file(c, ts))
-		return false;
-	hlc_reserve(c->hlc, ts);
-	return true;
+	return write_file(c, hlc_now(c->hlc) + AHEAD);
 }
 
 /* A write that failed is not tried again as if it had not: what is covered ends. */

@@ -1,6 +1,7 @@
 /* clock: how far this node's clock may have gone, on disk (docs/formats.md). A thread keeps what is
- * durable some seconds ahead, and hlc_reserved refuses what is beyond. After a crash the clock goes
- * on behind all that it can have given, whatever the machine's clock says then.
+ * there some seconds ahead; after a crash the clock goes on behind that, whatever the machine's
+ * clock says then. A time further ahead (a peer that crashed comes back so) is not covered until
+ * the thread's next turn.
  *
  * Only where other nodes write, too: one that is alone finds all that it gave on its own devices.
  */

@@ -6,7 +6,6 @@ void hlc_init(struct hlc *hlc, const struct env *env)
 	atomic_init(&hlc->last, 0);
 	atomic_init(&hlc->slots, 1);
 	atomic_init(&hlc->slot, 0);
-	atomic_init(&hlc->reserved, UINT64_MAX);
 	for (unsigned i = 0; i < HLC_STRIPES; i++)
 		atomic_init(&hlc->stripes[i], 0);
 }
@@ -56,16 +55,6 @@ uint64_t hlc_latest(struct hlc *hlc)
 		ts = one > ts ? one : ts;
 	}
 	return ts;
-}
-
-bool hlc_reserved(const struct hlc *hlc, uint64_t ts)
-{
-	return ts <= atomic_load(&hlc->reserved);
-}
-
-void hlc_reserve(struct hlc *hlc, uint64_t ts)
-{
-	atomic_store(&hlc->reserved, ts);
 }
 
 bool hlc_see(struct hlc *hlc, uint64_t ts)

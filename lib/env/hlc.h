@@ -18,7 +18,6 @@ struct hlc {
 	atomic_uint_least64_t last;
 	atomic_uint slots, slot; /* slots: 1, or HLC_SLOTS where other nodes write, too */
 	atomic_uint_least64_t stripes[HLC_STRIPES];
-	atomic_uint_least64_t reserved; /* what is durable: node/clock.c */
 };
 
 void hlc_init(struct hlc *hlc, const struct env *env);
@@ -31,11 +30,6 @@ uint64_t hlc_now(struct hlc *hlc);
  * their wall clocks. Times of different keys may be equal. Up to 310 us ahead of the wall clock, or
  * more where keys of the stripe are written more than 3,000 times a second. */
 uint64_t hlc_stamp(struct hlc *hlc, const uint8_t key[16]);
-
-/* Is it up to what is durable as the latest that may have been given? Where nobody reserves, any
- * is. */
-bool hlc_reserved(const struct hlc *hlc, uint64_t ts);
-void hlc_reserve(struct hlc *hlc, uint64_t ts);
 
 /* The latest that it has given or seen. */
 uint64_t hlc_latest(struct hlc *hlc);

@@ -4,6 +4,7 @@
  *   PutBucketAcl  prepare -> read -> resolve -> store
  *   GetObjectAcl  prepare -> look -> tell
  *   PutObjectAcl  prepare -> look -> read -> resolve -> store */
+#include "proxy/s3/attribute.h"
 #include "proxy/s3/document.h"
 #include "proxy/s3/s3.h"
 #include "proxy/unit/reserved.h"
@@ -162,23 +163,6 @@ static enum step resolve(struct op *op)
 	return error ? s3_fail_text(request, error, text) : op_go(op, STORE);
 }
 
-/* A POST says anew all that an object has of what a POST may change. */
-static void same_metadata(struct sub *store, const struct sub *look)
-{
-	static const char *const same[] = {"Content-Disposition", "Content-Encoding",
-	        "Content-Language", "Cache-Control", "Expires", "X-Robots-Tag", "X-Object-Manifest",
-	        "X-Delete-At"};
-	struct kv_pair pair;
-
-	for (size_t at = 0; kv_next(look->headers.data, look->headers.len, &at, &pair);) {
-		bool copies = has_prefix(pair.name, "X-Object-Meta-");
-		for (unsigned i = 0; i < COUNT_OF(same); i++)
-			copies |= strcasecmp(pair.name, same[i]) == 0;
-		if (copies)
-			sub_header(store, pair.name, pair.value);
-	}
-}
-
 /* A version is where versions are; the newest, and one of the time before there were any, by the
  * key's name. */
 static void store_path(struct request *request, struct sub *store)
@@ -203,7 +187,7 @@ static enum step store(struct op *op)
 		sub_init(&a->store, request, NULL, SUB_AS_SYSTEM, "POST");
 		store_path(request, &a->store);
 		if (request->object)
-			same_metadata(&a->store, &a->look);
+			s3_same_metadata(&a->store, &a->look);
 		sub_header(&a->store, request->object ? S3_OBJECT_ACL : S3_BUCKET_ACL,
 		        s3_acl_kept(request, &a->acl));
 		sub_start(&a->store);

@@ -89,8 +89,7 @@ enum step s3_attribute_look(struct request *request)
 	return STEP_NEXT;
 }
 
-/* A POST says anew all that it may change. */
-static void same_metadata(struct sub *store, const struct sub *look)
+void s3_same_metadata(struct sub *store, const struct sub *look)
 {
 	static const char *const same[] = {"Content-Disposition", "Content-Encoding",
 	        "Content-Language", "Cache-Control", "Expires", "X-Robots-Tag", "X-Object-Manifest",
@@ -120,7 +119,7 @@ bool s3_attribute_store(struct request *request, const char *name, const char *v
 		else
 			sub_path(&a->store, request->account, request->container, request->object,
 			        NULL);
-		same_metadata(&a->store, &a->look);
+		s3_same_metadata(&a->store, &a->look);
 		sub_header(&a->store, name, value);
 		sub_start(&a->store);
 	}

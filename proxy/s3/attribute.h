@@ -26,6 +26,9 @@ enum step s3_attribute_look(struct request *request);
 /* Gives it the attribute (value "" takes it away). True: it is over, attribute->store tells how. */
 bool s3_attribute_store(struct request *request, const char *name, const char *value);
 
+/* A POST says anew all that it may change: what the look has found, to the store. */
+void s3_same_metadata(struct sub *store, const struct sub *look);
+
 /* The same of a bucket. */
 bool s3_bucket_store(struct request *request, const char *name, const char *value);
 

@@ -1,4 +1,4 @@
-/* What is given is never given again, and never beyond what is durable. */
+/* What is given is not given again after a start. */
 #include "tests/lib/test.h"
 
 #include "node/clock.h"
@@ -42,8 +42,6 @@ static void a_stop_leaves_what_was_given(void **state)
 
 	(void)state;
 	uint64_t now = hlc_now(&hlc), ahead = now + 20 * TS_PER_SECOND;
-	assert_true(hlc_reserved(&hlc, now));
-	assert_false(hlc_reserved(&hlc, now + 60 * TS_PER_SECOND));
 	assert_true(hlc_see(&hlc, ahead));
 	clock_file_free(clock);
 	clock = start();
