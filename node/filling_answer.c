@@ -21,6 +21,14 @@ bool node_filling_refuses(const struct backend_msg *msg)
 	}
 }
 
+void node_filling_refuse(struct objectd *objectd, struct backend_call *call)
+{
+	if (call->msg->kind == BACKEND_OBJECT)
+		objectd_refuse(objectd, call);
+	else
+		backend_finish(call, ERR_UNAVAILABLE);
+}
+
 void node_filling_answer(const struct backend_msg *msg, struct backend_reply *reply)
 {
 	switch (msg->op) {
@@ -36,6 +44,8 @@ void node_filling_answer(const struct backend_msg *msg, struct backend_reply *re
 		if (reply->err == ERR_OK)
 			reply->err = ERR_UNAVAILABLE;
 		return;
+	case BACKEND_OBJECT_VERSION:
+	case BACKEND_OBJECT_GET:
 	case BACKEND_OBJECT_DIGEST:
 	case BACKEND_OBJECT_KEYS:
 	case BACKEND_DB_DIGEST:

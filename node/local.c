@@ -71,7 +71,7 @@ static void handle(struct task *task)
 	else if (!hlc_see(&device->node->hlc, call->inner.msg->ts))
 		backend_finish(&call->inner, ERR_CLOCK);
 	else if (call->filling && node_filling_refuses(call->inner.msg))
-		backend_finish(&call->inner, ERR_UNAVAILABLE);
+		node_filling_refuse(device->objectd, &call->inner);
 	else if (call->inner.msg->kind == BACKEND_OBJECT)
 		objectd_handle(device->objectd, &call->inner);
 	else if (call->inner.msg->kind == BACKEND_CONTAINER)

@@ -280,7 +280,8 @@ void node_filling_end(struct node_device *device);
 /* Does the answer depend on what a device does not know? Then one that is being filled gives none.
  */
 bool node_filling_refuses(const struct backend_msg *msg);
-/* What it says of a write that it took. */
+void node_filling_refuse(struct objectd *objectd, struct backend_call *call);
+/* What it says of a write that it took, and that it is being filled. */
 void node_filling_answer(const struct backend_msg *msg, struct backend_reply *reply);
 
 /* --- repair.c: what the device says is corrupt is fetched from another replica --- */

@@ -74,6 +74,7 @@ static struct backend_msg *question(struct replicator *r)
 		ranges[i] = r->asked[i].prefix;
 	msg->policy = objects ? (uint8_t)r->target : 0;
 	msg->ts = r->before_ts;
+	msg->draft = objects && replicate_is_filling(r);
 	msg->ranges = ranges;
 	msg->range_count = r->asked_count;
 	msg->range_bits = r->asked[0].bits;
@@ -280,6 +281,12 @@ static void take_keys(
 	}
 }
 
+/* What they have only as a draft may have been acknowledged, with the help of what was here. */
+static bool is_open_there(const struct replicator *r, const struct backend_reply *theirs)
+{
+	return theirs->draft_ts && theirs->draft_ts < r->device->filling_ts;
+}
+
 enum step replicate_answer(struct op *op)
 {
 	struct replicator *r = replicator_of(op);
@@ -291,7 +298,7 @@ enum step replicate_answer(struct op *op)
 	const struct backend_reply *theirs = alone ? NULL : &r->fan.calls[1].reply;
 	if (ours->err || (theirs && theirs->err))
 		return replicate_leave_peer(r);
-	if (theirs && theirs->filling)
+	if (theirs && (theirs->filling || is_open_there(r, theirs)))
 		replicate_doubt(r);
 	if (!r->asked_keys && !take_digests(r, &ours->items, theirs ? &theirs->items : NULL))
 		return replicate_leave_peer(r);

@@ -11,7 +11,8 @@ struct compare {
 	struct objectd *objectd;
 	struct backend_call *call;
 	struct device_range range;
-	unsigned at; /* which of the ranges */
+	unsigned at;     /* which of the ranges */
+	unsigned drafts; /* 0: versions are looked at; n: the n-th space of drafts */
 	unsigned keys_left;
 	struct backend_digest *sums; /* owned; NULL: keys are asked for */
 };
@@ -21,7 +22,7 @@ static void next_range(struct compare *c)
 	const struct backend_msg *msg = c->call->msg;
 
 	c->range = (struct device_range){
-	        .policy = msg->policy,
+	        .policy = c->drafts ? device_draft(msg->policy, c->drafts - 1) : msg->policy,
 	        .bits = msg->range_bits,
 	        .fan_out = msg->fan_out,
 	        .prefix = msg->ranges[c->at],
@@ -34,6 +35,8 @@ static unsigned step(struct compare *c, unsigned most)
 {
 	struct device *device = c->objectd->device;
 
+	if (c->drafts)
+		return device_range_oldest(device, &c->range, &c->call->reply.draft_ts, most);
 	if (c->sums)
 		return device_range_digest(device, &c->range,
 		        c->sums + ((size_t)c->at << c->call->msg->fan_out), most);
@@ -44,6 +47,23 @@ static unsigned step(struct compare *c, unsigned most)
 	return n;
 }
 
+static bool is_over(const struct compare *c)
+{
+	return c->at == c->call->msg->range_count || !(c->drafts || c->sums || c->keys_left);
+}
+
+static void step_on(struct compare *c)
+{
+	const struct backend_msg *msg = c->call->msg;
+
+	if (++c->at == msg->range_count && msg->draft && c->drafts < DEVICE_DRAFTS) {
+		c->at = 0;
+		c->drafts++;
+	}
+	if (c->at < msg->range_count)
+		next_range(c);
+}
+
 static void end(struct compare *c)
 {
 	const struct backend_msg *msg = c->call->msg;
@@ -52,7 +72,7 @@ static void end(struct compare *c)
 	if (c->sums)
 		buf_add(&reply->items, c->sums,
 		        ((size_t)msg->range_count << msg->fan_out) * sizeof(*c->sums));
-	reply->more = c->at < msg->range_count;
+	reply->more = !c->drafts && c->at < msg->range_count;
 	backend_finish(c->call, reply->items.err);
 	free(c->sums);
 	free(c);
@@ -63,16 +83,16 @@ static void on_slice(struct task *task)
 	struct compare *c = CONTAINER_OF(task, struct compare, task);
 	unsigned left = SLICE;
 
-	while (left && c->at < c->call->msg->range_count && (c->sums || c->keys_left)) {
+	while (left && !is_over(c)) {
 		unsigned looked = step(c, left);
 		left -= looked ? looked : 1;
-		if (c->range.done && ++c->at < c->call->msg->range_count)
-			next_range(c);
+		if (c->range.done)
+			step_on(c);
 	}
-	if (c->at < c->call->msg->range_count && (c->sums || c->keys_left))
-		reactor_post(c->objectd->reactor, &c->task);
-	else
+	if (is_over(c))
 		end(c);
+	else
+		reactor_post(c->objectd->reactor, &c->task);
 }
 
 static bool is_good(const struct backend_msg *msg)

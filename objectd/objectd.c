@@ -62,6 +62,19 @@ void objectd_reply_drafts(struct objectd *o, struct backend_call *call)
 		call->reply.drafts[i] = drafts[i].ts;
 }
 
+void objectd_refuse(struct objectd *o, struct backend_call *call)
+{
+	const struct backend_msg *msg = call->msg;
+	struct device_version version;
+
+	if (msg->policy < BACKEND_POLICIES) {
+		if (!device_find(o->device, msg->policy, msg->key, &version))
+			objectd_reply_version(call, &version);
+		objectd_reply_drafts(o, call);
+	}
+	backend_finish(call, ERR_UNAVAILABLE);
+}
+
 static void version(struct objectd *o, struct backend_call *call)
 {
 	const struct backend_msg *msg = call->msg;

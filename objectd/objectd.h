@@ -31,6 +31,10 @@ void objectd_close(struct objectd *objectd);
 /* Takes the call and answers it with backend_finish, perhaps at once. */
 void objectd_handle(struct objectd *objectd, struct backend_call *call);
 
+/* Takes the call and answers it with ERR_UNAVAILABLE; the reply tells what the device has of the
+ * key, which is no word on what there is. */
+void objectd_refuse(struct objectd *objectd, struct backend_call *call);
+
 /* --- listing updates that are open --- */
 
 /* One record with open updates, read back from the log. */

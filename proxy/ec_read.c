@@ -99,10 +99,20 @@ static uint64_t candidate(const struct ec_read *r, uint64_t below)
 	return best;
 }
 
-/* Who knows a version as what: bits of the place. */
+/* Who knows a version as what: bits of the place. One that is being filled is none of the known,
+ * since what it does not know says nothing; but a fragment that it lacks is not there. */
 struct view {
-	uint64_t known, committed, drafts, tombs;
+	uint64_t known, committed, drafts, tombs, filling, lacking;
 };
+
+static bool has_draft(const struct backend_reply *reply, uint64_t ts)
+{
+	for (unsigned d = 0; d < BACKEND_DRAFTS; d++) {
+		if (reply->drafts[d] == ts)
+			return true;
+	}
+	return false;
+}
 
 static struct view view_of(const struct ec_read *r, uint64_t ts)
 {
@@ -111,15 +121,16 @@ static struct view view_of(const struct ec_read *r, uint64_t ts)
 	for (unsigned i = 0; i < r->asked.count; i++) {
 		const struct backend_reply *reply = &r->asked.calls[i].reply;
 		uint64_t bit = place_bit(&r->fetch.place, r->asked.calls[i].device);
+		if (r->asked.calls[i].answered && reply->filling) {
+			v.filling |= bit;
+			v.lacking |= reply->ts != ts && !has_draft(reply, ts) ? bit : 0;
+		}
 		if (!is_known(&r->asked.calls[i]))
 			continue;
 		v.known |= bit;
 		if (reply->ts == ts)
 			*(reply->deleted ? &v.tombs : &v.committed) |= bit;
-		for (unsigned d = 0; d < BACKEND_DRAFTS; d++) {
-			if (reply->drafts[d] == ts)
-				v.drafts |= bit;
-		}
+		v.drafts |= has_draft(reply, ts) ? bit : 0;
 	}
 	return v;
 }
@@ -286,7 +297,7 @@ static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool op
 		send_commit(r); /* beside this read */
 	if (durable)
 		return enter(r, v->committed ? AGAIN : COMMIT);
-	start_rebuild(r, v->known & ~r->holders);
+	start_rebuild(r, (v->known | v->filling) & ~r->holders);
 	return enter(r, REBUILD);
 }
 
@@ -302,7 +313,7 @@ static bool asking(struct ec_read *r)
 		if (v.tombs)
 			return deleted(r, &v, ts, open);
 		uint64_t holders = v.committed | v.drafts;
-		uint64_t unknown = place_all(&r->fetch.place) & ~v.known;
+		uint64_t unknown = place_all(&r->fetch.place) & ~v.known & ~v.lacking;
 		if (distinct(r, holders) >= r->fetch.ec->k)
 			return accept(r, &v, ts, open);
 		/* Whoever does not answer may make it whole. */
@@ -653,8 +664,9 @@ bool ec_read_is_dead(const struct ec_read *r, uint64_t ts)
 {
 	struct view v = view_of(r, ts);
 
-	return v.known == place_all(&r->fetch.place) && !v.committed && r->reply.ts < ts &&
-	       r->err != ERR_UNAVAILABLE && distinct(r, v.drafts) < r->fetch.ec->k;
+	return (v.known | v.lacking) == place_all(&r->fetch.place) && !v.committed &&
+	       r->reply.ts < ts && r->err != ERR_UNAVAILABLE &&
+	       distinct(r, v.drafts) < r->fetch.ec->k;
 }
 
 void ec_read_close(struct ec_read *r)

@@ -276,9 +276,12 @@ struct backend_reply {
 	struct fragment fragment; /* OBJECT_GET; k 0: a whole object */
 	uint64_t promised; /* nothing older is taken of this key, unless who promised that had seen
 	                    * it: see OBJECT_GRANT; or 0 */
-	uint64_t draft_ts; /* OBJECT_GET: the draft it gives; 0: the committed version */
+	/* OBJECT_GET: the draft it gives; 0: the committed version. DIGEST and KEYS with `draft`:
+	 * the oldest in those ranges. */
+	uint64_t draft_ts;
 	uint64_t drafts[BACKEND_DRAFTS]; /* that are there, the newest first; 0: no more */
-	/* DIGEST, KEYS: it came back empty and is being filled; it may have known more. */
+	/* DIGEST, KEYS: it came back empty and is being filled; it may have known more. OBJECT_GET
+	 * and VERSION (ERR_UNAVAILABLE): the same; ts and drafts tell what it has of the key. */
 	bool filling;
 	struct buf points; /* containers in ranges: see lib/backend/points.h; owned */
 };

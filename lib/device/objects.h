@@ -81,6 +81,11 @@ unsigned device_range_digest(struct device *device, struct device_range *range,
 unsigned device_range_keys(
         struct device *device, struct device_range *range, struct buf *keys, unsigned most);
 
+/* *ret_oldest becomes the time of the oldest draft in the range, if that is older or 0; the range's
+ * policy is that of one space of drafts. */
+unsigned device_range_oldest(
+        struct device *device, struct device_range *range, uint64_t *ret_oldest, unsigned most);
+
 /* All primaries have, or have been given, the tombstones of the policy that this device had when
  * `lsn` was its newest record (0: nothing is known of that; UINT64_MAX: it is nobody's concern).
  * Only those are ever reclaimed. In memory alone: a restart waits for the next comparison. */

@@ -105,6 +105,25 @@ unsigned device_range_digest(struct device *device, struct device_range *range,
 	return looked;
 }
 
+unsigned device_range_oldest(
+        struct device *device, struct device_range *range, uint64_t *ret_oldest, unsigned most)
+{
+	const struct index_entry *run;
+	unsigned looked = 0;
+	uint32_t n;
+
+	while (looked < most && (n = next_run(device, range, most - looked, &run))) {
+		for (uint32_t i = 0; i < n; i++) {
+			if (!(run[i].flags & (INDEX_DELETED | INDEX_FORGOTTEN)) &&
+			        (!*ret_oldest || run[i].ts < *ret_oldest))
+				*ret_oldest = run[i].ts;
+		}
+		looked += n;
+		step_behind(range, run[n - 1].key);
+	}
+	return looked;
+}
+
 unsigned device_range_keys(
         struct device *device, struct device_range *range, struct buf *keys, unsigned most)
 {

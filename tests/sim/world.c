@@ -276,7 +276,7 @@ static void handle(struct task *task)
 	else if (!hlc_see(&node->hlc, c->inner.msg->ts))
 		backend_finish(&c->inner, ERR_CLOCK);
 	else if (c->filling && node_filling_refuses(c->inner.msg))
-		backend_finish(&c->inner, ERR_UNAVAILABLE);
+		node_filling_refuse(d->objectd, &c->inner);
 	else if (c->inner.msg->kind == BACKEND_OBJECT)
 		objectd_handle(d->objectd, &c->inner);
 	else if (c->inner.msg->kind == BACKEND_CONTAINER)

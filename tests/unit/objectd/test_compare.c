@@ -189,6 +189,53 @@ static void keys_come_in_order_and_in_pages(void **state)
 	}
 }
 
+static enum err put_draft(const char *name, uint64_t ts, bool commit)
+{
+	struct backend_msg *msg = rig_put_msg(name, ts, 10);
+	struct rig_call call;
+
+	msg->draft = true;
+	msg->fragment = (struct fragment){.k = 2, .m = 1, .size = 10};
+	rig_send(&a, &call, msg);
+	enum err err = call.call.reply.err;
+	backend_call_done(&call.call);
+	if (err || !commit)
+		return err;
+	rig_send(&a, &call, rig_msg(BACKEND_OBJECT_COMMIT, name, ts));
+	err = call.call.reply.err;
+	backend_call_done(&call.call);
+	return err;
+}
+
+static void the_oldest_draft_is_told_to_who_wants_it(void **state)
+{
+	uint64_t halves[] = {0, 1ull << 63};
+	struct rig_call call;
+	char name[16];
+
+	(void)state;
+	assert_int_equal(put_draft("done", T, true), ERR_OK);
+	for (unsigned i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "o%u", i / 2);
+		assert_int_equal(put_draft(name, T + 1 + i, false), ERR_OK);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		bool keys = i & 1, wanted = i & 2;
+		struct backend_msg *msg = backend_msg_new(
+		        keys ? BACKEND_OBJECT_KEYS : BACKEND_OBJECT_DIGEST, BACKEND_OBJECT);
+		msg->ranges = halves;
+		msg->range_count = 2;
+		msg->range_bits = 1;
+		msg->draft = wanted;
+		rig_send(&a, &call, msg);
+		assert_int_equal(call.call.reply.draft_ts, wanted ? T + 1 : 0);
+		assert_false(call.call.reply.more);
+		assert_int_equal(call.call.reply.items.len,
+		        keys ? sizeof(struct backend_key) : 2 * sizeof(struct backend_digest));
+		backend_call_done(&call.call);
+	}
+}
+
 static void what_asks_for_too_much_is_refused(void **state)
 {
 	static const struct {
@@ -276,6 +323,7 @@ int main(void)
 	        T_(tombstones_that_may_be_gone_elsewhere_do_not_count),
 	        T_(parts_add_up_to_the_whole),
 	        T_(keys_come_in_order_and_in_pages),
+	        T_(the_oldest_draft_is_told_to_who_wants_it),
 	        T_(what_asks_for_too_much_is_refused),
 	        T_(a_million_entries_compare_in_a_moment),
 	};

@@ -26,6 +26,7 @@ static struct ec code;
 static struct {
 	uint32_t down;        /* all are refused */
 	uint32_t refused[64]; /* by op */
+	uint32_t filling;     /* came back empty: have no vote */
 	uint32_t held;        /* reads are never answered, until the end of the test */
 	struct backend_call *calls[64];
 	unsigned call_count;
@@ -55,7 +56,10 @@ static void device_send(struct backend *b, struct backend_call *call)
 		backend_finish(call, ERR_OK);
 	else if (!rigs[call->device].objectd || net.down & bit || net.refused[op] & bit)
 		backend_finish(call, ERR_UNAVAILABLE);
-	else if (net.held & bit && (op == BACKEND_OBJECT_GET || op == BACKEND_OBJECT_READ))
+	else if (net.filling & bit && (op == BACKEND_OBJECT_GET || op == BACKEND_OBJECT_VERSION)) {
+		call->reply.filling = true;
+		objectd_refuse(rigs[call->device].objectd, call);
+	} else if (net.held & bit && (op == BACKEND_OBJECT_GET || op == BACKEND_OBJECT_READ))
 		net.calls[net.call_count++] = call;
 	else
 		objectd_handle(rigs[call->device].objectd, call);
@@ -631,6 +635,18 @@ static void a_device_that_lost_all_gets_its_fragment_again(void **state)
 	}
 }
 
+static uint64_t draft_of(unsigned at)
+{
+	struct device_version drafts[DEVICE_DRAFTS];
+	uint8_t spaces[DEVICE_DRAFTS];
+	struct place place;
+
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(
+	        device_drafts(rigs[place.devices[at]].device, 0, place.key, drafts, spaces), 1);
+	return drafts[0].ts;
+}
+
 static void an_abandoned_draft_is_told(void **state)
 {
 	(void)state;
@@ -638,18 +654,44 @@ static void an_abandoned_draft_is_told(void **state)
 	net.refused[BACKEND_OBJECT_PUT] = keeping(0x38);
 	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
 	net.refused[BACKEND_OBJECT_PUT] = 0;
-	struct device_version drafts[DEVICE_DRAFTS];
-	uint8_t spaces[DEVICE_DRAFTS];
-	struct place place;
-	proxy_place(&cluster, 0, "a", "c", "o", &place);
-	assert_int_equal(
-	        device_drafts(rigs[place.devices[0]].device, 0, place.key, drafts, spaces), 1);
-	seen.dead_ts = drafts[0].ts;
+	seen.dead_ts = draft_of(0);
 	assert_int_equal(version(5000), 1);
 	assert_true(seen.dead);
 	net.down = keeping(0x20);
 	version(5000);
 	assert_false(seen.dead);
+}
+
+/* Else it would stay open, and the device be filled for as long. */
+static void a_draft_is_decided_without_a_device_that_is_being_filled(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x38);
+	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
+	net.refused[BACKEND_OBJECT_PUT] = 0;
+	seen.dead_ts = draft_of(0);
+	net.filling = keeping(0x08);
+	assert_int_equal(version(5000), 1); /* it has no fourth */
+	assert_true(seen.dead);
+	net.filling = keeping(0x04);
+	assert_int_equal(version(5000), 1);
+	assert_false(seen.dead); /* it has one, and gives it later */
+}
+
+static void a_draft_is_completed_on_a_device_that_is_being_filled(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x30);
+	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
+	net.refused[BACKEND_OBJECT_PUT] = 0;
+	net.filling = keeping(0x10);
+	net.down = keeping(0x20);
+	assert_int_equal(version(5000), 2);
+	net.filling = 0;
+	net.down = keeping(0x21);
+	assert_int_equal(version(5000), 2);
 }
 
 int main(void)
@@ -672,6 +714,8 @@ int main(void)
 	        T_(two_that_hang),
 	        T_(a_device_that_lost_all_gets_its_fragment_again),
 	        T_(an_abandoned_draft_is_told),
+	        T_(a_draft_is_decided_without_a_device_that_is_being_filled),
+	        T_(a_draft_is_completed_on_a_device_that_is_being_filled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
