@@ -316,6 +316,8 @@ static enum step answer_head(struct request *request, struct get *get, const str
 	int status = 200;
 
 	answer_headers(request, get);
+	if (request->s3)
+		request->s3->told_size = size;
 	if (get->part || get->status == 206) {
 		content_range(request, part, size);
 		length = part->end - part->start + 1;
@@ -481,6 +483,8 @@ static enum step get_begin(struct op *op)
 		buf_reset(&request->http->out);
 		return stop(request, err == ERR_CONFLICT ? 409 : 503);
 	}
+	if (request->s3)
+		request->s3->told_size = body_size(body);
 	request_headers(request, get->status);
 	struct bytes *whole = body_take_whole(body, get->total, &offset, &len);
 	if (whole || get->total == 0) {

@@ -379,6 +379,8 @@ static enum step put_commit(struct op *op)
 	http_header(request->http, "Last-Modified", date);
 	if (put->copy)
 		put_copied_from(request, put);
+	if (request->s3)
+		request->s3->told_size = put->size;
 	return request_empty(request, 201);
 }
 

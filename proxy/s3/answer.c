@@ -1,5 +1,6 @@
 /* What clients are answered: XML, and headers in S3's names. */
 #include "proxy/s3/cors.h"
+#include "proxy/s3/lifecycle.h"
 #include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/tags.h"
@@ -367,6 +368,10 @@ void s3_answer(struct request *request, int status)
 	}
 	if (shows && request->query.count)
 		add_replaced(request, &out);
+	if (!request->s3->told_tags)
+		request->s3->told_tags = kv_get(all.data, all.len, S3_OBJECT_TAGS);
+	lifecycle_answer(request, status, &out);
+	request->s3->told_tags = NULL;
 	kv_add(&out, "x-amz-request-id", request->trans_id);
 	kv_add(&out, "x-amz-id-2", request->trans_id);
 	buf_done(&all);

@@ -9,6 +9,7 @@
 #include "proxy/pipeline.h"
 #include "proxy/put.h"
 #include "proxy/s3/document.h"
+#include "proxy/s3/tags.h"
 #include "proxy/s3/upload.h"
 #include "proxy/unit/symlink.h"
 
@@ -425,6 +426,8 @@ static enum step answer(struct request *request, struct complete *c)
 	buf_str(&xml, "</CompleteMultipartUploadResult>");
 	if (c->version_id)
 		http_header(request->http, "x-amz-version-id", c->version_id);
+	request->s3->told_size = c->manifest.size;
+	request->s3->told_tags = upload_header(&c->upload, S3_OBJECT_TAGS);
 	return s3_reply_xml(request, &xml);
 }
 

@@ -1,5 +1,5 @@
-/* What is set for a whole bucket about access: policy, public access block, ownership, CORS. Each
- * is a text in the container's system metadata.
+/* What is set for a whole bucket: policy, public access block, ownership, CORS, lifecycle. Each is
+ * a text in the container's system metadata.
  *
  *   Get...     prepare -> tell
  *   Put...     prepare -> read -> store
@@ -8,6 +8,7 @@
 
 #include "proxy/s3/cors.h"
 #include "proxy/s3/document.h"
+#include "proxy/s3/lifecycle.h"
 #include "proxy/s3/policy.h"
 #include "proxy/s3/s3.h"
 
@@ -18,12 +19,14 @@ enum { PREPARE, READ, STORE };
 struct config_op {
 	struct s3_document document; /* the first member */
 	struct sub sub;
-	const char *kept; /* what is to be kept */
-	const char *hard; /* of a policy: its owner is bound by it as well */
+	const char *kept;   /* what is to be kept */
+	const char *beside; /* the same of config->beside */
 };
 
 struct config {
 	const char *query, *header, *root; /* root NULL: it is no XML */
+	const char *beside;                /* kept along with it, or NULL */
+	const char *tells;                 /* that, in an answer's header; or NULL */
 	enum s3_error none;
 	int status; /* of a PUT */
 	size_t max;
@@ -69,9 +72,9 @@ static enum s3_error take_policy(
 	        s3_policy_is_public(root.value))
 		return S3_AccessDenied;
 	c->kept = arena_strdup(request_arena(request), buf_text(text));
-	c->hard = is_true(http_get(request->http, "x-amz-confirm-remove-self-bucket-access"))
-	                  ? "true"
-	                  : "";
+	c->beside = is_true(http_get(request->http, "x-amz-confirm-remove-self-bucket-access"))
+	                    ? "true"
+	                    : "";
 	return S3_OK;
 }
 
@@ -200,17 +203,67 @@ static enum s3_error take_cors(struct request *request, struct config_op *c, con
 	return S3_OK;
 }
 
+/* --- lifecycle --- */
+
+static const char *new_id(struct request *request)
+{
+	const struct env *env = request_cluster(request)->env;
+	uint64_t random[2];
+
+	env->random(env, random, sizeof(random));
+	return arena_printf(request_arena(request), "%016llx%016llx", (unsigned long long)random[0],
+	        (unsigned long long)random[1]);
+}
+
+static enum s3_error take_lifecycle(
+        struct request *request, struct config_op *c, const char **ret_text)
+{
+	const char *min = http_get(request->http, S3_TRANSITION_MIN_SAID);
+	AUTO(buf) struct buf kept = BUF_NONE;
+	struct lifecycle lifecycle;
+	enum s3_error error;
+
+	if (min && strcmp(min, S3_TRANSITION_ALL_128K) != 0 &&
+	        strcmp(min, S3_TRANSITION_VARIES) != 0) {
+		*ret_text = "Invalid value for " S3_TRANSITION_MIN_SAID;
+		return S3_InvalidArgument;
+	}
+	error = lifecycle_read(c->document.root, request_arena(request), &lifecycle, ret_text);
+	for (unsigned i = 0; !error && i < lifecycle.count; i++) {
+		if (!lifecycle.rules[i].id)
+			lifecycle.rules[i].id = new_id(request);
+	}
+	if (error)
+		return error;
+	lifecycle_write(&lifecycle, &kept);
+	if (kept.len > LIFECYCLE_KEPT) {
+		*ret_text = "The lifecycle configuration is too long: 40 KiB are kept.";
+		return S3_InvalidRequest;
+	}
+	c->kept = arena_strdup(request_arena(request), buf_text(&kept));
+	c->beside = min ? min : S3_TRANSITION_ALL_128K;
+	return S3_OK;
+}
+
+static void tell_lifecycle(const char *kept, struct buf *out)
+{
+	buf_str(out, kept);
+}
+
 /* --- all of them --- */
 
 static const struct config configs[] = {
-        {"policy", S3_BUCKET_POLICY, NULL, S3_NoSuchBucketPolicy, 204, S3_POLICY_MAX, take_policy,
-                tell_policy},
-        {"publicAccessBlock", S3_PUBLIC_ACCESS, "PublicAccessBlockConfiguration",
+        {"policy", S3_BUCKET_POLICY, NULL, S3_POLICY_HARD, NULL, S3_NoSuchBucketPolicy, 204,
+                S3_POLICY_MAX, take_policy, tell_policy},
+        {"publicAccessBlock", S3_PUBLIC_ACCESS, "PublicAccessBlockConfiguration", NULL, NULL,
                 S3_NoSuchPublicAccessBlockConfiguration, 200, 64u << 10, take_blocks, tell_blocks},
-        {"ownershipControls", S3_OWNERSHIP, "OwnershipControls", S3_OwnershipControlsNotFoundError,
-                200, 64u << 10, take_ownership, tell_ownership},
-        {"cors", S3_CORS, "CORSConfiguration", S3_NoSuchCORSConfiguration, 200, 64u << 10,
-                take_cors, s3_cors_tell},
+        {"ownershipControls", S3_OWNERSHIP, "OwnershipControls", NULL, NULL,
+                S3_OwnershipControlsNotFoundError, 200, 64u << 10, take_ownership, tell_ownership},
+        {"lifecycle", S3_LIFECYCLE, "LifecycleConfiguration", S3_TRANSITION_MIN,
+                S3_TRANSITION_MIN_SAID, S3_NoSuchLifecycleConfiguration, 200, LIFECYCLE_BYTES,
+                take_lifecycle, tell_lifecycle},
+        {"cors", S3_CORS, "CORSConfiguration", NULL, NULL, S3_NoSuchCORSConfiguration, 200,
+                64u << 10, take_cors, s3_cors_tell},
 };
 
 static const struct config *config_of(const struct request *request)
@@ -233,6 +286,10 @@ static enum step tell(struct op *op)
 	if (!kept || !*kept)
 		return s3_fail(request, config->none);
 	config->tell(kept, &text);
+	const char *beside =
+	        config->tells ? info_header(request->container_info.info, config->beside) : NULL;
+	if (beside && *beside)
+		http_header(request->http, config->tells, beside);
 	if (config->root)
 		return s3_reply_xml(request, &text);
 	http_header(request->http, "Content-Type", "application/json");
@@ -266,8 +323,8 @@ static bool store(struct request *request)
 		sub_init(&c->sub, request, NULL, SUB_AS_SYSTEM, "POST");
 		sub_path(&c->sub, request->account, request->container, NULL, NULL);
 		sub_header(&c->sub, config->header, c->kept ? c->kept : "");
-		if (config->take == take_policy)
-			sub_header(&c->sub, S3_POLICY_HARD, c->hard ? c->hard : "");
+		if (config->beside)
+			sub_header(&c->sub, config->beside, c->beside ? c->beside : "");
 		sub_start(&c->sub);
 	}
 	return sub_headed(&c->sub);
@@ -276,11 +333,15 @@ static bool store(struct request *request)
 static enum step store_state(struct op *op)
 {
 	struct request *request = request_of(op);
-	const struct sub *sub = &own(request)->sub;
-	int status = own(request)->kept ? config_of(request)->status : 204;
+	const struct config *config = config_of(request);
+	const struct config_op *c = own(request);
+	const struct sub *sub = &c->sub;
+	int status = c->kept ? config->status : 204;
 
 	if (!store(request))
 		return STEP_WAIT;
+	if (config->tells && c->kept && sub_ok(sub))
+		http_header(request->http, config->tells, c->beside);
 	return sub_ok(sub) ? s3_empty(request, status) : s3_fail_sub(request, sub);
 }
 

@@ -371,6 +371,9 @@ static enum step copy_source(struct op *op)
 		return s3_fail_text(request, error, text);
 	begin_store(request, c, request->s3->bucket, request->s3->key);
 	copy_headers(request, c, tags_anew);
+	request->s3->told_size = c->source.head.length;
+	request->s3->told_tags = tags_anew ? http_get(request->http, S3_OBJECT_TAGS)
+	                                   : sub_get(&c->source.head, S3_OBJECT_TAGS);
 	sub_start(&c->store);
 	return op_go(op, STORE);
 }

@@ -98,6 +98,7 @@ static enum step pass_put(struct op *op)
 		return s3_fail_text(request, error, text);
 	if (!request->http->has_length && !request->http->chunked)
 		return s3_fail(request, S3_MissingContentLength);
+	request->s3->told_tags = http_get(request->http, S3_OBJECT_TAGS);
 	return s3_pass(request, &object_put);
 }
 

@@ -58,6 +58,9 @@ struct s3 {
 	struct jroot policy;           /* owned: of the bucket; no value: none, or not read yet */
 	struct s3_acl *acl;            /* that what is made is to have; NULL: none is said */
 	struct s3_condition condition; /* of what is written */
+	/* Of an object that is told of, or made. */
+	uint64_t told_size;
+	const char *told_tags; /* NULL: those of the headers */
 	/* What went wrong, where the status alone does not say. */
 	enum s3_error error;
 	const char *error_text;  /* NULL: the error's own */
