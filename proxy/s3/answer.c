@@ -209,6 +209,8 @@ enum step s3_reply_xml(struct request *request, const struct buf *xml)
 
 enum step s3_empty(struct request *request, int status)
 {
+	if (request->s3->post)
+		return s3_post_answer(request);
 	request_headers(request, status);
 	http_reply(request->http, status, NULL, 0, 0);
 	return STEP_DONE;
@@ -337,6 +339,8 @@ static void tell_sum(struct request *request, struct buf *out, int status, const
 
 void s3_answer(struct request *request, int status)
 {
+	if (request->s3->post)
+		request->http->method = "POST"; /* as it was sent */
 	s3_cors_answer(request);
 	struct buf all = request->http->out, out = BUF_NONE;
 	struct kv_pair pair;

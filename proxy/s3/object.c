@@ -82,7 +82,7 @@ enum s3_error s3_take_object(struct request *request, const char **ret_text)
 	return S3_OK;
 }
 
-static enum step pass_put(struct op *op)
+enum step s3_object_pass_put(struct op *op)
 {
 	struct request *request = request_of(op);
 	const char *text = NULL;
@@ -104,6 +104,6 @@ static enum step pass_put(struct op *op)
 
 static const struct op_state put_states[] = {
         {"prepare", s3_prepare, TO(1), 15000},
-        {"pass", pass_put, 0, 0},
+        {"pass", s3_object_pass_put, 0, 0},
 };
 const struct method s3_object_put = {.name = "s3-object-put", .states = put_states};

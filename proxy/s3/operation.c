@@ -112,7 +112,7 @@ static const struct s3_operation table[] = {
         {"PreflightBucket", "OPTIONS", S3_BUCKET, NULL, NULL, "s3:ListBucket", &s3_preflight,
                 false},
         {"PreflightObject", "OPTIONS", S3_OBJECT, NULL, NULL, "s3:GetObject", &s3_preflight, false},
-        {"PostObject", "POST", S3_BUCKET, NULL, NULL, "s3:PutObject", NULL, true},
+        {"PostObject", "POST", S3_BUCKET, NULL, NULL, "s3:PutObject", &s3_object_post, true},
 
         {"GetObjectAcl", "GET", S3_OBJECT, "acl", NULL, "s3:GetObjectAcl", &s3_object_acl_get,
                 false},

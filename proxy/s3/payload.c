@@ -66,28 +66,48 @@ static void give(struct request *request, struct bytes *piece, bool last)
 
 static void check_end(struct request *request, struct s3_payload *p)
 {
-	if (p->chunked.error)
+	if (p->post)
+		p->error = s3_post_end(p->post, p->given);
+	else if (p->chunked.error)
 		p->error = p->chunked.error;
 	else if (!chunked_over(&p->chunked) || p->given != request->http->content_length)
 		p->error = S3_IncompleteBody;
+}
+
+static size_t feed(struct s3_payload *p, const uint8_t *in, size_t len, size_t *ret_given)
+{
+	uint8_t *out = p->into->data + p->into->len;
+	size_t room = p->into->cap - p->into->len;
+
+	return p->post ? s3_post_feed(p->post, in, len, out, room, ret_given)
+	               : chunked_feed(&p->chunked, in, len, out, room, ret_given);
+}
+
+/* Nothing more can come of it. */
+static bool is_over(const struct s3_payload *p)
+{
+	if (p->post ? p->post->error : p->chunked.error)
+		return true;
+	return !p->raw && p->raw_last && !(p->post && s3_post_keeps(p->post));
 }
 
 /* Fills the piece that is wanted, with what has come. True: it is to be handed over. */
 static bool fill(struct s3_payload *p)
 {
 	struct bytes *into = p->into;
-	size_t given;
+	size_t given = 0;
 
-	if (p->raw) {
-		p->raw_at +=
-		        chunked_feed(&p->chunked, p->raw->data + p->raw_at, p->raw->len - p->raw_at,
-		                into->data + into->len, into->cap - into->len, &given);
-		into->len += given;
-		p->given += given;
-		if (p->raw_at == p->raw->len)
-			bytes_unref(TAKE(p->raw));
-	}
-	return into->len == into->cap || p->chunked.error || (!p->raw && p->raw_last);
+	if (p->raw)
+		p->raw_at += feed(p, p->raw->data + p->raw_at, p->raw->len - p->raw_at, &given);
+	else if (p->post && s3_post_keeps(p->post))
+		feed(p, NULL, 0, &given);
+	into->len += given;
+	p->given += given;
+	if (p->post && p->given > p->post->range.max)
+		p->post->error = S3_EntityTooLarge;
+	if (p->raw && p->raw_at == p->raw->len)
+		bytes_unref(TAKE(p->raw));
+	return into->len == into->cap || is_over(p);
 }
 
 static void pump(struct request *request)
@@ -98,7 +118,7 @@ static void pump(struct request *request)
 		return;
 	p->pumping = true;
 	while (p->into && fill(p)) {
-		bool last = p->chunked.error || (!p->raw && p->raw_last);
+		bool last = is_over(p);
 		if (last)
 			check_end(request, p);
 		give(request, TAKE(p->into), last);
@@ -127,10 +147,16 @@ void s3_payload_take(struct request *request, struct bytes *piece, bool last)
 {
 	struct s3_payload *p = &request->s3->payload;
 
+	if (request->s3->post && !p->post) {
+		s3_post_take(request, piece, last);
+		return;
+	}
 	if (!p->streams) {
 		give(request, piece, last);
 		return;
 	}
+	if (p->post)
+		p->post->dry = false;
 	p->raw = piece;
 	p->raw_at = 0;
 	p->raw_last = last;
@@ -156,6 +182,27 @@ static void take_coding(struct request *request)
 		request_set_header(request, "Content-Encoding", rest.len ? buf_text(&rest) : NULL);
 }
 
+/* The carrier's pieces come to us from now on. */
+static void stand_between(struct request *request)
+{
+	struct s3_payload *p = &request->s3->payload;
+
+	p->streams = true;
+	p->below = request->http->carrier;
+	p->carrier = *request->http->carrier;
+	p->carrier.body_want = want;
+	request->http->carrier = &p->carrier;
+}
+
+void s3_payload_of_post(struct request *request, bool last)
+{
+	struct s3_payload *p = &request->s3->payload;
+
+	p->post = request->s3->post;
+	p->raw_last = last;
+	stand_between(request);
+}
+
 static enum s3_error begin_chunks(struct request *request, const char *how, const char **ret_text)
 {
 	struct s3 *s3 = request->s3;
@@ -176,11 +223,7 @@ static enum s3_error begin_chunks(struct request *request, const char *how, cons
 	}
 	p->chunked.key = s3->caller.key;
 	p->chunked.sign = &s3->sign;
-	p->streams = true;
-	p->below = http->carrier;
-	p->carrier = *http->carrier;
-	p->carrier.body_want = want;
-	http->carrier = &p->carrier;
+	stand_between(request);
 	http->content_length = size;
 	http->has_length = true;
 	http->chunked = false;

@@ -8,6 +8,7 @@
 #include "proxy/s3/chunked.h"
 
 struct request;
+struct s3_post;
 struct sha256;
 
 struct s3_payload {
@@ -18,6 +19,7 @@ struct s3_payload {
 	/* In chunks: the carrier brings them to us, and we the body to the method. */
 	bool streams;
 	struct chunked chunked;
+	struct s3_post *post; /* borrowed: in a form instead */
 	const struct http_carrier *below;
 	struct http_carrier carrier;
 	struct bytes *raw, *into; /* owned: as it came; where the method wants it */
@@ -28,6 +30,8 @@ struct s3_payload {
 
 /* Once it is known who signed: what will come. */
 enum s3_error s3_payload_begin(struct request *request, const char **ret_text);
+/* The same of what is a file in a form, of which all has come when last. */
+void s3_payload_of_post(struct request *request, bool last);
 /* A piece from the carrier, which it owns from now on: to the method, as it is or as what its
  * chunks hold. */
 void s3_payload_take(struct request *request, struct bytes *piece, bool last);

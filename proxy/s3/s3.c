@@ -97,6 +97,8 @@ static void released(struct request_end *end)
 	s3_payload_done(&s3->payload);
 	s3_sum_done(&s3->sum);
 	s3_parts_done(&s3->parts);
+	if (s3->post)
+		s3_post_done(s3->post);
 }
 
 /* Parameters that say to Swift's methods what S3 has no words for, or others. */

@@ -17,6 +17,7 @@
 #include "proxy/s3/operation.h"
 #include "proxy/s3/parts.h"
 #include "proxy/s3/payload.h"
+#include "proxy/s3/post.h"
 #include "proxy/s3/sign.h"
 #include "proxy/s3/sum.h"
 #include "proxy/s3/version.h"
@@ -47,6 +48,7 @@ struct s3 {
 	struct s3_caller caller;
 	struct s3_payload payload;
 	struct s3_sum sum;
+	struct s3_post *post;  /* it comes in a form; or NULL */
 	struct s3_parts parts; /* of what is replaced */
 	/* Whose bucket it is. */
 	enum s3_found found;
@@ -112,6 +114,8 @@ void s3_take_metadata(struct request *request);
 /* What a new object is to have (type, metadata, ...), by the headers of PutObject, CopyObject or
  * CreateMultipartUpload: from S3's into Swift's and system metadata. */
 enum s3_error s3_take_object(struct request *request, const char **ret_text);
+/* The state behind s3_prepare: on as Swift's PUT. */
+enum step s3_object_pass_put(struct op *op);
 /* Content-MD5, as the Etag that Swift's PUT takes. */
 enum s3_error s3_take_md5(struct request *request);
 

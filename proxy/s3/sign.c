@@ -11,7 +11,6 @@
 #include <strings.h>
 #include <time.h>
 
-#define ALGORITHM  "AWS4-HMAC-SHA256"
 #define PARAMS_MAX 128
 #define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -81,8 +80,9 @@ bool s3_sign_present(const struct http_req *http)
 {
 	const char *authorization = http_get(http, "Authorization");
 
-	if (authorization && (strncmp(authorization, "AWS ", 4) == 0 ||
-	                             strncmp(authorization, ALGORITHM, strlen(ALGORITHM)) == 0))
+	if (authorization &&
+	        (strncmp(authorization, "AWS ", 4) == 0 ||
+	                strncmp(authorization, S3_ALGORITHM, strlen(S3_ALGORITHM)) == 0))
 		return true;
 	return in_query(http, "X-Amz-Signature") || in_query(http, "X-Amz-Algorithm") ||
 	       in_query(http, "X-Amz-Credential") || in_query(http, "AWSAccessKeyId");
@@ -100,8 +100,8 @@ static bool parse_time(const char *text, int64_t *ret_at)
 	return true;
 }
 
-/* "access/20261121/region/s3/aws4_request"; an access key may have slashes of its own. */
-static bool parse_credential(struct arena *arena, const char *credential, struct s3_sign *s)
+/* An access key may have slashes of its own. */
+bool s3_sign_credential(struct arena *arena, const char *credential, struct s3_sign *s)
 {
 	char *text = arena_strdup(arena, credential), *parts[4];
 
@@ -156,7 +156,7 @@ static enum s3_error parse_header_4(
 {
 	const char *credential = NULL;
 
-	for (const char *p = text + strlen(ALGORITHM); *p;) {
+	for (const char *p = text + strlen(S3_ALGORITHM); *p;) {
 		p += strspn(p, ", \t");
 		size_t len = strcspn(p, ",");
 		const char *item = arena_strndup(&http->arena, p, len);
@@ -173,7 +173,7 @@ static enum s3_error parse_header_4(
 		        "The authorization header wants Credential, SignedHeaders and Signature.";
 		return S3_AuthorizationHeaderMalformed;
 	}
-	if (!parse_credential(&http->arena, credential, s)) {
+	if (!s3_sign_credential(&http->arena, credential, s)) {
 		*ret_text = "The authorization header is malformed; the Credential is mal-formed; "
 		            "expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
 		return S3_AuthorizationHeaderMalformed;
@@ -209,9 +209,9 @@ static enum s3_error parse_query_4(struct http_req *http, struct s3_sign *s, con
 		return S3_AuthorizationQueryParametersError;
 	}
 	long long life = strtoll(expires, &end, 10);
-	if (strcmp(algorithm, ALGORITHM) != 0)
+	if (strcmp(algorithm, S3_ALGORITHM) != 0)
 		*ret_text = "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"";
-	else if (!parse_credential(arena, credential, s))
+	else if (!s3_sign_credential(arena, credential, s))
 		*ret_text = "Error parsing the X-Amz-Credential parameter; the Credential is "
 		            "mal-formed; expecting "
 		            "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
@@ -293,7 +293,7 @@ enum s3_error s3_sign_parse(struct http_req *http, struct s3_sign *s, const char
 		        "should be specified";
 		return S3_InvalidArgument;
 	}
-	if (authorization && strncmp(authorization, ALGORITHM, strlen(ALGORITHM)) == 0) {
+	if (authorization && strncmp(authorization, S3_ALGORITHM, strlen(S3_ALGORITHM)) == 0) {
 		s->kind = S3_SIGNED_4;
 		error = parse_header_4(http, authorization, s, ret_text);
 	} else if (authorization && strncmp(authorization, "AWS ", 4) == 0) {
@@ -446,6 +446,10 @@ void s3_sign_text_4(
 	uint8_t digest[SHA256_BYTES];
 	struct arena arena;
 
+	if (s->policy) {
+		buf_str(out, s->policy);
+		return;
+	}
 	arena_init(&arena);
 	buf_printf(&canonical, "%s\n", http->method);
 	add_path(http, as_sent, &arena, &canonical);
@@ -462,7 +466,7 @@ void s3_sign_text_4(
 	}
 	buf_printf(&canonical, "\n%s\n%s", s->headers, s->payload ? s->payload : EMPTY_HASH);
 	sha256_digest(canonical.data, canonical.len, digest);
-	buf_printf(out, ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n", s->time, s->date, s->region,
+	buf_printf(out, S3_ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n", s->time, s->date, s->region,
 	        s->service);
 	for (unsigned i = 0; i < sizeof(digest); i++)
 		buf_printf(out, "%02x", digest[i]);
@@ -471,7 +475,7 @@ void s3_sign_text_4(
 
 const char *s3_sign_left_out(const struct http_req *http, const struct s3_sign *s)
 {
-	for (unsigned i = 0; i < http->header_count; i++) {
+	for (unsigned i = 0; i < http->header_count && !s->policy; i++) {
 		const char *name = http->headers[i].name;
 		size_t len = strlen(name);
 		bool found = false;
@@ -577,6 +581,10 @@ void s3_sign_text_2(const struct http_req *http, const struct s3_sign *s, const 
 {
 	struct arena arena;
 
+	if (s->policy) {
+		buf_str(out, s->policy);
+		return;
+	}
 	arena_init(&arena);
 	buf_printf(out, "%s\n%s\n%s\n", http->method, header_or_empty(http, "Content-MD5"),
 	        header_or_empty(http, "Content-Type"));

@@ -11,6 +11,7 @@
 
 enum s3_sign_kind { S3_UNSIGNED, S3_SIGNED_4, S3_SIGNED_2 };
 
+#define S3_ALGORITHM      "AWS4-HMAC-SHA256"
 #define S3_SKEW_S         900
 #define S3_PRESIGNED_S    604800 /* the longest that a URL may be good for */
 #define S3_PAYLOAD_NONE   "UNSIGNED-PAYLOAD"
@@ -24,6 +25,7 @@ struct s3_sign {
 	const char *headers;                 /* 4: those that are signed, "host;x-amz-date" */
 	const char *time;                    /* 4: as it is signed, 20261121T120000Z */
 	const char *payload;                 /* 4: SHA-256 in hexadecimal, or what stands for it */
+	const char *policy;                  /* of a form: that is what is signed; or NULL */
 	int64_t at;                          /* it was signed, in seconds since 1970; 0: not said */
 	int64_t until;                       /* it is good; INT64_MAX: it does not say */
 };
@@ -34,6 +36,9 @@ bool s3_sign_present(const struct http_req *http);
 /* Which way, and what it says. The texts are in the request's arena. *ret_text: what is wrong, or
  * NULL: the error's own text. */
 enum s3_error s3_sign_parse(struct http_req *http, struct s3_sign *ret_sign, const char **ret_text);
+
+/* "access/20261121/region/s3/aws4_request" into what it says. False: it is none. */
+bool s3_sign_credential(struct arena *arena, const char *credential, struct s3_sign *sign);
 
 /* Is it of a time that it may be of? */
 enum s3_error s3_sign_in_time(const struct s3_sign *sign, int64_t now_s, const char **ret_text);
