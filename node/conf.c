@@ -162,6 +162,8 @@ const struct conf_option node_options[] = {
                 "The S3 API is spoken, too, on the same port."},
         {"s3", "domains", CONF_TEXT, AT(units.s3_domains), "", 0, 0, CONF_RESTART,
                 "Names under which BUCKET.NAME is a bucket's host name."},
+        {"s3", "website_domains", CONF_TEXT, AT(units.s3_website_domains), "", 0, 0, CONF_RESTART,
+                "Names under which BUCKET.NAME is a bucket's web site."},
         {"symlink", "symloop_max", CONF_U64, AT(symloop_max), "2", 1, 64, CONF_RESTART,
                 "Symbolic links that are followed, one after the other."},
         {"container_sync", "realms", CONF_TEXT, AT(units.sync_realms), "", 0, 0, CONF_RELOAD,

@@ -456,6 +456,30 @@ bool sub_collect(struct sub *sub, size_t max)
 	}
 }
 
+enum step sub_relay(struct sub *sub, struct http_req *http)
+{
+	struct bytes *piece;
+	size_t offset, len;
+
+	while (!http->gone && http_stream_pending(http) < HTTP_WINDOW) {
+		switch (sub_next(sub, &piece, &offset, &len)) {
+		case SUB_PIECE:
+			http_stream_write(http, piece, offset, len);
+			break;
+		case SUB_WAIT:
+			return STEP_WAIT;
+		case SUB_END:
+			if (sub->length == HTTP_UNTIL_END)
+				http_stream_end(http);
+			return STEP_DONE;
+		case SUB_FAILED:
+			http_stream_abort(http);
+			return STEP_DONE;
+		}
+	}
+	return http->gone ? STEP_DONE : STEP_WAIT;
+}
+
 void sub_stop(struct sub *sub)
 {
 	struct sub_exchange *x = TAKE(sub->x);

@@ -13,6 +13,7 @@
 
 #include "lib/base/list.h"
 #include "lib/http/http.h"
+#include "lib/op/op.h"
 
 struct request;
 struct unit;
@@ -75,6 +76,10 @@ enum sub_step sub_next(
 /* Gathers the answer's body in sub->text. True when the request is over; sub->failed: its body was
  * cut short or is longer than max bytes. */
 bool sub_collect(struct sub *sub, size_t max);
+
+/* Of a state that streams the whole answer's body to a client, which http_stream was called for:
+ * call it until it returns STEP_DONE. */
+enum step sub_relay(struct sub *sub, struct http_req *http);
 
 /* No interest any more: what is under way ends by itself. */
 void sub_stop(struct sub *sub);

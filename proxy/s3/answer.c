@@ -72,6 +72,11 @@ void s3_xml_date(struct buf *out, const char *name, uint64_t ts)
 
 /* --- failures --- */
 
+static const char *error_type(const struct request *request)
+{
+	return request->s3->is_site ? "text/html; charset=utf-8" : "application/xml";
+}
+
 static bool is_bodiless(const struct request *request, int status)
 {
 	return request->head || status == 304;
@@ -86,6 +91,11 @@ static enum step answer_error(struct request *request, enum s3_error error, int 
 	request_headers(request, status);
 	if (is_bodiless(request, status)) {
 		http_reply(request->http, status, NULL, 0, 0);
+		return STEP_DONE;
+	}
+	if (s3->is_site) {
+		s3_site_error(request, error, status, text ? text : s3_error_text(error), &xml);
+		http_reply_text(request->http, status, buf_text(&xml));
 		return STEP_DONE;
 	}
 	buf_str(&xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
@@ -108,7 +118,12 @@ enum step s3_fail_extra(
         struct request *request, enum s3_error error, const char *text, const char *extra)
 {
 	buf_reset(&request->http->out);
-	http_header(request->http, "Content-Type", "application/xml");
+	if (request->s3->is_site) {
+		http_header(request->http, "x-amz-error-code", s3_error_code(error));
+		http_header(
+		        request->http, "x-amz-error-message", text ? text : s3_error_text(error));
+	}
+	http_header(request->http, "Content-Type", error_type(request));
 	return answer_error(request, error, s3_error_status(error), text, extra);
 }
 
@@ -188,7 +203,7 @@ enum step s3_fail_status(struct request *request, int status, const char *text)
 	/* 304 and 416 say what there is. */
 	if (error != S3_NotModified && error != S3_InvalidRange)
 		return s3_fail_extra(request, error, said, s3->error_extra);
-	http_header(request->http, "Content-Type", "application/xml");
+	http_header(request->http, "Content-Type", error_type(request));
 	return answer_error(request, error, s3_error_status(error), said, s3->error_extra);
 }
 
@@ -363,6 +378,8 @@ void s3_answer(struct request *request, int status)
 			continue;
 		else if (has_prefix(pair.name, "X-Object-Meta-"))
 			tell_metadata(&out, &pair);
+		else if (shows && strcasecmp(pair.name, S3_REDIRECT) == 0)
+			kv_add(&out, S3_REDIRECT_HEADER, pair.value);
 		else if (strcasecmp(pair.name, SUM_HEADER) == 0)
 			tell_sum(request, &out, status, pair.value);
 		else if (shows && strcasecmp(pair.name, "X-Parts-Count") == 0)

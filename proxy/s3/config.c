@@ -252,6 +252,17 @@ static void tell_lifecycle(const char *kept, struct buf *out)
 
 /* --- all of them --- */
 
+static enum s3_error take_website(
+        struct request *request, struct config_op *c, const char **ret_text)
+{
+	const struct buf *text = &c->document.gather.text;
+	enum s3_error error = s3_website_good(c->document.root, request_arena(request), ret_text);
+
+	if (!error)
+		c->kept = arena_strndup(request_arena(request), text->data, text->len);
+	return error;
+}
+
 static const struct config configs[] = {
         {"policy", S3_BUCKET_POLICY, NULL, S3_POLICY_HARD, NULL, S3_NoSuchBucketPolicy, 204,
                 S3_POLICY_MAX, take_policy, tell_policy},
@@ -264,6 +275,8 @@ static const struct config configs[] = {
                 take_lifecycle, tell_lifecycle},
         {"cors", S3_CORS, "CORSConfiguration", NULL, NULL, S3_NoSuchCORSConfiguration, 200,
                 64u << 10, take_cors, s3_cors_tell},
+        {"website", S3_WEBSITE, "WebsiteConfiguration", NULL, NULL, S3_NoSuchWebsiteConfiguration,
+                200, 40u << 10, take_website, s3_website_tell},
 };
 
 static const struct config *config_of(const struct request *request)

@@ -206,7 +206,9 @@ bool s3_login(struct request *request, enum s3_error *ret_error, const char **re
 	int64_t now = (int64_t)(cluster->env->wall_us(cluster->env) / 1000000);
 
 	if (!s3->login.pending && !s3->login.asked) {
-		*ret_error = s3->post ? S3_OK : s3_sign_parse(request->http, &s3->sign, ret_text);
+		*ret_error = s3->post || s3->is_site
+		                     ? S3_OK
+		                     : s3_sign_parse(request->http, &s3->sign, ret_text);
 		if (!*ret_error)
 			*ret_error = s3_sign_in_time(&s3->sign, now, ret_text);
 		if (*ret_error || s3->sign.kind == S3_UNSIGNED)

@@ -9,6 +9,7 @@ extern const struct method s3_list_buckets, s3_bucket_create, s3_bucket_head, s3
 extern const struct method s3_list_objects;                      /* list.c */
 extern const struct method s3_object_get, s3_object_put;         /* object.c */
 extern const struct method s3_object_post;                       /* post.c */
+extern const struct method s3_website;                           /* website_serve.c */
 extern const struct method s3_object_delete, s3_objects_delete;  /* delete.c */
 extern const struct method s3_list_versions;                     /* list_versions.c */
 extern const struct method s3_object_copy, s3_part_copy;         /* copy.c */

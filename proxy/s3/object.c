@@ -66,6 +66,14 @@ static enum s3_error check_class(struct request *request)
 	return known ? S3_OK : S3_InvalidStorageClass;
 }
 
+static enum s3_error take_redirect(struct request *request)
+{
+	const char *location = http_get(request->http, S3_REDIRECT_HEADER);
+
+	request_set_header(request, S3_REDIRECT, location);
+	return !location || s3_website_location_good(location) ? S3_OK : S3_InvalidRedirectLocation;
+}
+
 enum s3_error s3_take_object(struct request *request, const char **ret_text)
 {
 	enum s3_error error = check_class(request);
@@ -74,6 +82,8 @@ enum s3_error s3_take_object(struct request *request, const char **ret_text)
 		error = s3_tags_take(request, ret_text);
 	if (!error)
 		error = s3_lock_take(request, ret_text);
+	if (!error)
+		error = take_redirect(request);
 	if (error)
 		return error;
 	take_type(request);

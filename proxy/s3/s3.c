@@ -22,12 +22,11 @@ static bool is_swifts(const char *path)
 	return false;
 }
 
-/* "bucket" of "bucket.s3.example.org:8080", when that is one of our domains; else NULL. */
-static const char *bucket_of_host(struct request *request)
+/* "bucket" of "bucket.s3.example.org:8080", when that is one of the domains; else NULL. */
+static const char *bucket_of_host(struct request *request, const char *domains)
 {
 	struct arena *arena = request_arena(request);
-	const char *domains = request_cluster(request)->units.s3_domains,
-	           *host = http_get(request->http, "Host");
+	const char *host = http_get(request->http, "Host");
 
 	if (!domains || !*domains || !host)
 		return NULL;
@@ -99,6 +98,8 @@ static void released(struct request_end *end)
 	s3_parts_done(&s3->parts);
 	if (s3->post)
 		s3_post_done(s3->post);
+	if (s3->site)
+		s3_site_done(s3->site);
 }
 
 /* Parameters that say to Swift's methods what S3 has no words for, or others. */
@@ -123,6 +124,10 @@ static const struct method *choose(struct request *request, struct s3 *s3)
 		return refused(s3, S3_InvalidURI, NULL);
 	if (s3->key && strlen(s3->key) > request_cluster(request)->limits.max_object_name)
 		return refused(s3, S3_KeyTooLongError, NULL);
+	if (s3->is_site) {
+		const struct method *method = s3_site_route(request);
+		return method ? method : refused(s3, S3_MethodNotAllowed, NULL);
+	}
 	s3->operation = s3_operation_find(request->http, &request->query,
 	        s3->key      ? S3_OBJECT
 	        : s3->bucket ? S3_BUCKET
@@ -139,17 +144,20 @@ static const struct method *choose(struct request *request, struct s3 *s3)
 
 const struct method *s3_route(struct request *request)
 {
-	const char *host_bucket;
+	const struct unit_options *units = &request_cluster(request)->units;
+	const char *host_bucket, *site;
 
-	if (!request_cluster(request)->units.s3 || !request_cluster(request)->serves)
+	if (!units->s3 || !request_cluster(request)->serves)
 		return NULL;
-	host_bucket = bucket_of_host(request);
+	site = bucket_of_host(request, units->s3_website_domains);
+	host_bucket = site ? site : bucket_of_host(request, units->s3_domains);
 	if (!host_bucket && !s3_sign_present(request->http) &&
 	        (is_swifts(request->path) || http_get(request->http, "X-Auth-Token") ||
 	                host_stands(request)))
 		return NULL;
 	struct s3 *s3 = request->s3 = arena_zalloc(request_arena(request), sizeof(*s3));
 	s3->host_bucket = host_bucket;
+	s3->is_site = site;
 	s3->end.run = released;
 	request_at_end(request, &s3->end);
 	return choose(request, s3);

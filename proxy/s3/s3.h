@@ -21,6 +21,7 @@
 #include "proxy/s3/sign.h"
 #include "proxy/s3/sum.h"
 #include "proxy/s3/version.h"
+#include "proxy/s3/website.h"
 #include "proxy/sub.h"
 
 #define S3_REGION "us-east-1"
@@ -48,6 +49,8 @@ struct s3 {
 	struct s3_caller caller;
 	struct s3_payload payload;
 	struct s3_sum sum;
+	bool is_site;          /* comes to a bucket's web site */
+	struct s3_site *site;  /* of such; or NULL, yet */
 	struct s3_post *post;  /* it comes in a form; or NULL */
 	struct s3_parts parts; /* of what is replaced */
 	/* Whose bucket it is. */

@@ -498,27 +498,8 @@ static enum step run(struct op *op)
 static enum step stream(struct op *op)
 {
 	struct request *request = request_of(op);
-	struct sub *sub = ((struct web *)request->own)->source;
-	struct bytes *piece;
-	size_t offset, len;
 
-	while (!request->http->gone && http_stream_pending(request->http) < HTTP_WINDOW) {
-		switch (sub_next(sub, &piece, &offset, &len)) {
-		case SUB_PIECE:
-			http_stream_write(request->http, piece, offset, len);
-			break;
-		case SUB_WAIT:
-			return STEP_WAIT;
-		case SUB_END:
-			if (sub->length == HTTP_UNTIL_END)
-				http_stream_end(request->http);
-			return STEP_DONE;
-		case SUB_FAILED:
-			http_stream_abort(request->http);
-			return STEP_DONE;
-		}
-	}
-	return request->http->gone ? STEP_DONE : STEP_WAIT;
+	return sub_relay(((struct web *)request->own)->source, request->http);
 }
 
 static void on_room(struct request *request)
