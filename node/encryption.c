@@ -102,17 +102,17 @@ static enum err parse(struct seal_keys *keys, const char *path, char *text, stru
 
 static enum err choose(struct seal_keys *keys, const struct node_conf *conf, struct buf *error)
 {
-	if (!conf->encryption)
+	if (!keys->count)
 		return ERR_OK;
-	if (!*conf->encryption_active) {
-		keys->active = &keys->secrets[keys->count - 1];
-		return ERR_OK;
-	}
+	if (!*conf->encryption_active)
+		keys->current = &keys->secrets[keys->count - 1];
 	for (unsigned i = 0; i < keys->count; i++) {
 		if (strcmp(keys->secrets[i].id, conf->encryption_active) == 0)
-			keys->active = &keys->secrets[i];
+			keys->current = &keys->secrets[i];
 	}
-	if (keys->active)
+	if (conf->encryption)
+		keys->active = keys->current;
+	if (keys->current)
 		return ERR_OK;
 	buf_printf(error, "[encryption] active: there is no '%s' among the root secrets",
 	        conf->encryption_active);
@@ -235,8 +235,10 @@ static enum err gather(struct seal_keys *keys, const struct node *node,
 	char path[PATH_MAX];
 
 	file_path(conf, path);
-	enum err err =
-	        check_file(path, conf->encryption && !conf->wire_port && !managed, &there, error);
+	/* One that is not for all objects is for those that S3's clients want encrypted. */
+	bool makes = !conf->wire_port && !managed && !node->swift &&
+	             (conf->encryption || (conf->units.s3 && !*conf->encryption_secrets));
+	enum err err = check_file(path, makes, &there, error);
 	bool wanted = conf->encryption && (*conf->encryption_secrets || !managed);
 	if (!err && (there || wanted))
 		err = read_file(keys, path, there, error);
@@ -252,12 +254,16 @@ static void drop(struct seal_keys *keys)
 	seal_keys_free(keys);
 }
 
+static bool same_id(const struct seal_secret *a, const struct seal_secret *b)
+{
+	return a && b ? strcmp(a->id, b->id) == 0 : a == b;
+}
+
 /* A reload that changes nothing keeps nothing. */
 static bool same_keys(const struct seal_keys *a, const struct seal_keys *b)
 {
-	const char *active = a && a->active ? a->active->id : "";
-
-	if (!a || a->count != b->count || strcmp(active, b->active ? b->active->id : "") != 0)
+	if (!a || a->count != b->count || !same_id(a->active, b->active) ||
+	        !same_id(a->current, b->current))
 		return false;
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct seal_secret *x = &a->secrets[i], *y = &b->secrets[i];

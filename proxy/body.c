@@ -12,6 +12,23 @@
 #define LIST_PAGE    10000
 #define SEGMENTS_MAX 100000
 
+void body_key(struct body *b)
+{
+	if (b->request)
+		reader_key(&b->head, http_get(b->request->http, SEAL_OPEN));
+}
+
+enum seal_lock body_lock(const struct body *b)
+{
+	return b->head.unseal.lock;
+}
+
+void body_verbatim(struct body *b)
+{
+	reader_verbatim(&b->head);
+	b->size = b->head.reply->size;
+}
+
 void body_open(struct body *b, struct request *request, struct op *op, struct proxy *proxy,
         struct arena *arena, unsigned policy, const char *account, const char *container,
         const char *object, uint64_t first_offset, uint64_t first_len)
@@ -28,6 +45,7 @@ void body_open(struct body *b, struct request *request, struct op *op, struct pr
 	b->link.len = first_len;
 	reader_open(
 	        &b->head, op, proxy, policy, account, container, object, first_offset, first_len);
+	body_key(b);
 }
 
 /* --- dynamic large objects --- */
@@ -184,6 +202,7 @@ static void open_whole(struct body *b)
 	b->whole = true;
 	reader_open(
 	        &b->head, b->op, b->proxy, b->policy, account, container, object, 0, UINT64_MAX);
+	body_key(b);
 }
 
 /* True when all of the manifest is in b->text, or b->err. */

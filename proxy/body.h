@@ -58,6 +58,12 @@ void body_open(struct body *body, struct request *request, struct op *op, struct
         struct arena *arena, unsigned policy, const char *account, const char *container,
         const char *object, uint64_t first_offset, uint64_t first_len);
 bool body_ready(struct body *body);
+/* After each opening of its head: with the key that the request brings (SEAL_OPEN). */
+void body_key(struct body *body);
+/* Why its own bytes cannot be read; and to read them as they are stored all the same, once it is
+ * ready and nothing is queued. */
+enum seal_lock body_lock(const struct body *body);
+void body_verbatim(struct body *body);
 enum err body_err(const struct body *body);
 bool body_is_dlo(const struct body *body);
 bool body_is_slo(const struct body *body); /* not so when it is read raw */

@@ -101,7 +101,7 @@ void commit_updates(struct commit *c, const struct backend_row *given, uint64_t 
 	AUTO(buf) struct buf sealed = BUF_NONE;
 	unsigned n = 0;
 
-	if (kv_get(msg->headers, msg->headers_len, SEAL_HEADER)) {
+	if (seal_hides_etag(kv_get(msg->headers, msg->headers_len, SEAL_HEADER))) {
 		seal_row(c->proxy->cluster->seal, msg->account, msg->container, own.etag, &sealed);
 		own.etag = buf_text(&sealed);
 	}

@@ -415,6 +415,28 @@ static void take_etag(const struct request *request, struct get *get)
 		body_etag(&get->body, get->etag, sizeof(get->etag));
 }
 
+/* What is sealed with a key of its client's, or one that is not to be used, has no bytes for
+ * others. */
+static enum step unlock(struct request *request, struct get *get)
+{
+	struct body *body = &get->body;
+	const struct buf *headers = &body_head(body)->headers;
+	const char *text = NULL;
+	enum s3_error error = S3_OK;
+
+	if (request->s3)
+		error = s3_sse_may_read(request, headers, &text);
+	if (error) {
+		body_close(body);
+		return s3_fail_text(request, error, text);
+	}
+	if (request->head ||
+	        (!body_lock(body) && (request->s3 || body->raw || !s3_sse_is_customers(headers))))
+		return STEP_NEXT;
+	body_close(body);
+	return request_fail_text(request, 403, S3_SSE_LOCKED);
+}
+
 static enum step get_manifest(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -437,6 +459,8 @@ static enum step get_manifest(struct op *op)
 		return step;
 	if (request->s3 && s3_may_object(request, &body_head(body)->headers))
 		return stop(request, 403);
+	if ((step = unlock(request, get)) != STEP_NEXT)
+		return step;
 	take_etag(request, get);
 	int status = conditional_check(request->http, get->etag, body_ts(body));
 	if (status == 304 || status == 412) {

@@ -121,6 +121,27 @@ static const char *over_quota(struct request *request, const struct put *put, ui
 	        versions_kept(request), size);
 }
 
+/* Of a link there is nothing to seal but metadata. */
+static enum err begin_seal(struct request *request, struct put *put)
+{
+	const struct cluster *cluster = request_cluster(request);
+	const struct seal_keys *keys = cluster->seal;
+	struct seal_path path = {put->account, put->container, put->object};
+	const char *with = http_get(request->http, SEAL_WITH);
+
+	if (put->verbatim)
+		return ERR_OK;
+	if (!with && put->copy)
+		with = put_copy_seal(request, put);
+	if (with && http_get(request->http, "X-Symlink-Target"))
+		with = keys && keys->current ? "root" : NULL;
+	if (with)
+		return seal_begin_with(&put->seal, cluster->env, keys, path, with);
+	if (keys && keys->active)
+		seal_begin(&put->seal, keys, path);
+	return ERR_OK;
+}
+
 /* Where the object goes, and what is said about it. After the source of a copy: Swift reads
  * that first, so its refusal comes first. */
 static enum step put_target(struct op *op)
@@ -160,11 +181,8 @@ static enum step put_target(struct op *op)
 		md5_engine_join(request->proxy->md5);
 	proxy_place(request_cluster(request), put->policy, put->account, put->container,
 	        put->object, &put->place);
-	const struct seal_keys *keys = request_cluster(request)->seal;
-	if (keys && keys->active) {
-		seal_begin(&put->seal, keys,
-		        (struct seal_path){put->account, put->container, put->object});
-	}
+	if (begin_seal(request, put))
+		return put_abandon(request, put, 503);
 	ec_put_start(&put->ec, op, request->proxy, put->policy, &put->place, put->account,
 	        put->container, put->object, put->stage);
 	return op_go(op, PUT_RECEIVE);
@@ -240,6 +258,15 @@ void put_headers(struct request *request, struct put *put, const char *type, str
 
 /* --- commit --- */
 
+/* What is stored stays as it is; the metadata goes by the new name. */
+static void seal_again(struct request *request, struct put *put, struct buf *headers)
+{
+	memcpy(put->digest, body_head(&put->copy->body)->etag, 16);
+	put->size = seal_plain_size(put->stored);
+	seal_metadata(request_cluster(request)->seal,
+	        (struct seal_path){put->account, put->container, put->object}, headers);
+}
+
 static void start_commit(struct request *request, struct put *put)
 {
 	AUTO(buf) struct buf headers = BUF_NONE;
@@ -254,10 +281,14 @@ static void start_commit(struct request *request, struct put *put)
 		msg->ts = request->set_ts;
 	request->ts = msg->ts;
 	put_headers(request, put, type, &headers);
+	if (put->verbatim)
+		seal_again(request, put, &headers);
 	if (put->seal.aead)
 		seal_headers(&put->seal, &headers, put->size, put->digest, msg->etag);
 	else
 		memcpy(msg->etag, put->digest, 16);
+	if (put->seal.opaque)
+		memcpy(put->digest, msg->etag, 16);
 	backend_msg_headers(msg, &headers);
 	put->commit.set_time = request->set_ts != 0;
 	put->commit.synced = sync_since(put->late_info.info ? put->late_info.info : put->info);

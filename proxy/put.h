@@ -54,6 +54,7 @@ struct put {
 	const char *content_type, *wanted_etag;
 	uint64_t delete_at, size, stage;
 	struct seal seal;   /* with an aead: what is stored is sealed */
+	bool verbatim;      /* a copy of what is sealed with a key that is not here */
 	uint64_t stored;    /* bytes so far, as stored */
 	uint64_t staged_ts; /* plain backends: when the first piece was staged, and the object's */
 	struct md5_stream md5;
@@ -105,6 +106,8 @@ enum step put_abandon(struct request *request, struct put *put, int status);
 /* Who copies what to where; STEP_NEXT when all is well. */
 enum step put_copy_setup(struct request *request, struct put *put);
 enum step put_copy_source(struct op *op);
+/* What the copy is to be sealed with, as its source is (SEAL_WITH), or NULL. */
+const char *put_copy_seal(struct request *request, struct put *put);
 /* What a copy takes over: metadata and content headers the request does not set anew. */
 void put_copy_headers(struct request *request, struct put *put, struct buf *out);
 /* Feeds from the copy's source, when this is a copy. */

@@ -2,6 +2,7 @@
 #include "proxy/put.h"
 
 #include "proxy/conditional.h"
+#include "proxy/s3/sse.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/versions.h"
 
@@ -111,6 +112,30 @@ void put_copy_headers(struct request *request, struct put *put, struct buf *out)
 		const char *at = kv_get(out->data, out->len, "X-Delete-At");
 		put->delete_at = at ? strtoull(at, NULL, 10) : 0;
 	}
+}
+
+const char *put_copy_seal(struct request *request, struct put *put)
+{
+	const struct buf *headers = &body_head(&put->copy->body)->headers;
+
+	return put->copy->fresh ? NULL
+	                        : s3_sse_seal(request, kv_get(headers->data, headers->len, S3_SSE));
+}
+
+/* May it be read? What only a customer's key opens goes on as it is when we move it ourselves. */
+static bool unlock(struct request *request, struct put *put)
+{
+	struct body *body = &put->copy->body;
+	bool has_key = http_get(request->http, SEAL_OPEN);
+
+	if (s3_sse_is_customers(&body_head(body)->headers) && !has_key && !body->raw &&
+	        !request->trusted)
+		return false;
+	if (body_lock(body) == SEAL_WANTS_KEY && request->trusted && !has_key) {
+		put->verbatim = true;
+		body_verbatim(body);
+	}
+	return !body_lock(body);
 }
 
 static void take_gathered(struct put *put)
@@ -266,6 +291,8 @@ enum step put_copy_source(struct op *op)
 	}
 	if (body_err(&copy->body))
 		return put_abandon(request, put, err_status(body_err(&copy->body)));
+	if (!unlock(request, put))
+		return put_abandon(request, put, 403);
 	const struct backend_reply *r = body_head(&copy->body);
 	const char *expires = kv_get(r->headers.data, r->headers.len, "X-Delete-At");
 	if (expires && strtoull(expires, NULL, 10) <= request->ts / TS_PER_SECOND)

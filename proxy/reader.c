@@ -64,14 +64,16 @@ static void ask(struct reader *r)
 		        r->place.devices + 1, r->asked - 1, DEADLINE_MS);
 }
 
-/* Which stored bytes have the wanted ones, be they sealed or not: that is known with the answer. */
+/* Which stored bytes have the wanted ones, be they sealed or not: that is known with the answer. Of
+ * what is sealed where not all is, a range is asked for again. */
 static void plan(struct reader *r)
 {
 	uint64_t offset = r->want_offset, len = r->want_len;
 
 	r->ask_offset = offset;
 	r->ask_len = len;
-	if (!r->proxy->cluster->seal || !len)
+	const struct seal_keys *keys = r->proxy->cluster->seal;
+	if (!keys || !keys->active || !len)
 		return;
 	uint64_t start = seal_chunk_at(offset);
 	if (start < offset)
@@ -112,6 +114,11 @@ void reader_as(struct reader *r, uint64_t writer)
 	r->writer = writer;
 	if (r->ec)
 		r->ec->writer = writer;
+}
+
+void reader_key(struct reader *r, const char *customer_key)
+{
+	r->customer_key = customer_key;
 }
 
 static bool known(const struct backend_call *call)
@@ -208,6 +215,17 @@ static enum err unseal_first(struct reader *r)
 	return err;
 }
 
+static void take_stored_body(struct reader *r)
+{
+	struct backend_reply *reply = &r->unseal.reply;
+
+	if (!r->stored->body)
+		return;
+	reply->body = bytes_ref(r->stored->body);
+	reply->body_offset = r->stored->body_offset;
+	reply->body_len = r->stored->body_len;
+}
+
 /* It is known which version it is: what its maker wrote. */
 static enum err understand(struct reader *r, enum err err)
 {
@@ -217,17 +235,28 @@ static enum err understand(struct reader *r, enum err err)
 		r->want_offset = r->ask_offset;
 		return err;
 	}
-	err = unseal_begin(&r->unseal, r->proxy->cluster->seal, path_of(r), r->reply);
+	err = unseal_begin(
+	        &r->unseal, r->proxy->cluster->seal, path_of(r), r->customer_key, r->reply);
 	r->reply = &r->unseal.reply;
 	if (!err && r->unseal.aead)
 		return unseal_first(r);
-	if (!err && r->stored->body) {
-		r->unseal.reply.body = bytes_ref(r->stored->body);
-		r->unseal.reply.body_offset = r->stored->body_offset;
-		r->unseal.reply.body_len = r->stored->body_len;
-	}
+	if (!err && !r->unseal.lock)
+		take_stored_body(r);
 	r->want_offset = r->ask_offset;
 	return err ? ERR_CORRUPT : ERR_OK;
+}
+
+void reader_verbatim(struct reader *r)
+{
+	const struct buf *headers = &r->stored->headers;
+
+	if (!r->unseal.lock)
+		return;
+	r->unseal.lock = SEAL_UNLOCKED;
+	r->unseal.reply.size = r->stored->size;
+	kv_add(&r->unseal.reply.headers, SEAL_HEADER,
+	        kv_get(headers->data, headers->len, SEAL_HEADER));
+	take_stored_body(r);
 }
 
 static bool finish(struct reader *r, enum err err)
@@ -453,6 +482,11 @@ void reader_read(struct reader *r, uint64_t offset, uint64_t len)
 {
 	struct unseal *u = &r->unseal;
 
+	if (u->lock) {
+		r->reading = true;
+		op_wake(r->op);
+		return;
+	}
 	if (!u->aead) {
 		read_stored(r, offset, len);
 		return;
@@ -580,6 +614,11 @@ static bool take_opened(struct reader *r, enum err *ret_err, struct bytes **ret_
 bool reader_take(struct reader *r, enum err *ret_err, struct bytes **ret_piece, size_t *ret_offset,
         size_t *ret_len)
 {
+	if (r->unseal.lock && r->reading) {
+		r->reading = false;
+		*ret_err = ERR_FORBIDDEN;
+		return true;
+	}
 	if (!take_stored(r, ret_err, ret_piece, ret_offset, ret_len))
 		return false;
 	if (*ret_err || !r->unseal.aead)

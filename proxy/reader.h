@@ -37,6 +37,7 @@ struct reader {
 	uint64_t want_offset, want_len; /* when ready: where reply's bytes begin */
 	uint64_t ask_offset, ask_len;   /* of what is stored */
 	struct unseal unseal;
+	const char *customer_key; /* borrowed; SEAL_OPEN, or NULL */
 
 	/* When ready: */
 	bool ready;
@@ -63,6 +64,13 @@ void reader_open(struct reader *reader, struct op *op, struct proxy *proxy, unsi
 
 /* It reads on behalf of a conditional writer that has a lease on the key: right after the open. */
 void reader_as(struct reader *reader, uint64_t writer);
+
+/* It may be sealed with a customer's key (SEAL_OPEN; borrowed): right after the open. A body that
+ * stays closed (unseal.lock) is not to be read: ERR_FORBIDDEN. */
+void reader_key(struct reader *reader, const char *customer_key);
+
+/* When ready: what is locked is read as it is stored, SEAL_HEADER among its headers. */
+void reader_verbatim(struct reader *reader);
 
 /* Call from a state until it returns true. */
 bool reader_ready(struct reader *reader);

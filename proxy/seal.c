@@ -1,4 +1,4 @@
-#include "proxy/seal.h"
+#include "proxy/seal_internal.h"
 
 #include "lib/base/base64.h"
 #include "lib/base/kv.h"
@@ -11,15 +11,20 @@
 #include <string.h>
 #include <strings.h>
 
-#define ABOUT       24 /* size, MD5 */
 #define USER_PREFIX "X-Object-Meta-"
-#define ROW_MARK    "sealed "
 
 uint64_t seal_size(uint64_t plain)
 {
 	if (plain <= SEAL_FIRST)
 		return plain;
 	return plain + (plain - SEAL_FIRST + SEAL_PLAIN - 1) / SEAL_PLAIN * AEAD_TAG;
+}
+
+uint64_t seal_plain_size(uint64_t stored)
+{
+	if (stored <= SEAL_FIRST)
+		return stored;
+	return stored - (stored - SEAL_FIRST + SEAL_CHUNK - 1) / SEAL_CHUNK * AEAD_TAG;
 }
 
 size_t seal_piece_size(uint64_t stored)
@@ -49,14 +54,16 @@ void seal_keys_free(const struct seal_keys *keys)
 		const struct seal_keys *before = keys->before;
 		for (unsigned i = 0; i < keys->count; i++)
 			free((char *)(uintptr_t)keys->secrets[i].id);
+		for (unsigned i = 0; i < keys->kms_count; i++)
+			free((char *)(uintptr_t)keys->kms[i].id);
 		free(keys->secrets);
+		free(keys->kms);
 		free((struct seal_keys *)(uintptr_t)keys);
 		keys = before;
 	}
 }
 
-/* One for each use: HMAC-SHA256 of the root secret over what it is for. */
-static void derive(const struct seal_secret *secret, const char *use, struct seal_path path,
+void seal_derive(const uint8_t secret[SEAL_KEY], const char *use, struct seal_path path,
         const uint8_t *salt, uint8_t ret_key[AEAD_KEY])
 {
 	const char *parts[] = {use, path.account, path.container, path.object};
@@ -66,106 +73,131 @@ static void derive(const struct seal_secret *secret, const char *use, struct sea
 		buf_add(&text, parts[i] ? parts[i] : "", strlen(parts[i] ? parts[i] : "") + 1);
 	if (salt)
 		buf_add(&text, salt, SEAL_SALT);
-	hmac_sha256(secret->bytes, sizeof(secret->bytes), text.data, text.len, ret_key);
+	hmac_sha256(secret, SEAL_KEY, text.data, text.len, ret_key);
 }
 
-static const struct seal_secret *find(const struct seal_keys *keys, const char *id, size_t len)
+const struct seal_secret *seal_find(
+        const struct seal_secret *secrets, unsigned count, const char *id, size_t len)
 {
-	for (unsigned i = 0; keys && i < keys->count; i++) {
-		const struct seal_secret *s = &keys->secrets[i];
+	for (unsigned i = 0; i < count; i++) {
+		const struct seal_secret *s = &secrets[i];
 		if (strlen(s->id) == len && memcmp(s->id, id, len) == 0)
 			return s;
 	}
 	return NULL;
 }
 
-static void chunk_nonce(uint64_t index, uint8_t ret_nonce[AEAD_NONCE])
+const struct seal_secret *seal_kms_find(const struct seal_keys *keys, const char *id)
+{
+	return keys ? seal_find(keys->kms, keys->kms_count, id, strlen(id)) : NULL;
+}
+
+void seal_chunk_nonce(uint64_t index, uint8_t ret_nonce[AEAD_NONCE])
 {
 	memset(ret_nonce, 0, AEAD_NONCE);
 	memcpy(ret_nonce, &index, sizeof(index));
 }
 
-static const uint8_t about_nonce[AEAD_NONCE] = {
+const uint8_t seal_about_nonce[AEAD_NONCE] = {
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 'h', 'e', 'a', 'd'};
 
 /* "id base64(nonce, text, tag)" */
 static void seal_text(const struct seal_keys *keys, const char *use, struct seal_path path,
         const void *text, size_t len, struct buf *out)
 {
-	const struct seal_secret *secret = keys->active ? keys->active : &keys->secrets[0];
+	const struct seal_secret *secret = keys->current;
 	uint8_t key[AEAD_KEY];
 	AUTO(buf) struct buf raw = BUF_NONE;
 	uint8_t *p = buf_reserve(&raw, AEAD_NONCE + len + AEAD_TAG);
 
-	derive(secret, use, path, NULL, key);
+	seal_derive(secret->bytes, use, path, NULL, key);
 	keys->env->random(keys->env, p, AEAD_NONCE);
 	aead_seal(key, p, NULL, 0, text, len, p + AEAD_NONCE);
 	buf_printf(out, "%s ", secret->id);
 	base64_encode(p, AEAD_NONCE + len + AEAD_TAG, out);
 }
 
-/* Splits that: the secret, and what was sealed. */
-static enum err parse_text(const struct seal_keys *keys, const char *text,
-        const struct seal_secret **ret_secret, struct buf *raw)
-{
-	size_t id = strcspn(text, " ");
-
-	*ret_secret = find(keys, text, id);
-	if (!*ret_secret)
-		return ERR_NOT_FOUND;
-	if (!text[id] || !base64_decode(text + id + 1, strlen(text + id + 1), raw) ||
-	        raw->len < AEAD_NONCE + AEAD_TAG)
-		return ERR_CORRUPT;
-	return ERR_OK;
-}
-
-static enum err open_raw(struct aead *aead, const struct buf *raw, struct buf *out)
-{
-	const uint8_t *p = (const uint8_t *)raw->data;
-	size_t len = raw->len - AEAD_NONCE - AEAD_TAG;
-	const uint8_t *text = p + AEAD_NONCE;
-	char *plain = buf_reserve(out, len + 1);
-	enum err err = aead_open_with(aead, p, NULL, 0, text, len, text + len, plain);
-
-	if (err)
-		return err;
-	plain[len] = 0;
-	out->len += len;
-	return ERR_OK;
-}
-
-static enum err unseal_text(const struct seal_keys *keys, const char *use, struct seal_path path,
-        const char *text, struct buf *out)
-{
-	uint8_t key[AEAD_KEY];
-	const struct seal_secret *secret;
-	AUTO(buf) struct buf raw = BUF_NONE;
-
-	enum err err = parse_text(keys, text, &secret, &raw);
-	if (err)
-		return err;
-	derive(secret, use, path, NULL, key);
-	struct aead *aead = aead_new(key);
-	err = open_raw(aead, &raw, out);
-	aead_free(aead);
-	return err;
-}
-
 /* --- writing --- */
+
+static void begin(struct seal *s, const struct seal_keys *keys, struct seal_path path)
+{
+	*s = (struct seal){.keys = keys, .path = path};
+}
 
 void seal_begin(struct seal *s, const struct seal_keys *keys, struct seal_path path)
 {
 	uint8_t key[AEAD_KEY];
 
-	*s = (struct seal){.keys = keys, .path = path};
+	begin(s, keys, path);
 	keys->env->random(keys->env, s->salt, sizeof(s->salt));
-	derive(keys->active, "body", path, s->salt, key);
+	seal_derive(keys->current->bytes, "body", path, s->salt, key);
 	s->aead = aead_new(key);
+	buf_printf(&s->secret, "2 %s", keys->current->id);
+}
+
+/* It goes by itself, so that the version can be given another name without the key. */
+static enum err begin_customer(struct seal *s, const struct env *env, const char *text)
+{
+	AUTO(buf) struct buf secret = BUF_NONE;
+	uint8_t key[AEAD_KEY];
+
+	if (!base64_decode(text, strlen(text), &secret) || secret.len != SEAL_KEY)
+		return ERR_FORMAT;
+	env->random(env, s->salt, sizeof(s->salt));
+	seal_derive((const uint8_t *)secret.data, "body", (struct seal_path){0}, s->salt, key);
+	explicit_bzero(secret.data, secret.len);
+	s->aead = aead_new(key);
+	buf_str(&s->secret, "3 customer");
+	return ERR_OK;
+}
+
+/* A secret of this version alone, wrapped by the key: "3 kms ID CONTEXT base64". */
+static enum err begin_kms(struct seal *s, const struct env *env, const char *text)
+{
+	uint8_t secret[SEAL_KEY], key[AEAD_KEY], wrapped[WRAPPED];
+	size_t id = strcspn(text, " ");
+	const char *context = text + id + 1;
+
+	if (!id || !text[id] || !*context || context[strcspn(context, " ")])
+		return ERR_FORMAT;
+	const struct seal_secret *kms =
+	        s->keys ? seal_find(s->keys->kms, s->keys->kms_count, text, id) : NULL;
+	if (!kms || kms->disabled)
+		return kms ? ERR_FORBIDDEN : ERR_NOT_FOUND;
+	env->random(env, s->salt, sizeof(s->salt));
+	env->random(env, secret, sizeof(secret));
+	env->random(env, wrapped, AEAD_NONCE);
+	seal_derive(kms->bytes, "wrap", s->path, s->salt, key);
+	aead_seal(key, wrapped, context, strlen(context), secret, sizeof(secret),
+	        wrapped + AEAD_NONCE);
+	seal_derive(secret, "body", s->path, s->salt, key);
+	explicit_bzero(secret, sizeof(secret));
+	s->aead = aead_new(key);
+	buf_printf(&s->secret, "3 kms %.*s %s ", (int)id, text, context);
+	base64_encode(wrapped, sizeof(wrapped), &s->secret);
+	return ERR_OK;
+}
+
+enum err seal_begin_with(struct seal *s, const struct env *env, const struct seal_keys *keys,
+        struct seal_path path, const char *with)
+{
+	begin(s, keys, path);
+	if (strcmp(with, "root") == 0) {
+		if (!keys || !keys->current)
+			return ERR_NOT_FOUND;
+		seal_begin(s, keys, path);
+		return ERR_OK;
+	}
+	s->opaque = true;
+	if (strncmp(with, "customer ", 9) == 0)
+		return begin_customer(s, env, with + 9);
+	return strncmp(with, "kms ", 4) == 0 ? begin_kms(s, env, with + 4) : ERR_FORMAT;
 }
 
 void seal_done(struct seal *s)
 {
 	aead_free(TAKE(s->aead));
+	buf_done(&s->secret);
 }
 
 struct bytes *seal_piece(struct seal *s, uint64_t at, const void *data, size_t len)
@@ -182,7 +214,7 @@ struct bytes *seal_piece(struct seal *s, uint64_t at, const void *data, size_t l
 		size_t chunk = first ? SEAL_CHUNK : SEAL_PLAIN;
 		uint8_t *to = out->data + out->len;
 		n = len - done < chunk ? len - done : chunk;
-		chunk_nonce((at + out->len) / SEAL_CHUNK, nonce);
+		seal_chunk_nonce((at + out->len) / SEAL_CHUNK, nonce);
 		aead_seal_with(s->aead, nonce, NULL, 0, from + done, n, to,
 		        first ? s->tags[s->tag_count++] : to + n);
 		out->len += n + (first ? 0 : AEAD_TAG);
@@ -197,6 +229,8 @@ void seal_metadata(const struct seal_keys *keys, struct seal_path path, struct b
 	struct buf rest = BUF_NONE;
 	struct kv_pair pair;
 
+	if (!keys || !keys->current)
+		return;
 	for (size_t at = 0; kv_next(headers->data, headers->len, &at, &pair);) {
 		bool is_user = strncasecmp(pair.name, USER_PREFIX, strlen(USER_PREFIX)) == 0;
 		kv_add_len(is_user ? &user : &rest, pair.name, pair.name_len, pair.value,
@@ -219,10 +253,11 @@ void seal_headers(struct seal *s, struct buf *headers, uint64_t size, const uint
 
 	memcpy(about, &size, sizeof(size));
 	memcpy(about + sizeof(size), md5, 16);
-	aead_seal_with(s->aead, about_nonce, NULL, 0, about, sizeof(about), sealed, sealed + ABOUT);
+	aead_seal_with(
+	        s->aead, seal_about_nonce, NULL, 0, about, sizeof(about), sealed, sealed + ABOUT);
 	memcpy(sealed + ABOUT + AEAD_TAG, s->tags, tags);
 	memcpy(ret_etag, sealed + sizeof(size), 16);
-	buf_printf(&text, "2 %s ", s->keys->active->id);
+	buf_printf(&text, "%s ", buf_text(&s->secret));
 	base64_encode(s->salt, sizeof(s->salt), &text);
 	buf_char(&text, ' ');
 	base64_encode(sealed, ABOUT + AEAD_TAG + tags, &text);
@@ -237,171 +272,4 @@ void seal_row(const struct seal_keys *keys, const char *account, const char *con
 
 	buf_str(out, ROW_MARK);
 	seal_text(keys, "row", path, etag, strlen(etag), out);
-}
-
-/* --- reading --- */
-
-bool seal_is_sealed(const struct backend_reply *stored)
-{
-	return kv_get(stored->headers.data, stored->headers.len, SEAL_HEADER);
-}
-
-/* The next word of the header; NULL at its end. */
-static const char *word(const char **text, size_t *ret_len)
-{
-	const char *start = *text + strspn(*text, " ");
-
-	*ret_len = strcspn(start, " ");
-	*text = start + *ret_len;
-	return *ret_len ? start : NULL;
-}
-
-static enum err open_header(
-        struct unseal *u, const struct seal_keys *keys, struct seal_path path, const char *header)
-{
-	const char *words[4];
-	size_t lens[4];
-	uint8_t key[AEAD_KEY], about[ABOUT];
-	uint64_t first = u->stored_size < SEAL_FIRST ? u->stored_size : SEAL_FIRST;
-	size_t tags = (first + SEAL_CHUNK - 1) / SEAL_CHUNK * AEAD_TAG;
-	AUTO(buf) struct buf salt = BUF_NONE;
-	AUTO(buf) struct buf sealed = BUF_NONE;
-
-	for (unsigned i = 0; i < COUNT_OF(words); i++) {
-		words[i] = word(&header, &lens[i]);
-		if (!words[i])
-			return ERR_CORRUPT;
-	}
-	if (lens[0] != 1 || *words[0] != '2' || !base64_decode(words[2], lens[2], &salt) ||
-	        salt.len != SEAL_SALT || !base64_decode(words[3], lens[3], &sealed) ||
-	        sealed.len != ABOUT + AEAD_TAG + tags)
-		return ERR_CORRUPT;
-	const struct seal_secret *secret = find(keys, words[1], lens[1]);
-	if (!secret) {
-		log_error("seal",
-		        "path=%s/%s/%s err=\"no secret %.*s\" next=\"look at [encryption]\"",
-		        path.account, path.container, path.object, (int)lens[1], words[1]);
-		return ERR_NOT_FOUND;
-	}
-	derive(secret, "body", path, (const uint8_t *)salt.data, key);
-	u->aead = aead_new(key);
-	const uint8_t *text = (const uint8_t *)sealed.data;
-	enum err err =
-	        aead_open_with(u->aead, about_nonce, NULL, 0, text, ABOUT, text + ABOUT, about);
-	memcpy(u->tags, text + ABOUT + AEAD_TAG, tags);
-	memcpy(&u->reply.size, about, sizeof(u->reply.size));
-	memcpy(u->reply.etag, about + sizeof(u->reply.size), 16);
-	return err ? err : seal_size(u->reply.size) == u->stored_size ? ERR_OK : ERR_CORRUPT;
-}
-
-enum err unseal_metadata(const struct seal_keys *keys, struct seal_path path,
-        const struct buf *stored, struct buf *out)
-{
-	struct kv_pair pair;
-	enum err err = ERR_OK;
-
-	for (size_t at = 0; !err && kv_next(stored->data, stored->len, &at, &pair);) {
-		if (strcasecmp(pair.name, SEAL_HEADER) == 0)
-			continue;
-		if (strcasecmp(pair.name, SEAL_METADATA) != 0) {
-			kv_add_len(out, pair.name, pair.name_len, pair.value, pair.value_len);
-			continue;
-		}
-		AUTO(buf) struct buf user = BUF_NONE;
-		err = unseal_text(keys, "meta", path, pair.value, &user);
-		if (!err && !kv_valid(user.data, user.len))
-			err = ERR_CORRUPT;
-		if (!err)
-			buf_add(out, user.data, user.len);
-	}
-	return err;
-}
-
-enum err unseal_begin(struct unseal *u, const struct seal_keys *keys, struct seal_path path,
-        const struct backend_reply *stored)
-{
-	const char *header = kv_get(stored->headers.data, stored->headers.len, SEAL_HEADER);
-
-	*u = (struct unseal){.stored_size = stored->size};
-	u->reply = *stored;
-	u->reply.headers = BUF_NONE;
-	u->reply.body = NULL;
-	u->reply.body_offset = u->reply.body_len = 0;
-	enum err err = header ? open_header(u, keys, path, header) : ERR_OK;
-	return err ? err : unseal_metadata(keys, path, &stored->headers, &u->reply.headers);
-}
-
-void unseal_done(struct unseal *u)
-{
-	aead_free(TAKE(u->aead));
-	buf_done(&u->reply.headers);
-	bytes_unref(TAKE(u->reply.body));
-	bytes_unref(TAKE(u->carry));
-}
-
-static enum err open_chunk(const struct unseal *u, uint64_t index, const uint8_t *data, size_t len,
-        struct bytes *plain)
-{
-	uint8_t nonce[AEAD_NONCE];
-	bool first = index < SEAL_TAGS;
-
-	if (!first && len < AEAD_TAG)
-		return ERR_CORRUPT;
-	size_t n = first ? len : len - AEAD_TAG;
-	chunk_nonce(index, nonce);
-	enum err err = aead_open_with(u->aead, nonce, NULL, 0, data, n,
-	        first ? u->tags[index] : data + n, plain->data + plain->len);
-	plain->len += n;
-	return err;
-}
-
-enum err unseal_chunks(struct unseal *u, uint64_t at, const uint8_t *data, size_t len,
-        struct bytes **ret_plain, size_t *ret_used)
-{
-	struct bytes *plain = bytes_new(len ? len : 1);
-
-	*ret_plain = NULL;
-	*ret_used = 0;
-	if (!plain)
-		return ERR_NO_MEMORY;
-	while (*ret_used < len) {
-		uint64_t left = u->stored_size - at - *ret_used;
-		size_t n = left < SEAL_CHUNK ? left : SEAL_CHUNK;
-		if (n > len - *ret_used)
-			break;
-		if (open_chunk(u, (at + *ret_used) / SEAL_CHUNK, data + *ret_used, n, plain)) {
-			bytes_unref(plain);
-			return ERR_CORRUPT;
-		}
-		*ret_used += n;
-	}
-	*ret_plain = plain;
-	return ERR_OK;
-}
-
-const char *unseal_row(struct unseal_rows *rows, const char *etag)
-{
-	const struct seal_secret *secret;
-	uint8_t key[AEAD_KEY];
-	AUTO(buf) struct buf raw = BUF_NONE;
-
-	if (strncmp(etag, ROW_MARK, strlen(ROW_MARK)) != 0)
-		return etag;
-	if (parse_text(rows->keys, etag + strlen(ROW_MARK), &secret, &raw))
-		return "";
-	if (secret != rows->secret) {
-		derive(secret, "row", (struct seal_path){rows->account, rows->container, NULL},
-		        NULL, key);
-		aead_free(rows->aead);
-		rows->aead = aead_new(key);
-		rows->secret = secret;
-	}
-	buf_reset(&rows->text);
-	return open_raw(rows->aead, &raw, &rows->text) ? "" : buf_text(&rows->text);
-}
-
-void unseal_rows_done(struct unseal_rows *rows)
-{
-	aead_free(TAKE(rows->aead));
-	buf_done(&rows->text);
 }

@@ -148,6 +148,8 @@ static enum err segment_check(const struct segments *s, const struct segment *g)
 
 	if (err)
 		return err_status(err) >= 500 ? ERR_UNAVAILABLE : ERR_CONFLICT;
+	if (body_lock(&g->body))
+		return ERR_CONFLICT;
 	body_etag(&g->body, etag, sizeof(etag));
 	if ((g->size != UINT64_MAX && body_size(&g->body) != g->size) ||
 	        (g->etag && strcasecmp(etag, g->etag) != 0) ||

@@ -189,7 +189,8 @@ static enum step attributes_look(struct op *op)
 	if (!a) {
 		a = request->own = arena_zalloc(request_arena(request), sizeof(*a));
 		request->own_done = attributes_done;
-		if ((error = parse(request, a, &text)))
+		if ((error = parse(request, a, &text)) ||
+		        (error = s3_sse_take_read(request, &text)))
 			return s3_fail_text(request, error, text);
 	}
 	if (!a->head.parent) {
@@ -205,6 +206,8 @@ static enum step attributes_look(struct op *op)
 		return s3_fail_sub(request, &a->head);
 	if ((error = s3_may_object(request, &a->head.headers)))
 		return s3_fail(request, error);
+	if ((error = s3_sse_may_read(request, &a->head.headers, &text)))
+		return s3_fail_text(request, error, text);
 	if (!(a->wanted & 1u << A_PARTS) || !sub_get(&a->head, S3_ETAG))
 		return answer(request, a);
 	start(request, &a->manifest, "GET", true);

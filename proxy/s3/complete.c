@@ -86,7 +86,10 @@ static enum step complete_look(struct op *op)
 		return STEP_WAIT;
 	if (error == S3_NoSuchUpload && c->upload.asked)
 		return op_go(op, AGAIN);
-	return error ? s3_fail(request, error) : op_go(op, PARTS);
+	const char *text = NULL;
+	if (!error)
+		error = s3_sse_take_whole(request, &c->upload.marker.headers, &text);
+	return error ? s3_fail_text(request, error, text) : op_go(op, PARTS);
 }
 
 static enum step too_small(struct request *request, const struct upload_row *row)
@@ -298,6 +301,7 @@ static void start_store(struct request *request, struct complete *c)
 			sub_header(&c->sub, conditions[i], value);
 	}
 	marker_headers(c);
+	s3_sse_sub(request, &c->sub, upload_header(&c->upload, S3_SSE));
 	sub_header(&c->sub, UPLOAD_ID_HEADER, c->upload.id);
 	sub_header(&c->sub, S3_ETAG, c->etag);
 	if (c->sum)
@@ -468,6 +472,7 @@ static enum step complete_again(struct op *op)
 	c->etag = etag;
 	c->sum = sub_get(&c->sub, SUM_HEADER);
 	c->version_id = sub_get(&c->sub, "X-Object-Version-Id");
+	s3_sse_tell(request, &request->http->out, sub_get(&c->sub, S3_SSE));
 	return answer(request, c);
 }
 

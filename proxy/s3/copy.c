@@ -8,6 +8,7 @@
 #include "proxy/s3/access.h"
 #include "proxy/s3/tags.h"
 #include "proxy/s3/upload.h"
+#include "proxy/seal.h"
 #include "proxy/unit/versions.h"
 
 #include "lib/base/kv.h"
@@ -33,7 +34,8 @@ struct copying {
 	unsigned number;
 	struct source source;
 	struct sub store;
-	bool anew; /* metadata of the request, not of the source */
+	bool anew;        /* metadata of the request, not of the source */
+	const char *open; /* the key that the source wants (SEAL_OPEN), or NULL */
 };
 
 static void copying_done(struct request *request)
@@ -239,6 +241,8 @@ static void begin_store(
 	sub_header(&c->store, "X-Copy-From", request_quoted(request, s->bucket, s->key));
 	sub_header(&c->store, "X-Copy-From-Account", request_quoted(request, s->account, NULL));
 	sub_header(&c->store, "X-Fresh-Metadata", "true");
+	if (c->open)
+		sub_header(&c->store, SEAL_OPEN, c->open);
 	sub_body_text(&c->store, "", 0);
 }
 
@@ -310,7 +314,7 @@ static bool is_metadata(const char *name)
 static bool is_system(const char *name)
 {
 	return has_prefix(name, "X-Object-Sysmeta-") ||
-	       has_prefix(name, "X-Object-Transient-Sysmeta-");
+	       has_prefix(name, "X-Object-Transient-Sysmeta-") || strcasecmp(name, SEAL_WITH) == 0;
 }
 
 static bool is_tags(const char *name)
@@ -356,7 +360,8 @@ static enum step copy_source(struct op *op)
 	if (is_to_itself(request, &c->source) && !c->anew &&
 	        !http_get(request->http, "x-amz-storage-class") &&
 	        !http_get(request->http, "x-amz-website-redirect-location") &&
-	        !http_get(request->http, "x-amz-server-side-encryption"))
+	        !http_get(request->http, "x-amz-server-side-encryption") &&
+	        !http_get(request->http, "x-amz-server-side-encryption-customer-algorithm"))
 		return s3_fail_text(request, S3_InvalidRequest, TO_ITSELF);
 	if (c->source.head.length > request_cluster(request)->limits.max_file_size)
 		return s3_fail_text(request, S3_InvalidRequest,
@@ -366,7 +371,9 @@ static enum step copy_source(struct op *op)
 	        !s3_parts_note(
 	                request, &request->s3->parts, request->s3->bucket, request->s3->key, NULL))
 		return STEP_WAIT;
-	enum s3_error error = s3_take_object(request, &text);
+	enum s3_error error = s3_sse_source(request, &c->source.head.headers, &c->open, &text);
+	if (!error)
+		error = s3_take_object(request, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
 	begin_store(request, c, request->s3->bucket, request->s3->key);
@@ -424,6 +431,18 @@ static enum step part_look(struct op *op)
 	return error ? s3_fail(request, error) : op_go(op, PART_SOURCE);
 }
 
+/* Those of s3_sse_take_part. */
+static void copy_sealing(struct request *request, struct copying *c)
+{
+	static const char *const names[] = {S3_SSE, SEAL_WITH};
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		const char *value = http_get(request->http, names[i]);
+		if (value)
+			sub_header(&c->store, names[i], value);
+	}
+}
+
 static enum step part_source(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -431,6 +450,7 @@ static enum step part_source(struct op *op)
 	struct copying *c = copying_of(request);
 	const char *range = http_get(request->http, "x-amz-copy-source-range");
 	uint64_t first, last;
+	const char *text = NULL;
 
 	if (range && !parse_range(range, &first, &last))
 		return s3_fail_text(request, S3_InvalidArgument,
@@ -445,9 +465,15 @@ static enum step part_source(struct op *op)
 		        arena_printf(arena,
 		                "Range specified is not valid for source object of size: %llu",
 		                (unsigned long long)c->source.head.length));
+	enum s3_error error = s3_sse_source(request, &c->source.head.headers, &c->open, &text);
+	if (!error)
+		error = s3_sse_take_part(request, &c->upload.marker.headers, &text);
+	if (error)
+		return s3_fail_text(request, error, text);
 	begin_store(request, c, upload_segments(arena, request->s3->bucket),
 	        upload_part(arena, request->s3->key, c->upload.id, c->number));
 	sub_header(&c->store, "Content-Type", UPLOAD_PART_TYPE);
+	copy_sealing(request, c);
 	if (range)
 		sub_header(&c->store, "Range", range);
 	sub_start(&c->store);

@@ -4,9 +4,11 @@
 
 enum s3_error {
 	S3_OK,
-#define S3_ERROR(code, status, text) S3_##code,
+#define S3_ERROR(code, status, text)        S3_##code,
+#define S3_ERROR_OF(of, code, status, text) S3_##of##_##code, /* "of.code" */
 #include "proxy/s3/error.def"
 #undef S3_ERROR
+#undef S3_ERROR_OF
 	S3_ERRORS
 };
 

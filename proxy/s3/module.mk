@@ -35,6 +35,7 @@ SRC += proxy/s3/post.c
 SRC += proxy/s3/post_policy.c
 SRC += proxy/s3/s3.c
 SRC += proxy/s3/sign.c
+SRC += proxy/s3/sse.c
 SRC += proxy/s3/sum.c
 SRC += proxy/s3/tag_ops.c
 SRC += proxy/s3/tags.c

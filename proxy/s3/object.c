@@ -16,6 +16,8 @@ static enum step pass_get(struct op *op)
 
 	if (!s3_version_take(request, &error, &text))
 		return STEP_WAIT;
+	if (!error)
+		error = s3_sse_take_read(request, &text);
 	return error ? s3_fail_text(request, error, text) : s3_pass(request, &object_get);
 }
 
@@ -84,6 +86,8 @@ enum s3_error s3_take_object(struct request *request, const char **ret_text)
 		error = s3_lock_take(request, ret_text);
 	if (!error)
 		error = take_redirect(request);
+	if (!error)
+		error = s3_sse_take(request, ret_text);
 	if (error)
 		return error;
 	take_type(request);

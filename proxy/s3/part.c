@@ -75,6 +75,8 @@ static enum step part_look(struct op *op)
 	const char *text = NULL;
 	if (!error)
 		error = want_sum(request, p, &text);
+	if (!error)
+		error = s3_sse_take_part(request, &p->upload.marker.headers, &text);
 	return error ? s3_fail_text(request, error, text) : pass(request, p);
 }
 

@@ -19,6 +19,7 @@
 #include "proxy/s3/payload.h"
 #include "proxy/s3/post.h"
 #include "proxy/s3/sign.h"
+#include "proxy/s3/sse.h"
 #include "proxy/s3/sum.h"
 #include "proxy/s3/version.h"
 #include "proxy/s3/website.h"

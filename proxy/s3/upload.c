@@ -294,6 +294,7 @@ static void mark_headers(struct request *request, struct sub *sub)
 		if (keeps)
 			sub_header(sub, name, http->headers[i].value);
 	}
+	s3_sse_sub(request, sub, http_get(http, S3_SSE));
 	if (create_of(request)->sum)
 		sub_header(sub, UPLOAD_SUM, create_of(request)->sum);
 	/* Listings of uploads tell who has begun them. */

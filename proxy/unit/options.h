@@ -35,7 +35,8 @@ struct unit_options {
 	const char *web_base; /* [staticweb] */
 	/* [s3] */
 	bool s3;
-	const char *s3_domains, *s3_website_domains;
+	const char *s3_domains, *s3_website_domains, *s3_kms_default;
+	bool s3_ssec_tls;
 };
 
 #endif

@@ -126,6 +126,7 @@ static bool open_target(struct body *b)
 	b->policy = w->info.info->policy;
 	reader_open(&b->head, b->op, b->proxy, b->policy, w->account, w->container, w->object,
 	        w->offset, w->len);
+	body_key(b);
 	forget_facts(w);
 	return true;
 }

@@ -4,6 +4,7 @@
 #include "proxy/pipeline.h"
 #include "proxy/put.h"
 #include "proxy/quota.h"
+#include "proxy/s3/sse.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/symlink.h"
 
@@ -255,7 +256,7 @@ static void link_to(struct request *request, uint64_t id, const char *etag, cons
 	        "X-Detect-Content-Type", "X-Copy-From", "X-Copy-From-Account", "Range", "If-Match",
 	        "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "X-Delete-At",
 	        "X-Delete-After", PUT_IF_THERE, LINK_TARGET, LINK_ACCOUNT, LINK_ETAG, LINK_BYTES,
-	        ROW_ETAG, "X-Object-Sysmeta-Container-Update-Override-Size",
+	        S3_SSE, ROW_ETAG, "X-Object-Sysmeta-Container-Update-Override-Size",
 	        "X-Object-Sysmeta-Container-Update-Override-Content-Type", NULL};
 	struct versions *v = request->versions;
 	struct sub *sub = &v->sub;

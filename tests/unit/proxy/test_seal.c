@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct seal_secret secrets[] = {{"old", {1}}, {"new", {2}}};
-static struct seal_keys keys = {.secrets = secrets, .count = 2, .active = &secrets[1]};
+static struct seal_secret secrets[] = {{"old", {1}, false}, {"new", {2}, false}};
+static struct seal_keys keys = {
+        .secrets = secrets, .count = 2, .active = &secrets[1], .current = &secrets[1]};
 static const struct seal_path path = {"AUTH_a", "c", "o"}, other = {"AUTH_a", "c", "p"};
 static const uint8_t md5[16] = "0123456789abcde";
 
@@ -39,6 +40,7 @@ static void test_sizes(void **state)
 		assert_true(first <= plain[i]);
 		assert_true(plain[i] < seal_chunk_plain(at + SEAL_CHUNK));
 		assert_true(at == 0 || seal_size(first) == at);
+		assert_int_equal(seal_plain_size(seal_size(plain[i])), plain[i]);
 	}
 }
 
@@ -48,12 +50,12 @@ struct stored {
 	struct bytes *body;
 };
 
-static struct stored write_version(const uint8_t *data, size_t len)
+static struct stored write_with(const char *with, const uint8_t *data, size_t len)
 {
 	struct stored s = {0};
 	struct seal seal;
 
-	seal_begin(&seal, &keys, path);
+	assert_int_equal(seal_begin_with(&seal, keys.env, &keys, path, with), ERR_OK);
 	s.body = bytes_new(seal_size(len) + 1);
 	for (size_t done = 0; done < len;) {
 		size_t whole = seal_piece_size(s.body->len);
@@ -70,6 +72,11 @@ static struct stored write_version(const uint8_t *data, size_t len)
 	s.reply.size = s.body->len;
 	seal_done(&seal);
 	return s;
+}
+
+static struct stored write_version(const uint8_t *data, size_t len)
+{
+	return write_with("root", data, len);
 }
 
 static void drop_version(struct stored *s)
@@ -94,7 +101,7 @@ static void test_what_was_written_comes_back(void **state)
 		size_t used, total = 0;
 		assert_true(seal_is_sealed(&s.reply));
 		assert_null(memmem(s.reply.headers.data, s.reply.headers.len, "blue", 4));
-		assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_OK);
+		assert_int_equal(unseal_begin(&u, &keys, path, NULL, &s.reply), ERR_OK);
 		assert_int_equal(u.reply.size, sizes[i]);
 		assert_memory_equal(u.reply.etag, md5, 16);
 		assert_string_equal(
@@ -129,7 +136,7 @@ static void test_chunks_have_their_places(void **state)
 	size_t used;
 
 	(void)state;
-	assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_OK);
+	assert_int_equal(unseal_begin(&u, &keys, path, NULL, &s.reply), ERR_OK);
 	assert_int_equal(
 	        unseal_chunks(&u, SEAL_CHUNK, body, SEAL_CHUNK, &plain, &used), ERR_CORRUPT);
 	assert_int_equal(unseal_chunks(&u, SEAL_FIRST, body + SEAL_FIRST + SEAL_CHUNK, SEAL_CHUNK,
@@ -163,7 +170,7 @@ static void test_a_last_chunk_that_is_too_short(void **state)
 	size_t used;
 
 	(void)state;
-	assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_OK);
+	assert_int_equal(unseal_begin(&u, &keys, path, NULL, &s.reply), ERR_OK);
 	u.stored_size = SEAL_FIRST + AEAD_TAG - 1;
 	assert_int_equal(unseal_chunks(&u, SEAL_FIRST, s.body->data + SEAL_FIRST, AEAD_TAG - 1,
 	                         &plain, &used),
@@ -179,17 +186,17 @@ static void test_a_version_is_of_its_name_and_size(void **state)
 	struct unseal u;
 
 	(void)state;
-	assert_int_equal(unseal_begin(&u, &keys, other, &s.reply), ERR_CORRUPT);
+	assert_int_equal(unseal_begin(&u, &keys, other, NULL, &s.reply), ERR_CORRUPT);
 	unseal_done(&u);
 	s.reply.size++;
-	assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_CORRUPT);
+	assert_int_equal(unseal_begin(&u, &keys, path, NULL, &s.reply), ERR_CORRUPT);
 	unseal_done(&u);
 	s.reply.size--;
 	keys.count = 1;
-	assert_int_equal(unseal_begin(&u, &keys, path, &s.reply), ERR_NOT_FOUND);
+	assert_int_equal(unseal_begin(&u, &keys, path, NULL, &s.reply), ERR_NOT_FOUND);
 	unseal_done(&u);
 	keys.count = 2;
-	assert_int_equal(unseal_begin(&u, NULL, path, &s.reply), ERR_NOT_FOUND);
+	assert_int_equal(unseal_begin(&u, NULL, path, NULL, &s.reply), ERR_NOT_FOUND);
 	unseal_done(&u);
 	drop_version(&s);
 }
@@ -208,7 +215,7 @@ static void test_damaged_headers(void **state)
 		damaged.headers.data[i] ^= 4;
 		if (kv_valid(damaged.headers.data, damaged.headers.len) &&
 		        seal_is_sealed(&damaged)) {
-			enum err err = unseal_begin(&u, &keys, path, &damaged);
+			enum err err = unseal_begin(&u, &keys, path, NULL, &damaged);
 			if (!err) {
 				assert_int_equal(u.reply.size, 5);
 				assert_memory_equal(u.reply.etag, md5, 16);
@@ -228,9 +235,9 @@ static void test_rows(void **state)
 
 	(void)state;
 	seal_row(&keys, "AUTH_a", "c", "the hash", &a);
-	keys.active = &secrets[0];
+	keys.current = &secrets[0];
 	seal_row(&keys, "AUTH_a", "c", "another", &b);
-	keys.active = &secrets[1];
+	keys.current = &secrets[1];
 	assert_null(strstr(buf_text(&a), "hash"));
 	assert_string_equal(unseal_row(&rows, buf_text(&a)), "the hash");
 	assert_string_equal(unseal_row(&rows, buf_text(&b)), "another");
@@ -243,10 +250,98 @@ static void test_rows(void **state)
 	unseal_rows_done(&rows);
 }
 
+#define KEY   "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define OTHER "AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+/* All but the body is there without the key; with another one, too. */
+static void test_a_customers_key(void **state)
+{
+	static const size_t sizes[] = {0, 5, SEAL_FIRST, SEAL_FIRST + 1, 3 * SEAL_FIRST};
+	static const char *const wrong[] = {NULL, OTHER, "", "!", "QUJD"};
+	uint8_t *data = mem_zalloc(3 * SEAL_FIRST);
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+		struct stored s = write_with("customer " KEY, data, sizes[i]);
+		struct unseal u;
+		assert_memory_not_equal(s.reply.etag, md5, 16);
+		for (unsigned w = 0; w < COUNT_OF(wrong); w++) {
+			assert_int_equal(
+			        unseal_begin(&u, &keys, other, wrong[w], &s.reply), ERR_CORRUPT);
+			unseal_done(&u);
+			assert_int_equal(unseal_begin(&u, &keys, path, wrong[w], &s.reply), ERR_OK);
+			assert_int_equal(u.lock, SEAL_WANTS_KEY);
+			assert_null(u.aead);
+			assert_int_equal(u.reply.size, sizes[i]);
+			assert_memory_equal(u.reply.etag, s.reply.etag, 16);
+			assert_string_equal(kv_get(u.reply.headers.data, u.reply.headers.len,
+			                            "X-Object-Meta-Color"),
+			        "blue");
+			unseal_done(&u);
+		}
+		assert_int_equal(unseal_begin(&u, &keys, path, KEY, &s.reply), ERR_OK);
+		assert_int_equal(u.lock, SEAL_UNLOCKED);
+		assert_int_equal(u.reply.size, sizes[i]);
+		assert_memory_equal(u.reply.etag, s.reply.etag, 16);
+		struct bytes *plain;
+		size_t used;
+		size_t first = s.body->len < SEAL_FIRST ? s.body->len : SEAL_FIRST;
+		assert_int_equal(unseal_chunks(&u, 0, s.body->data, first, &plain, &used), ERR_OK);
+		assert_int_equal(used, first);
+		assert_memory_equal(plain->data, data, first);
+		bytes_unref(plain);
+		unseal_done(&u);
+		drop_version(&s);
+	}
+	free(data);
+}
+
+static void test_a_key_that_is_named(void **state)
+{
+	static struct seal_secret named[] = {{.id = "one", .bytes = {7}}};
+	struct unseal u;
+
+	(void)state;
+	keys.kms = named;
+	keys.kms_count = 1;
+	struct stored s = write_with("kms one e30=", (const uint8_t *)"hello", 5);
+	assert_int_equal(unseal_begin(&u, &keys, path, NULL, &s.reply), ERR_OK);
+	assert_int_equal(u.lock, SEAL_UNLOCKED);
+	assert_int_equal(u.reply.size, 5);
+	unseal_done(&u);
+	assert_int_equal(unseal_begin(&u, &keys, other, NULL, &s.reply), ERR_CORRUPT);
+	unseal_done(&u);
+	named[0].disabled = true;
+	assert_int_equal(unseal_begin(&u, &keys, path, NULL, &s.reply), ERR_OK);
+	assert_int_equal(u.lock, SEAL_KMS_DISABLED);
+	unseal_done(&u);
+	struct seal seal;
+	assert_int_equal(seal_begin_with(&seal, keys.env, &keys, path, "kms one -"), ERR_FORBIDDEN);
+	assert_int_equal(seal_begin_with(&seal, keys.env, &keys, path, "kms two -"), ERR_NOT_FOUND);
+	assert_int_equal(seal_begin_with(&seal, keys.env, &keys, path, "kms one"), ERR_FORMAT);
+	assert_int_equal(seal_begin_with(&seal, keys.env, &keys, path, "kms one "), ERR_FORMAT);
+	assert_int_equal(
+	        seal_begin_with(&seal, keys.env, &keys, path, "customer QUJD"), ERR_FORMAT);
+	assert_int_equal(seal_begin_with(&seal, keys.env, NULL, path, "root"), ERR_NOT_FOUND);
+	assert_int_equal(seal_begin_with(&seal, keys.env, &keys, path, "other"), ERR_FORMAT);
+	named[0].disabled = false;
+	keys.kms_count = 0;
+	assert_int_equal(unseal_begin(&u, &keys, path, NULL, &s.reply), ERR_OK);
+	assert_int_equal(u.lock, SEAL_NO_KMS_KEY);
+	unseal_done(&u);
+	keys.kms_count = 1;
+	named[0].bytes[0] = 8;
+	assert_int_equal(unseal_begin(&u, &keys, path, NULL, &s.reply), ERR_CORRUPT);
+	unseal_done(&u);
+	drop_version(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_sizes),
+	        cmocka_unit_test(test_a_customers_key),
+	        cmocka_unit_test(test_a_key_that_is_named),
 	        cmocka_unit_test(test_what_was_written_comes_back),
 	        cmocka_unit_test(test_chunks_have_their_places),
 	        cmocka_unit_test(test_a_last_chunk_that_is_too_short),
