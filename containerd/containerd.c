@@ -79,3 +79,8 @@ bool containerd_next_split(struct containerd *containerd, struct rows_split *ret
 {
 	return rows_next_split(rows_of(containerd), ret_split);
 }
+
+void containerd_walk_next(struct containerd *containerd, struct rows_walk *walk)
+{
+	rows_walk_next(rows_of(containerd), walk);
+}

@@ -48,4 +48,7 @@ void containerd_reported(struct containerd *containerd, struct rows_report *repo
 /* As rows_next_split. */
 bool containerd_next_split(struct containerd *containerd, struct rows_split *ret_split);
 
+/* As rows_walk_next. */
+void containerd_walk_next(struct containerd *containerd, struct rows_walk *walk);
+
 #endif

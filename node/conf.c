@@ -168,6 +168,8 @@ const struct conf_option node_options[] = {
                 "Requests with a customer's key are refused where the proxy itself speaks no TLS."},
         {"s3", "kms_default_key", CONF_TEXT, AT(units.s3_kms_default), "", 0, 0, CONF_RESTART,
                 "Key for aws:kms without a key id; empty: such a request is refused."},
+        {"s3", "lifecycle_day", CONF_U64, AT(lifecycle_day), "86400", 1, 86400, CONF_RESTART,
+                "Seconds that rules of buckets take for a day; fewer are for tests."},
         {"symlink", "symloop_max", CONF_U64, AT(symloop_max), "2", 1, 64, CONF_RESTART,
                 "Symbolic links that are followed, one after the other."},
         {"container_sync", "realms", CONF_TEXT, AT(units.sync_realms), "", 0, 0, CONF_RELOAD,

@@ -6,6 +6,7 @@
 #include "lib/log/log.h"
 #include "lib/reactor/disk_file.h"
 #include "node/jobs.h"
+#include "node/lifecycle.h"
 #include "node/reaper.h"
 #include "node/replicate.h"
 #include "node/sender.h"
@@ -81,6 +82,8 @@ static enum err start_roles(struct node_device *d, struct device *device)
 	if ((err = reaper_start(d, &d->reaper)))
 		return err;
 	if ((err = splitter_start(d, &d->splitter)))
+		return err;
+	if ((err = lifecycle_start(d, &d->lifecycler)))
 		return err;
 	return replicate_start(d, &d->replicator);
 }
@@ -281,6 +284,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 	node_swift_metrics(node, out);
 	node_peers_metrics(node, out);
 	replicate_metrics(node, out);
+	lifecycle_metrics(node, out);
 	sender_metrics(node->sender, out);
 	buf_str(out, "# TYPE cairn_requests counter\n");
 	for (unsigned i = 0; i < node->reactor_count; i++) {

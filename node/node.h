@@ -16,6 +16,7 @@
 #include "node/key_manager.h"
 #include "objectd/objectd.h"
 #include "proxy/proxy.h"
+#include "proxy/s3/lifecycle_walk.h"
 #include <pthread.h>
 
 #define NODE_REACTORS_MAX 64
@@ -41,7 +42,7 @@ struct node_conf {
 	        slo_concurrency, slo_delete_concurrency, slo_yield, bulk_deletes,
 	        bulk_failed_deletes, bulk_delete_concurrency, bulk_containers,
 	        bulk_failed_extractions, bulk_concurrency, bulk_retries, bulk_yield, sync_interval,
-	        sync_concurrency, sync_conn_timeout;
+	        sync_concurrency, sync_conn_timeout, lifecycle_day;
 	bool slo_async_delete;
 	uint64_t split_pace_us; /* no option: least time between pages that a split copies */
 	struct unit_options units;
@@ -79,6 +80,7 @@ struct node_device {
 	struct jobs *jobs;             /* owned: what runs by itself */
 	struct reaper *reaper;         /* owned */
 	struct splitter *splitter;     /* owned */
+	struct lifecycler *lifecycler; /* owned */
 	struct mend *mend;             /* owned; NULL until something was corrupt */
 	struct replicator *replicator; /* owned */
 	struct work opening;
@@ -107,6 +109,8 @@ struct node_device {
 		/* By target: when (monotonic) the last round began that left all primaries
 		 * with what the device had; 0: none by the rings of now. */
 		atomic_uint_least64_t agreed_us[BACKEND_POLICIES + 2];
+		atomic_uint_least64_t lifecycle[LIFECYCLE_COUNTS], lifecycle_walks,
+		        lifecycle_walking;
 	} seen;
 };
 

@@ -335,6 +335,9 @@ extern const struct http_handler proxy_handler;
 /* origin: NULL for a client's. */
 void request_begin(struct http_req *http, const struct sub_origin *origin);
 
+/* Of a request with nobody behind it (errand.h): all but the operation and its id is filled in. */
+void request_begin_own(struct request *request, const struct method *method);
+
 /* Gives a request that is not past its pipeline another method, whose first state goes on there:
  * `return request_become(...)`. */
 enum step request_become(struct request *request, const struct method *method);

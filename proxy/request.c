@@ -631,6 +631,16 @@ void request_begin(struct http_req *http, const struct sub_origin *origin)
 	op_start(&request->op);
 }
 
+void request_begin_own(struct request *request, const struct method *method)
+{
+	request->proxy->stats.open++;
+	request->method = method;
+	make_trans_id(request);
+	op_init(&request->op, request->proxy->reactor, method->states, release);
+	request->op.ended = ended;
+	op_start(&request->op);
+}
+
 static void begin(struct http_req *http)
 {
 	request_begin(http, NULL);

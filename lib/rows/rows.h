@@ -112,4 +112,17 @@ struct rows_reap {
 };
 void rows_next_deleted(struct rows *rows, struct rows_reap *reap);
 
+/* --- containers: all that somebody wants to look at --- */
+
+struct rows_walk {
+	uint8_t after[16]; /* in: begin behind this key (zeros: at the start); out: how far it came
+	                    */
+	/* On any thread. headers: a kv block. */
+	bool (*wanted)(const char *account, const char *container, const struct buf *headers);
+	void (*done)(struct rows_walk *walk); /* from the loop */
+	enum err err;                         /* out: ERR_NOT_FOUND: no more */
+	char *account, *container; /* out: owned, free(); NULL: none on this stretch, go on */
+};
+void rows_walk_next(struct rows *rows, struct rows_walk *walk);
+
 #endif

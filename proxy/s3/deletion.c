@@ -31,6 +31,8 @@ enum {
 	NEWEST,
 	LINK,
 	CHECK,
+	LINKED,
+	UNMARK,
 };
 
 #define TRIES_MAX 8
@@ -93,7 +95,7 @@ static const struct info *bucket(const struct s3_deletion *d)
 
 static bool has_conditions(const struct s3_deletion *d)
 {
-	return d->if_etag || d->if_time || d->if_size;
+	return d->if_etag || d->if_time || d->if_size || d->still;
 }
 
 static const char *hidden(struct s3_deletion *d)
@@ -111,26 +113,29 @@ static bool meets(const struct s3_deletion *d, const char *etag, uint64_t at, ui
 }
 
 /* Of what the sub has found. */
-static bool met(const struct s3_deletion *d)
+static bool met(struct s3_deletion *d)
 {
 	const char *etag = sub_get(&d->sub, S3_ETAG), *ts = sub_get(&d->sub, "X-Timestamp");
 	uint64_t at = 0;
 
 	if (!etag)
 		etag = sub_get(&d->sub, "Etag");
-	return meets(d, etag ? etag : "", ts && ts_parse(ts, &at) ? at : 0, d->sub.length);
+	return meets(d, etag ? etag : "", ts && ts_parse(ts, &at) ? at : 0, d->sub.length) &&
+	       (!d->still || d->still(d, &d->sub));
 }
 
 static int behind_match(struct s3_deletion *d)
 {
-	bool versioned = s3_versioning(bucket(d));
+	enum s3_versioning versioning = s3_versioning(bucket(d));
 
-	return versioned && s3_versioning(bucket(d)) == S3_SUSPENDED ? NAMED : DELETE;
+	return versioning == S3_SUSPENDED             ? NAMED
+	       : versioning == S3_ENABLED && d->still ? LINKED
+	                                              : DELETE;
 }
 
 static int match(struct s3_deletion *d)
 {
-	const char *ts;
+	const char *ts, *id;
 
 	if (!asked(d)) {
 		sub_start(ask(d, "HEAD", d->request->container, d->key, NULL));
@@ -146,6 +151,9 @@ static int match(struct s3_deletion *d)
 	ts = sub_get(&d->sub, "X-Timestamp");
 	if (ts)
 		ts_parse(ts, &d->found_at);
+	id = sub_get(&d->sub, "X-Object-Version-Id");
+	if (d->still && (!id || !ts_parse(id, &d->id)))
+		d->id = 0;
 	return behind_match(d);
 }
 
@@ -268,26 +276,78 @@ static int nulls(struct s3_deletion *d)
 	return !wants_null(d) ? MARK : d->id ? LOOK : DONE;
 }
 
+/* HEAD of what is in the key's place. */
+static bool look_at_key(struct s3_deletion *d)
+{
+	if (!asked(d))
+		sub_start(ask(d, "HEAD", d->request->container, d->key,
+		        "symlink=get&multipart-manifest=get"));
+	return sub_headed(&d->sub);
+}
+
+static bool is_null_marker(const struct s3_deletion *d)
+{
+	return s3_versioning(bucket(d)) == S3_SUSPENDED;
+}
+
 static int mark(struct s3_deletion *d)
 {
 	if (!asked(d)) {
-		uint64_t id = s3_version_new(d->request, d->key);
-		ask(d, "PUT", hidden(d), versions_object(arena_of(d), d->key, id), NULL);
+		d->marked = s3_version_new(d->request, d->key);
+		ask(d, "PUT", hidden(d), versions_object(arena_of(d), d->key, d->marked), NULL);
 		sub_header(&d->sub, "Content-Type", VERSIONS_MARKER);
-		sub_header(&d->sub, VERSIONS_NULL, "true");
+		if (is_null_marker(d))
+			sub_header(&d->sub, VERSIONS_NULL, "true");
 		sub_start(&d->sub);
 	}
 	if (!sub_headed(&d->sub))
 		return WAIT;
 	d->marker = true;
-	d->marker_id = "null";
+	d->marker_id = is_null_marker(d) ? "null" : s3_version_text(d->request, d->marked);
 	return sub_ok(&d->sub) ? UNLINK : failed(d);
+}
+
+/* Which link is to go, once there is a delete marker: that to what `still` was asked about. One
+ * that was there before versions were kept is no link; it becomes a version first, as by any
+ * DELETE. */
+static int linked(struct s3_deletion *d)
+{
+	const char *ts;
+	uint64_t id;
+
+	if (!look_at_key(d))
+		return WAIT;
+	if (d->sub.status == 404)
+		return DONE;
+	if (!sub_ok(&d->sub))
+		return failed(d);
+	if (!s3_version_linked(d->request, &d->sub, &id))
+		return sub_get(&d->sub, LINK_VERSION) ? failed(d) : DELETE;
+	ts = sub_get(&d->sub, "X-Timestamp");
+	/* Another version than the one that was looked at. */
+	if (id != d->id || !ts || !ts_parse(ts, &d->found_at))
+		return refuse(d, S3_PreconditionFailed, NULL);
+	return MARK;
+}
+
+/* Something else is there by now, which the marker must not hide. */
+static int unmark(struct s3_deletion *d)
+{
+	if (!asked(d))
+		sub_start(ask(d, "DELETE", hidden(d),
+		        versions_object(arena_of(d), d->key, d->marked), NULL));
+	if (!sub_headed(&d->sub))
+		return WAIT;
+	return sub_ok(&d->sub) || d->sub.status == 404 ? refuse(d, S3_PreconditionFailed, NULL)
+	                                               : failed(d);
 }
 
 /* What is there now goes: the "null" that it is, or a link. */
 static int unlink_named(struct s3_deletion *d)
 {
-	if (!asked(d) && !parts_noted(d, d->request->container, d->key))
+	bool link = d->marked && !is_null_marker(d);
+
+	if (!asked(d) && !link && !parts_noted(d, d->request->container, d->key))
 		return WAIT;
 	if (!asked(d)) {
 		ask(d, "DELETE", d->request->container, d->key, "version-id=null");
@@ -297,9 +357,11 @@ static int unlink_named(struct s3_deletion *d)
 	}
 	if (!sub_headed(&d->sub))
 		return WAIT;
+	if (link && (d->sub.status == 409 || d->sub.status == 412))
+		return UNMARK;
 	if (!sub_ok(&d->sub) && d->sub.status != 404)
 		return failed(d);
-	return wants_null(d) ? NEWEST : d->id ? REPLACED : DONE;
+	return link ? DONE : wants_null(d) ? NEWEST : d->id ? REPLACED : DONE;
 }
 
 static int replaced(struct s3_deletion *d)
@@ -338,15 +400,6 @@ static int look(struct s3_deletion *d)
 	d->marker = type && strcmp(type, VERSIONS_MARKER) == 0;
 	d->marker_id = d->marker ? d->version : NULL;
 	return d->marker ? DROP : CURRENT;
-}
-
-/* HEAD of what is in the key's place. */
-static bool look_at_key(struct s3_deletion *d)
-{
-	if (!asked(d))
-		sub_start(ask(d, "HEAD", d->request->container, d->key,
-		        "symlink=get&multipart-manifest=get"));
-	return sub_headed(&d->sub);
 }
 
 /* Of the current version the next one takes the place first: readers find one or the other. */
@@ -526,6 +579,8 @@ bool s3_deletion_run(struct s3_deletion *d)
 	        [NEWEST] = newest,
 	        [LINK] = link_newest,
 	        [CHECK] = check,
+	        [LINKED] = linked,
+	        [UNMARK] = unmark,
 	};
 
 	/* Of many keys each is looked at. */

@@ -4,6 +4,7 @@
  *   where nothing is versioned        (look ->) delete
  *   versioned                         (look ->) mark
  *   suspended                         named -> nulls -> mark as null -> unlink -> delete null
+ *   versioned, with `still`           look -> link -> mark -> unlink (-> unmark)
  *   a version                         look -> current (-> other -> move to it) -> delete -> after
  *                                     (-> newest -> link to it -> check)
  *   the version "null"                named (-> nulls) -> as a version
@@ -20,6 +21,9 @@ struct s3_deletion {
 	/* Wanted; all borrowed. */
 	const char *key, *version;
 	const char *if_etag, *if_time, *if_size; /* NULL: any will do */
+	/* Asked about what is found, before it goes: is it still to? Just that goes then. NULL:
+	 * yes. */
+	bool (*still)(struct s3_deletion *deletion, const struct sub *head);
 	/* Outcome. */
 	enum s3_error error;
 	const char *text;      /* NULL: the error's own */
@@ -35,6 +39,7 @@ struct s3_deletion {
 	uint64_t page_at;  /* the last version on the page before */
 	uint64_t id;       /* of the version that goes, or is linked to */
 	uint64_t linked;   /* to that one in its place */
+	uint64_t marked;   /* the delete marker that was made */
 	uint64_t found_at; /* when what is there was written */
 };
 

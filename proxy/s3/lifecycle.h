@@ -72,6 +72,7 @@ void lifecycle_write(const struct lifecycle *lifecycle, struct buf *out);
 struct lifecycle_object {
 	const char *key;
 	const char *tags; /* as proxy/s3/tags.h keeps them; NULL: none */
+	bool any_tags;    /* they are not known: it may have those that are asked for */
 	uint64_t size;
 	uint64_t ts; /* when it was made; of a noncurrent version: when it became that */
 };
@@ -88,6 +89,15 @@ uint64_t lifecycle_due(const struct lifecycle_action *action, uint64_t ts, uint6
 /* When a current version expires, and by which rule. */
 uint64_t lifecycle_expires(const struct lifecycle *lifecycle, const struct lifecycle_object *object,
         uint64_t day_s, const struct lifecycle_rule **ret_rule);
+
+/* The same of a noncurrent version that so many newer noncurrent ones are there of; of a delete
+ * marker with nothing behind it; of an upload that is under way. */
+uint64_t lifecycle_noncurrent_expires(const struct lifecycle *lifecycle,
+        const struct lifecycle_object *object, uint64_t newer, uint64_t day_s);
+uint64_t lifecycle_marker_expires(
+        const struct lifecycle *lifecycle, const struct lifecycle_object *object, uint64_t day_s);
+uint64_t lifecycle_upload_ends(
+        const struct lifecycle *lifecycle, const struct lifecycle_object *upload, uint64_t day_s);
 
 /* x-amz-expiration of an object that is told of, or made: size and tags as request->s3 has them. */
 void lifecycle_answer(struct request *request, int status, struct buf *out);

@@ -38,7 +38,8 @@ bool lifecycle_concerns(const struct lifecycle_rule *rule, const struct lifecycl
 	return rule->enabled &&
 	       (!rule->prefix || strncmp(object->key, rule->prefix, strlen(rule->prefix)) == 0) &&
 	       (!rule->has_greater || object->size > rule->greater) &&
-	       (!rule->has_less || object->size < rule->less) && has_tags(rule, object->tags);
+	       (!rule->has_less || object->size < rule->less) &&
+	       (object->any_tags || has_tags(rule, object->tags));
 }
 
 bool lifecycle_wants_tags(const struct lifecycle *lifecycle)
@@ -76,6 +77,50 @@ uint64_t lifecycle_expires(const struct lifecycle *lifecycle, const struct lifec
 			first = due;
 			*ret_rule = rule;
 		}
+	}
+	return first;
+}
+
+uint64_t lifecycle_noncurrent_expires(const struct lifecycle *lifecycle,
+        const struct lifecycle_object *object, uint64_t newer, uint64_t day_s)
+{
+	uint64_t first = LIFECYCLE_NEVER;
+
+	for (unsigned i = 0; i < lifecycle->count; i++) {
+		const struct lifecycle_rule *rule = &lifecycle->rules[i];
+		uint64_t due = lifecycle_due(&rule->noncurrent, object->ts, day_s);
+		if (due < first && newer >= rule->noncurrent.newer &&
+		        lifecycle_concerns(rule, object))
+			first = due;
+	}
+	return first;
+}
+
+uint64_t lifecycle_marker_expires(
+        const struct lifecycle *lifecycle, const struct lifecycle_object *object, uint64_t day_s)
+{
+	uint64_t first = LIFECYCLE_NEVER;
+
+	for (unsigned i = 0; i < lifecycle->count; i++) {
+		const struct lifecycle_rule *rule = &lifecycle->rules[i];
+		uint64_t due =
+		        rule->markers ? 0 : lifecycle_due(&rule->expiration, object->ts, day_s);
+		if (due < first && !rule->tag_count && !rule->has_greater && !rule->has_less &&
+		        lifecycle_concerns(rule, object))
+			first = due;
+	}
+	return first;
+}
+
+uint64_t lifecycle_upload_ends(
+        const struct lifecycle *lifecycle, const struct lifecycle_object *upload, uint64_t day_s)
+{
+	uint64_t first = LIFECYCLE_NEVER;
+
+	for (unsigned i = 0; i < lifecycle->count; i++) {
+		uint64_t due = lifecycle_due(&lifecycle->rules[i].abort, upload->ts, day_s);
+		if (due < first && lifecycle_concerns(&lifecycle->rules[i], upload))
+			first = due;
 	}
 	return first;
 }

@@ -18,6 +18,7 @@ SRC += proxy/s3/document.c
 SRC += proxy/s3/error.c
 SRC += proxy/s3/lifecycle.c
 SRC += proxy/s3/lifecycle_due.c
+SRC += proxy/s3/lifecycle_walk.c
 SRC += proxy/s3/lifecycle_write.c
 SRC += proxy/s3/list.c
 SRC += proxy/s3/list_versions.c

@@ -142,6 +142,15 @@ static const struct method *choose(struct request *request, struct s3 *s3)
 	return s3->operation->method;
 }
 
+struct s3 *s3_begin(struct request *request)
+{
+	struct s3 *s3 = request->s3 = arena_zalloc(request_arena(request), sizeof(*s3));
+
+	s3->end.run = released;
+	request_at_end(request, &s3->end);
+	return s3;
+}
+
 const struct method *s3_route(struct request *request)
 {
 	const struct unit_options *units = &request_cluster(request)->units;
@@ -155,11 +164,9 @@ const struct method *s3_route(struct request *request)
 	        (is_swifts(request->path) || http_get(request->http, "X-Auth-Token") ||
 	                host_stands(request)))
 		return NULL;
-	struct s3 *s3 = request->s3 = arena_zalloc(request_arena(request), sizeof(*s3));
+	struct s3 *s3 = s3_begin(request);
 	s3->host_bucket = host_bucket;
 	s3->is_site = site;
-	s3->end.run = released;
-	request_at_end(request, &s3->end);
 	return choose(request, s3);
 }
 

@@ -75,6 +75,9 @@ struct s3 {
 	struct request_end end;
 };
 
+/* Makes it one of S3's: request->s3, zeroed. */
+struct s3 *s3_begin(struct request *request);
+
 /* Is it S3's? Then its method; else NULL. */
 const struct method *s3_route(struct request *request);
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from conftest import Cloud, User, wait_for
 from s3 import client, refused, send
 
 DAY = datetime.timedelta(days=1)
@@ -162,3 +163,195 @@ def test_who_may(cloud, s3, bucket):
         assert refused(call, Bucket=bucket) == ("AccessDenied", 403)
     with pytest.raises(Exception, match="AccessDenied"):
         put(other, bucket, {"Prefix": "", "Expiration": {"Days": 1}})
+
+
+# --- what the rules do: days of a second ---
+
+@pytest.fixture(scope="module")
+def quick():
+    cloud = Cloud(conf={"s3": ["lifecycle_day = 1"]})
+    cloud.up()
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
+def fast(quick):
+    return client(quick)
+
+
+@pytest.fixture
+def shelf(fast):
+    name = "t-" + os.urandom(6).hex()
+    fast.create_bucket(Bucket=name)
+    return name
+
+
+def keys(s3, bucket):
+    return [o["Key"] for o in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+def versions(s3, bucket):
+    listed = s3.list_object_versions(Bucket=bucket)
+    return ([v["VersionId"] for v in listed.get("Versions", [])],
+            [v["VersionId"] for v in listed.get("DeleteMarkers", [])])
+
+
+def versioned(s3, bucket, status="Enabled"):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+
+
+def walks(cloud):
+    return sum(cloud.metric("cairn_lifecycle_walks"))
+
+
+def walked(cloud, times=3):
+    """Rules have been looked at so often from now on."""
+    before = walks(cloud)
+    wait_for(lambda: walks(cloud) >= before + times)
+
+
+def test_current_versions_expire(fast, shelf):
+    for key in ("a/1", "a/2", "b", "c"):
+        fast.put_object(Bucket=shelf, Key=key, Body=b"x", Tagging="t=u" if key == "b" else "")
+    fast.put_object(Bucket=shelf, Key="large", Body=b"x" * 100)
+    put(fast, shelf, {"Prefix": "a/", "Expiration": {"Days": 1}},
+        {"Filter": {"Tag": {"Key": "t", "Value": "u"}}, "Expiration": {"Days": 2}},
+        {"Filter": {"ObjectSizeGreaterThan": 99}, "Expiration": {"Days": 1}},
+        {"Prefix": "c", "Expiration": {"Days": 1}, "Status": "Disabled"})
+    wait_for(lambda: keys(fast, shelf) == ["c"])
+    put(fast, shelf, {"Prefix": "", "Expiration": {"Days": 1000}})
+    fast.put_object(Bucket=shelf, Key="d", Body=b"x")
+    assert keys(fast, shelf) == ["c", "d"]
+    put(fast, shelf, {"Prefix": "d", "Expiration": {"Date": datetime.datetime(2015, 1, 1)}},
+        {"Prefix": "c", "Expiration": {"Date": datetime.datetime(2100, 1, 1)}})
+    wait_for(lambda: keys(fast, shelf) == ["c"])
+
+
+def test_versioned_buckets_get_delete_markers(quick, fast, shelf):
+    fast.put_object(Bucket=shelf, Key="old", Body=b"x")
+    versioned(fast, shelf)
+    made = [fast.put_object(Bucket=shelf, Key="k", Body=b"%d" % i)["VersionId"] for i in range(3)]
+    fast.put_object_tagging(Bucket=shelf, Key="k", Tagging={"TagSet": [{"Key": "t", "Value": "u"}]})
+    put(fast, shelf, {"Filter": {"Tag": {"Key": "t", "Value": "u"}}, "Expiration": {"Days": 1}},
+        {"Prefix": "old", "Expiration": {"Days": 1}})
+    wait_for(lambda: keys(fast, shelf) == [])
+    kept, markers = versions(fast, shelf)
+    assert kept == made[::-1] + ["null"] and len(markers) == 2
+    assert fast.get_object(Bucket=shelf, Key="k", VersionId=made[2])["Body"].read() == b"2"
+    # They hide something: they stay, and there are no more of them.
+    walked(quick)
+    assert versions(fast, shelf) == (kept, markers)
+
+
+def test_noncurrent_versions_expire(fast, shelf):
+    versioned(fast, shelf)
+    made = {key: [fast.put_object(Bucket=shelf, Key=key, Body=b"x")["VersionId"] for _ in range(4)]
+            for key in ("all/k", "two/k", "stay/k")}
+    put(fast, shelf, {"Prefix": "all/", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
+        {"Prefix": "two/", "NoncurrentVersionExpiration": {"NoncurrentDays": 1, "NewerNoncurrentVersions": 2}})
+    want = made["all/k"][3:] + made["stay/k"][::-1] + made["two/k"][:0:-1]
+    wait_for(lambda: versions(fast, shelf)[0] == want)
+
+
+def test_noncurrent_versions_by_their_tags(fast, shelf):
+    versioned(fast, shelf)
+    ids = [fast.put_object(Bucket=shelf, Key="k", Body=b"x", Tagging="n=%d" % (i % 2))["VersionId"] for i in range(5)]
+    put(fast, shelf, {"Filter": {"Tag": {"Key": "n", "Value": "1"}},
+                      "NoncurrentVersionExpiration": {"NoncurrentDays": 1}})
+    wait_for(lambda: versions(fast, shelf)[0] == [ids[4], ids[2], ids[0]])
+
+
+@pytest.mark.parametrize("rule", [{"Expiration": {"ExpiredObjectDeleteMarker": True}}, {"Expiration": {"Days": 1}}])
+def test_markers_that_hide_nothing_go(fast, shelf, rule):
+    versioned(fast, shelf)
+    for key in ("a/gone", "a/kept"):
+        fast.put_object(Bucket=shelf, Key=key, Body=b"x")
+        fast.delete_object(Bucket=shelf, Key=key)
+    first = [v for v in fast.list_object_versions(Bucket=shelf)["Versions"] if v["Key"] == "a/gone"][0]["VersionId"]
+    fast.delete_object(Bucket=shelf, Key="a/gone", VersionId=first)
+    put(fast, shelf, {"Prefix": "a/", **rule})
+    wait_for(lambda: [m["Key"] for m in fast.list_object_versions(Bucket=shelf)["DeleteMarkers"]] == ["a/kept"])
+    assert len(versions(fast, shelf)[0]) == 1
+
+
+def test_all_versions_and_then_the_marker_go(fast, shelf):
+    versioned(fast, shelf)
+    for _ in range(3):
+        fast.put_object(Bucket=shelf, Key="k", Body=b"x")
+    put(fast, shelf, {"Prefix": "", "Expiration": {"Days": 1}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}})
+    wait_for(lambda: versions(fast, shelf) == ([], []))
+
+
+def test_suspended_buckets(fast, shelf):
+    versioned(fast, shelf)
+    first = fast.put_object(Bucket=shelf, Key="k", Body=b"1")["VersionId"]
+    versioned(fast, shelf, "Suspended")
+    fast.put_object(Bucket=shelf, Key="k", Body=b"2")
+    put(fast, shelf, {"Prefix": "", "Expiration": {"Days": 1}})
+    wait_for(lambda: keys(fast, shelf) == [])
+    assert versions(fast, shelf) == ([first], ["null"])
+
+
+def test_locks_are_kept(quick, fast):
+    bucket = "t-" + os.urandom(6).hex()
+    fast.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    locked = fast.put_object(Bucket=bucket, Key="k", Body=b"1", ObjectLockLegalHoldStatus="ON")["VersionId"]
+    free = fast.put_object(Bucket=bucket, Key="k", Body=b"2")["VersionId"]
+    last = fast.put_object(Bucket=bucket, Key="k", Body=b"3")["VersionId"]
+    put(fast, bucket, {"Prefix": "", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}})
+    wait_for(lambda: versions(fast, bucket)[0] == [last, locked])
+    assert free not in versions(fast, bucket)[0]
+    walked(quick)
+    assert versions(fast, bucket)[0] == [last, locked]
+    fast.put_object_legal_hold(Bucket=bucket, Key="k", VersionId=locked, LegalHold={"Status": "OFF"})
+    wait_for(lambda: versions(fast, bucket)[0] == [last])
+
+
+def upload(s3, bucket, key, parts=(b"x" * (5 << 20), b"y")):
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    made = [{"PartNumber": i, "ETag": s3.upload_part(Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=i,
+                                                     Body=body)["ETag"]} for i, body in enumerate(parts, 1)]
+    return upload_id, made
+
+
+def segments(cloud, bucket):
+    r = User(cloud, "test:tester", "testing").request("GET", "/%s+segments" % bucket)
+    return r.text.split() if r.status_code == 200 else []
+
+
+def test_large_objects_take_their_parts_along(quick, fast, shelf):
+    upload_id, parts = upload(fast, shelf, "k")
+    fast.complete_multipart_upload(Bucket=shelf, Key="k", UploadId=upload_id, MultipartUpload={"Parts": parts})
+    assert len(segments(quick, shelf)) == 2
+    put(fast, shelf, {"Prefix": "", "Expiration": {"Days": 1}})
+    wait_for(lambda: keys(fast, shelf) == [] and segments(quick, shelf) == [])
+
+
+def test_uploads_end(quick, fast, shelf):
+    upload(fast, shelf, "a/b\u00fc", [b"x"])
+    stays, parts = upload(fast, shelf, "c", [b"x"])
+    put(fast, shelf, {"Prefix": "a/", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}})
+    wait_for(lambda: [u["UploadId"] for u in fast.list_multipart_uploads(Bucket=shelf)["Uploads"]] == [stays])
+    assert [s.split("/")[0] for s in segments(quick, shelf)] == ["c"]
+    fast.complete_multipart_upload(Bucket=shelf, Key="c", UploadId=stays, MultipartUpload={"Parts": parts})
+
+
+def test_what_is_overwritten_lives_anew(fast, shelf):
+    """An object that is written again and again is never as old as the rule wants."""
+    put(fast, shelf, {"Prefix": "", "Expiration": {"Days": 4}})
+    fast.put_object(Bucket=shelf, Key="gauge", Body=b"")
+    while "gauge" in keys(fast, shelf):
+        fast.put_object(Bucket=shelf, Key="k", Body=b"x")
+        assert "k" in keys(fast, shelf)
+
+
+def test_more_than_a_page(quick, fast, shelf):
+    """Rows of one key lie across pages, and the walk goes on where it was."""
+    versioned(fast, shelf)
+    swift = User(quick, "test:tester", "testing")
+    for i in range(1005):
+        swift.request("PUT", "/%s/k" % shelf, data=b"")
+    last = fast.put_object(Bucket=shelf, Key="k", Body=b"x")["VersionId"]
+    put(fast, shelf, {"Prefix": "", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}})
+    wait_for(lambda: versions(fast, shelf) == ([last], []))

@@ -1,0 +1,591 @@
+#include "proxy/s3/lifecycle_walk.h"
+
+#include "proxy/errand.h"
+#include "proxy/s3/deletion.h"
+#include "proxy/s3/lifecycle.h"
+#include "proxy/s3/tags.h"
+#include "proxy/s3/upload.h"
+#include "proxy/unit/reserved.h"
+#include "proxy/unit/versions.h"
+
+#include "lib/base/kv.h"
+#include "lib/log/log.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE       1000
+#define PAGE_BYTES (16u << 20)
+#define AT_ONCE    8
+
+const char *const lifecycle_counts[LIFECYCLE_COUNTS] = {
+        "seen", "expired", "noncurrent", "markers", "aborted", "swept", "failed"};
+
+enum { RULES, NOTED, LIST, ROWS, UPLOADS, ABORT, NOTE };
+
+/* One that is due. */
+struct due {
+	struct s3_deletion deletion; /* the first member */
+	enum lifecycle_count kind;
+	uint64_t successor, newer; /* of a noncurrent version */
+	bool runs;
+};
+
+struct page {
+	struct lifecycle_walk *walk;
+	struct lifecycle rules;
+	struct sub sub;
+	bool asked, made; /* made: the container of notes */
+	struct jroot rows;
+	size_t count, at; /* rows */
+	struct due *due;
+	unsigned due_count, next;
+	struct ranged markers;
+	bool listing, full;
+	const char **uploads; /* markers' names of those that end */
+	unsigned upload_count, upload_at;
+	bool aborting, aborted;
+	int abort_status;
+};
+
+static void page_done(struct request *request)
+{
+	struct page *p = request->own;
+
+	for (unsigned i = 0; i < p->due_count; i++)
+		s3_deletion_done(&p->due[i].deletion);
+	sub_done(&p->sub);
+	jread_done(&p->rows);
+	ranged_done(&p->markers);
+}
+
+static struct page *page_of(struct request *request)
+{
+	return request->own;
+}
+
+static uint64_t now_of(struct request *request)
+{
+	const struct env *env = request_cluster(request)->env;
+
+	return env->wall_us(env) / (1000000 / TS_PER_SECOND);
+}
+
+static struct sub *ask(struct request *request, const char *method, const char *account,
+        const char *container, const char *object, const char *query)
+{
+	struct page *p = page_of(request);
+
+	sub_done(&p->sub);
+	sub_init(&p->sub, request, NULL, SUB_AS_SYSTEM, method);
+	sub_path(&p->sub, account, container, object, query);
+	p->asked = true;
+	return &p->sub;
+}
+
+static enum step go(struct request *request, unsigned state)
+{
+	page_of(request)->asked = false;
+	return op_go(&request->op, state);
+}
+
+static enum step over(struct request *request, bool failed)
+{
+	struct lifecycle_walk *w = page_of(request)->walk;
+
+	w->counts[LIFECYCLE_FAILED] += failed;
+	w->ended |= failed;
+	return STEP_DONE;
+}
+
+/* --- notes --- */
+
+#define NOTES      "lifecycle"
+#define NOTE_ROUND "X-Object-Meta-Round"
+#define NOTE_KEY   "X-Object-Meta-Key" /* quoted; "": it is over */
+
+static const char *note_name(struct request *request)
+{
+	return arena_printf(request_arena(request), "%s/%s", request->account, request->container);
+}
+
+/* Begins where another has come to. */
+static void take_note(struct request *request)
+{
+	struct page *p = page_of(request);
+	const char *round = sub_get(&p->sub, NOTE_ROUND), *key = sub_get(&p->sub, NOTE_KEY);
+	size_t len;
+
+	if (!sub_ok(&p->sub) || !round || !key || strtoull(round, NULL, 10) != p->walk->round)
+		return;
+	p->walk->ended = !*key;
+	buf_str(&p->walk->key, url_unquote(request_arena(request), key, strlen(key), &len));
+}
+
+static enum step noted(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct page *p = page_of(request);
+
+	if (!p->asked)
+		sub_start(ask(request, "HEAD", S3_NAMES_ACCOUNT, NOTES, note_name(request), NULL));
+	if (!sub_headed(&p->sub))
+		return STEP_WAIT;
+	take_note(request);
+	return p->walk->ended ? over(request, false) : go(request, LIST);
+}
+
+/* A page that was all of it is not worth a note. */
+static enum step note(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct page *p = page_of(request);
+	const struct lifecycle_walk *w = p->walk;
+	AUTO(buf) struct buf key = BUF_NONE;
+
+	if (!w->round || (w->ended && w->pages == 1))
+		return over(request, false);
+	if (!p->asked) {
+		url_quote(&key, w->ended ? "" : buf_text(&w->key), "");
+		ask(request, "PUT", S3_NAMES_ACCOUNT, NOTES, note_name(request), NULL);
+		sub_header(&p->sub, NOTE_ROUND,
+		        arena_printf(request_arena(request), "%llu", (unsigned long long)w->round));
+		sub_header(&p->sub, NOTE_KEY, buf_text(&key));
+		sub_body_text(&p->sub, "", 0);
+		sub_start(&p->sub);
+	}
+	if (!sub_headed(&p->sub))
+		return STEP_WAIT;
+	if (p->sub.status == 404 && !p->made) {
+		/* The container is made by who comes first; this note is for the next page. */
+		p->made = true;
+		sub_start(ask(request, "PUT", S3_NAMES_ACCOUNT, NOTES, NULL, NULL));
+		return STEP_WAIT;
+	}
+	return over(request, false);
+}
+
+/* --- what is to be looked at --- */
+
+/* All names that any rule may concern begin so. */
+static const char *common_prefix(struct request *request, const struct lifecycle *rules)
+{
+	const char *first = NULL;
+	size_t len = 0;
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		const char *prefix = rules->rules[i].prefix ? rules->rules[i].prefix : "";
+		if (!rules->rules[i].enabled)
+			continue;
+		if (!first)
+			len = strlen(first = prefix);
+		for (size_t k = 0; k < len; k++) {
+			if (prefix[k] != first[k])
+				len = k;
+		}
+	}
+	return first ? arena_strndup(request_arena(request), first, len) : NULL;
+}
+
+static enum step rules(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct page *p = page_of(request);
+	struct lifecycle_walk *w = p->walk;
+
+	if (!info_get(&request->container_info, op, request->proxy, request->account,
+	            request->container))
+		return STEP_WAIT;
+	if (request->container_info.err)
+		return over(request, true);
+	const struct info *info = request->container_info.info;
+	if (!info->exists || !lifecycle_parse(info_header(info, S3_LIFECYCLE),
+	                             request_arena(request), &p->rules)) {
+		w->ended = true;
+		return over(request, false);
+	}
+	bool first = !w->begun;
+	w->begun = true;
+	w->pages++;
+	return go(request, w->uploads ? UPLOADS : first && w->round ? NOTED : LIST);
+}
+
+static void add_param(struct buf *query, const char *name, const char *value)
+{
+	if (!value || !*value)
+		return;
+	buf_printf(query, "&%s=", name);
+	url_quote(query, value, "");
+}
+
+static void start_list(struct request *request)
+{
+	struct page *p = page_of(request);
+	const struct lifecycle_walk *w = p->walk;
+	AUTO(buf) struct buf query = BUF_NONE;
+
+	buf_printf(&query, "versions&format=json&limit=%u", PAGE);
+	add_param(&query, "prefix", common_prefix(request, &p->rules));
+	add_param(&query, "marker", buf_text(&w->key));
+	if (w->key.len)
+		add_param(&query, "version_marker", buf_text(&w->version));
+	sub_start(
+	        ask(request, "GET", request->account, request->container, NULL, buf_text(&query)));
+}
+
+/* --- rows --- */
+
+struct row {
+	const char *key, *version;
+	bool marker, latest;
+	uint64_t bytes, ts;
+};
+
+static bool row_at(const struct page *p, size_t i, struct row *ret_row)
+{
+	const struct jval *v = jread_at(p->rows.value, i);
+	const char *type = "", *date = "";
+	struct row row = {.version = "null"};
+	bool null = false;
+
+	if (!jread_str(jread_get(v, "name"), &row.key))
+		return false;
+	jread_str(jread_get(v, "version_id"), &row.version);
+	jread_bool(jread_get(v, "null_version"), &null);
+	jread_bool(jread_get(v, "is_latest"), &row.latest);
+	jread_u64(jread_get(v, "bytes"), UINT64_MAX, &row.bytes);
+	if (jread_str(jread_get(v, "content_type"), &type))
+		row.marker = strcmp(type, VERSIONS_MARKER) == 0;
+	if (jread_str(jread_get(v, "last_modified"), &date))
+		iso_date_parse(date, &row.ts);
+	if (null)
+		row.version = "null";
+	*ret_row = row;
+	return true;
+}
+
+static bool is_key(const struct page *p, size_t i, const char *key)
+{
+	struct row row;
+
+	return row_at(p, i, &row) && strcmp(row.key, key) == 0;
+}
+
+/* What a HEAD has found, in place of what the listing said. */
+static struct lifecycle_object object_of(const struct s3_deletion *d, const struct sub *head)
+{
+	const char *ts = sub_get(head, "X-Timestamp");
+	struct lifecycle_object object = {
+	        .key = d->key, .tags = sub_get(head, S3_OBJECT_TAGS), .size = head->length};
+
+	if (!ts || !ts_parse(ts, &object.ts))
+		object.ts = LIFECYCLE_NEVER;
+	return object;
+}
+
+static bool still_due(struct s3_deletion *d, const struct sub *head)
+{
+	struct page *p = page_of(d->request);
+	const struct due *due = CONTAINER_OF(d, struct due, deletion);
+	struct lifecycle_object object = object_of(d, head);
+	uint64_t now = now_of(d->request), day_s = p->walk->day_s, at = LIFECYCLE_NEVER;
+	const struct lifecycle_rule *rule;
+
+	if (due->kind == LIFECYCLE_EXPIRED)
+		at = object.ts == LIFECYCLE_NEVER
+		             ? LIFECYCLE_NEVER
+		             : lifecycle_expires(&p->rules, &object, day_s, &rule);
+	if (due->kind == LIFECYCLE_NONCURRENT) {
+		const char *size = sub_get(head, "X-Object-Sysmeta-Slo-Size");
+		if (size && *size)
+			object.size = strtoull(size, NULL, 10);
+		object.ts = due->successor;
+		at = lifecycle_noncurrent_expires(&p->rules, &object, due->newer, day_s);
+	}
+	return due->kind == LIFECYCLE_MARKERS || at <= now;
+}
+
+static void add_due(struct request *request, const struct row *row, enum lifecycle_count kind)
+{
+	struct page *p = page_of(request);
+	struct due *due = &p->due[p->due_count++];
+
+	*due = (struct due){.kind = kind,
+	        .successor = p->walk->successor,
+	        .newer = p->walk->newer,
+	        .deletion = {.request = request,
+	                .key = row->key,
+	                .version = kind == LIFECYCLE_EXPIRED ? NULL : row->version,
+	                .still = still_due}};
+}
+
+static void look_at_row(struct request *request, const struct row *row, bool alone)
+{
+	struct page *p = page_of(request);
+	uint64_t now = now_of(request), day_s = p->walk->day_s;
+	const struct lifecycle_rule *rule;
+	struct lifecycle_object object = {
+	        .key = row->key, .any_tags = true, .size = row->bytes, .ts = row->ts};
+
+	if (!row->latest) {
+		object.ts = p->walk->successor;
+		if (lifecycle_noncurrent_expires(&p->rules, &object, p->walk->newer, day_s) <= now)
+			add_due(request, row, LIFECYCLE_NONCURRENT);
+	} else if (row->marker) {
+		if (alone && lifecycle_marker_expires(&p->rules, &object, day_s) <= now)
+			add_due(request, row, LIFECYCLE_MARKERS);
+	} else if (lifecycle_expires(&p->rules, &object, day_s, &rule) <= now) {
+		add_due(request, row, LIFECYCLE_EXPIRED);
+	}
+}
+
+/* The last row of a page that is full is the next one's: whether it is its key's only one is not
+ * known before. */
+static void look_at_rows(struct request *request)
+{
+	struct page *p = page_of(request);
+	struct lifecycle_walk *w = p->walk;
+	size_t found = jread_len(p->rows.value);
+	struct row row;
+
+	p->full = found == PAGE;
+	p->count = found - p->full;
+	p->due = arena_zalloc(request_arena(request), (p->count + 1) * sizeof(*p->due));
+	for (size_t i = 0; i < p->count && row_at(p, i, &row); i++) {
+		bool first = strcmp(buf_text(&w->key), row.key) != 0;
+		if (first) {
+			buf_reset(&w->key);
+			buf_str(&w->key, row.key);
+			w->newer = 0;
+		}
+		look_at_row(request, &row, first && !is_key(p, i + 1, row.key));
+		w->newer += !row.latest;
+		w->successor = row.ts;
+		buf_reset(&w->version);
+		buf_str(&w->version, row.version);
+	}
+	w->counts[LIFECYCLE_SEEN] += p->count;
+}
+
+static enum step list(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct page *p = page_of(request);
+
+	if (!p->asked)
+		start_list(request);
+	if (!sub_collect(&p->sub, PAGE_BYTES))
+		return STEP_WAIT;
+	if (!sub_ok(&p->sub) || p->sub.failed ||
+	        jread_parse(p->sub.text.data, p->sub.text.len, &p->rows))
+		return over(request, true);
+	look_at_rows(request);
+	return go(request, ROWS);
+}
+
+static void count(struct page *p, const struct due *due)
+{
+	enum s3_error error = due->deletion.error;
+
+	if (!error)
+		p->walk->counts[due->kind]++;
+	else if (error != S3_PreconditionFailed && error != S3_AccessDenied)
+		p->walk->counts[LIFECYCLE_FAILED]++;
+}
+
+static enum step rows(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct page *p = page_of(request);
+	struct lifecycle_walk *w = p->walk;
+	unsigned open = 0;
+
+	for (unsigned i = 0; i < p->due_count && open < AT_ONCE; i++) {
+		struct due *due = &p->due[i];
+		if (i >= p->next) {
+			p->next = i + 1;
+			due->runs = true;
+		}
+		if (!due->runs)
+			continue;
+		request->s3->key = due->deletion.key;
+		if (!s3_deletion_run(&due->deletion)) {
+			open++;
+			continue;
+		}
+		due->runs = false;
+		count(p, due);
+		s3_deletion_done(&due->deletion);
+	}
+	if (open)
+		return STEP_WAIT;
+	if (!p->full)
+		w->uploads = true;
+	if (w->uploads) {
+		buf_reset(&w->key);
+		buf_reset(&w->version);
+	}
+	return w->uploads ? go(request, UPLOADS) : go(request, NOTE);
+}
+
+/* --- uploads --- */
+
+static bool ends_uploads(const struct lifecycle *rules)
+{
+	for (unsigned i = 0; i < rules->count; i++) {
+		if (rules->rules[i].enabled && rules->rules[i].abort.set)
+			return true;
+	}
+	return false;
+}
+
+static void look_at_uploads(struct request *request)
+{
+	struct page *p = page_of(request);
+	struct lifecycle_walk *w = p->walk;
+	struct arena *arena = request_arena(request);
+	struct backend_row row;
+	unsigned found = 0;
+
+	p->uploads = arena_zalloc(arena, PAGE * sizeof(*p->uploads));
+	for (size_t at = 0; backend_rows_next(p->markers.root.rows, &at, &row) && found < PAGE;
+	        found++) {
+		AUTO(buf) struct buf key = BUF_NONE;
+		const char *id;
+		buf_reset(&w->key);
+		buf_str(&w->key, row.name);
+		if (!upload_parse_marker(row.name, &key, &id))
+			continue;
+		const struct lifecycle_object upload = {
+		        .key = buf_text(&key), .any_tags = true, .ts = row.ts};
+		if (lifecycle_upload_ends(&p->rules, &upload, w->day_s) <= now_of(request))
+			p->uploads[p->upload_count++] = arena_strdup(arena, row.name);
+	}
+	w->counts[LIFECYCLE_SEEN] += found;
+	w->ended = found < PAGE;
+}
+
+static enum step uploads(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct page *p = page_of(request);
+	struct lifecycle_walk *w = p->walk;
+
+	if (!ends_uploads(&p->rules)) {
+		w->ended = true;
+		return go(request, NOTE);
+	}
+	if (!p->listing) {
+		p->listing = true;
+		p->markers.root = (struct db_read){.op = op,
+		        .proxy = request->proxy,
+		        .account = request->account,
+		        .container = upload_container(request_arena(request), request->container)};
+	}
+	const struct backend_list page = {
+	        .marker = w->key.len ? buf_text(&w->key) : NULL, .limit = PAGE};
+	if (!ranged_rows(&p->markers, &page))
+		return STEP_WAIT;
+	if (p->markers.err && p->markers.err != ERR_NOT_FOUND)
+		return over(request, true);
+	if (p->markers.err)
+		w->ended = true;
+	else
+		look_at_uploads(request);
+	return go(request, ABORT);
+}
+
+static void on_aborted(void *owner, int status)
+{
+	struct request *request = owner;
+	struct page *p = page_of(request);
+
+	p->aborted = true;
+	p->abort_status = status;
+	op_child_end(&request->op);
+}
+
+/* As AbortMultipartUpload does it. */
+static void start_abort(struct request *request, const char *marker)
+{
+	AUTO(buf) struct buf key = BUF_NONE;
+	const char *id;
+
+	upload_parse_marker(marker, &key, &id);
+	struct request *errand =
+	        errand_new(request->proxy, request->account, request->container, buf_text(&key));
+	struct query_pair *pair = arena_zalloc(request_arena(errand), sizeof(*pair));
+	*pair = (struct query_pair){"uploadId", arena_strdup(request_arena(errand), id)};
+	errand->query = (struct query){.pairs = pair, .count = 1};
+	errand->http->method = "DELETE";
+	errand->s3->operation = s3_operation_find(errand->http, &errand->query, S3_OBJECT);
+	op_child_begin(&request->op);
+	errand_start(errand, errand->s3->operation->method, on_aborted, request);
+}
+
+static enum step abort_uploads(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct page *p = page_of(request);
+	uint64_t *counts = p->walk->counts;
+
+	for (; p->upload_at < p->upload_count; p->upload_at++) {
+		if (!p->aborting) {
+			p->aborting = true;
+			p->aborted = false;
+			start_abort(request, p->uploads[p->upload_at]);
+		}
+		if (!p->aborted)
+			return STEP_WAIT;
+		p->aborting = false;
+		bool gone = p->abort_status / 100 == 2;
+		counts[LIFECYCLE_ABORTED] += gone;
+		counts[LIFECYCLE_FAILED] += !gone && p->abort_status != 404;
+	}
+	return p->walk->ended ? go(request, NOTE) : over(request, false);
+}
+
+/* --- */
+
+static const struct op_state states[] = {
+        [RULES] = {"rules", rules, TO(NOTED) | TO(LIST) | TO(UPLOADS), 0},
+        [NOTED] = {"noted", noted, TO(LIST), 0},
+        [LIST] = {"list", list, TO(ROWS), 0},
+        [ROWS] = {"rows", rows, TO(UPLOADS) | TO(NOTE), 0},
+        [UPLOADS] = {"uploads", uploads, TO(ABORT) | TO(NOTE), 0},
+        [ABORT] = {"abort", abort_uploads, TO(NOTE), 0},
+        [NOTE] = {"note", note, 0, 0},
+};
+static const struct method lifecycle_page = {.name = "s3-lifecycle", .states = states};
+
+bool lifecycle_walks(const char *account, const char *container, const struct buf *headers)
+{
+	const char *kept = kv_get(headers->data, headers->len, S3_LIFECYCLE);
+
+	return *account != '.' && !reserved_name(container) && kept && *kept;
+}
+
+void lifecycle_page_over(void *owner, int status)
+{
+	struct lifecycle_walk *w = owner;
+
+	(void)status;
+	w->done(w);
+}
+
+void lifecycle_walk_page(struct lifecycle_walk *w)
+{
+	struct request *request = errand_new(w->proxy, w->account, w->container, NULL);
+	struct page *p = arena_zalloc(request_arena(request), sizeof(*p));
+
+	p->walk = w;
+	request->own = p;
+	request->own_done = page_done;
+	errand_start(request, &lifecycle_page, lifecycle_page_over, w);
+}
+
+void lifecycle_walk_done(struct lifecycle_walk *w)
+{
+	buf_done(&w->key);
+	buf_done(&w->version);
+	*w = (struct lifecycle_walk){0};
+}
