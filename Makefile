@@ -167,6 +167,9 @@ lint:
 	@tools/install-deps lint
 	@tools/lint
 
+docs-s3: all
+	@{ sed '/^| operation /,$$d' docs/s3.md; $(B)/cairn node --print-s3; } > $(B)/s3.md && cp $(B)/s3.md docs/s3.md
+
 format:
 	git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
@@ -208,11 +211,12 @@ help:
 	@echo "                      check-mutants (does the simulation notice every rule that is broken?)"
 	@echo "make bench            the comparison with Swift, nginx and fio; bench-ec: erasure code, bench-wire: what the wire costs; bench-swift-api: large objects and bulk beside Swift; bench-cluster: a node more, a device less, nothing that differs; bench-migrate; bench-identity: beside Debian's Keystone"
 	@echo "make lint | format    the rules of the tree; clang-format"
+	@echo "make docs-s3          the table of operations in docs/s3.md, from the one in the code"
 	@echo "make install          into PREFIX=$(PREFIX), below DESTDIR= ; uninstall keeps all data"
 	@echo "make clean            remove what was built"
 	@echo "SAN=address,undefined or SAN=thread builds with sanitizers, in a folder of their own"
 
-.PHONY: all unit unit-build up down cluster cluster-down bench-cluster bench-identity bench-migrate check check-api check-sim check-mutants check-storm check-fuzz check-fault fuzz-build api-build bench bench-wire bench-swift-api lint format \
+.PHONY: docs-s3 all unit unit-build up down cluster cluster-down bench-cluster bench-identity bench-migrate check check-api check-sim check-mutants check-storm check-fuzz check-fault fuzz-build api-build bench bench-wire bench-swift-api lint format \
 	install uninstall clean help deps-build
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -8,6 +8,7 @@
 #include "node/swift.h"
 #include "proxy/access.h"
 #include "proxy/keystone.h"
+#include "proxy/s3/operation.h"
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,11 +23,12 @@
 static int usage(FILE *out, int code)
 {
 	fprintf(out,
-	        "Usage: cairn node [--config FILE] [--check | --print-config]\n\n"
+	        "Usage: cairn node [--config FILE] [--check | --print-config | --print-s3]\n\n"
 	        "Hosts the proxy and the object, container and account roles of this machine.\n\n"
 	        "  --config FILE     configuration (/etc/cairn/cairn.conf)\n"
 	        "  --check           say whether the configuration is good, then end\n"
-	        "  --print-config    print a commented configuration with all options\n");
+	        "  --print-config    print a commented configuration with all options\n"
+	        "  --print-s3        print the operations of the S3 API, as docs/s3.md has them\n");
 	return code;
 }
 
@@ -307,7 +309,8 @@ static int serve(struct node *node, const sigset_t *signals)
 int node_main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"config", 1, 0, 'c'}, {"check", 0, 0, 'k'},
-	        {"print-config", 0, 0, 'p'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+	        {"print-config", 0, 0, 'p'}, {"print-s3", 0, 0, 's'}, {"help", 0, 0, 'h'},
+	        {0, 0, 0, 0}};
 	static struct node node;
 	const char *path = "/etc/cairn/cairn.conf";
 	AUTO(buf) struct buf text = BUF_NONE;
@@ -325,6 +328,10 @@ int node_main(int argc, char **argv)
 			break;
 		case 'p':
 			conf_print(&text, node_options, node_option_count);
+			fputs(buf_text(&text), stdout);
+			return 0;
+		case 's':
+			s3_operation_print(&text);
 			fputs(buf_text(&text), stdout);
 			return 0;
 		default:

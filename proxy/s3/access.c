@@ -160,12 +160,25 @@ static bool is_expected(struct request *request, const struct s3_target *target)
 	return strcmp(expected, id) == 0;
 }
 
+/* Where others than the bucket's owner are to pay, they must say that they know. */
+static bool pays(struct request *request, const struct s3_target *target)
+{
+	const char *payer = info_header(target->info, S3_PAYER),
+	           *says = http_get(request->http, "x-amz-request-payer");
+
+	if (!says)
+		says = s3_param(request, "x-amz-request-payer");
+	if (is_own(request, target) || !payer || strcmp(payer, S3_REQUESTER) != 0)
+		return true;
+	return request->s3->caller.account && says && strcasecmp(says, "requester") == 0;
+}
+
 enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
 {
 	bool own = is_own(request, target), is_public;
 	enum s3_verdict verdict = s3_policy_verdict(request, target, &is_public);
 
-	if (!is_expected(request, target))
+	if (!is_expected(request, target) || !pays(request, target))
 		return S3_AccessDenied;
 	if (verdict == S3_DENIED && binds(target, own))
 		return S3_AccessDenied;
@@ -242,7 +255,7 @@ static bool looks_twice(const struct request *request)
 {
 	const struct method *method = request->s3->operation->method;
 
-	return method == &s3_objects_delete || method == &s3_object_get ||
+	return method == &s3_objects_delete || method == &s3_restore || method == &s3_object_get ||
 	       method == &s3_object_attributes || method == &s3_object_acl_get ||
 	       method == &s3_object_acl_put || method == &s3_object_tags_get ||
 	       method == &s3_object_tags_put || method == &s3_object_tags_delete ||

@@ -27,8 +27,8 @@ struct config {
 	const char *query, *header, *root; /* root NULL: it is no XML */
 	const char *beside;                /* kept along with it, or NULL */
 	const char *tells;                 /* that, in an answer's header; or NULL */
-	enum s3_error none;
-	int status; /* of a PUT */
+	enum s3_error none;                /* S3_OK: "" is told */
+	int status;                        /* of a PUT */
 	size_t max;
 	enum s3_error (*take)(struct request *request, struct config_op *c, const char **ret_text);
 	void (*tell)(const char *kept, struct buf *out);
@@ -250,7 +250,7 @@ static void tell_lifecycle(const char *kept, struct buf *out)
 	buf_str(out, kept);
 }
 
-/* --- all of them --- */
+/* --- web site --- */
 
 static enum s3_error take_website(
         struct request *request, struct config_op *c, const char **ret_text)
@@ -262,6 +262,55 @@ static enum s3_error take_website(
 		c->kept = arena_strndup(request_arena(request), text->data, text->len);
 	return error;
 }
+
+/* --- request payment, acceleration --- */
+
+static enum s3_error take_payer(struct request *request, struct config_op *c, const char **ret_text)
+{
+	const char *payer = xml_text(c->document.root, "Payer");
+
+	(void)request;
+	(void)ret_text;
+	if (!payer ||
+	        (strcmp(payer, S3_BUCKET_OWNER_PAYS) != 0 && strcmp(payer, S3_REQUESTER) != 0))
+		return S3_MalformedXML;
+	c->kept = payer;
+	return S3_OK;
+}
+
+static void tell_payer(const char *kept, struct buf *out)
+{
+	s3_xml_begin(out, "RequestPaymentConfiguration");
+	s3_xml_text(out, "Payer", *kept ? kept : S3_BUCKET_OWNER_PAYS);
+	buf_str(out, "</RequestPaymentConfiguration>");
+}
+
+/* There is nothing that would make it faster. */
+static enum s3_error take_acceleration(
+        struct request *request, struct config_op *c, const char **ret_text)
+{
+	const char *status = xml_text(c->document.root, "Status");
+
+	(void)request;
+	if (status && strcmp(status, "Enabled") == 0) {
+		*ret_text = "Amazon S3 Transfer Acceleration cannot be enabled on this bucket.";
+		return S3_InvalidRequest;
+	}
+	if (!status || strcmp(status, "Suspended") != 0)
+		return S3_MalformedXML;
+	c->kept = status;
+	return S3_OK;
+}
+
+static void tell_acceleration(const char *kept, struct buf *out)
+{
+	s3_xml_begin(out, "AccelerateConfiguration");
+	if (*kept)
+		s3_xml_text(out, "Status", kept);
+	buf_str(out, "</AccelerateConfiguration>");
+}
+
+/* --- all of them --- */
 
 static const struct config configs[] = {
         {"policy", S3_BUCKET_POLICY, NULL, S3_POLICY_HARD, NULL, S3_NoSuchBucketPolicy, 204,
@@ -277,6 +326,10 @@ static const struct config configs[] = {
                 64u << 10, take_cors, s3_cors_tell},
         {"website", S3_WEBSITE, "WebsiteConfiguration", NULL, NULL, S3_NoSuchWebsiteConfiguration,
                 200, 40u << 10, take_website, s3_website_tell},
+        {"requestPayment", S3_PAYER, "RequestPaymentConfiguration", NULL, NULL, S3_OK, 200,
+                64u << 10, take_payer, tell_payer},
+        {"accelerate", S3_ACCELERATE, "AccelerateConfiguration", NULL, NULL, S3_OK, 200, 64u << 10,
+                take_acceleration, tell_acceleration},
 };
 
 static const struct config *config_of(const struct request *request)
@@ -296,9 +349,9 @@ static enum step tell(struct op *op)
 	const char *kept = info_header(request->container_info.info, config->header);
 	AUTO(buf) struct buf text = BUF_NONE;
 
-	if (!kept || !*kept)
+	if (config->none && (!kept || !*kept))
 		return s3_fail(request, config->none);
-	config->tell(kept, &text);
+	config->tell(kept ? kept : "", &text);
 	const char *beside =
 	        config->tells ? info_header(request->container_info.info, config->beside) : NULL;
 	if (beside && *beside)

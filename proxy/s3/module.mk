@@ -26,6 +26,7 @@ SRC += proxy/s3/lock.c
 SRC += proxy/s3/lock_ops.c
 SRC += proxy/s3/login.c
 SRC += proxy/s3/object.c
+SRC += proxy/s3/off.c
 SRC += proxy/s3/operation.c
 SRC += proxy/s3/part.c
 SRC += proxy/s3/parts.c

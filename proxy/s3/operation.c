@@ -85,25 +85,43 @@ static const struct s3_operation table[] = {
         {"PutBucketNotificationConfiguration", "PUT", S3_BUCKET, "notification", NULL,
                 "s3:PutBucketNotification", NULL, true},
         {"GetBucketRequestPayment", "GET", S3_BUCKET, "requestPayment", NULL,
-                "s3:GetBucketRequestPayment", NULL, false},
+                "s3:GetBucketRequestPayment", &s3_config_get, false},
         {"PutBucketRequestPayment", "PUT", S3_BUCKET, "requestPayment", NULL,
-                "s3:PutBucketRequestPayment", NULL, true},
+                "s3:PutBucketRequestPayment", &s3_config_put, true},
         {"GetBucketAccelerateConfiguration", "GET", S3_BUCKET, "accelerate", NULL,
-                "s3:GetAccelerateConfiguration", NULL, false},
+                "s3:GetAccelerateConfiguration", &s3_config_get, false},
         {"PutBucketAccelerateConfiguration", "PUT", S3_BUCKET, "accelerate", NULL,
-                "s3:PutAccelerateConfiguration", NULL, true},
+                "s3:PutAccelerateConfiguration", &s3_config_put, true},
         {"GetBucketReplication", "GET", S3_BUCKET, "replication", NULL,
-                "s3:GetReplicationConfiguration", NULL, false},
+                "s3:GetReplicationConfiguration", &s3_none_get, false},
         {"PutBucketReplication", "PUT", S3_BUCKET, "replication", NULL,
                 "s3:PutReplicationConfiguration", NULL, true},
         {"DeleteBucketReplication", "DELETE", S3_BUCKET, "replication", NULL,
-                "s3:PutReplicationConfiguration", NULL, true},
+                "s3:PutReplicationConfiguration", &s3_none_delete, true},
         {"ListBucketAnalyticsConfigurations", "GET", S3_BUCKET, "analytics", NULL,
-                "s3:GetAnalyticsConfiguration", NULL, false},
+                "s3:GetAnalyticsConfiguration", &s3_none_get, false},
+        {"PutBucketAnalyticsConfiguration", "PUT", S3_BUCKET, "analytics", NULL,
+                "s3:PutAnalyticsConfiguration", NULL, true},
+        {"DeleteBucketAnalyticsConfiguration", "DELETE", S3_BUCKET, "analytics", NULL,
+                "s3:PutAnalyticsConfiguration", &s3_none_delete, true},
         {"ListBucketInventoryConfigurations", "GET", S3_BUCKET, "inventory", NULL,
-                "s3:GetInventoryConfiguration", NULL, false},
+                "s3:GetInventoryConfiguration", &s3_none_get, false},
+        {"PutBucketInventoryConfiguration", "PUT", S3_BUCKET, "inventory", NULL,
+                "s3:PutInventoryConfiguration", NULL, true},
+        {"DeleteBucketInventoryConfiguration", "DELETE", S3_BUCKET, "inventory", NULL,
+                "s3:PutInventoryConfiguration", &s3_none_delete, true},
         {"ListBucketMetricsConfigurations", "GET", S3_BUCKET, "metrics", NULL,
-                "s3:GetMetricsConfiguration", NULL, false},
+                "s3:GetMetricsConfiguration", &s3_none_get, false},
+        {"PutBucketMetricsConfiguration", "PUT", S3_BUCKET, "metrics", NULL,
+                "s3:PutMetricsConfiguration", NULL, true},
+        {"DeleteBucketMetricsConfiguration", "DELETE", S3_BUCKET, "metrics", NULL,
+                "s3:PutMetricsConfiguration", &s3_none_delete, true},
+        {"ListBucketIntelligentTieringConfigurations", "GET", S3_BUCKET, "intelligent-tiering",
+                NULL, "s3:GetIntelligentTieringConfiguration", &s3_none_get, false},
+        {"PutBucketIntelligentTieringConfiguration", "PUT", S3_BUCKET, "intelligent-tiering", NULL,
+                "s3:PutIntelligentTieringConfiguration", NULL, true},
+        {"DeleteBucketIntelligentTieringConfiguration", "DELETE", S3_BUCKET, "intelligent-tiering",
+                NULL, "s3:PutIntelligentTieringConfiguration", &s3_none_delete, true},
         {"ListObjectsV2", "GET", S3_BUCKET, "list-type", NULL, "s3:ListBucket", &s3_list_objects,
                 false},
         {"ListObjects", "GET", S3_BUCKET, NULL, NULL, "s3:ListBucket", &s3_list_objects, false},
@@ -136,9 +154,12 @@ static const struct s3_operation table[] = {
                 &s3_legal_hold_put, true},
         {"GetObjectAttributes", "GET", S3_OBJECT, "attributes", NULL, "s3:GetObjectAttributes",
                 &s3_object_attributes, false},
-        {"GetObjectTorrent", "GET", S3_OBJECT, "torrent", NULL, "s3:GetObjectTorrent", NULL, false},
-        {"RestoreObject", "POST", S3_OBJECT, "restore", NULL, "s3:RestoreObject", NULL, true},
-        {"SelectObjectContent", "POST", S3_OBJECT, "select", NULL, "s3:GetObject", NULL, false},
+        {"GetObjectTorrent", "GET", S3_OBJECT, "torrent", NULL, "s3:GetObjectTorrent", &s3_torrent,
+                false},
+        {"RestoreObject", "POST", S3_OBJECT, "restore", NULL, "s3:RestoreObject", &s3_restore,
+                true},
+        {"SelectObjectContent", "POST", S3_OBJECT, "select", NULL, "s3:GetObject", &s3_select,
+                false},
         {"ListParts", "GET", S3_OBJECT, "uploadId", NULL, "s3:ListMultipartUploadParts",
                 &s3_part_list, false},
         {"CreateMultipartUpload", "POST", S3_OBJECT, "uploads", NULL, "s3:PutObject",
@@ -172,16 +193,27 @@ const struct s3_operation *s3_operation_find(
 	return NULL;
 }
 
+static const char *answered(const struct s3_operation *o)
+{
+	return !o->method                     ? "NotImplemented"
+	       : o->method == &s3_select      ? "MethodNotAllowed"
+	       : o->method == &s3_torrent     ? "NoSuchKey"
+	       : o->method == &s3_restore     ? "InvalidObjectState"
+	       : o->method == &s3_none_get    ? "that there is none"
+	       : o->method == &s3_none_delete ? "that there is none"
+	                                      : "yes";
+}
+
 void s3_operation_print(struct buf *out)
 {
 	static const char *const levels[] = {"/", "/bucket", "/bucket/key"};
 
-	buf_str(out, "| operation | request | |\n|---|---|---|\n");
+	buf_str(out, "| operation | request | answered |\n|---|---|---|\n");
 	for (unsigned i = 0; i < COUNT_OF(table); i++) {
 		const struct s3_operation *o = &table[i];
 		buf_printf(out, "| %s | `%s %s%s%s`%s%s%s | %s |\n", o->name, o->verb,
 		        levels[o->level], o->query ? "?" : "", o->query ? o->query : "",
 		        o->header ? " with `" : "", o->header ? o->header : "",
-		        o->header ? "`" : "", o->method ? "yes" : "NotImplemented");
+		        o->header ? "`" : "", answered(o));
 	}
 }
