@@ -8,6 +8,7 @@
 #include "node/swift.h"
 #include "proxy/access.h"
 #include "proxy/keystone.h"
+#include "proxy/s3/logging.h"
 #include "proxy/s3/operation.h"
 #include <getopt.h>
 #include <signal.h>
@@ -214,6 +215,7 @@ static void quiesce(struct task *task)
 
 	if (r->edge)
 		edge_quiesce(r->edge);
+	s3_log_flush(&r->proxy);
 }
 
 /* --- on the main thread --- */

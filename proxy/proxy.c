@@ -4,6 +4,7 @@
 #include "lib/crypto/md5_lanes.h"
 #include "proxy/pages.h"
 #include "proxy/ranges.h"
+#include "proxy/s3/logging.h"
 #include "proxy/settle.h"
 #include <stdlib.h>
 
@@ -25,6 +26,7 @@ enum err proxy_init(struct proxy *proxy, struct cluster *cluster, struct reactor
 
 void proxy_done(struct proxy *proxy)
 {
+	s3_log_free(proxy);
 	info_forget_all(proxy);
 	pages_forget_all(proxy);
 	hash_done(&proxy->infos);

@@ -34,6 +34,7 @@ struct access_log;
 struct recon_ask;
 struct sync_realms;
 struct s3;
+struct s3_logs;
 struct verified;
 struct cname;
 struct cname_walk;
@@ -126,6 +127,7 @@ struct proxy {
 	struct hedge hedge;
 	struct proxy_stats stats;
 	struct buf access_line, access_metrics; /* access.c */
+	struct s3_logs *s3_logs;                /* s3/log_deliver.c; NULL: none yet */
 };
 
 /* Fills the caller's storage. page_bytes_max bounds the kept listings, body_bytes_max the bodies

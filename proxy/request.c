@@ -3,6 +3,7 @@
 #include "proxy/dispersion.h"
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
+#include "proxy/s3/logging.h"
 #include "proxy/s3/s3.h"
 #include "proxy/sub.h"
 #include "proxy/unit/cname.h"
@@ -342,6 +343,8 @@ static void release(struct op *op)
 		next = e->next;
 		e->run(e);
 	}
+	if (request->s3)
+		s3_log_hold(request);
 	const struct info *container = request->container_info.info;
 	request->policy_known = container && container->exists;
 	request->policy = container ? container->policy : 0;
@@ -676,6 +679,7 @@ static void on_gone(struct http_req *http)
 static void on_closed(struct http_req *http)
 {
 	access_note(http->op);
+	s3_log_note(http->op);
 }
 
 const struct http_handler proxy_handler = {begin, on_body, on_room, on_gone, on_closed};

@@ -187,7 +187,10 @@ enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
 		return S3_OK;
 	if (own && !is_foreign(request, target))
 		return S3_OK;
-	return lists_give(request, target) ? S3_OK : S3_AccessDenied;
+	if (!lists_give(request, target))
+		return S3_AccessDenied;
+	request->s3->access.by_list = true;
+	return S3_OK;
 }
 
 /* A version's actions have names of their own. */

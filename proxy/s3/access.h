@@ -41,8 +41,9 @@ struct s3_naming {
 /* Of s3->access. */
 struct s3_access {
 	struct s3_naming naming;
-	bool own;    /* Swift's rules let them, in the account of the bucket */
-	bool speaks; /* for whom lists know by the caller's id */
+	bool by_list; /* a list has let them */
+	bool own;     /* Swift's rules let them, in the account of the bucket */
+	bool speaks;  /* for whom lists know by the caller's id */
 };
 
 /* After login, and once it is known whose bucket it is. Call again while *ret_wait. */

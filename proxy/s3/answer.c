@@ -86,8 +86,9 @@ static enum step answer_error(struct request *request, enum s3_error error, int 
         const char *text, const char *extra)
 {
 	AUTO(buf) struct buf xml = BUF_NONE;
-	const struct s3 *s3 = request->s3;
+	struct s3 *s3 = request->s3;
 
+	s3->told = error;
 	request_headers(request, status);
 	if (is_bodiless(request, status)) {
 		http_reply(request->http, status, NULL, 0, 0);

@@ -27,8 +27,9 @@ extern const struct method s3_object_tags_get, s3_object_tags_put, s3_object_tag
 extern const struct method s3_bucket_lock_get, s3_bucket_lock_put, s3_retention_get,
         s3_retention_put, s3_legal_hold_get, s3_legal_hold_put; /* lock_ops.c */
 extern const struct method s3_config_get, s3_config_put, s3_config_delete,
-        s3_policy_status;                /* config.c */
-extern const struct method s3_preflight; /* cors.c */
+        s3_policy_status;                                  /* config.c */
+extern const struct method s3_logging_get, s3_logging_put; /* logging.c */
+extern const struct method s3_preflight;                   /* cors.c */
 extern const struct method s3_none_get, s3_none_delete, s3_torrent, s3_select,
         s3_restore; /* off.c */
 

@@ -366,9 +366,15 @@ static bool principals_have(const struct s3_policy_ask *ask, const struct jval *
 		return strcmp(text, "*") == 0;
 	for (size_t i = 0; (kind = jread_name(principals, i)); i++) {
 		const struct jval *all = jread_get(principals, kind);
-		bool canonical = strcmp(kind, "CanonicalUser") == 0;
+		bool canonical = strcmp(kind, "CanonicalUser") == 0,
+		     service = strcmp(kind, "Service") == 0;
 		for (size_t k = 0; k < texts_len(all); k++) {
 			text = text_at(all, k);
+			if (ask->service || service) {
+				if (ask->service && service && strcmp(ask->service, text) == 0)
+					return true;
+				continue;
+			}
 			if (canonical ? ask->for_account && ask->id && strcmp(ask->id, text) == 0
 			              : strcmp(kind, "AWS") == 0 && principal_is(ask, text))
 				return true;

@@ -19,7 +19,8 @@ struct s3_policy_ask {
 	const char *resource; /* "bucket" or "bucket/key" */
 	/* Who: NULL: anonymous. Ids and names as principals may have them. */
 	const char *account, *id, *user, *user_name;
-	bool for_account; /* they speak for the whole account */
+	const char *service; /* NULL, or the one that asks instead of them */
+	bool for_account;    /* they speak for the whole account */
 	/* The n-th value of a condition's key, NULL behind the last. */
 	const char *(*value)(void *arg, const char *key, unsigned n);
 	void *arg;

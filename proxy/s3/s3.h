@@ -69,8 +69,10 @@ struct s3 {
 	const char *told_tags; /* NULL: those of the headers */
 	/* What went wrong, where the status alone does not say. */
 	enum s3_error error;
-	const char *error_text;  /* NULL: the error's own */
-	const char *error_extra; /* more elements, as XML; or NULL */
+	enum s3_error told;         /* to the client */
+	struct s3_log_held *logged; /* (logging.h) or NULL */
+	const char *error_text;     /* NULL: the error's own */
+	const char *error_extra;    /* more elements, as XML; or NULL */
 	bool prepared;
 	struct request_end end;
 };

@@ -36,6 +36,7 @@ struct unit_options {
 	/* [s3] */
 	bool s3;
 	const char *s3_domains, *s3_website_domains, *s3_kms_default;
+	uint64_t s3_log_interval; /* seconds */
 	bool s3_ssec_tls;
 };
 

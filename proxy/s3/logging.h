@@ -1,0 +1,39 @@
+/* logging: access logs of buckets (PutBucketLogging), delivered as objects of another bucket of the
+ * same account.
+ *
+ *   logging.c      what is set, and may it be delivered
+ *   log_deliver.c  records, kept for each bucket until there are many or some time has passed, then
+ *                  an object of them. Each loop has its own. As with AWS nobody waits for it, and
+ *                  what cannot be delivered is tried once more, then dropped. */
+#ifndef PROXY_S3_LOGGING_H
+#define PROXY_S3_LOGGING_H
+
+#include "proxy/proxy.h"
+
+#define S3_LOGGING "X-Container-Sysmeta-S3-Logging" /* XML, as it was sent */
+/* The same as it is used: "target format prefix", the prefix percent-encoded. */
+#define S3_LOGGING_TO "X-Container-Sysmeta-S3-Logging-To"
+/* What the objects' list is to be, as acl.h keeps it; "": private. */
+#define S3_LOGGING_ACL "X-Container-Sysmeta-S3-Logging-Acl"
+
+#define S3_LOG_SIMPLE   "simple"   /* PREFIX2026-11-22-07-00-00-0123456789ABCDEF */
+#define S3_LOG_EVENT    "event"    /* below the owner, region, bucket and day of the requests */
+#define S3_LOG_DELIVERY "delivery" /* of the delivery */
+
+/* May logs of a bucket of that owner be delivered to the target? By its policy, or its list. */
+bool s3_log_may(const struct info *target, const char *target_name, const char *prefix,
+        const char *bucket, const char *owner);
+/* The bucket's owner by its system metadata; in the arena. */
+const char *s3_log_owner(struct arena *arena, const struct info *info, const char *account);
+
+/* --- log_deliver.c --- */
+
+/* A client's request ends, its facts are about to go: keeps what a record wants of them. */
+void s3_log_hold(struct request *request);
+/* It is over. */
+void s3_log_note(struct request *request);
+/* Delivers all that is kept. */
+void s3_log_flush(struct proxy *proxy);
+void s3_log_free(struct proxy *proxy);
+
+#endif
