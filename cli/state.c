@@ -1,6 +1,7 @@
 #include "cli/state.h"
 #include "cli/identity.h"
 
+#include "lib/base/base64.h"
 #include "lib/env/env.h"
 #include "node/node.h"
 #include "proxy/audit.h"
@@ -109,6 +110,34 @@ static void conf_text(const struct state *state, const char *dir, struct buf *ou
 	        users);
 }
 
+/* What S3's clients may want encrypted, is: with a root secret, or with keys of the names that test
+ * suites ask for. */
+static enum err make_keys(const struct state *state, struct buf *error)
+{
+	static const struct {
+		const char *file, *ids[2];
+	} files[] = {
+	        {"encryption.keys", {"local-1", NULL}}, {"kms.keys", {"testkey-1", "testkey-2"}}};
+	enum err err = ERR_OK;
+
+	for (unsigned i = 0; !err && i < COUNT_OF(files); i++) {
+		AUTO(buf) struct buf text = BUF_NONE;
+		char path[PATH_MAX];
+		uint8_t raw[32];
+		state_path(state, files[i].file, path);
+		if (access(path, F_OK) == 0)
+			continue;
+		for (unsigned k = 0; k < COUNT_OF(files[i].ids) && files[i].ids[k]; k++) {
+			env_real()->random(env_real(), raw, sizeof(raw));
+			buf_printf(&text, "%s ", files[i].ids[k]);
+			base64_encode(raw, sizeof(raw), &text);
+			buf_char(&text, '\n');
+		}
+		err = state_write_file(state, files[i].file, &text, error);
+	}
+	return err;
+}
+
 void state_url(const struct state *state, struct buf *out)
 {
 	bool v6 = strchr(state->address, ':');
@@ -167,7 +196,8 @@ enum err state_create(struct state *state, struct buf *error)
 	if (access(path, F_OK) < 0) {
 		AUTO(buf) struct buf conf = BUF_NONE;
 		conf_text(state, dir, &conf);
-		if ((err = state_write_file(state, "cairn.conf", &conf, error)))
+		if ((err = make_keys(state, error)) ||
+		        (err = state_write_file(state, "cairn.conf", &conf, error)))
 			return err;
 	}
 	if ((err = state_read_conf(state, error)))

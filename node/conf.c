@@ -168,6 +168,9 @@ const struct conf_option node_options[] = {
                 "Seconds after which access logs of buckets are delivered."},
         {"s3", "ssec_needs_tls", CONF_BOOL, AT(units.s3_ssec_tls), "no", 0, 0, CONF_RESTART,
                 "Requests with a customer's key are refused where the proxy itself speaks no TLS."},
+        {"s3", "kms_keys", CONF_TEXT, AT(s3_kms_keys), "", 0, 0, CONF_RELOAD,
+                "File of the keys of aws:kms, the same on all nodes: lines of an id, 32 bytes in "
+                "base64 and maybe disabled; empty: kms.keys in state_dir, if it is there."},
         {"s3", "kms_default_key", CONF_TEXT, AT(units.s3_kms_default), "", 0, 0, CONF_RESTART,
                 "Key for aws:kms without a key id; empty: such a request is refused."},
         {"s3", "lifecycle_day", CONF_U64, AT(lifecycle_day), "86400", 1, 86400, CONF_RESTART,

@@ -33,7 +33,7 @@ static enum err make_file(const char *path)
 	AUTO(buf) struct buf text = BUF_NONE;
 
 	env->random(env, secret, sizeof(secret));
-	buf_str(&text, "first ");
+	buf_str(&text, "local-1 ");
 	base64_encode(secret, sizeof(secret), &text);
 	buf_char(&text, '\n');
 	return file_save(path, text.data, text.len);
@@ -56,15 +56,18 @@ static const char *add_secret(struct seal_keys *keys, const char *id, const uint
 	return NULL;
 }
 
-static const char *parse_line(struct seal_keys *keys, char *line)
+/* named: behind a key that S3's clients name may stand `disabled`. */
+static const char *parse_line(struct seal_keys *keys, bool named, char *line)
 {
 	char *save = NULL, *id = strtok_r(line, " \t", &save),
-	     *secret = strtok_r(NULL, " \t", &save);
+	     *secret = strtok_r(NULL, " \t", &save), *state = strtok_r(NULL, " \t", &save);
+	bool disabled = named && state && strcmp(state, "disabled") == 0;
 	uint8_t bytes[32];
 
 	if (!id || *id == '#')
 		return NULL;
-	if (!secret || strtok_r(NULL, " \t", &save) || id[strspn(id, ID_CHARS)])
+	if (!secret || (state && !disabled) || strtok_r(NULL, " \t", &save) ||
+	        id[strspn(id, ID_CHARS)])
 		return "a line wants an id and a secret in base64";
 	struct buf raw = BUF_NONE;
 	bool good = base64_decode(secret, strlen(secret), &raw) && raw.len == sizeof(bytes);
@@ -77,10 +80,13 @@ static const char *parse_line(struct seal_keys *keys, char *line)
 		return "a secret has 32 bytes, in base64 (openssl rand -base64 32)";
 	const char *wrong = add_secret(keys, id, bytes);
 	explicit_bzero(bytes, sizeof(bytes));
+	if (!wrong)
+		keys->secrets[keys->count - 1].disabled = disabled;
 	return wrong;
 }
 
-static enum err parse(struct seal_keys *keys, const char *path, char *text, struct buf *error)
+static enum err parse(
+        struct seal_keys *keys, bool named, const char *path, char *text, struct buf *error)
 {
 	unsigned number = 1;
 
@@ -88,13 +94,13 @@ static enum err parse(struct seal_keys *keys, const char *path, char *text, stru
 		end = strchr(line, '\n');
 		if (end)
 			*end++ = 0;
-		const char *wrong = parse_line(keys, line);
+		const char *wrong = parse_line(keys, named, line);
 		if (wrong) {
 			buf_printf(error, "%s:%u: %s", path, number, wrong);
 			return ERR_CONFIG;
 		}
 	}
-	if (keys->count)
+	if (keys->count || named)
 		return ERR_OK;
 	buf_printf(error, "%s: there is no secret in it", path);
 	return ERR_CONFIG;
@@ -137,7 +143,8 @@ static enum err check_file(const char *path, bool may_make, bool *ret_there, str
 	return ERR_OK;
 }
 
-static enum err read_file(struct seal_keys *keys, const char *path, bool there, struct buf *error)
+static enum err read_file(
+        struct seal_keys *keys, bool named, const char *path, bool there, struct buf *error)
 {
 	char *text;
 
@@ -147,7 +154,7 @@ static enum err read_file(struct seal_keys *keys, const char *path, bool there, 
 		return ERR_CONFIG;
 	}
 	size_t len = strlen(text);
-	enum err err = parse(keys, path, text, error);
+	enum err err = parse(keys, named, path, text, error);
 	explicit_bzero(text, len);
 	free(text);
 	return err;
@@ -226,6 +233,27 @@ static enum err ask_manager(struct seal_keys *keys, const struct node *node,
 	return err;
 }
 
+/* --- keys that S3's clients name --- */
+
+static enum err gather_named(
+        struct seal_keys *keys, const struct node_conf *conf, struct buf *error)
+{
+	struct seal_keys named = {.secrets = mem_zalloc(SECRETS_MAX * sizeof(*named.secrets))};
+	char path[PATH_MAX];
+	bool there;
+
+	if (*conf->s3_kms_keys)
+		snprintf(path, PATH_MAX, "%s", conf->s3_kms_keys);
+	else
+		snprintf(path, PATH_MAX, "%s/kms.keys", conf->state_dir);
+	enum err err = check_file(path, false, &there, error);
+	if (!err && (there || *conf->s3_kms_keys))
+		err = read_file(&named, true, path, there, error);
+	keys->kms = named.secrets;
+	keys->kms_count = named.count;
+	return err;
+}
+
 /* --- all of them --- */
 
 static enum err gather(struct seal_keys *keys, const struct node *node,
@@ -241,9 +269,11 @@ static enum err gather(struct seal_keys *keys, const struct node *node,
 	enum err err = check_file(path, makes, &there, error);
 	bool wanted = conf->encryption && (*conf->encryption_secrets || !managed);
 	if (!err && (there || wanted))
-		err = read_file(keys, path, there, error);
+		err = read_file(keys, false, path, there, error);
 	if (!err && managed)
 		err = ask_manager(keys, node, conf, error);
+	if (!err)
+		err = gather_named(keys, conf, error);
 	return err ? err : choose(keys, conf, error);
 }
 
@@ -251,6 +281,8 @@ static void drop(struct seal_keys *keys)
 {
 	for (unsigned i = 0; i < keys->count; i++)
 		explicit_bzero(keys->secrets[i].bytes, sizeof(keys->secrets[i].bytes));
+	for (unsigned i = 0; i < keys->kms_count; i++)
+		explicit_bzero(keys->kms[i].bytes, sizeof(keys->kms[i].bytes));
 	seal_keys_free(keys);
 }
 
@@ -259,18 +291,23 @@ static bool same_id(const struct seal_secret *a, const struct seal_secret *b)
 	return a && b ? strcmp(a->id, b->id) == 0 : a == b;
 }
 
-/* A reload that changes nothing keeps nothing. */
-static bool same_keys(const struct seal_keys *a, const struct seal_keys *b)
+static bool same_secrets(const struct seal_secret *a, const struct seal_secret *b, unsigned count)
 {
-	if (!a || a->count != b->count || !same_id(a->active, b->active) ||
-	        !same_id(a->current, b->current))
-		return false;
-	for (unsigned i = 0; i < a->count; i++) {
-		const struct seal_secret *x = &a->secrets[i], *y = &b->secrets[i];
-		if (strcmp(x->id, y->id) != 0 || memcmp(x->bytes, y->bytes, sizeof(x->bytes)) != 0)
+	for (unsigned i = 0; i < count; i++) {
+		if (!same_id(&a[i], &b[i]) || a[i].disabled != b[i].disabled ||
+		        memcmp(a[i].bytes, b[i].bytes, sizeof(a[i].bytes)) != 0)
 			return false;
 	}
 	return true;
+}
+
+/* A reload that changes nothing keeps nothing. */
+static bool same_keys(const struct seal_keys *a, const struct seal_keys *b)
+{
+	return a && a->count == b->count && a->kms_count == b->kms_count &&
+	       same_id(a->active, b->active) && same_id(a->current, b->current) &&
+	       same_secrets(a->secrets, b->secrets, a->count) &&
+	       same_secrets(a->kms, b->kms, a->kms_count);
 }
 
 enum err node_encryption(struct node *node, const struct node_conf *conf, struct buf *error)
@@ -283,7 +320,7 @@ enum err node_encryption(struct node *node, const struct node_conf *conf, struct
 	keys->secrets = mem_zalloc(SECRETS_MAX * sizeof(*keys->secrets));
 	keys->env = env_real();
 	enum err err = gather(keys, node, conf, error);
-	if (err || !keys->count || same_keys(node->cluster.seal, keys)) {
+	if (err || (!keys->count && !keys->kms_count) || same_keys(node->cluster.seal, keys)) {
 		drop(keys);
 		return err;
 	}

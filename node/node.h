@@ -33,7 +33,7 @@ struct node_conf {
 	const char *cors_allow_origin, *wire_ip, *wire_tls_cert, *wire_tls_key, *wire_tls_ca,
 	        *roles, *swift_dir, *identity_url, *identity_key, *reseller_prefix,
 	        *reseller_admin_role, *system_reader_roles, *default_domain_id,
-	        *service_token_roles, *encryption_secrets, *encryption_active;
+	        *service_token_roles, *encryption_secrets, *encryption_active, *s3_kms_keys;
 	struct key_manager_options key_manager;
 	uint64_t port, wire_port, reactors, replicas, part_power, connections_max, idle_timeout,
 	        drain_bytes, cache_bytes, page_bytes, body_bytes, unit_bytes, device_bytes,

@@ -459,8 +459,6 @@ static enum step get_manifest(struct op *op)
 		return step;
 	if (request->s3 && s3_may_object(request, &body_head(body)->headers))
 		return stop(request, 403);
-	if ((step = unlock(request, get)) != STEP_NEXT)
-		return step;
 	take_etag(request, get);
 	int status = conditional_check(request->http, get->etag, body_ts(body));
 	if (status == 304 || status == 412) {
@@ -469,6 +467,8 @@ static enum step get_manifest(struct op *op)
 		return stop(request, status);
 	}
 	step = take_part(request, get, &part);
+	if (step == STEP_NEXT)
+		step = unlock(request, get);
 	if (step != STEP_NEXT)
 		return step;
 	/* In Swift a HEAD is of the whole, whatever its Range. */

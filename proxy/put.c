@@ -131,6 +131,9 @@ static enum err begin_seal(struct request *request, struct put *put)
 
 	if (put->verbatim)
 		return ERR_OK;
+	if (!with && !request->trusted && !request->s3)
+		with = s3_sse_default(
+		        request, put->container_info.info ? put->info : versions_named(request));
 	if (!with && put->copy)
 		with = put_copy_seal(request, put);
 	if (with && http_get(request->http, "X-Symlink-Target"))

@@ -145,6 +145,7 @@ static enum err begin_customer(struct seal *s, const struct env *env, const char
 		return ERR_FORMAT;
 	env->random(env, s->salt, sizeof(s->salt));
 	seal_derive((const uint8_t *)secret.data, "body", (struct seal_path){0}, s->salt, key);
+	seal_derive((const uint8_t *)secret.data, "etag", s->path, NULL, s->etag_key);
 	explicit_bzero(secret.data, secret.len);
 	s->aead = aead_new(key);
 	buf_str(&s->secret, "3 customer");
@@ -171,6 +172,7 @@ static enum err begin_kms(struct seal *s, const struct env *env, const char *tex
 	aead_seal(key, wrapped, context, strlen(context), secret, sizeof(secret),
 	        wrapped + AEAD_NONCE);
 	seal_derive(secret, "body", s->path, s->salt, key);
+	seal_derive(kms->bytes, "etag", s->path, NULL, s->etag_key);
 	explicit_bzero(secret, sizeof(secret));
 	s->aead = aead_new(key);
 	buf_printf(&s->secret, "3 kms %.*s %s ", (int)id, text, context);
@@ -197,6 +199,7 @@ enum err seal_begin_with(struct seal *s, const struct env *env, const struct sea
 void seal_done(struct seal *s)
 {
 	aead_free(TAKE(s->aead));
+	explicit_bzero(s->etag_key, sizeof(s->etag_key));
 	buf_done(&s->secret);
 }
 
@@ -249,6 +252,7 @@ void seal_headers(struct seal *s, struct buf *headers, uint64_t size, const uint
 {
 	uint8_t about[ABOUT], sealed[ABOUT + AEAD_TAG + sizeof(s->tags)];
 	size_t tags = s->tag_count * sizeof(s->tags[0]);
+	uint8_t mac[32] = {0};
 	AUTO(buf) struct buf text = BUF_NONE;
 
 	memcpy(about, &size, sizeof(size));
@@ -256,7 +260,9 @@ void seal_headers(struct seal *s, struct buf *headers, uint64_t size, const uint
 	aead_seal_with(
 	        s->aead, seal_about_nonce, NULL, 0, about, sizeof(about), sealed, sealed + ABOUT);
 	memcpy(sealed + ABOUT + AEAD_TAG, s->tags, tags);
-	memcpy(ret_etag, sealed + sizeof(size), 16);
+	if (s->opaque)
+		hmac_sha256(s->etag_key, sizeof(s->etag_key), md5, 16, mac);
+	memcpy(ret_etag, s->opaque ? mac : sealed + sizeof(size), 16);
 	buf_printf(&text, "%s ", buf_text(&s->secret));
 	base64_encode(s->salt, sizeof(s->salt), &text);
 	buf_char(&text, ' ');

@@ -75,7 +75,8 @@ struct seal {
 	uint8_t tags[SEAL_TAGS][AEAD_TAG];
 	unsigned tag_count;
 	struct buf secret; /* owned: what the header says of it */
-	bool opaque;       /* clients see the record's etag, not the MD5 */
+	bool opaque;       /* clients see the record's etag, not the MD5: made of that with a key */
+	uint8_t etag_key[AEAD_KEY];
 };
 
 /* For a new version, with the current secret, which there is; path is borrowed. */

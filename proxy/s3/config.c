@@ -8,6 +8,7 @@
 
 #include "proxy/s3/cors.h"
 #include "proxy/s3/document.h"
+#include "proxy/s3/encryption.h"
 #include "proxy/s3/lifecycle.h"
 #include "proxy/s3/policy.h"
 #include "proxy/s3/s3.h"
@@ -250,6 +251,14 @@ static void tell_lifecycle(const char *kept, struct buf *out)
 	buf_str(out, kept);
 }
 
+/* --- encryption --- */
+
+static enum s3_error take_encryption(
+        struct request *request, struct config_op *c, const char **ret_text)
+{
+	return s3_encryption_read(c->document.root, request_arena(request), &c->kept, ret_text);
+}
+
 /* --- web site --- */
 
 static enum s3_error take_website(
@@ -330,6 +339,9 @@ static const struct config configs[] = {
                 64u << 10, take_payer, tell_payer},
         {"accelerate", S3_ACCELERATE, "AccelerateConfiguration", NULL, NULL, S3_OK, 200, 64u << 10,
                 take_acceleration, tell_acceleration},
+        {"encryption", S3_ENCRYPTION, "ServerSideEncryptionConfiguration", NULL, NULL,
+                S3_ServerSideEncryptionConfigurationNotFoundError, 200, 64u << 10, take_encryption,
+                s3_encryption_tell},
 };
 
 static const struct config *config_of(const struct request *request)

@@ -10,10 +10,10 @@ struct info;
 #define S3_POLICY_HARD   "X-Container-Sysmeta-S3-Policy-Hard"   /* "true": binds its owner, too */
 #define S3_PUBLIC_ACCESS "X-Container-Sysmeta-S3-Public-Access" /* "set", what is on */
 #define S3_OWNERSHIP     "X-Container-Sysmeta-S3-Ownership"     /* one of these: */
-#define S3_ENCRYPTION    "X-Container-Sysmeta-S3-Encryption" /* "aws:kms true KEY", "AES256 false" */
-#define S3_PAYER         "X-Container-Sysmeta-S3-Payer"      /* who pays; one of these: */
-#define S3_ACCELERATE    "X-Container-Sysmeta-S3-Accelerate" /* "Suspended" */
-#define S3_CORS          "X-Container-Sysmeta-S3-Cors"       /* XML, as it was sent */
+#define S3_ENCRYPTION    "X-Container-Sysmeta-S3-Encryption"    /* as encryption.h has it */
+#define S3_PAYER         "X-Container-Sysmeta-S3-Payer"         /* who pays; one of these: */
+#define S3_ACCELERATE    "X-Container-Sysmeta-S3-Accelerate"    /* "Suspended" */
+#define S3_CORS          "X-Container-Sysmeta-S3-Cors"          /* XML, as it was sent */
 
 #define S3_BUCKET_OWNER_PAYS "BucketOwner"
 #define S3_REQUESTER         "Requester"

@@ -15,6 +15,7 @@ SRC += proxy/s3/cors.c
 SRC += proxy/s3/delete.c
 SRC += proxy/s3/deletion.c
 SRC += proxy/s3/document.c
+SRC += proxy/s3/encryption.c
 SRC += proxy/s3/error.c
 SRC += proxy/s3/lifecycle.c
 SRC += proxy/s3/lifecycle_due.c

@@ -179,20 +179,29 @@ static bool context_good(const char *text)
 /* What is said of it, by headers or by what is set for the bucket. */
 struct said {
 	const char *method, *key, *context, *cache; /* or NULL */
+	const char *blocked;                        /* of a bucket */
 };
 
-/* "aws:kms true KEY" */
-static struct said said_of_bucket(struct request *request)
+/* "-" stands for nothing. */
+static const char *word(char *text, char **save)
 {
-	const char *kept = info_header(request->container_info.info, S3_ENCRYPTION);
+	const char *word = strtok_r(text, " ", save);
+
+	return word && strcmp(word, "-") != 0 ? word : NULL;
+}
+
+static struct said said_of_bucket(struct request *request, const struct info *info)
+{
+	const char *kept = info_header(info, S3_ENCRYPTION);
 	struct said said = {0};
 
 	if (!kept || !*kept)
 		return said;
 	char *text = arena_strdup(request_arena(request), kept), *save = NULL;
-	said.method = strtok_r(text, " ", &save);
-	said.cache = strtok_r(NULL, " ", &save);
-	said.key = strtok_r(NULL, " ", &save);
+	said.method = word(text, &save);
+	said.cache = word(NULL, &save);
+	said.key = word(NULL, &save);
+	said.blocked = word(NULL, &save);
 	return said;
 }
 
@@ -257,11 +266,21 @@ static enum s3_error take_root(struct request *request, const char **ret_text)
 	return S3_OK;
 }
 
+static const char *kept_kms(struct request *request, const struct said *said, const char *key)
+{
+	return arena_printf(request_arena(request), S3_SSE_KMS " %s %s %s", key,
+	        is_true(said->cache) ? "true" : "false", said->context ? said->context : "-");
+}
+
+static const char *kms_of(struct request *request, const struct said *said)
+{
+	return said->key ? said->key : request_cluster(request)->units.s3_kms_default;
+}
+
 static enum s3_error take_kms(
         struct request *request, const struct said *said, const char **ret_text)
 {
-	struct arena *arena = request_arena(request);
-	const char *key = said->key ? said->key : request_cluster(request)->units.s3_kms_default;
+	const char *key = kms_of(request, said);
 
 	if (!key || !*key) {
 		*ret_text = "Server Side Encryption with KMS managed key requires HTTP header "
@@ -271,8 +290,7 @@ static enum s3_error take_kms(
 	enum s3_error error = check_kms(request, key, ret_text);
 	if (error)
 		return error;
-	const char *kept = arena_printf(arena, S3_SSE_KMS " %s %s %s", key,
-	        is_true(said->cache) ? "true" : "false", said->context ? said->context : "-");
+	const char *kept = kept_kms(request, said, key);
 	keep(request, kept, s3_sse_seal(request, kept));
 	if (said->context)
 		http_header(request->http, CONTEXT, said->context);
@@ -282,8 +300,8 @@ static enum s3_error take_kms(
 enum s3_error s3_sse_take(struct request *request, const char **ret_text)
 {
 	struct said said = {get(request, SSE, ""), get(request, KMS_KEY, ""),
-	                    get(request, CONTEXT, ""), get(request, KMS_CACHE, "")},
-	            bucket = said_of_bucket(request);
+	                    get(request, CONTEXT, ""), get(request, KMS_CACHE, ""), NULL},
+	            bucket = said_of_bucket(request, request->container_info.info);
 	struct customer customer;
 	bool says = get(request, CUSTOMER, "algorithm") || get(request, CUSTOMER, "key");
 
@@ -300,6 +318,12 @@ enum s3_error s3_sse_take(struct request *request, const char **ret_text)
 		return error;
 	if (!customer.key && !said.method && !bucket.method)
 		return S3_OK;
+	if (customer.key && bucket.blocked) {
+		*ret_text = "This bucket has blocked upload requests that specify Server Side "
+		            "Encryption with Customer provided keys (SSE-C). Please specify a "
+		            "different server-side encryption type";
+		return S3_AccessDenied;
+	}
 	if ((error = check_backend(request, ret_text)))
 		return error;
 	if (customer.key) {
@@ -313,6 +337,21 @@ enum s3_error s3_sse_take(struct request *request, const char **ret_text)
 		said.cache = bucket.cache;
 	return strcmp(said.method, S3_SSE_KMS) == 0 ? take_kms(request, &said, ret_text)
 	                                            : take_root(request, ret_text);
+}
+
+const char *s3_sse_default(struct request *request, const struct info *info)
+{
+	struct said said = said_of_bucket(request, info);
+
+	if (!said.method || request->proxy->backend->plain)
+		return NULL;
+	bool kms = strcmp(said.method, S3_SSE_KMS) == 0;
+	const char *key = kms ? kms_of(request, &said) : NULL;
+	if (kms ? !key || !*key : !has_root(request))
+		return NULL;
+	const char *kept = kms ? kept_kms(request, &said, key) : S3_SSE_ROOT;
+	request_set_header(request, S3_SSE, kept);
+	return s3_sse_seal(request, kept);
 }
 
 /* --- of an upload's parts --- */

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 
+struct info;
 struct request;
 struct sub;
 
@@ -23,6 +24,8 @@ struct sub;
 #define S3_SSE_ROOT   "AES256"
 #define S3_SSE_KMS    "aws:kms"
 #define S3_KMS_ID_MAX 2048
+
+#define S3_BLOCKS_SSEC "SSE-C"
 #define S3_SSE_LOCKED                                                                              \
 	"The object is encrypted with a key that has to be sent along, or is not to be used."
 
@@ -51,6 +54,10 @@ enum s3_error s3_sse_source(struct request *request, const struct buf *headers,
 
 /* In an answer: what is kept of an object. */
 void s3_sse_tell(struct request *request, struct buf *out, const char *kept);
+
+/* Of an object that Swift's API puts into a bucket (info: of its container): what is set for that,
+ * as SEAL_WITH, and S3_SSE among the request's headers; or NULL. */
+const char *s3_sse_default(struct request *request, const struct info *info);
 
 /* Is its body closed to all who have not its client's key? */
 bool s3_sse_is_customers(const struct buf *headers);
