@@ -106,6 +106,8 @@ static const struct backend_reply *newest(const struct fan *fan, bool live)
 		        (r->err != ERR_OK && (live || r->err != ERR_NOT_FOUND)))
 			continue;
 		uint64_t changed = r->put_ts > r->delete_ts ? r->put_ts : r->delete_ts;
+		if (changed < r->meta_ts)
+			changed = r->meta_ts; /* what was set since one of them has missed */
 		if (!best || changed > latest) {
 			best = r;
 			latest = changed;

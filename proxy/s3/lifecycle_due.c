@@ -2,6 +2,7 @@
 
 #include "proxy/s3/s3.h"
 #include "proxy/s3/tags.h"
+#include "proxy/unit/versions.h"
 
 #include "lib/base/kv.h"
 #include <string.h>
@@ -150,7 +151,7 @@ static uint64_t made_at(struct request *request, const struct buf *out)
 
 void lifecycle_answer(struct request *request, int status, struct buf *out)
 {
-	const struct info *info = request->container_info.info;
+	const struct info *info = versions_named(request);
 	const char *kept =
 	        is_wanted(request, status) && info ? info_header(info, S3_LIFECYCLE) : NULL;
 	const struct lifecycle_rule *rule;

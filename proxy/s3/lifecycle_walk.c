@@ -34,7 +34,8 @@ struct page {
 	struct lifecycle_walk *walk;
 	struct lifecycle rules;
 	struct sub sub;
-	bool asked, made; /* made: the container of notes */
+	bool asked;
+	struct lifecycle_note note;
 	struct jroot rows;
 	size_t count, at; /* rows */
 	struct due *due;
@@ -54,6 +55,7 @@ static void page_done(struct request *request)
 	for (unsigned i = 0; i < p->due_count; i++)
 		s3_deletion_done(&p->due[i].deletion);
 	sub_done(&p->sub);
+	sub_done(&p->note.sub);
 	jread_done(&p->rows);
 	ranged_done(&p->markers);
 }
@@ -63,11 +65,11 @@ static struct page *page_of(struct request *request)
 	return request->own;
 }
 
+/* By the clock that objects get their times from, which may be ahead for a while after a restart.
+ */
 static uint64_t now_of(struct request *request)
 {
-	const struct env *env = request_cluster(request)->env;
-
-	return env->wall_us(env) / (1000000 / TS_PER_SECOND);
+	return hlc_now(request_cluster(request)->hlc);
 }
 
 static struct sub *ask(struct request *request, const char *method, const char *account,
@@ -97,71 +99,22 @@ static enum step over(struct request *request, bool failed)
 	return STEP_DONE;
 }
 
-/* --- notes --- */
-
-#define NOTES      "lifecycle"
-#define NOTE_ROUND "X-Object-Meta-Round"
-#define NOTE_KEY   "X-Object-Meta-Key" /* quoted; "": it is over */
-
-static const char *note_name(struct request *request)
-{
-	return arena_printf(request_arena(request), "%s/%s", request->account, request->container);
-}
-
-/* Begins where another has come to. */
-static void take_note(struct request *request)
-{
-	struct page *p = page_of(request);
-	const char *round = sub_get(&p->sub, NOTE_ROUND), *key = sub_get(&p->sub, NOTE_KEY);
-	size_t len;
-
-	if (!sub_ok(&p->sub) || !round || !key || strtoull(round, NULL, 10) != p->walk->round)
-		return;
-	p->walk->ended = !*key;
-	buf_str(&p->walk->key, url_unquote(request_arena(request), key, strlen(key), &len));
-}
-
 static enum step noted(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct page *p = page_of(request);
 
-	if (!p->asked)
-		sub_start(ask(request, "HEAD", S3_NAMES_ACCOUNT, NOTES, note_name(request), NULL));
-	if (!sub_headed(&p->sub))
+	if (!lifecycle_note_read(request, p->walk, &p->note))
 		return STEP_WAIT;
-	take_note(request);
 	return p->walk->ended ? over(request, false) : go(request, LIST);
 }
 
-/* A page that was all of it is not worth a note. */
 static enum step note(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct page *p = page_of(request);
-	const struct lifecycle_walk *w = p->walk;
-	AUTO(buf) struct buf key = BUF_NONE;
 
-	if (!w->round || (w->ended && w->pages == 1))
-		return over(request, false);
-	if (!p->asked) {
-		url_quote(&key, w->ended ? "" : buf_text(&w->key), "");
-		ask(request, "PUT", S3_NAMES_ACCOUNT, NOTES, note_name(request), NULL);
-		sub_header(&p->sub, NOTE_ROUND,
-		        arena_printf(request_arena(request), "%llu", (unsigned long long)w->round));
-		sub_header(&p->sub, NOTE_KEY, buf_text(&key));
-		sub_body_text(&p->sub, "", 0);
-		sub_start(&p->sub);
-	}
-	if (!sub_headed(&p->sub))
-		return STEP_WAIT;
-	if (p->sub.status == 404 && !p->made) {
-		/* The container is made by who comes first; this note is for the next page. */
-		p->made = true;
-		sub_start(ask(request, "PUT", S3_NAMES_ACCOUNT, NOTES, NULL, NULL));
-		return STEP_WAIT;
-	}
-	return over(request, false);
+	return lifecycle_note_write(request, p->walk, &p->note) ? over(request, false) : STEP_WAIT;
 }
 
 /* --- what is to be looked at --- */
@@ -385,7 +338,6 @@ static enum step list(struct op *op)
 static void count(struct page *p, const struct due *due)
 {
 	enum s3_error error = due->deletion.error;
-
 	if (!error)
 		p->walk->counts[due->kind]++;
 	else if (error != S3_PreconditionFailed && error != S3_AccessDenied)
@@ -557,11 +509,19 @@ static const struct op_state states[] = {
 };
 static const struct method lifecycle_page = {.name = "s3-lifecycle", .states = states};
 
+static bool is_parts(const char *container)
+{
+	size_t len = strlen(container), end = strlen(S3_SEGMENTS);
+
+	return len > end && strcmp(container + len - end, S3_SEGMENTS) == 0;
+}
+
 bool lifecycle_walks(const char *account, const char *container, const struct buf *headers)
 {
 	const char *kept = kv_get(headers->data, headers->len, S3_LIFECYCLE);
 
-	return *account != '.' && !reserved_name(container) && kept && *kept;
+	return *account != '.' && !reserved_name(container) &&
+	       (is_parts(container) || (kept && *kept));
 }
 
 void lifecycle_page_over(void *owner, int status)
@@ -575,6 +535,11 @@ void lifecycle_page_over(void *owner, int status)
 void lifecycle_walk_page(struct lifecycle_walk *w)
 {
 	struct request *request = errand_new(w->proxy, w->account, w->container, NULL);
+
+	if (is_parts(w->container)) {
+		lifecycle_sweep_page(request, w);
+		return;
+	}
 	struct page *p = arena_zalloc(request_arena(request), sizeof(*p));
 
 	p->walk = w;

@@ -4,6 +4,8 @@
  *
  *   rules -> (note) -> list -> rows -> ... -> note         objects and versions, page by page
  *   rules -> uploads -> (abort)*                           then uploads
+ *   bucket -> (note) -> list -> marks -> (object -> versions -> manifests) -> sweep -> note
+ *                                                          parts that nothing needs any more
  *
  * A page may be done twice. Where a walk of many pages is, is noted in the cloud itself: who goes
  * on, after a restart or as the bucket's new first primary, begins there, and does not begin again
@@ -12,6 +14,7 @@
 #define PROXY_S3_LIFECYCLE_WALK_H
 
 #include "proxy/proxy.h"
+#include "proxy/sub.h"
 
 enum lifecycle_count {
 	LIFECYCLE_SEEN,    /* rows looked at */
@@ -48,8 +51,22 @@ bool lifecycle_walks(const char *account, const char *container, const struct bu
 void lifecycle_walk_page(struct lifecycle_walk *walk);
 void lifecycle_walk_done(struct lifecycle_walk *walk);
 
+/* --- for its parts --- */
+
+void lifecycle_page_over(void *walk, int status); /* of an errand that was a page */
+
 /* lifecycle_sweep.c: the page of a container of parts. */
-extern const struct method lifecycle_sweep;
-void lifecycle_page_over(void *walk, int status);
+void lifecycle_sweep_page(struct request *errand, struct lifecycle_walk *walk);
+
+/* lifecycle_note.c: call until they return true. Begins where another has come to, on the same day;
+ * tells where it is. A walk of one page is not worth a note. */
+struct lifecycle_note {
+	struct sub sub; /* sub_done is the caller's */
+	bool asked, made, again;
+};
+bool lifecycle_note_read(
+        struct request *request, struct lifecycle_walk *walk, struct lifecycle_note *note);
+bool lifecycle_note_write(
+        struct request *request, const struct lifecycle_walk *walk, struct lifecycle_note *note);
 
 #endif

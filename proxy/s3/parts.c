@@ -2,6 +2,7 @@
 
 #include "proxy/commit.h"
 #include "proxy/s3/upload.h"
+#include "proxy/unit/versions.h"
 
 #include <string.h>
 
@@ -132,7 +133,7 @@ bool s3_parts_replace(struct request *request)
 	struct s3 *s3 = request->s3;
 
 	if (!s3->operation || s3->operation->method != &s3_object_put ||
-	        s3_versioning(request->container_info.info))
+	        s3_versioning(versions_named(request)))
 		return true;
 	return s3_parts_note(request, &s3->parts, s3->bucket, s3->key, NULL);
 }

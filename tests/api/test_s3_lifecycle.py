@@ -157,6 +157,16 @@ def test_answers_tell_when_an_object_expires(s3, bucket):
     assert expiry(whole)[1] == "second" and expiry(s3.head_object(Bucket=bucket, Key="a/e"))[1] == "second"
 
 
+def test_versioned_buckets_tell_it_too(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    put(s3, bucket, {"ID": "r", "Prefix": "", "Expiration": {"Days": 3}})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert expiry(s3.put_object(Bucket=bucket, Key="k", Body=b"x"))[1] == "r"
+    assert expiry(s3.head_object(Bucket=bucket, Key="k"))[1] == "r"
+    assert expiry(s3.copy_object(Bucket=bucket, Key="l", CopySource=bucket + "/k"))[1] == "r"
+    assert "Expiration" not in s3.head_object(Bucket=bucket, Key="k", VersionId="null")
+
+
 def test_who_may(cloud, s3, bucket):
     other = client(cloud, "test2:tester2", "testing2")
     for call in (other.get_bucket_lifecycle_configuration, other.delete_bucket_lifecycle):
@@ -201,16 +211,6 @@ def versioned(s3, bucket, status="Enabled"):
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
 
 
-def walks(cloud):
-    return sum(cloud.metric("cairn_lifecycle_walks"))
-
-
-def walked(cloud, times=3):
-    """Rules have been looked at so often from now on."""
-    before = walks(cloud)
-    wait_for(lambda: walks(cloud) >= before + times)
-
-
 def test_current_versions_expire(fast, shelf):
     for key in ("a/1", "a/2", "b", "c"):
         fast.put_object(Bucket=shelf, Key=key, Body=b"x", Tagging="t=u" if key == "b" else "")
@@ -239,9 +239,12 @@ def test_versioned_buckets_get_delete_markers(quick, fast, shelf):
     kept, markers = versions(fast, shelf)
     assert kept == made[::-1] + ["null"] and len(markers) == 2
     assert fast.get_object(Bucket=shelf, Key="k", VersionId=made[2])["Body"].read() == b"2"
-    # They hide something: they stay, and there are no more of them.
-    walked(quick)
-    assert versions(fast, shelf) == (kept, markers)
+    # They hide something: they stay, and there are no more of them, when what is younger has gone.
+    fast.put_object(Bucket=shelf, Key="older", Body=b"x")
+    wait_for(lambda: keys(fast, shelf) == [])
+    listed = fast.list_object_versions(Bucket=shelf)
+    assert [m["VersionId"] for m in listed["DeleteMarkers"] if m["Key"] != "older"] == markers
+    assert [v["VersionId"] for v in listed["Versions"] if v["Key"] != "older"] == kept
 
 
 def test_noncurrent_versions_expire(fast, shelf):
@@ -302,8 +305,8 @@ def test_locks_are_kept(quick, fast):
     put(fast, bucket, {"Prefix": "", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}})
     wait_for(lambda: versions(fast, bucket)[0] == [last, locked])
     assert free not in versions(fast, bucket)[0]
-    walked(quick)
-    assert versions(fast, bucket)[0] == [last, locked]
+    last = fast.put_object(Bucket=bucket, Key="k", Body=b"4")["VersionId"]
+    wait_for(lambda: versions(fast, bucket)[0] == [last, locked])
     fast.put_object_legal_hold(Bucket=bucket, Key="k", VersionId=locked, LegalHold={"Status": "OFF"})
     wait_for(lambda: versions(fast, bucket)[0] == [last])
 
@@ -355,3 +358,95 @@ def test_more_than_a_page(quick, fast, shelf):
     last = fast.put_object(Bucket=shelf, Key="k", Body=b"x")["VersionId"]
     put(fast, shelf, {"Prefix": "", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}})
     wait_for(lambda: versions(fast, shelf) == ([last], []))
+
+
+# --- parts that nothing needs any more ---
+
+def swept(cloud, bucket):
+    """What nothing needs, and is younger than all that is there, has gone."""
+    name = "canary/u%032x/00001" % 7
+    User(cloud, "test:tester", "testing").request("PUT", "/%s+segments/%s" % (bucket, name), data=b"x")
+    wait_for(lambda: name not in segments(cloud, bucket))
+    return segments(cloud, bucket)
+
+
+@pytest.fixture
+def swift(quick):
+    return User(quick, "test:tester", "testing")
+
+
+def complete(s3, bucket, key, **args):
+    upload_id, parts = upload(s3, bucket, key, **args)
+    s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts})
+    return upload_id
+
+
+def test_parts_of_what_swift_overwrites_go(quick, fast, swift, shelf):
+    complete(fast, shelf, "k")
+    stays = complete(fast, shelf, "stays")
+    going, parts = upload(fast, shelf, "k")
+    swift.request("PUT", "/%s/k" % shelf, data=b"x")
+    want = ["%s/%s/%05d" % (key, id, n) for key, id in (("k", going), ("stays", stays)) for n in (1, 2)]
+    wait_for(lambda: segments(quick, shelf) == want)
+    assert swept(quick, shelf) == want
+    fast.complete_multipart_upload(Bucket=shelf, Key="k", UploadId=going, MultipartUpload={"Parts": parts})
+    assert fast.get_object(Bucket=shelf, Key="k")["ContentLength"] == (5 << 20) + 1
+    assert fast.get_object(Bucket=shelf, Key="stays")["Body"].read()[-1:] == b"y"
+
+
+def test_parts_of_versions_stay(quick, fast, swift, shelf):
+    complete(fast, shelf, "null")
+    versioned(fast, shelf)
+    complete(fast, shelf, "k")
+    complete(fast, shelf, "k")
+    fast.put_object(Bucket=shelf, Key="k", Body=b"x")
+    fast.delete_object(Bucket=shelf, Key="k")
+    fast.put_object(Bucket=shelf, Key="null", Body=b"x")
+    complete(fast, shelf, "gone")
+    went = complete(fast, shelf, "gone/too")
+    swift.request("PUT", "/%s+segments/gone/too/%s/00007" % (shelf, went), data=b"x")
+    kept = [s for s in segments(quick, shelf) if not s.endswith("00007")]
+    assert len(kept) == 10
+    wait_for(lambda: segments(quick, shelf) == kept)
+    assert swept(quick, shelf) == kept
+    for v in fast.list_object_versions(Bucket=shelf)["Versions"]:
+        assert len(fast.get_object(Bucket=shelf, Key=v["Key"], VersionId=v["VersionId"])["Body"].read()) == v["Size"]
+
+
+def test_parts_of_a_null_version_that_is_replaced_go(quick, fast, shelf):
+    versioned(fast, shelf)
+    versioned(fast, shelf, "Suspended")
+    complete(fast, shelf, "k")
+    fast.put_object(Bucket=shelf, Key="k", Body=b"x")
+    wait_for(lambda: segments(quick, shelf) == [])
+    assert fast.get_object(Bucket=shelf, Key="k")["Body"].read() == b"x"
+
+
+def test_parts_that_the_whole_does_not_name_go(quick, fast, swift, shelf):
+    made = complete(fast, shelf, "k")
+    for name in ("k/%s/00009" % made, "k/u%s/00001" % ("0" * 32), "k/mine/00001", "mine"):
+        assert swift.request("PUT", "/%s+segments/%s" % (shelf, name), data=b"x").status_code == 201
+    wait_for(lambda: segments(quick, shelf) == ["k/mine/00001", "k/%s/00001" % made, "k/%s/00002" % made, "mine"])
+    assert len(fast.get_object(Bucket=shelf, Key="k")["Body"].read()) == (5 << 20) + 1
+
+
+def test_uploads_go_with_their_bucket(quick, fast, shelf):
+    upload(fast, shelf, "k", [b"x"])
+    fast.delete_bucket(Bucket=shelf)
+    wait_for(lambda: segments(quick, shelf) == [])
+    fast.create_bucket(Bucket=shelf)
+    assert "Uploads" not in fast.list_multipart_uploads(Bucket=shelf)
+
+
+def test_a_null_version_that_is_hidden_keeps_its_parts(quick, fast, swift, shelf):
+    """Not by any walk, but by what replaces it: the expirer would have them within seconds."""
+    other = shelf + "-2"
+    fast.create_bucket(Bucket=other)
+    complete(fast, shelf, "k")
+    complete(fast, other, "k")
+    versioned(fast, shelf)
+    fast.put_object(Bucket=shelf, Key="k", Body=b"x")
+    fast.put_object(Bucket=other, Key="k", Body=b"x")
+    wait_for(lambda: segments(quick, other) == [])
+    assert len(segments(quick, shelf)) == 2
+    assert len(fast.get_object(Bucket=shelf, Key="k", VersionId="null")["Body"].read()) == (5 << 20) + 1
