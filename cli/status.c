@@ -197,6 +197,41 @@ static void look_at_replication(struct report *r)
 	buf_char(&r->tables, '\n');
 }
 
+static double done_by_rules(const struct report *r, const char *what)
+{
+	double all = 0;
+	char labels[64];
+
+	for (unsigned id = 0; id < r->devices; id++) {
+		snprintf(labels, sizeof(labels), "device=\"%u\",what=\"%s\"", id, what);
+		all += value_of(r, 0, "lifecycle", labels);
+	}
+	return all;
+}
+
+/* What rules of S3's buckets, and the sweep of their parts, came to since the start. */
+static void look_at_lifecycle(struct report *r)
+{
+	double walks = 0, walking = 0, failed = done_by_rules(r, "failed");
+
+	for (unsigned id = 0; id < r->devices; id++) {
+		walks += of_device(r, "lifecycle_walks", id);
+		walking += of_device(r, "lifecycle_walking", id);
+	}
+	if (walks + walking <= 0)
+		return;
+	buf_printf(&r->tables,
+	        "lifecycle   %.0f buckets walked, %.0f at it; %.0f objects and %.0f versions "
+	        "expired, %.0f uploads ended, %.0f parts swept",
+	        walks, walking, done_by_rules(r, "expired"),
+	        done_by_rules(r, "noncurrent") + done_by_rules(r, "markers"),
+	        done_by_rules(r, "aborted"), done_by_rules(r, "swept"));
+	if (failed > 0)
+		buf_printf(&r->tables,
+		        ";\n            %.0f failed, which the next walk tries again", failed);
+	buf_char(&r->tables, '\n');
+}
+
 /* --- peers --- */
 
 static bool is_up(const struct report *r, const char *peer)
@@ -457,6 +492,7 @@ bool status_print(const struct state *state)
 	look_at_identity(&r);
 	look_at_devices(&r);
 	look_at_replication(&r);
+	look_at_lifecycle(&r);
 	look_at_peers(&r);
 	look_at_rings(&r);
 	if (r.problems.len)

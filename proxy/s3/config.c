@@ -233,6 +233,9 @@ static enum s3_error take_lifecycle(
 	for (unsigned i = 0; !error && i < lifecycle.count; i++) {
 		if (!lifecycle.rules[i].id)
 			lifecycle.rules[i].id = new_id(request);
+		/* A bucket has one class: there is none to move to. */
+		if (lifecycle.rules[i].move_count || lifecycle.rules[i].noncurrent_move_count)
+			error = S3_InvalidStorageClass;
 	}
 	if (error)
 		return error;

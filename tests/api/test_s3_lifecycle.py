@@ -93,6 +93,9 @@ def test_as_long_as_they_may_be(s3, bucket):
      "InvalidRequest"),
     ({"Filter": {"And": {"Tags": [{"Key": "a", "Value": "b"}] * 2}}, "Expiration": {"Days": 1}}, "InvalidRequest"),
     ({"Expiration": {"Days": 1}}, "MalformedXML"),
+    ({"Prefix": "", "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]}, "InvalidStorageClass"),
+    ({"Prefix": "", "NoncurrentVersionTransitions": [{"NoncurrentDays": 1, "StorageClass": "GLACIER"}]},
+     "InvalidStorageClass"),
 ])
 def test_refused(s3, bucket, rule, code):
     put(s3, bucket, {"Prefix": "stays", "Expiration": {"Days": 1}})
@@ -450,3 +453,12 @@ def test_a_null_version_that_is_hidden_keeps_its_parts(quick, fast, swift, shelf
     wait_for(lambda: segments(quick, other) == [])
     assert len(segments(quick, shelf)) == 2
     assert len(fast.get_object(Bucket=shelf, Key="k", VersionId="null")["Body"].read()) == (5 << 20) + 1
+
+
+def test_status_tells_of_it(quick, fast, shelf):
+    fast.put_object(Bucket=shelf, Key="k", Body=b"x")
+    put(fast, shelf, {"Prefix": "", "Expiration": {"Days": 1}})
+    wait_for(lambda: keys(fast, shelf) == [])
+    line = wait_for(lambda: re.search(r"^lifecycle +(\d+) buckets walked, \d+ at it; (\d+) objects",
+                                      quick.cairn("status", "--state", quick.state).stdout, re.M))
+    assert int(line[1]) > 0 and int(line[2]) > 0
