@@ -189,6 +189,7 @@ static void start_list(struct request *request)
 
 struct row {
 	const char *key, *version;
+	const char *id; /* the same, also of S3's "null" where that is one of those kept */
 	bool marker, latest;
 	uint64_t bytes, ts;
 };
@@ -210,6 +211,7 @@ static bool row_at(const struct page *p, size_t i, struct row *ret_row)
 		row.marker = strcmp(type, VERSIONS_MARKER) == 0;
 	if (jread_str(jread_get(v, "last_modified"), &date))
 		iso_date_parse(date, &row.ts);
+	row.id = row.version;
 	if (null)
 		row.version = "null";
 	*ret_row = row;
@@ -314,7 +316,7 @@ static void look_at_rows(struct request *request)
 		w->newer += !row.latest;
 		w->successor = row.ts;
 		buf_reset(&w->version);
-		buf_str(&w->version, row.version);
+		buf_str(&w->version, row.id);
 	}
 	w->counts[LIFECYCLE_SEEN] += p->count;
 }
