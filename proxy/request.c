@@ -343,8 +343,6 @@ static void release(struct op *op)
 		next = e->next;
 		e->run(e);
 	}
-	if (request->s3)
-		s3_log_hold(request);
 	const struct info *container = request->container_info.info;
 	request->policy_known = container && container->exists;
 	request->policy = container ? container->policy : 0;

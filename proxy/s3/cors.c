@@ -4,6 +4,7 @@
 #include "proxy/s3/cors.h"
 
 #include "proxy/s3/config.h"
+#include "proxy/s3/logging.h"
 #include "proxy/s3/policy.h"
 #include "proxy/s3/s3.h"
 
@@ -186,6 +187,7 @@ static enum step preflight(struct op *op)
 		return STEP_DONE;
 	if (!s3_bucket_find(request))
 		return STEP_WAIT;
+	s3_log_hold(request);
 	if (request->s3->error)
 		return s3_fail(request, request->s3->error);
 	if (!origin)

@@ -319,7 +319,7 @@ void s3_log_hold(struct request *request)
 	struct info *info = request->container_info.info;
 	const char *to = info ? info_header(info, S3_LOGGING_TO) : NULL;
 
-	if (!to || !*to || request->trusted || !request->s3->bucket)
+	if (!to || !*to || request->trusted || !request->s3->bucket || request->s3->logged)
 		return;
 	struct s3_log_held *held = arena_zalloc(request_arena(request), sizeof(*held));
 	*held = (struct s3_log_held){info, request->account, to};

@@ -28,7 +28,8 @@ const char *s3_log_owner(struct arena *arena, const struct info *info, const cha
 
 /* --- log_deliver.c --- */
 
-/* A client's request ends, its facts are about to go: keeps what a record wants of them. */
+/* It is known which bucket a client's request names: keeps what a record wants of it, since what
+ * comes behind may look at other containers. */
 void s3_log_hold(struct request *request);
 /* It is over. */
 void s3_log_note(struct request *request);

@@ -1,6 +1,7 @@
 #include "proxy/s3/s3.h"
 #include "proxy/pipeline.h"
 #include "proxy/s3/access.h"
+#include "proxy/s3/logging.h"
 #include "proxy/unit/host.h"
 
 #include <string.h>
@@ -231,6 +232,7 @@ enum step s3_prepare(struct op *op)
 		return step;
 	if (s3->bucket && !s3_bucket_find(request))
 		return STEP_WAIT;
+	s3_log_hold(request);
 	if (s3->error)
 		return s3_fail(request, s3->error);
 	error = s3_may(request, &wait);

@@ -128,6 +128,25 @@ def test_partitions_and_lists(cloud, s3, names):
     assert client(cloud, "test2:tester2", "testing2").get_object(Bucket=target, Key=key)["ContentType"] == "text/plain"
 
 
+def test_versions_and_parts(s3, names):
+    """Requests that are made of others, in other containers."""
+    source, target = names
+    allow(s3, source, target)
+    s3.put_bucket_versioning(Bucket=source, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_logging(Bucket=source, BucketLoggingStatus=status(target))
+    put = s3.put_object(Bucket=source, Key="k", Body=b"x")
+    gone = s3.delete_object(Bucket=source, Key="k")
+    begun = s3.create_multipart_upload(Bucket=source, Key="p")
+    upload = {"Bucket": source, "Key": "p", "UploadId": begun["UploadId"]}
+    part = s3.upload_part(PartNumber=1, Body=b"y", **upload)
+    done = s3.complete_multipart_upload(MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}, **upload)
+    found = [f for _, f in logged(s3, target, *[id_of(a) for a in (put, gone, begun, part, done)])]
+    assert [f["operation"] for f in found] == ["REST.PUT.OBJECT", "REST.DELETE.OBJECT", "REST.POST.UPLOADS", "REST.PUT.PART",
+                                               "REST.POST.UPLOAD"]
+    assert [f["version"] for f in found[:2]] == [put["VersionId"], gone["VersionId"]]
+    assert {f["bucket"] for f in found} == {source}
+
+
 @pytest.mark.parametrize("change", [
     {"principal": {"AWS": "*"}}, {"principal": {"Service": "other.s3.amazonaws.com"}}, {"resource": "other/*"},
     {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::other"}}, {"StringEquals": {"aws:SourceAccount": "other"}}])
