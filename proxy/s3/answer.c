@@ -27,7 +27,7 @@ static void add_text(struct buf *out, const char *text)
 {
 	while (*text) {
 		size_t plain = 0;
-		while ((unsigned char)text[plain] >= ' ')
+		while ((unsigned char)text[plain] >= ' ' || text[plain] == '\n')
 			plain++;
 		markup_escape(out, text, plain, "&<>\"");
 		text += plain;
@@ -82,8 +82,45 @@ static bool is_bodiless(const struct request *request, int status)
 	return request->head || status == 304;
 }
 
-static enum step answer_error(struct request *request, enum s3_error error, int status,
-        const char *text, const char *extra)
+/* BucketName and Key are told by errors of what is, or is not, there. */
+static void name_resource(const struct request *request, enum s3_error error, struct buf *xml)
+{
+	const struct s3 *s3 = request->s3;
+	int status = s3_error_status(error);
+
+	if (s3->bucket && (status == 404 || status == 409 || error == S3_InvalidBucketName))
+		s3_xml_text(xml, "BucketName", s3->bucket);
+	if (s3->key && status == 404)
+		s3_xml_text(xml, "Key", s3->key);
+	if (error != S3_InvalidRequest)
+		s3_xml_text(xml, "Resource", request->path);
+}
+
+void s3_error_add(struct request *request, const char *name, const char *text)
+{
+	AUTO(buf) struct buf xml = BUF_NONE;
+	struct s3 *s3 = request->s3;
+
+	buf_str(&xml, s3->error_extra ? s3->error_extra : "");
+	s3_xml_text(&xml, name, text);
+	s3->error_extra = arena_strdup(request_arena(request), buf_text(&xml));
+}
+
+void s3_error_add_u64(struct request *request, const char *name, uint64_t value)
+{
+	s3_error_add(request, name,
+	        arena_printf(request_arena(request), "%llu", (unsigned long long)value));
+}
+
+enum s3_error s3_invalid_argument(struct request *request, const char *name, const char *value)
+{
+	s3_error_add(request, "ArgumentName", name);
+	s3_error_add(request, "ArgumentValue", value ? value : "");
+	return S3_InvalidArgument;
+}
+
+static enum step answer_error(
+        struct request *request, enum s3_error error, int status, const char *text)
 {
 	AUTO(buf) struct buf xml = BUF_NONE;
 	struct s3 *s3 = request->s3;
@@ -102,12 +139,8 @@ static enum step answer_error(struct request *request, enum s3_error error, int 
 	buf_str(&xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
 	s3_xml_text(&xml, "Code", s3_error_code(error));
 	s3_xml_text(&xml, "Message", text ? text : s3_error_text(error));
-	if (s3->bucket)
-		s3_xml_text(&xml, "BucketName", s3->bucket);
-	if (s3->key)
-		s3_xml_text(&xml, "Key", s3->key);
-	buf_str(&xml, extra ? extra : "");
-	s3_xml_text(&xml, "Resource", request->path);
+	buf_str(&xml, s3->error_extra ? s3->error_extra : "");
+	name_resource(request, error, &xml);
 	s3_xml_text(&xml, "RequestId", request->trans_id);
 	s3_xml_text(&xml, "HostId", request->trans_id);
 	buf_str(&xml, "</Error>");
@@ -115,8 +148,7 @@ static enum step answer_error(struct request *request, enum s3_error error, int 
 	return STEP_DONE;
 }
 
-enum step s3_fail_extra(
-        struct request *request, enum s3_error error, const char *text, const char *extra)
+enum step s3_fail_text(struct request *request, enum s3_error error, const char *text)
 {
 	buf_reset(&request->http->out);
 	if (request->s3->is_site) {
@@ -125,17 +157,12 @@ enum step s3_fail_extra(
 		        request->http, "x-amz-error-message", text ? text : s3_error_text(error));
 	}
 	http_header(request->http, "Content-Type", error_type(request));
-	return answer_error(request, error, s3_error_status(error), text, extra);
+	return answer_error(request, error, s3_error_status(error), text);
 }
 
 enum step s3_fail_with(struct request *request, enum s3_error error)
 {
-	return answer_error(request, error, s3_error_status(error), NULL, NULL);
-}
-
-enum step s3_fail_text(struct request *request, enum s3_error error, const char *text)
-{
-	return s3_fail_extra(request, error, text, NULL);
+	return answer_error(request, error, s3_error_status(error), NULL);
 }
 
 enum step s3_fail(struct request *request, enum s3_error error)
@@ -201,11 +228,14 @@ enum step s3_fail_status(struct request *request, int status, const char *text)
 	                   : error == S3_InvalidRequest ? text
 	                                                : NULL;
 
+	/* As AWS: in hexadecimal here, in base64 where a document is sent. */
+	if (error == S3_BadDigest && !s3->error && http_get(request->http, "Etag"))
+		s3_error_add(request, "ExpectedDigest", http_get(request->http, "Etag"));
 	/* 304 and 416 say what there is. */
 	if (error != S3_NotModified && error != S3_InvalidRange)
-		return s3_fail_extra(request, error, said, s3->error_extra);
+		return s3_fail_text(request, error, said);
 	http_header(request->http, "Content-Type", error_type(request));
-	return answer_error(request, error, s3_error_status(error), said, s3->error_extra);
+	return answer_error(request, error, s3_error_status(error), said);
 }
 
 enum step s3_fail_sub(struct request *request, const struct sub *sub)

@@ -94,15 +94,12 @@ static enum step complete_look(struct op *op)
 
 static enum step too_small(struct request *request, const struct upload_row *row)
 {
-	AUTO(buf) struct buf extra = BUF_NONE;
-
-	s3_xml_u64(&extra, "ProposedSize", row->bytes);
-	s3_xml_u64(&extra, "MinSizeAllowed", UPLOAD_PART_MIN);
-	s3_xml_u64(&extra, "PartNumber", row->number);
-	s3_xml_text(&extra, "ETag", row->etag);
-	return s3_fail_extra(request, S3_EntityTooSmall,
-	        "Your proposed upload is smaller than the minimum allowed size",
-	        arena_strdup(request_arena(request), buf_text(&extra)));
+	s3_error_add_u64(request, "ProposedSize", row->bytes);
+	s3_error_add_u64(request, "MinSizeAllowed", UPLOAD_PART_MIN);
+	s3_error_add_u64(request, "PartNumber", row->number);
+	s3_error_add(request, "ETag", row->etag);
+	return s3_fail_text(request, S3_EntityTooSmall,
+	        "Your proposed upload is smaller than the minimum allowed size");
 }
 
 /* Finds the part that each of the list means. NULL: all are there, and large enough. */
@@ -125,13 +122,10 @@ static const struct upload_listed *choose(struct request *request, struct comple
 
 static enum step invalid_part(struct request *request, const struct upload_listed *listed)
 {
-	AUTO(buf) struct buf extra = BUF_NONE;
-
-	s3_xml_text(&extra, "UploadId", s3_param(request, "uploadId"));
-	s3_xml_u64(&extra, "PartNumber", listed->number);
-	s3_xml_text(&extra, "ETag", listed->etag);
-	return s3_fail_extra(request, S3_InvalidPart, NULL,
-	        arena_strdup(request_arena(request), buf_text(&extra)));
+	s3_error_add(request, "UploadId", s3_param(request, "uploadId"));
+	s3_error_add_u64(request, "PartNumber", listed->number);
+	s3_error_add(request, "ETag", listed->etag);
+	return s3_fail(request, S3_InvalidPart);
 }
 
 /* --- the whole --- */

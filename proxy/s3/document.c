@@ -18,7 +18,10 @@ static enum s3_error check_md5(struct request *request, const struct buf *text)
 	if (!base64_decode(sent, strlen(sent), &wanted) || wanted.len != sizeof(digest))
 		return S3_InvalidDigest;
 	md5_digest(text->data, text->len, digest);
-	return memcmp(wanted.data, digest, sizeof(digest)) == 0 ? S3_OK : S3_BadDigest;
+	if (memcmp(wanted.data, digest, sizeof(digest)) == 0)
+		return S3_OK;
+	s3_error_add(request, "ExpectedDigest", sent);
+	return S3_BadDigest;
 }
 
 static bool has_digest(const struct http_req *http)

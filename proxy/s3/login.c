@@ -9,24 +9,53 @@
 
 /* --- is the signature the one that the key makes? --- */
 
-static bool fits_4(struct request *request, bool as_sent)
+static void tell_bytes(struct request *request, const char *name, const struct buf *text)
+{
+	AUTO(buf) struct buf bytes = BUF_NONE;
+
+	for (size_t i = 0; i < text->len; i++)
+		buf_printf(&bytes, i ? " %02x" : "%02x", (uint8_t)text->data[i]);
+	s3_error_add(request, name, buf_text(&bytes));
+}
+
+void s3_login_tell(struct request *request, const struct buf *text)
+{
+	const struct s3_sign *sign = &request->s3->sign;
+	AUTO(buf) struct buf canonical = BUF_NONE;
+
+	s3_error_add(request, "AWSAccessKeyId", sign->access);
+	s3_error_add(request, "StringToSign", buf_text(text));
+	s3_error_add(request, "SignatureProvided", sign->signature);
+	tell_bytes(request, "StringToSignBytes", text);
+	if (sign->kind != S3_SIGNED_4)
+		return;
+	s3_sign_canonical_4(request->http, sign, false, &canonical);
+	s3_error_add(request, "CanonicalRequest", buf_text(&canonical));
+	tell_bytes(request, "CanonicalRequestBytes", &canonical);
+}
+
+static bool fits_4(struct request *request, bool as_sent, struct buf *out)
 {
 	struct s3 *s3 = request->s3;
-	AUTO(buf) struct buf text = BUF_NONE;
 	char signature[S3_SIGNATURE_SIZE];
 
-	s3_sign_text_4(request->http, &s3->sign, as_sent, &text);
-	s3_sign_4(s3->caller.key, text.data, text.len, signature);
+	buf_reset(out);
+	s3_sign_text_4(request->http, &s3->sign, as_sent, out);
+	s3_sign_4(s3->caller.key, out->data, out->len, signature);
 	return s3_sign_same(signature, s3->sign.signature);
 }
 
 static enum s3_error check_4(struct request *request, const char **ret_text)
 {
 	struct s3 *s3 = request->s3;
+	AUTO(buf) struct buf sent = BUF_NONE;
+	AUTO(buf) struct buf text = BUF_NONE;
 
 	/* Most clients sign the path as S3 encodes it, some as they have sent it. */
-	if (!fits_4(request, false) && !fits_4(request, true))
+	if (!fits_4(request, false, &text) && !fits_4(request, true, &sent)) {
+		s3_login_tell(request, &text);
 		return S3_SignatureDoesNotMatch;
+	}
 	if (s3_sign_left_out(request->http, &s3->sign)) {
 		*ret_text = "There were headers present in the request which were not signed";
 		return S3_AccessDenied;
@@ -34,15 +63,15 @@ static enum s3_error check_4(struct request *request, const char **ret_text)
 	return S3_OK;
 }
 
-static bool fits_2(struct request *request, const char *secret, bool slash)
+static bool fits_2(struct request *request, const char *secret, bool slash, struct buf *out)
 {
 	struct s3 *s3 = request->s3;
-	AUTO(buf) struct buf text = BUF_NONE;
 	AUTO(buf) struct buf signature = BUF_NONE;
 	uint8_t mac[20];
 
-	s3_sign_text_2(request->http, &s3->sign, s3->host_bucket, slash, &text);
-	hmac_sha1(secret, strlen(secret), text.data, text.len, mac);
+	buf_reset(out);
+	s3_sign_text_2(request->http, &s3->sign, s3->host_bucket, slash, out);
+	hmac_sha1(secret, strlen(secret), out->data, out->len, mac);
 	base64_encode(mac, sizeof(mac), &signature);
 	return s3_sign_same(buf_text(&signature), s3->sign.signature);
 }
@@ -55,10 +84,13 @@ static bool names_bucket_alone(const struct request *request)
 static enum s3_error check_2(struct request *request, const char *secret)
 {
 	bool bucket = names_bucket_alone(request);
+	AUTO(buf) struct buf text = BUF_NONE;
 
-	return fits_2(request, secret, false) || (bucket && fits_2(request, secret, true))
-	               ? S3_OK
-	               : S3_SignatureDoesNotMatch;
+	if ((bucket && fits_2(request, secret, true, &text)) ||
+	        fits_2(request, secret, false, &text))
+		return S3_OK;
+	s3_login_tell(request, &text);
+	return S3_SignatureDoesNotMatch;
 }
 
 /* --- v1 auth's users --- */

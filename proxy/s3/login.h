@@ -28,4 +28,7 @@ struct s3_login {
 /* Call until it returns true: request->identity and s3->caller are set, or *ret_error. */
 bool s3_login(struct request *request, enum s3_error *ret_error, const char **ret_text);
 
+/* With a SignatureDoesNotMatch: what ought to have been signed, as AWS tells it. */
+void s3_login_tell(struct request *request, const struct buf *text);
+
 #endif

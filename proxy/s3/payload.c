@@ -15,8 +15,16 @@ static bool is_hash(const char *text)
 
 /* --- pieces on their way to the method --- */
 
-static void see(struct s3_payload *p, const struct bytes *piece, bool last)
+static enum s3_error mismatch(struct request *request, const char *said, const char *is)
 {
+	s3_error_add(request, "ClientComputedContentSHA256", said);
+	s3_error_add(request, "S3ComputedContentSHA256", is);
+	return S3_XAmzContentSHA256Mismatch;
+}
+
+static void see(struct request *request, const struct bytes *piece, bool last)
+{
+	struct s3_payload *p = &request->s3->payload;
 	uint8_t digest[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1];
 
@@ -31,7 +39,7 @@ static void see(struct s3_payload *p, const struct bytes *piece, bool last)
 	for (unsigned i = 0; i < sizeof(digest); i++)
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 	if (strcasecmp(hex, p->wanted) != 0)
-		p->error = S3_XAmzContentSHA256Mismatch;
+		p->error = mismatch(request, p->wanted, hex);
 }
 
 static void end_sum(struct request *request)
@@ -49,7 +57,7 @@ static void end_sum(struct request *request)
 
 static void give(struct request *request, struct bytes *piece, bool last)
 {
-	see(&request->s3->payload, piece, last);
+	see(request, piece, last);
 	if (piece)
 		s3_sum_add(&request->s3->sum, piece->data, piece->len);
 	if (last)
@@ -66,12 +74,33 @@ static void give(struct request *request, struct bytes *piece, bool last)
 
 static void check_end(struct request *request, struct s3_payload *p)
 {
-	if (p->post)
+	struct chunked *c = &p->chunked;
+
+	if (p->post) {
 		p->error = s3_post_end(p->post, p->given);
-	else if (p->chunked.error)
-		p->error = p->chunked.error;
-	else if (!chunked_over(&p->chunked) || p->given != request->http->content_length)
-		p->error = S3_IncompleteBody;
+		return;
+	}
+	chunked_end(c);
+	p->error = c->error;
+	switch (c->error) {
+	case S3_IncompleteBody:
+		if (c->cut_off) {
+			p->error_text = "The request body terminated unexpectedly";
+			return;
+		}
+		s3_error_add_u64(request, "NumberBytesExpected", c->wanted);
+		s3_error_add_u64(request, "NumberBytesProvided", c->provided);
+		return;
+	case S3_InvalidChunkSizeError:
+		s3_error_add_u64(request, "Chunk", c->wanted);
+		s3_error_add_u64(request, "BadChunkSize", c->provided);
+		return;
+	case S3_SignatureDoesNotMatch:
+		s3_login_tell(request, &c->text);
+		return;
+	default:
+		return;
+	}
 }
 
 static size_t feed(struct s3_payload *p, const uint8_t *in, size_t len, size_t *ret_given)
@@ -210,16 +239,14 @@ static enum s3_error begin_chunks(struct request *request, const char *how, cons
 	struct http_req *http = request->http;
 	const char *length = http_get(http, "X-Amz-Decoded-Content-Length");
 	char *end = NULL;
-
-	if (!chunked_begin(&p->chunked, how) || (p->chunked.is_signed && !s3->caller.has_key)) {
-		*ret_text =
-		        "x-amz-content-sha256 names a way to send a body that is not known here.";
-		return S3_NotImplemented;
-	}
 	uint64_t size = length ? strtoull(length, &end, 10) : 0;
-	if (!length || *length < '0' || *length > '9' || *end) {
-		*ret_text = "You must provide the x-amz-decoded-content-length header.";
+
+	if (!length || *length < '0' || *length > '9' || *end)
 		return S3_MissingContentLength;
+	if (!chunked_begin(&p->chunked, how, size, s3_sum_trailer(&s3->sum)) ||
+	        (p->chunked.is_signed && !s3->caller.has_key)) {
+		*ret_text = "x-amz-content-sha256 names a way to send a body that is not known here.";
+		return S3_NotImplemented;
 	}
 	p->chunked.key = s3->caller.key;
 	p->chunked.sign = &s3->sign;
@@ -231,29 +258,62 @@ static enum s3_error begin_chunks(struct request *request, const char *how, cons
 	return S3_OK;
 }
 
+/* Only who signs in the header, and with version 4, says what the body is. Others are taken at
+ * their word, which fits no body that is sent in chunks. */
+static enum s3_error check_other(struct request *request, const char *hash)
+{
+	const char *length = http_get(request->http, "X-Amz-Decoded-Content-Length");
+	uint64_t size = length ? strtoull(length, NULL, 10) : 0;
+
+	if (!has_prefix(hash, S3_PAYLOAD_STREAM))
+		return S3_OK;
+	if (!length || *length < '0' || *length > '9')
+		return S3_MissingContentLength;
+	if (size >= request->http->content_length)
+		return S3_OK;
+	s3_error_add_u64(request, "NumberBytesExpected", size);
+	s3_error_add_u64(request, "NumberBytesProvided", request->http->content_length);
+	return S3_IncompleteBody;
+}
+
+static enum s3_error begin_hash(struct request *request, const char *hash)
+{
+	static const char none[] =
+	        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+	const struct http_req *http = request->http;
+
+	if (strcmp(http->method, "PUT") != 0 && strcmp(http->method, "POST") != 0)
+		return S3_OK;
+	if (!http->content_length && !http->chunked)
+		return http->has_length && strcasecmp(hash, none) != 0
+		               ? mismatch(request, hash, none)
+		               : S3_OK;
+	request->s3->payload.wanted = hash;
+	request->s3->payload.sha256 = sha256_new();
+	return S3_OK;
+}
+
 enum s3_error s3_payload_begin(struct request *request, const char **ret_text)
 {
 	struct s3 *s3 = request->s3;
-	enum s3_error error = s3_sum_begin(request, ret_text);
-	if (error)
-		return error;
-	const char *hash = s3->sign.kind == S3_SIGNED_4
-	                           ? s3->sign.payload
-	                           : http_get(request->http, "X-Amz-Content-Sha256");
+	bool says = s3->sign.kind == S3_SIGNED_4 && !s3->sign.in_query;
+	const char *hash = http_get(request->http, "X-Amz-Content-Sha256");
+	bool streams = (says || s3->sign.kind == S3_UNSIGNED) && hash &&
+	               has_prefix(hash, S3_PAYLOAD_STREAM);
 
-	if (!hash || strcmp(hash, S3_PAYLOAD_NONE) == 0)
-		return S3_OK;
-	if (has_prefix(hash, S3_PAYLOAD_STREAM))
-		return begin_chunks(request, hash, ret_text);
-	if (!is_hash(hash)) {
-		*ret_text = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-"
-		            "SHA256-PAYLOAD, or a valid sha256 value.";
-		return S3_InvalidArgument;
+	if (says && hash && !streams && strcmp(hash, S3_PAYLOAD_NONE) != 0 && !is_hash(hash)) {
+		*ret_text = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "
+		            "STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+		            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
+		            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
+		return s3_invalid_argument(request, "x-amz-content-sha256", hash);
 	}
-	s3->payload.wanted = hash;
-	if (request->http->content_length || request->http->chunked)
-		s3->payload.sha256 = sha256_new();
-	return S3_OK;
+	enum s3_error error = s3_sum_begin(request, streams, ret_text);
+	if (!error && hash && !says && !streams)
+		error = check_other(request, hash);
+	if (error || !hash || strcmp(hash, S3_PAYLOAD_NONE) == 0)
+		return error;
+	return streams ? begin_chunks(request, hash, ret_text) : begin_hash(request, hash);
 }
 
 enum s3_error s3_payload_end(struct request *request, const char **ret_text)

@@ -89,11 +89,14 @@ enum step s3_prepare(struct op *op);
 /* From a state of S3's: on with Swift's method, as the caller whom s3_prepare has let pass. */
 enum step s3_pass(struct request *request, const struct method *method);
 
-/* `return s3_fail(...)`: answers with the error. text and extra may be NULL; in the arena. */
+/* `return s3_fail(...)`: answers with the error; text (in the arena): in place of its own. */
 enum step s3_fail(struct request *request, enum s3_error error);
 enum step s3_fail_text(struct request *request, enum s3_error error, const char *text);
-enum step s3_fail_extra(
-        struct request *request, enum s3_error error, const char *text, const char *extra);
+/* Before that: one more element of the answer. */
+void s3_error_add(struct request *request, const char *name, const char *text);
+void s3_error_add_u64(struct request *request, const char *name, uint64_t value);
+/* What is wrong with an InvalidArgument, which it returns. value may be NULL. */
+enum s3_error s3_invalid_argument(struct request *request, const char *name, const char *value);
 /* Beside headers that are there already. */
 enum step s3_fail_with(struct request *request, enum s3_error error);
 /* For a status that Swift's method has come to; text: what it would have said, or NULL. */

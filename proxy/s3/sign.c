@@ -439,38 +439,45 @@ static void add_path(
 		url_quote(out, url_unquote(arena, http->target, len, &decoded), "");
 }
 
+void s3_sign_canonical_4(
+        const struct http_req *http, const struct s3_sign *s, bool as_sent, struct buf *out)
+{
+	struct arena arena;
+
+	arena_init(&arena);
+	buf_printf(out, "%s\n", http->method);
+	add_path(http, as_sent, &arena, out);
+	buf_char(out, '\n');
+	add_query(http, s->in_query, &arena, out);
+	buf_char(out, '\n');
+	for (const char *p = s->headers;; p++) {
+		size_t len = strcspn(p, ";");
+		if (len)
+			add_header(http, p, len, out);
+		p += len;
+		if (!*p)
+			break;
+	}
+	buf_printf(out, "\n%s\n%s", s->headers, s->payload ? s->payload : EMPTY_HASH);
+	arena_done(&arena);
+}
+
 void s3_sign_text_4(
         const struct http_req *http, const struct s3_sign *s, bool as_sent, struct buf *out)
 {
 	AUTO(buf) struct buf canonical = BUF_NONE;
 	uint8_t digest[SHA256_BYTES];
-	struct arena arena;
 
 	if (s->policy) {
 		buf_str(out, s->policy);
 		return;
 	}
-	arena_init(&arena);
-	buf_printf(&canonical, "%s\n", http->method);
-	add_path(http, as_sent, &arena, &canonical);
-	buf_char(&canonical, '\n');
-	add_query(http, s->in_query, &arena, &canonical);
-	buf_char(&canonical, '\n');
-	for (const char *p = s->headers;; p++) {
-		size_t len = strcspn(p, ";");
-		if (len)
-			add_header(http, p, len, &canonical);
-		p += len;
-		if (!*p)
-			break;
-	}
-	buf_printf(&canonical, "\n%s\n%s", s->headers, s->payload ? s->payload : EMPTY_HASH);
+	s3_sign_canonical_4(http, s, as_sent, &canonical);
 	sha256_digest(canonical.data, canonical.len, digest);
 	buf_printf(out, S3_ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n", s->time, s->date, s->region,
 	        s->service);
 	for (unsigned i = 0; i < sizeof(digest); i++)
 		buf_printf(out, "%02x", digest[i]);
-	arena_done(&arena);
 }
 
 const char *s3_sign_left_out(const struct http_req *http, const struct s3_sign *s)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define PREFIX "x-amz-checksum-"
+
 static const struct {
 	const char *name, *header, *element;
 } kinds[CHECKSUM_KINDS] = {
@@ -46,16 +48,75 @@ bool sum_find(const char *name, enum checksum_kind *ret_kind)
 
 /* --- of a body --- */
 
-static bool names(const char *list, const char *name)
-{
-	size_t len = strlen(name);
+#define SEVERAL "Expecting a single x-amz-checksum- header"
 
-	for (const char *p = list; p && *p; p += strcspn(p, ",")) {
-		p += strspn(p, ", ");
-		if (strncasecmp(p, name, len) == 0 && strchr(", ", p[len]))
-			return true;
+static const char *sum_of_header(const char *name)
+{
+	for (unsigned i = 0; i < CHECKSUM_KINDS; i++) {
+		if (strcasecmp(kinds[i].header, name) == 0)
+			return kinds[i].name;
 	}
-	return false;
+	return NULL;
+}
+
+/* The one that the headers have. */
+static enum s3_error take_headers(
+        const struct http_req *http, struct s3_sum *s, unsigned *count, const char **ret_text)
+{
+	for (unsigned i = 0; i < http->header_count; i++) {
+		const char *name = http->headers[i].name, *rest = name + strlen(PREFIX);
+		if (!has_prefix(name, PREFIX) || strcasecmp(rest, "algorithm") == 0 ||
+		        strcasecmp(rest, "type") == 0 || strcasecmp(rest, "mode") == 0)
+			continue;
+		if (!sum_find(sum_of_header(name), &s->kind)) {
+			*ret_text = "The algorithm type you specified in x-amz-checksum- header is "
+			            "invalid.";
+			return S3_InvalidRequest;
+		}
+		s->wanted = http->headers[i].value;
+		++*count;
+	}
+	if (*count < 2)
+		return S3_OK;
+	*ret_text = SEVERAL ". Multiple checksum Types are not allowed.";
+	return S3_InvalidRequest;
+}
+
+/* The one that is to come behind the body: "x-amz-checksum-crc32", and perhaps commas. */
+static enum s3_error take_trailer(const struct http_req *http, struct arena *arena,
+        struct s3_sum *s, unsigned *count, const char **ret_text)
+{
+	const char *sent = http_get(http, "x-amz-trailer");
+	unsigned found = 0;
+
+	if (!sent || !*sent)
+		return S3_OK;
+	size_t len = strlen(sent);
+	while (len && strchr(" \t", sent[len - 1]))
+		len--;
+	while (len && sent[len - 1] == ',')
+		len--;
+	for (const char *p = arena_strndup(arena, sent, len);; p++) {
+		p += strspn(p, " \t");
+		size_t n = strcspn(p, ","), name = n;
+		while (name && strchr(" \t", p[name - 1]))
+			name--;
+		if (!sum_find(sum_of_header(arena_strndup(arena, p, name)), &s->kind)) {
+			*ret_text = "The value specified in the x-amz-trailer header is not "
+			            "supported";
+			return S3_InvalidRequest;
+		}
+		found++;
+		p += n;
+		if (!*p)
+			break;
+	}
+	*count += found;
+	s->trails = true;
+	if (*count < 2)
+		return S3_OK;
+	*ret_text = found > 1 ? SEVERAL ". Multiple checksum Types are not allowed." : SEVERAL;
+	return S3_InvalidRequest;
 }
 
 /* Its body is no object: what is sent along is of what becomes of it. */
@@ -66,41 +127,54 @@ static bool is_of_whole(const struct request *request)
 	return method == &s3_upload_complete || method == &s3_upload_create;
 }
 
-enum s3_error s3_sum_begin(struct request *request, const char **ret_text)
+static enum s3_error check_sum(
+        struct request *request, const struct s3_sum *s, bool streams, const char **ret_text)
 {
-	struct s3_sum *s = &request->s3->sum;
-	const struct http_req *http = request->http;
-	const char *trailer = http_get(http, "x-amz-trailer"),
-	           *said = http_get(http, "x-amz-sdk-checksum-algorithm");
-	unsigned count = 0;
+	const char *said = http_get(request->http, "x-amz-sdk-checksum-algorithm");
+	uint8_t digest[CHECKSUM_BYTES_MAX];
 
-	if (is_of_whole(request))
-		return S3_OK;
-	for (unsigned i = 0; i < CHECKSUM_KINDS; i++) {
-		const char *value = http_get(http, kinds[i].header);
-		bool trails = !value && names(trailer, kinds[i].header);
-		if (!value && !trails)
-			continue;
-		count++;
-		*s = (struct s3_sum){.on = true,
-		        .kind = (enum checksum_kind)i,
-		        .wanted = value,
-		        .trails = trails};
-	}
-	if (count > 1) {
-		s->on = false;
-		*ret_text = "Expecting a single x-amz-checksum- header. Multiple checksum Types "
-		            "are not allowed.";
+	if (s->wanted && !sum_decode(s->kind, s->wanted, digest)) {
+		*ret_text = arena_printf(request_arena(request), "Value for %s header is invalid.",
+		        kinds[s->kind].header);
 		return S3_InvalidRequest;
 	}
-	if (s->on && said && strcasecmp(said, kinds[s->kind].name) != 0) {
-		s->on = false;
+	if (said && !s->on) {
+		*ret_text = "x-amz-sdk-checksum-algorithm specified, but no corresponding "
+		            "x-amz-checksum-* or x-amz-trailer headers were found.";
+		return S3_InvalidRequest;
+	}
+	if (said && strcasecmp(said, kinds[s->kind].name) != 0) {
 		*ret_text = "Value for x-amz-sdk-checksum-algorithm header is invalid.";
 		return S3_InvalidRequest;
 	}
-	if (s->on)
-		checksum_begin(&s->sum, s->kind);
+	return s->trails && !streams ? S3_MalformedTrailerError : S3_OK;
+}
+
+enum s3_error s3_sum_begin(struct request *request, bool streams, const char **ret_text)
+{
+	const struct http_req *http = request->http;
+	bool sends = strcmp(http->method, "PUT") == 0 || strcmp(http->method, "POST") == 0;
+	struct s3_sum s = {0};
+	unsigned count = 0;
+
+	if (!sends || is_of_whole(request))
+		return S3_OK;
+	enum s3_error error = take_headers(http, &s, &count, ret_text);
+	if (!error)
+		error = take_trailer(http, request_arena(request), &s, &count, ret_text);
+	s.on = count > 0;
+	if (!error)
+		error = check_sum(request, &s, streams, ret_text);
+	if (error || !s.on)
+		return error;
+	checksum_begin(&s.sum, s.kind);
+	request->s3->sum = s;
 	return S3_OK;
+}
+
+const char *s3_sum_trailer(const struct s3_sum *s)
+{
+	return s->on && s->trails ? kinds[s->kind].header : NULL;
 }
 
 enum s3_error s3_sum_want(struct request *request, enum checksum_kind kind, const char **ret_text)
@@ -140,8 +214,9 @@ enum s3_error s3_sum_end(
 	memcpy(s->text, buf_text(&text), text.len + 1);
 	if (s->trails) {
 		s->wanted = kv_get(trailer->data, trailer->len, kinds[s->kind].header);
-		if (!s->wanted) {
-			*ret_text = "The trailer that x-amz-trailer names did not come.";
+		if (!s->wanted || !sum_decode(s->kind, s->wanted, digest)) {
+			*ret_text = arena_printf(arena, "Value for %s trailing header is invalid.",
+			        kinds[s->kind].header);
 			return S3_InvalidRequest;
 		}
 	}

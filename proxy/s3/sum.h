@@ -36,8 +36,10 @@ const char *sum_header(enum checksum_kind kind);               /* "x-amz-checksu
 const char *sum_element(enum checksum_kind kind);              /* "ChecksumCRC64NVME" */
 bool sum_find(const char *name, enum checksum_kind *ret_kind); /* case does not count */
 
-/* By the headers of a request. */
-enum s3_error s3_sum_begin(struct request *request, const char **ret_text);
+/* By the headers of a request; streams: it is sent in S3's chunks. */
+enum s3_error s3_sum_begin(struct request *request, bool streams, const char **ret_text);
+/* The header that is to come behind the body; or NULL. */
+const char *s3_sum_trailer(const struct s3_sum *sum);
 /* The body's next bytes; at its end, with what trailed them (a kv block), is it as was said? */
 void s3_sum_add(struct s3_sum *sum, const void *data, size_t len);
 enum s3_error s3_sum_end(
