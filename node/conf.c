@@ -43,7 +43,7 @@ const struct conf_option node_options[] = {
                 CONF_RESTART, "Connections of each loop."},
         {"http", "idle_timeout", CONF_U64, AT(idle_timeout), "60", 1, 3600, CONF_RESTART,
                 "Seconds after which a silent connection is closed."},
-        {"http", "drain_bytes", CONF_U64, AT(drain_bytes), "1M", 0, 1ull << 30, CONF_RESTART,
+        {"http", "drain_bytes", CONF_U64, AT(drain_bytes), "128M", 0, 1ull << 30, CONF_RESTART,
                 "How much of a refused upload is read before it is answered."},
         {"http", "body_bytes", CONF_U64, AT(body_bytes), "256M", 16u << 20, 1ull << 40,
                 CONF_RESTART,

@@ -277,7 +277,7 @@ static enum step no_such_part(struct request *request, struct get *get)
 
 	if (request->s3) {
 		body_close(&get->body);
-		return s3_fail(request, S3_InvalidPart);
+		return s3_fail(request, S3_InvalidPartNumber);
 	}
 	answer_headers(request, get);
 	http_header(request->http, "Content-Range",
@@ -294,10 +294,16 @@ static enum step take_part(struct request *request, struct get *get, struct rang
 {
 	/* To S3 whatever was sent as one has one part. */
 	if (request->s3 && get->part_text && !body_is_slo(&get->body)) {
+		uint64_t size = body_size(&get->body);
+		if (strcmp(get->part_text, "1") == 0 && size) {
+			get->part = 1;
+			*ret_range = (struct range){0, size - 1};
+			return STEP_NEXT;
+		}
 		if (strcmp(get->part_text, "1") == 0)
 			return STEP_NEXT;
 		body_close(&get->body);
-		return s3_fail(request, S3_InvalidPart);
+		return s3_fail(request, S3_InvalidPartNumber);
 	}
 	const char *text = body_part(&get->body, get->part_text, http_get(request->http, "Range"),
 	        &get->part, ret_range);

@@ -13,6 +13,7 @@
 #include "proxy/unit/reserved.h"
 
 #include "lib/base/kv.h"
+#include "lib/http/guard.h"
 #include "lib/log/log.h"
 #include <stdlib.h>
 #include <string.h>
@@ -626,6 +627,8 @@ void request_begin(struct http_req *http, const struct sub_origin *origin)
 		if (strcmp(http->method, "OPTIONS") != 0)
 			request->origin = http_get(http, "Origin");
 		request->method = request->path[0] == '/' ? route(request) : refuse(request, 400);
+		if (!request->s3)
+			guard_drop_odd(http);
 	}
 	op_init(&request->op, proxy->reactor, request->method->states, release);
 	request->op.ended = ended;

@@ -369,6 +369,19 @@ static const struct http_carrier carrier = {body_want, reply, reply_head, stream
 
 /* --- what libmicrohttpd calls --- */
 
+/* The path and query of "http://host/path?query" as well (RFC 9112, 3.2.2). */
+static const char *of_origin(struct arena *arena, const char *target)
+{
+	size_t skip = strncasecmp(target, "http://", 7) == 0    ? 7
+	              : strncasecmp(target, "https://", 8) == 0 ? 8
+	                                                        : 0;
+
+	if (!skip)
+		return arena_strdup(arena, target);
+	const char *path = target + skip + strcspn(target + skip, "/?");
+	return arena_printf(arena, "%s%s", *path == '/' ? "" : "/", path);
+}
+
 static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
 {
 	struct edge *edge = cls;
@@ -385,7 +398,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 	x->req.handler = edge->options.handler;
 	x->req.owner = edge->options.owner;
 	x->req.reactor = edge->reactor;
-	x->req.target = arena_strdup(&x->req.arena, target);
+	x->req.target = of_origin(&x->req.arena, target);
 	x->req.start_us = reactor_now_us(edge->reactor);
 	return x;
 }

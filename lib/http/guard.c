@@ -7,7 +7,7 @@
 static bool is_tchar(unsigned char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c && strchr("!#$%&'*+-.^_`|~", c));
+	       (c && strchr("!#$%&'(*+-.^_`|~", c)); /* and '(', which Swift has taken */
 }
 
 static bool is_token(const char *text)
@@ -19,6 +19,29 @@ static bool is_token(const char *text)
 			return false;
 	}
 	return true;
+}
+
+/* More than tokens: S3 clients name metadata as they like, and sign that. Who handles the request
+ * drops the others (guard_drop_odd). */
+static bool is_name(const char *text)
+{
+	const char *at = text;
+
+	while (*at > 0x20 && *at < 0x7f && *at != ':')
+		at++;
+	return *text && !*at;
+}
+
+void guard_drop_odd(struct http_req *req)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < req->header_count; i++) {
+		const char *name = req->headers[i].name;
+		if (is_token(name))
+			req->headers[kept++] = req->headers[i];
+	}
+	req->header_count = kept;
 }
 
 static bool parse_length(const char *text, uint64_t *ret_length)
@@ -59,7 +82,7 @@ const char *guard_check(struct http_req *req, int *ret_status)
 	for (unsigned i = 0; i < req->header_count; i++) {
 		const struct http_header *h = &req->headers[i];
 
-		if (!is_token(h->name))
+		if (!is_name(h->name))
 			return "Bad header name";
 		if (strcasecmp(h->name, "Host") == 0) {
 			hosts++;

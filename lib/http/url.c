@@ -158,8 +158,9 @@ void http_date_format(int64_t seconds, char ret_text[HTTP_DATE_SIZE])
 
 bool http_date_parse(const char *text, int64_t *ret_seconds)
 {
-	static const char *const forms[] = {
-	        "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+	static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT",
+	        "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S +0000",
+	        "%a, %d %b %Y %H:%M:%S -0000"};
 
 	for (unsigned i = 0; i < COUNT_OF(forms); i++) {
 		struct tm tm = {0};

@@ -318,7 +318,8 @@ enum s3_error s3_may(struct request *request, bool *ret_wait)
 	*ret_wait = false;
 	if (request->trusted)
 		return S3_OK;
-	if (!s3->bucket && !account) /* who is nobody has none */
+	/* Who is nobody has no buckets, a user of v1 auth is shown what is its own. */
+	if (!s3->bucket && (!account || s3->caller.user))
 		return S3_OK;
 	if (!s3->bucket || s3->operation->method == &s3_bucket_create)
 		return own_only(request, account, ret_wait);

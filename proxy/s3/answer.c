@@ -9,6 +9,7 @@
 #include "lib/base/kv.h"
 #include "lib/base/markup.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -88,11 +89,16 @@ static void name_resource(const struct request *request, enum s3_error error, st
 	const struct s3 *s3 = request->s3;
 	int status = s3_error_status(error);
 
+	if (error == S3_NoSuchUpload) {
+		const char *id = s3_param(request, "uploadId");
+		s3_xml_text(xml, "UploadId", id ? id : "");
+		return;
+	}
 	if (s3->bucket && (status == 404 || status == 409 || error == S3_InvalidBucketName))
 		s3_xml_text(xml, "BucketName", s3->bucket);
 	if (s3->key && status == 404)
 		s3_xml_text(xml, "Key", s3->key);
-	if (error != S3_InvalidRequest)
+	if (status != 400)
 		s3_xml_text(xml, "Resource", request->path);
 }
 
@@ -224,9 +230,12 @@ enum step s3_fail_status(struct request *request, int status, const char *text)
 	enum s3_error error = s3->error ? s3->error : error_of(request, status);
 	if (error == S3_NoSuchKey && !s3_may_list(request))
 		error = S3_AccessDenied;
-	const char *said = s3->error_text               ? s3->error_text
-	                   : error == S3_InvalidRequest ? text
-	                                                : NULL;
+	if (error == S3_InvalidRequest && text && strstr(text, "X-Delete-"))
+		error = S3_InvalidArgument;
+	const char *said = s3->error_text                ? s3->error_text
+	                   : error == S3_InvalidArgument ? text
+	                   : error == S3_InvalidRequest  ? text
+	                                                 : NULL;
 
 	/* As AWS: in hexadecimal here, in base64 where a document is sent. */
 	if (error == S3_BadDigest && !s3->error && http_get(request->http, "Etag"))
@@ -383,6 +392,17 @@ static void tell_sum(struct request *request, struct buf *out, int status, const
 		sum_tell(out, &sum);
 }
 
+/* As Swift's s3api: a rule of nobody's. */
+static void tell_expiration(struct request *request, struct buf *out, const char *at)
+{
+	char date[HTTP_DATE_SIZE];
+
+	http_date_format(strtoll(at, NULL, 10), date);
+	kv_add(out, "x-amz-expiration",
+	        arena_printf(request_arena(request),
+	                "expiry-date=\"%s\", rule-id=\"swift-object-expiration\"", date));
+}
+
 void s3_answer(struct request *request, int status)
 {
 	if (request->s3->post)
@@ -415,6 +435,8 @@ void s3_answer(struct request *request, int status)
 			kv_add(&out, S3_REDIRECT_HEADER, pair.value);
 		else if (strcasecmp(pair.name, SUM_HEADER) == 0)
 			tell_sum(request, &out, status, pair.value);
+		else if (shows && strcasecmp(pair.name, "X-Delete-At") == 0)
+			tell_expiration(request, &out, pair.value);
 		else if (shows && strcasecmp(pair.name, "X-Parts-Count") == 0)
 			kv_add(&out, "x-amz-mp-parts-count", pair.value);
 		else if (is_told(pair.name))
@@ -426,6 +448,9 @@ void s3_answer(struct request *request, int status)
 		request->s3->told_tags = kv_get(all.data, all.len, S3_OBJECT_TAGS);
 	lifecycle_answer(request, status, &out);
 	request->s3->told_tags = NULL;
+	if (operation && operation->writes && status / 100 == 2 &&
+	        !kv_get(out.data, out.len, "Content-Type"))
+		kv_add(&out, "Content-Type", "text/html; charset=UTF-8"); /* as Swift's s3api */
 	kv_add(&out, "x-amz-request-id", request->trans_id);
 	kv_add(&out, "x-amz-id-2", request->trans_id);
 	buf_done(&all);

@@ -1,6 +1,5 @@
-/* Buckets: listed, made, looked at, deleted.
+/* Buckets: made, looked at, deleted.
  *
- *   ListBuckets   prepare -> list
  *   HeadBucket    prepare -> answer
  *   CreateBucket  prepare -> body -> name (-> taken | names -> name) -> make
  *   DeleteBucket  prepare -> parts -> drop -> unname
@@ -15,11 +14,9 @@
 
 #include "lib/base/kv.h"
 #include "lib/base/markup.h"
-#include "lib/json/jread.h"
 #include "lib/xml/xml.h"
 #include <string.h>
 
-#define LIST_MAX     (16u << 20)
 #define LOCATION_MAX 64 /* bytes of its name */
 
 struct bucket_op {
@@ -63,67 +60,6 @@ static enum step go(struct request *request, unsigned state)
 	own(request)->asked = false;
 	return op_go(&request->op, state);
 }
-
-/* --- ListBuckets --- */
-
-static bool is_segments(const char *name)
-{
-	size_t len = strlen(name), n = strlen(S3_SEGMENTS);
-
-	return len > n && strcmp(name + len - n, S3_SEGMENTS) == 0;
-}
-
-static void add_bucket(struct buf *xml, const struct jval *row)
-{
-	const char *name, *date;
-	uint64_t ts;
-
-	if (!jread_str(jread_get(row, "name"), &name) || is_segments(name) ||
-	        !jread_str(jread_get(row, "last_modified"), &date) || !iso_date_parse(date, &ts))
-		return;
-	buf_str(xml, "<Bucket>");
-	s3_xml_text(xml, "Name", name);
-	s3_xml_date(xml, "CreationDate", ts);
-	buf_str(xml, "</Bucket>");
-}
-
-static enum step list_buckets(struct op *op)
-{
-	struct request *request = request_of(op);
-	const struct s3_caller *c = &request->s3->caller;
-	struct bucket_op *b = own(request);
-	AUTO(jroot) struct jroot root = JROOT_NONE;
-	AUTO(buf) struct buf xml = BUF_NONE;
-
-	if (!c->account) {
-		s3_xml_begin(&xml, "ListAllMyBucketsResult");
-		s3_xml_owner(&xml, "Owner", "anonymous", "anonymous");
-		buf_str(&xml, "<Buckets></Buckets></ListAllMyBucketsResult>");
-		return s3_reply_xml(request, &xml);
-	}
-	if (!b->asked)
-		sub_start(begin(request, SUB_AS_CLIENT, "GET", request->account, NULL, NULL,
-		        "format=json"));
-	if (!sub_collect(&b->sub, LIST_MAX))
-		return STEP_WAIT;
-	if (b->sub.status != 404 && (!sub_ok(&b->sub) || b->sub.failed))
-		return s3_fail_sub(request, &b->sub);
-	if (sub_ok(&b->sub) && jread_parse(b->sub.text.data, b->sub.text.len, &root))
-		return s3_fail(request, S3_InternalError);
-	s3_xml_begin(&xml, "ListAllMyBucketsResult");
-	s3_xml_owner(&xml, "Owner", c->id, c->name);
-	buf_str(&xml, "<Buckets>");
-	for (size_t i = 0; i < jread_len(root.value); i++)
-		add_bucket(&xml, jread_at(root.value, i));
-	buf_str(&xml, "</Buckets></ListAllMyBucketsResult>");
-	return s3_reply_xml(request, &xml);
-}
-
-static const struct op_state list_states[] = {
-        {"prepare", s3_prepare, TO(1), 15000},
-        {"list", list_buckets, 0, 0},
-};
-const struct method s3_list_buckets = {.name = "s3-list-buckets", .states = list_states};
 
 /* --- HeadBucket, GetBucketLocation --- */
 
@@ -214,9 +150,11 @@ static enum step create_body(struct op *op)
 static bool is_same(struct request *request)
 {
 	const char *wanted = s3_acl_new(request),
-	           *kept = info_header(request->container_info.info, S3_BUCKET_ACL);
+	           *kept = info_header(request->container_info.info, S3_BUCKET_ACL), *owner, *name;
 
-	return strcmp(wanted ? wanted : "", kept ? kept : "") == 0;
+	s3_bucket_owner(request, &owner, &name);
+	return strcmp(wanted ? wanted : "", kept ? kept : "") == 0 &&
+	       strcmp(owner, request->s3->caller.id) == 0;
 }
 
 static enum step create_name(struct op *op)
@@ -228,8 +166,8 @@ static enum step create_name(struct op *op)
 
 	if (!b->asked) {
 		if (s3->found == S3_OWN)
-			return is_same(request) ? created(request)
-			                        : s3_fail(request, S3_BucketAlreadyExists);
+			return s3_fail(request, is_same(request) ? S3_BucketAlreadyOwnedByYou
+			                                         : S3_BucketAlreadyExists);
 		if (s3->found == S3_OTHERS)
 			return s3_fail(request, S3_BucketAlreadyExists);
 		if (!s3_bucket_name_good(s3->bucket))

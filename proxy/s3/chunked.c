@@ -21,7 +21,8 @@ bool chunked_begin(struct chunked *c, const char *how, uint64_t size, const char
 	        {"STREAMING-UNSIGNED-PAYLOAD-TRAILER", false, false},
 	};
 
-	*c = (struct chunked){.state = CHUNK_HEAD, .size = size, .lacks = size, .expected = trailer};
+	*c = (struct chunked){
+	        .state = CHUNK_HEAD, .size = size, .lacks = size, .expected = trailer};
 	for (unsigned i = 0; i < COUNT_OF(ways); i++) {
 		if (strcmp(how, ways[i].name) != 0)
 			continue;
@@ -154,11 +155,12 @@ static bool read_size(const char *text, uint64_t *ret_size)
 /* "10000;chunk-signature=..." */
 static void take_head(struct chunked *c)
 {
-	char *line = c->line.len ? c->line.data : "", *param = strchr(line, ';');
+	char none[] = "", *line = c->line.len ? c->line.data : none, *param = strchr(line, ';');
 	uint64_t before = c->chunk;
 
 	if (param)
 		*param++ = 0;
+	line[strcspn(line, " \t")] = 0;
 	if (!read_size(line, &c->chunk))
 		return cut_off(c);
 	if (c->number++ && before < CHUNK_MIN && c->chunk) {

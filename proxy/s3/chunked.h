@@ -31,10 +31,10 @@ struct chunked {
 	/* private */
 	enum chunked_state state;
 	bool signs_trailer, has_signature;
-	const char *expected;        /* header behind the last chunk; or NULL */
-	uint64_t size, lacks;        /* bytes of the body: in all, still to come */
-	uint64_t chunk, left;        /* bytes of the chunk at hand */
-	unsigned number;             /* chunks begun */
+	const char *expected; /* header behind the last chunk; or NULL */
+	uint64_t size, lacks; /* bytes of the body: in all, still to come */
+	uint64_t chunk, left; /* bytes of the chunk at hand */
+	unsigned number;      /* chunks begun */
 	char before[S3_SIGNATURE_SIZE], said[S3_SIGNATURE_SIZE]; /* signatures */
 	struct sha256 *sha256;                                   /* owned: of the chunk at hand */
 	struct buf line;                                         /* owned */

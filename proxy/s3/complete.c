@@ -55,7 +55,6 @@ static enum step complete_receive(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct complete *c = request->own;
-	const char *text = NULL;
 
 	if (!c) {
 		c = request->own = arena_zalloc(request_arena(request), sizeof(*c));
@@ -63,18 +62,25 @@ static enum step complete_receive(struct op *op)
 	}
 	if (request->http->has_length && !request->http->content_length)
 		return s3_fail(request, S3_MalformedXML);
-	enum step step =
-	        s3_document_read(request, "CompleteMultipartUpload", BODY_MAX, S3_DIGEST_IF_SENT);
+	enum step step = s3_document_text(request, BODY_MAX, S3_DIGEST_IF_SENT);
+	return step == STEP_NEXT ? op_go(op, LOOK) : step;
+}
+
+/* --- which upload, which parts --- */
+
+static enum step read_list(struct request *request, struct complete *c)
+{
+	enum step step = s3_document_parse(request, "CompleteMultipartUpload");
+
 	if (step != STEP_NEXT)
 		return step;
 	enum s3_error error =
 	        upload_list_parse(c->document.root, request_arena(request), &c->listed, &c->count);
-	if (error == S3_InvalidArgument)
-		text = "PartNumber must be >= 1 and <= 10000";
-	return error ? s3_fail_text(request, error, text) : op_go(op, LOOK);
+	if (!error)
+		return op_go(&request->op, PARTS);
+	return s3_fail_text(request, error,
+	        error == S3_InvalidArgument ? "PartNumber must be >= 1 and <= 10000" : NULL);
 }
-
-/* --- which upload, which parts --- */
 
 static enum step complete_look(struct op *op)
 {
@@ -89,7 +95,7 @@ static enum step complete_look(struct op *op)
 	const char *text = NULL;
 	if (!error)
 		error = s3_sse_take_whole(request, &c->upload.marker.headers, &text);
-	return error ? s3_fail_text(request, error, text) : op_go(op, PARTS);
+	return error ? s3_fail_text(request, error, text) : read_list(request, c);
 }
 
 static enum step too_small(struct request *request, const struct upload_row *row)

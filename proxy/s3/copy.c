@@ -16,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define COPY_SOURCE "x-amz-copy-source"
 #define TO_ITSELF                                                                                  \
 	"This copy request is illegal because it is trying to copy an object to itself without "   \
 	"changing the object's metadata, storage class, website redirect location or encryption "  \
@@ -64,23 +65,29 @@ static struct copying *copying_of(struct request *request)
 /* "/bucket/key?versionId=..." */
 static enum s3_error parse_source(struct request *request, struct source *s, const char **ret_text)
 {
+	static const char version[] = "?versionId=";
 	const char *sent = http_get(request->http, "x-amz-copy-source"),
-	           *mark = sent ? strstr(sent, "?versionId=") : NULL;
+	           *mark = sent ? strchr(sent, '?') : NULL;
 	struct arena *arena = request_arena(request);
 	size_t len;
 
 	*ret_text = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
 	if (!sent)
-		return S3_InvalidArgument;
+		return s3_invalid_argument(request, COPY_SOURCE, NULL);
+	if (mark && (!has_prefix(mark, version) || strchr(mark, '&'))) {
+		*ret_text = "Unsupported copy source parameter.";
+		return s3_invalid_argument(request, COPY_SOURCE, sent);
+	}
 	if (mark)
-		s->version = url_unquote(arena, mark + 11, strlen(mark + 11), &len);
+		s->version = url_unquote(
+		        arena, mark + strlen(version), strlen(mark + strlen(version)), &len);
 	char *path = url_unquote(arena, sent, mark ? (size_t)(mark - sent) : strlen(sent), &len);
 	if (strlen(path) != len || !utf8_valid(path, len))
-		return S3_InvalidArgument;
+		return s3_invalid_argument(request, COPY_SOURCE, NULL);
 	path += *path == '/';
 	char *slash = strchr(path, '/');
 	if (!slash || slash == path || !slash[1])
-		return S3_InvalidArgument;
+		return s3_invalid_argument(request, COPY_SOURCE, sent);
 	*slash = 0;
 	s->bucket = path;
 	s->key = slash + 1;
@@ -350,6 +357,10 @@ static enum step copy_source(struct op *op)
 	const char *text = NULL;
 	bool tags_anew;
 
+	if (http_get(request->http, "Range"))
+		return s3_fail_text(request,
+		        s3_invalid_argument(request, "Range", http_get(request->http, "Range")),
+		        "RANGE is not supported in Copy!");
 	if (!directive(request, "x-amz-metadata-directive", &c->anew))
 		return s3_fail_text(request, S3_InvalidArgument, "Unknown metadata directive.");
 	if (!directive(request, "x-amz-tagging-directive", &tags_anew))

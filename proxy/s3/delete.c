@@ -84,18 +84,19 @@ static void many_done(struct request *request)
 }
 
 /* Is every element one that says what is to be deleted? */
-static bool is_good(const struct xml *root)
+static enum s3_error check_keys(const struct xml *root)
 {
 	unsigned count = 0;
 
 	for (const struct xml *x = root->first; x; x = x->next) {
 		if (strcmp(x->name, "Quiet") == 0)
 			continue;
-		if (strcmp(x->name, "Object") != 0 || ++count > KEYS_MAX || !xml_text(x, "Key") ||
-		        !*xml_text(x, "Key"))
-			return false;
+		if (strcmp(x->name, "Object") != 0 || ++count > KEYS_MAX || !xml_text(x, "Key"))
+			return S3_MalformedXML;
+		if (!*xml_text(x, "Key"))
+			return S3_UserKeyMustBeSpecified;
 	}
-	return count;
+	return count ? S3_OK : S3_MalformedXML;
 }
 
 static enum step read_many(struct op *op)
@@ -112,8 +113,9 @@ static enum step read_many(struct op *op)
 	if (step != STEP_NEXT)
 		return step;
 	const struct xml *root = m->document.root;
-	if (!is_good(root))
-		return s3_fail(request, S3_MalformedXML);
+	enum s3_error error = check_keys(root);
+	if (error)
+		return s3_fail(request, error);
 	const char *quiet = xml_text(root, "Quiet");
 	m->quiet = quiet && is_true(quiet);
 	m->next = xml_child(root, "Object");

@@ -42,7 +42,7 @@ static enum s3_error check(
 	enum s3_error error;
 
 	if (err == ERR_TOO_LARGE)
-		return S3_MaxMessageLengthExceeded;
+		return S3_MalformedXML;
 	if (err)
 		return S3_ServiceUnavailable;
 	error = s3_payload_end(request, ret_text);
@@ -74,19 +74,23 @@ enum step s3_document_text(struct request *request, size_t max, enum s3_digest d
 	return STEP_NEXT;
 }
 
-enum step s3_document_read(
-        struct request *request, const char *root, size_t max, enum s3_digest digest)
+enum step s3_document_parse(struct request *request, const char *root)
 {
 	struct s3_document *d = request->own;
-	const struct gather *g = &d->gather;
-	enum step step = s3_document_text(request, max, digest);
+	const struct buf *text = &d->gather.text;
 
-	if (step != STEP_NEXT)
-		return step;
-	if (xml_parse(g->text.data, g->text.len, request_arena(request), &d->root) ||
+	if (xml_parse(text->data, text->len, request_arena(request), &d->root) ||
 	        strcmp(d->root->name, root) != 0)
 		return s3_fail(request, S3_MalformedXML);
 	return STEP_NEXT;
+}
+
+enum step s3_document_read(
+        struct request *request, const char *root, size_t max, enum s3_digest digest)
+{
+	enum step step = s3_document_text(request, max, digest);
+
+	return step == STEP_NEXT ? s3_document_parse(request, root) : step;
 }
 
 void s3_document_done(struct s3_document *document)

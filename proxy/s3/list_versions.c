@@ -29,6 +29,8 @@ static void list_done(struct request *request)
 	buf_done(&l->prefixes);
 }
 
+#define BAD_VERSION "Invalid version id specified"
+
 static void add_param(struct buf *query, const char *name, const char *value)
 {
 	if (!value || !*value)
@@ -152,8 +154,8 @@ static enum step answer(struct request *request, struct list_versions *l)
 	if (more)
 		add_next(l, &xml, jread_at(l->rows.value, count - 1));
 	s3_xml_u64(&xml, "MaxKeys", l->asked.max_keys);
-	if (l->asked.delimiter)
-		s3_list_add_name(&l->asked, &xml, "Delimiter", l->asked.delimiter);
+	if (s3_param(request, "delimiter")) /* an empty one, too, here alone */
+		s3_list_add_name(&l->asked, &xml, "Delimiter", s3_param(request, "delimiter"));
 	if (l->asked.encodes)
 		s3_xml_text(&xml, "EncodingType", "url");
 	s3_xml_bool(&xml, "IsTruncated", more);
@@ -176,8 +178,10 @@ static enum step list(struct op *op)
 		const char *key = s3_param(request, "key-marker"),
 		           *version = s3_param(request, "version-id-marker");
 		if (!error && version && *version && !(key && *key)) {
-			error = S3_InvalidArgument;
-			text = "A version-id marker cannot be specified without a key marker.";
+			error = s3_invalid_argument(request, "version-id-marker", version);
+			text = key ? BAD_VERSION
+			           : "A version-id marker cannot be specified without a key "
+			             "marker.";
 		}
 		if (error)
 			return s3_fail_text(request, error, text);
@@ -186,7 +190,10 @@ static enum step list(struct op *op)
 	if (!sub_collect(&l->sub, BYTES_MAX))
 		return STEP_WAIT;
 	if (l->sub.status == 400)
-		return s3_fail(request, S3_InvalidArgument);
+		return s3_fail_text(request,
+		        s3_invalid_argument(request, "version-id-marker",
+		                s3_param(request, "version-id-marker")),
+		        BAD_VERSION);
 	if (!sub_ok(&l->sub) || l->sub.failed)
 		return s3_fail_sub(request, &l->sub);
 	if (jread_parse(l->sub.text.data, l->sub.text.len, &l->rows))

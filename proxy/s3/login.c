@@ -122,6 +122,7 @@ static enum s3_error login_user(
 	if (error)
 		return error;
 	tempauth_become(request, user);
+	c->user = user;
 	c->account = arena_printf(
 	        request_arena(request), "AUTH_%.*s", (int)strcspn(user->name, ":"), user->name);
 	c->id = c->name = c->user_id = user->name;

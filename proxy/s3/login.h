@@ -15,7 +15,8 @@ struct s3_caller {
 	const char *id, *name; /* as owners are told: the project's, or v1 auth's user */
 	const char *user_id;   /* who in there */
 	const char *user_name;
-	uint8_t key[AWS_KEY]; /* 4: what it signs with in this scope */
+	const struct user *user; /* of v1 auth; or NULL */
+	uint8_t key[AWS_KEY];    /* 4: what it signs with in this scope */
 	bool has_key;
 };
 

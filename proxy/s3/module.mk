@@ -24,6 +24,7 @@ SRC += proxy/s3/lifecycle_sweep.c
 SRC += proxy/s3/lifecycle_walk.c
 SRC += proxy/s3/lifecycle_write.c
 SRC += proxy/s3/list.c
+SRC += proxy/s3/list_buckets.c
 SRC += proxy/s3/list_versions.c
 SRC += proxy/s3/lock.c
 SRC += proxy/s3/lock_ops.c

@@ -2,18 +2,37 @@
 #include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/tags.h"
+#include "proxy/s3/upload.h"
 
 #include "lib/base/base64.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+static enum s3_error check_part(struct request *request, const char **ret_text)
+{
+	const char *number = s3_param(request, "partNumber");
+
+	if (!number)
+		return S3_OK;
+	if (http_get(request->http, "Range")) {
+		*ret_text = "Cannot specify both Range header and partNumber query parameter";
+		return S3_InvalidRequest;
+	}
+	if (upload_number(number))
+		return S3_OK;
+	*ret_text = "Part number must be an integer between 1 and 10000, inclusive";
+	return s3_invalid_argument(request, "partNumber", number);
+}
+
 static enum step pass_get(struct op *op)
 {
 	struct request *request = request_of(op);
-	enum s3_error error;
 	const char *text = NULL;
+	enum s3_error error = check_part(request, &text);
 
+	if (error)
+		return s3_fail_text(request, error, text);
 	if (!s3_version_take(request, &error, &text))
 		return STEP_WAIT;
 	if (!error)

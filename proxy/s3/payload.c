@@ -204,7 +204,7 @@ static void take_coding(struct request *request)
 		p += strspn(p, ", ");
 		size_t len = strcspn(p, ", ");
 		if (len && (len != 11 || strncasecmp(p, "aws-chunked", 11) != 0))
-			buf_printf(&rest, "%s%.*s", rest.len ? "," : "", (int)len, p);
+			buf_printf(&rest, "%s%.*s", rest.len ? ", " : "", (int)len, p);
 		p += len;
 	}
 	if (coding)
@@ -245,7 +245,8 @@ static enum s3_error begin_chunks(struct request *request, const char *how, cons
 		return S3_MissingContentLength;
 	if (!chunked_begin(&p->chunked, how, size, s3_sum_trailer(&s3->sum)) ||
 	        (p->chunked.is_signed && !s3->caller.has_key)) {
-		*ret_text = "x-amz-content-sha256 names a way to send a body that is not known here.";
+		*ret_text =
+		        "x-amz-content-sha256 names a way to send a body that is not known here.";
 		return S3_NotImplemented;
 	}
 	p->chunked.key = s3->caller.key;

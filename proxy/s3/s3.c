@@ -4,6 +4,8 @@
 #include "proxy/s3/logging.h"
 #include "proxy/unit/host.h"
 
+#include "lib/http/guard.h"
+
 #include <string.h>
 
 /* --- which requests --- */
@@ -43,6 +45,55 @@ static const char *bucket_of_host(struct request *request, const char *domains)
 	return NULL;
 }
 
+/* As in Swift's s3api. */
+static bool is_for_both(const char *name)
+{
+	static const char *const names[] = {
+	        "X-Forwarded-For", "X-Robots-Tag", "X-Delete-At", "X-Delete-After"};
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is Swift's to say, or ours to ourselves, an S3 client cannot. */
+static void drop_others(struct http_req *http)
+{
+	unsigned kept = 0;
+
+	guard_drop_odd(http);
+	for (unsigned i = 0; i < http->header_count; i++) {
+		const char *name = http->headers[i].name;
+		bool x = (*name == 'X' || *name == 'x') && (name[1] == '-' || name[1] == '_');
+		if (!x || has_prefix(name, "x-amz-") || is_for_both(name))
+			http->headers[kept++] = http->headers[i];
+	}
+	http->header_count = kept;
+}
+
+static enum step login(struct request *request)
+{
+	struct s3 *s3 = request->s3;
+	enum s3_error error;
+	const char *text = NULL;
+
+	if (request->identified)
+		return STEP_NEXT;
+	if (!s3_login(request, &error, &text))
+		return STEP_WAIT;
+	if (!error)
+		error = s3_payload_begin(request, &text);
+	if (error)
+		return s3_fail_text(request, error, text);
+	unit_gatekeeper.enter(request);
+	drop_others(request->http);
+	request->identified = true;
+	request->account = s3->caller.account;
+	return STEP_NEXT;
+}
+
 static const struct op_state refuse_states[];
 static const struct method refuse = {.name = "s3-refuse", .states = refuse_states};
 
@@ -53,13 +104,18 @@ static const struct method *refused(struct s3 *s3, enum s3_error error, const ch
 	return &refuse;
 }
 
+/* Who is not let in is not told what there is. */
 static enum step refuse_state(struct op *op)
 {
 	struct request *request = request_of(op);
+	struct s3 *s3 = request->s3;
+	enum step step;
 
-	return request->http->gone
-	               ? STEP_DONE
-	               : s3_fail_text(request, request->s3->error, request->s3->error_text);
+	if (request->http->gone)
+		return STEP_DONE;
+	if (s3->error != S3_ServiceUnavailable && (step = login(request)) != STEP_NEXT)
+		return step;
+	return s3_fail_text(request, s3->error, s3->error_text);
 }
 
 static const struct op_state refuse_states[] = {{"refuse", refuse_state, 0, 0}};
@@ -181,41 +237,6 @@ bool s3_is_part(const struct request *request, const char *account, const char *
 }
 
 /* --- state 0 --- */
-
-/* What is Swift's to say, or ours to ourselves, an S3 client cannot. */
-static void drop_others(struct http_req *http)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < http->header_count; i++) {
-		const char *name = http->headers[i].name;
-		bool x = (*name == 'X' || *name == 'x') && (name[1] == '-' || name[1] == '_');
-		if (!x || has_prefix(name, "x-amz-") || strcasecmp(name, "X-Forwarded-For") == 0)
-			http->headers[kept++] = http->headers[i];
-	}
-	http->header_count = kept;
-}
-
-static enum step login(struct request *request)
-{
-	struct s3 *s3 = request->s3;
-	enum s3_error error;
-	const char *text = NULL;
-
-	if (request->identified)
-		return STEP_NEXT;
-	if (!s3_login(request, &error, &text))
-		return STEP_WAIT;
-	if (!error)
-		error = s3_payload_begin(request, &text);
-	if (error)
-		return s3_fail_text(request, error, text);
-	unit_gatekeeper.enter(request);
-	drop_others(request->http);
-	request->identified = true;
-	request->account = s3->caller.account;
-	return STEP_NEXT;
-}
 
 enum step s3_prepare(struct op *op)
 {

@@ -5,6 +5,7 @@
 #include "lib/crypto/sha256.h"
 #include "lib/http/url.h"
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,6 +209,7 @@ static enum s3_error parse_query_4(struct http_req *http, struct s3_sign *s, con
 		            "and X-Amz-Expires parameters.";
 		return S3_AuthorizationQueryParametersError;
 	}
+	errno = 0;
 	long long life = strtoll(expires, &end, 10);
 	if (strcmp(algorithm, S3_ALGORITHM) != 0)
 		*ret_text = "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"";
@@ -218,16 +220,16 @@ static enum s3_error parse_query_4(struct http_req *http, struct s3_sign *s, con
 	else if (!parse_time(s->time, &s->at))
 		*ret_text =
 		        "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"";
-	else if (end == expires || *end)
+	else if (end == expires || *end || errno == ERANGE)
 		*ret_text = "X-Amz-Expires should be a number";
+	else if (life < 0)
+		*ret_text = "X-Amz-Expires must be non-negative";
+	else if (life > S3_PRESIGNED_S)
+		*ret_text = "X-Amz-Expires must be less than a week (in seconds); that is, the "
+		            "given X-Amz-Expires must be less than 604800 seconds";
 	else
 		s->until = s->at + life - !life; /* 0: not even now */
-	if (*ret_text)
-		return S3_AuthorizationQueryParametersError;
-	if (life >= 0 && life <= S3_PRESIGNED_S)
-		return S3_OK;
-	*ret_text = "X-Amz-Expires must be between 0 and 604800 seconds";
-	return S3_AccessDenied;
+	return *ret_text ? S3_AuthorizationQueryParametersError : S3_OK;
 }
 
 /* "AWS access:signature" */
@@ -269,7 +271,7 @@ static enum s3_error parse_query_2(struct http_req *http, struct s3_sign *s, con
 		            "AWSAccessKeyId parameters";
 		return S3_AccessDenied;
 	}
-	if (end == expires || *end) {
+	if (end == expires || *end || s->until > INT32_MAX) {
 		*ret_text = "Invalid date (should be seconds since epoch)";
 		return S3_AccessDenied;
 	}

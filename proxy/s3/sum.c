@@ -122,7 +122,8 @@ static enum s3_error take_trailer(const struct http_req *http, struct arena *are
 /* Its body is no object: what is sent along is of what becomes of it. */
 static bool is_of_whole(const struct request *request)
 {
-	const struct method *method = request->s3->operation->method;
+	const struct s3_operation *operation = request->s3->operation;
+	const struct method *method = operation ? operation->method : NULL;
 
 	return method == &s3_upload_complete || method == &s3_upload_create;
 }
@@ -289,8 +290,13 @@ bool sum_of_part(struct arena *arena, const char *type, struct sum_kept *ret)
 bool sum_decode(enum checksum_kind kind, const char *text, uint8_t ret_digest[CHECKSUM_BYTES_MAX])
 {
 	AUTO(buf) struct buf digest = BUF_NONE;
+	AUTO(buf) struct buf again = BUF_NONE;
 
 	if (!base64_decode(text, strlen(text), &digest) || digest.len != checksum_size(kind))
+		return false;
+	/* Nothing in bits that say nothing. */
+	base64_encode(digest.data, digest.len, &again);
+	if (strcmp(buf_text(&again), text) != 0)
 		return false;
 	memcpy(ret_digest, digest.data, digest.len);
 	return true;

@@ -199,16 +199,14 @@ static enum step answer(struct request *request, struct listing_of_uploads *l)
 	s3_xml_text(&xml, "Bucket", request->s3->bucket);
 	add_name(l, &xml, "KeyMarker", l->key_marker ? l->key_marker : "");
 	s3_xml_text(&xml, "UploadIdMarker", l->id_marker ? l->id_marker : "");
-	if (l->more) {
-		add_name(l, &xml, "NextKeyMarker", buf_text(&l->next_key));
-		s3_xml_text(&xml, "NextUploadIdMarker", buf_text(&l->next_id));
-	}
+	add_name(l, &xml, "NextKeyMarker", buf_text(&l->next_key));
+	s3_xml_text(&xml, "NextUploadIdMarker", buf_text(&l->next_id));
 	if (l->delimiter)
 		add_name(l, &xml, "Delimiter", l->delimiter);
 	add_name(l, &xml, "Prefix", l->prefix ? l->prefix : "");
+	s3_xml_u64(&xml, "MaxUploads", l->max);
 	if (l->encodes)
 		s3_xml_text(&xml, "EncodingType", "url");
-	s3_xml_u64(&xml, "MaxUploads", l->max);
 	s3_xml_bool(&xml, "IsTruncated", l->more);
 	buf_add(&xml, l->uploads.data, l->uploads.len);
 	buf_add(&xml, l->prefixes.data, l->prefixes.len);
