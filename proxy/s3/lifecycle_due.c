@@ -173,5 +173,6 @@ void lifecycle_answer(struct request *request, int status, struct buf *out)
 	buf_printf(&text, "expiry-date=\"%s\", rule-id=\"", date);
 	url_quote(&text, rule->id ? rule->id : "", "");
 	buf_char(&text, '"');
-	kv_add(out, "x-amz-expiration", buf_text(&text));
+	if (!kv_get(out->data, out->len, "x-amz-expiration")) /* a time of its own goes before */
+		kv_add(out, "x-amz-expiration", buf_text(&text));
 }

@@ -11,9 +11,9 @@
 
 enum { PAGE = 1, ROWS };
 
-#define PAGE_MAX    10000 /* also the most that one answer has */
-#define PAGE_BYTES  (16u << 20)
-#define SEGMENTS    strlen(S3_SEGMENTS)
+#define PAGE_MAX   10000 /* also the most that one answer has */
+#define PAGE_BYTES (16u << 20)
+#define SEGMENTS   strlen(S3_SEGMENTS)
 
 struct list_buckets {
 	const char *prefix, *marker;

@@ -24,6 +24,7 @@ struct s3_payload {
 	struct http_carrier carrier;
 	struct bytes *raw, *into; /* owned: as it came; where the method wants it */
 	size_t raw_at;
+	uint64_t given;
 	bool raw_last, pumping;
 };
 

@@ -398,10 +398,11 @@ static enum step begin(struct request *request)
 	const char *type = http_get(request->http, "Content-Type"),
 	           *boundary = attribute_get(request_arena(request), type, "boundary");
 
-	if (!attribute_value_is(type, "multipart/form-data") || !boundary || !*boundary)
-		return s3_fail_extra(request, S3_PreconditionFailed, NULL,
-		        "<Condition>Bucket POST must be of the enclosure-type "
-		        "multipart/form-data</Condition>");
+	if (!attribute_value_is(type, "multipart/form-data") || !boundary || !*boundary) {
+		s3_error_add(request, "Condition",
+		        "Bucket POST must be of the enclosure-type multipart/form-data");
+		return s3_fail(request, S3_PreconditionFailed);
+	}
 	struct s3_post *post = arena_zalloc(request_arena(request), sizeof(*post));
 	multipart_init(&post->parts, boundary);
 	post->range.max = UINT64_MAX;

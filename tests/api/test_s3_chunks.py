@@ -43,10 +43,15 @@ def test_whole(cloud, s3, place, how, size):
 
 def test_small_chunks_and_encodings(cloud, s3, place):
     body = os.urandom(70000)
-    r = Chunks("PUT", "%s/%s/small" % (cloud.url, place), body, 100, how=SIGNED, content_encoding="gzip,aws-chunked").send()
+    r = Chunks("PUT", "%s/%s/small" % (cloud.url, place), body, 8192, how=SIGNED, content_encoding="gzip,aws-chunked").send()
     assert r.status_code == 200, r.text
     got = s3.get_object(Bucket=place, Key="small")
     assert got["Body"].read() == body and got["ContentEncoding"] == "gzip"
+    r = Chunks("PUT", "%s/%s/small" % (cloud.url, place), b"x", 100, how=SIGNED).send()
+    assert r.status_code == 200, r.text # the last may be smaller
+    r = Chunks("PUT", "%s/%s/small" % (cloud.url, place), body, 8191, how=SIGNED).send()
+    assert r.status_code == 403 and "<BadChunkSize>8191</BadChunkSize>" in r.text
+    assert s3.get_object(Bucket=place, Key="small")["Body"].read() == b"x"
 
 
 def damaged(chunks):
@@ -60,8 +65,8 @@ def damaged(chunks):
     yield "no first chunk", whole[len(first):], "SignatureDoesNotMatch"
     yield "no last chunk", whole[:whole.rindex(b"0;chunk")], "IncompleteBody"
     yield "cut", whole[:head + 10], "IncompleteBody"
-    yield "more", whole + b"0\r\n\r\n", "InvalidRequest"
-    yield "no chunks", b"what is no chunk at all\r\n" * 4, "InvalidRequest"
+    yield "more than it says", first + whole[:-len(first)], "SignatureDoesNotMatch"
+    yield "no chunks", b"what is no chunk at all\r\n" * 4, "IncompleteBody"
 
 
 def test_tampering(cloud, s3, place):

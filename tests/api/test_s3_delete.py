@@ -42,13 +42,14 @@ def test_documents_that_are_none(cloud, s3, bucket):
     md5 = {"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="}
     for body, headers, code in (
             (one, {}, "InvalidRequest"), (one, md5, "BadDigest"), (one, {"Content-MD5": "x"}, "InvalidDigest"),
-            (b"", {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, "MissingRequestBodyError")):
+            (b"", {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, "MissingRequestBodyError"),
+            (b"<Delete><Object><Key/></Object></Delete>", {"Content-MD5": "cwZIEkS/o7fhb/Mr+igcnA=="}, "UserKeyMustBeSpecified")):
         r = send(cloud, "POST", bucket + "?delete=", body, **headers)
         assert r.status_code == 400 and "<Code>%s</Code>" % code in r.text, (body, headers, r.text)
     many = [{"Key": "k"}] * 1001
     assert refused(s3.delete_objects, Bucket=bucket, Delete={"Objects": many}) == ("MalformedXML", 400)
     for body in (b"<Delete/>", b"<Delete>", b"<Other><Object><Key>k</Key></Object></Other>",
-                 b"<Delete><Object/></Delete>", b"<Delete><Object><Key/></Object></Delete>",
+                 b"<Delete><Object/></Delete>",
                  b"<Delete><Thing/></Delete>",
                  b'<!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/passwd">]><Delete><Object><Key>&e;</Key></Object></Delete>'):
         r = send(cloud, "POST", bucket + "?delete=", body, **{"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()})

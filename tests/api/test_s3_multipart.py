@@ -251,10 +251,14 @@ def test_one_part_of_the_whole(s3, bucket, bodies):
         assert r["Body"].read() == body and r["PartsCount"] == 3 and r["ETag"] == etag
         r = s3.head_object(Bucket=bucket, Key="by-part", PartNumber=n + 1)
         assert r["ContentLength"] == len(body) and r["PartsCount"] == 3
-    assert refused(s3.get_object, Bucket=bucket, Key="by-part", PartNumber=4) == ("InvalidPart", 400)
+    assert refused(s3.get_object, Bucket=bucket, Key="by-part", PartNumber=4) == ("InvalidPartNumber", 416)
     s3.put_object(Bucket=bucket, Key="no-parts", Body=b"text")
     assert s3.get_object(Bucket=bucket, Key="no-parts", PartNumber=1)["Body"].read() == b"text"
-    assert refused(s3.get_object, Bucket=bucket, Key="no-parts", PartNumber=2) == ("InvalidPart", 400)
+    assert refused(s3.get_object, Bucket=bucket, Key="no-parts", PartNumber=2) == ("InvalidPartNumber", 416)
+    r = s3.head_object(Bucket=bucket, Key="no-parts", PartNumber=1)
+    assert r["ResponseMetadata"]["HTTPStatusCode"] == 206 and r["ContentLength"] == 4
+    assert refused(s3.get_object, Bucket=bucket, Key="no-parts", PartNumber=10001) == ("InvalidArgument", 400)
+    assert refused(s3.get_object, Bucket=bucket, Key="no-parts", PartNumber=1, Range="bytes=0-1") == ("InvalidRequest", 400)
 
 
 def test_attributes(cloud, s3, bucket, bodies):
