@@ -199,8 +199,9 @@ static enum step answer(struct request *request, struct listing_of_uploads *l)
 	s3_xml_text(&xml, "Bucket", request->s3->bucket);
 	add_name(l, &xml, "KeyMarker", l->key_marker ? l->key_marker : "");
 	s3_xml_text(&xml, "UploadIdMarker", l->id_marker ? l->id_marker : "");
-	add_name(l, &xml, "NextKeyMarker", buf_text(&l->next_key));
-	s3_xml_text(&xml, "NextUploadIdMarker", buf_text(&l->next_id));
+	bool next = l->more || l->count > 1; /* as Swift's s3api: not of one alone */
+	add_name(l, &xml, "NextKeyMarker", next ? buf_text(&l->next_key) : "");
+	s3_xml_text(&xml, "NextUploadIdMarker", next ? buf_text(&l->next_id) : "");
 	if (l->delimiter)
 		add_name(l, &xml, "Delimiter", l->delimiter);
 	add_name(l, &xml, "Prefix", l->prefix ? l->prefix : "");
