@@ -322,6 +322,14 @@ static bool give(struct sender_job *job)
 	}
 }
 
+/* Nobody but its client has the key. */
+static enum step forget_locked(struct sender_job *job)
+{
+	log_warn("sync-locked", "path=%s/%s/%s err=\"encrypted with a client's key: not sent\"",
+	        job->parts.account, job->parts.container, job->parts.object);
+	return forget(job);
+}
+
 /* A reader that failed may be an object that was deleted, or replaced, just now: then there is
  * another row. */
 static enum step job_read(struct op *op)
@@ -342,6 +350,8 @@ static enum step job_read(struct op *op)
 		return fail(job, "GET here failed");
 	if (is_over(job) || is_version(job))
 		return forget(job);
+	if (job->reader.unseal.lock == SEAL_WANTS_KEY)
+		return forget_locked(job);
 	const struct backend_reply *r = job->reader.reply;
 	job->size = r->size;
 	if (job->size && !job->given && !give(job))
