@@ -45,7 +45,8 @@ static enum s3_error check_key(const char *key, const char *md5, const char **re
 	}
 	md5_digest(buf_text(&raw), raw.len, digest);
 	size_t len = raw.len;
-	explicit_bzero(raw.data, raw.cap);
+	if (raw.data)
+		explicit_bzero(raw.data, raw.cap);
 	base64_encode(digest, sizeof(digest), &text);
 	if (strcmp(buf_text(&text), md5) != 0) {
 		*ret_text = "The calculated MD5 hash of the key did not match the hash that was "

@@ -536,3 +536,28 @@ def test_root_secrets_are_rotated():
         assert found.stdout
     finally:
         cloud.close()
+
+
+def test_what_an_operator_decides():
+    cloud = Cloud(devices=3, wire=True)
+    cloud.conf = {"s3": ["ssec_needs_tls = yes", "kms_default_key = testkey-1"]}
+    try:
+        cloud.up()
+        s3, bucket = client(cloud), "decided-" + os.urandom(4).hex()
+        s3.create_bucket(Bucket=bucket)
+        assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"x", **A) == ("InvalidRequest", 400)
+        assert refused(s3.get_object, Bucket=bucket, Key="k", **A) == ("InvalidRequest", 400)
+        assert told(s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption="aws:kms")) == ("aws:kms", "testkey-1")
+        assert read(s3, bucket, "k") == b"x"
+        s3.put_object(Bucket=bucket, Key="root", Body=b"x", ServerSideEncryption="AES256")
+        cloud.down()
+        os.rename(cloud.state + "/encryption.keys", cloud.state + "/elsewhere")
+        cloud.up()
+        assert refused(s3.put_object, Bucket=bucket, Key="n", Body=b"x", ServerSideEncryption="AES256") == ("NotImplemented", 501)
+        assert refused(s3.get_object, Bucket=bucket, Key="root")[1] == 503
+        cloud.down()
+        os.rename(cloud.state + "/elsewhere", cloud.state + "/encryption.keys")
+        cloud.up()
+        assert read(s3, bucket, "root") == b"x"
+    finally:
+        cloud.close()
