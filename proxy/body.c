@@ -287,6 +287,15 @@ static bool is_foreign(const struct body *b)
 }
 
 /* Of which kind is it? True when all is known of it. */
+/* S3 knows no time of a POST: what is said anew, an access control list or tags, makes no newer
+ * object. */
+static bool is_for_s3(const struct body *b)
+{
+	const struct request *request = b->request;
+
+	return request && (request->s3 || (request->parent && request->parent->s3));
+}
+
 static bool look(struct body *b)
 {
 	const struct backend_reply *r = b->head.reply;
@@ -301,7 +310,7 @@ static bool look(struct body *b)
 	if (b->err)
 		return true;
 	b->size = r->size;
-	b->ts = r->ts > r->meta_ts ? r->ts : r->meta_ts;
+	b->ts = is_for_s3(b) || r->ts > r->meta_ts ? r->ts : r->meta_ts;
 	if ((!b->raw || b->anew) && is_true(header(b, "X-Static-Large-Object")))
 		return read_manifest(b);
 	const char *manifest = header(b, "X-Object-Manifest");

@@ -73,6 +73,10 @@ enum s3_error s3_list_parse(
 		*ret_text = "Invalid Encoding Method specified in Request";
 		return S3_InvalidArgument;
 	}
+	if (is_true(s3_param(request, "allow-unordered")) && delimiter && *delimiter) {
+		*ret_text = "Unordered listings cannot be made with a delimiter"; /* as RGW */
+		return S3_InvalidArgument;
+	}
 	ret_asked->encodes = encoding && *encoding;
 	ret_asked->prefix = s3_param(request, "prefix");
 	ret_asked->delimiter = delimiter && *delimiter ? delimiter : NULL;

@@ -87,6 +87,8 @@ static void add_version(struct request *request, struct list_versions *l, const 
 	id = shown_id(row, &null);
 	s3_xml_text(out, "VersionId", null ? "null" : id);
 	s3_xml_bool(out, "IsLatest", latest);
+	if (jread_str(jread_get(row, "version_id"), &id))
+		ts_parse(id, &ts); /* not that of a POST to it */
 	s3_xml_date(out, "LastModified", ts);
 	if (!marker) {
 		jread_str(jread_get(row, "hash"), &etag);

@@ -200,15 +200,16 @@ static void take_coding(struct request *request)
 	const char *coding = http_get(request->http, "Content-Encoding");
 	AUTO(buf) struct buf rest = BUF_NONE;
 
-	for (const char *p = coding ? coding : ""; *p;) {
+	if (!coding || !strcasestr(coding, "aws-chunked"))
+		return;
+	for (const char *p = coding; *p;) {
 		p += strspn(p, ", ");
 		size_t len = strcspn(p, ", ");
 		if (len && (len != 11 || strncasecmp(p, "aws-chunked", 11) != 0))
 			buf_printf(&rest, "%s%.*s", rest.len ? ", " : "", (int)len, p);
 		p += len;
 	}
-	if (coding)
-		request_set_header(request, "Content-Encoding", rest.len ? buf_text(&rest) : NULL);
+	request_set_header(request, "Content-Encoding", rest.len ? buf_text(&rest) : NULL);
 }
 
 /* The carrier's pieces come to us from now on. */
@@ -255,7 +256,6 @@ static enum s3_error begin_chunks(struct request *request, const char *how, cons
 	http->content_length = size;
 	http->has_length = true;
 	http->chunked = false;
-	take_coding(request);
 	return S3_OK;
 }
 
@@ -309,6 +309,7 @@ enum s3_error s3_payload_begin(struct request *request, const char **ret_text)
 		            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
 		return s3_invalid_argument(request, "x-amz-content-sha256", hash);
 	}
+	take_coding(request);
 	enum s3_error error = s3_sum_begin(request, streams, ret_text);
 	if (!error && hash && !says && !streams)
 		error = check_other(request, hash);
