@@ -2,6 +2,7 @@
 #include "cli/identity.h"
 
 #include "lib/base/base64.h"
+#include "lib/base/hex.h"
 #include "lib/env/env.h"
 #include "node/node.h"
 #include "proxy/audit.h"
@@ -74,8 +75,7 @@ void state_random_hex(char *ret_text, unsigned bytes)
 	uint8_t raw[32];
 
 	env_real()->random(env_real(), raw, bytes);
-	for (unsigned i = 0; i < bytes; i++)
-		snprintf(ret_text + 2 * i, 3, "%02x", raw[i]);
+	hex_encode(raw, bytes, ret_text);
 }
 
 static void conf_text(const struct state *state, const char *dir, struct buf *out)

@@ -3,6 +3,7 @@
 #include "identity/revoke.h"
 #include "identity/sql.h"
 #include "lib/base/base64.h"
+#include "lib/base/hex.h"
 #include "lib/crypto/hmac.h"
 #include "lib/crypto/sha256.h"
 #include <stddef.h>
@@ -52,8 +53,7 @@ static void digest_of(const char *secret, char ret_hex[2 * SHA256_BYTES + 1])
 	uint8_t digest[SHA256_BYTES];
 
 	sha256_digest(secret, strlen(secret), digest);
-	for (unsigned i = 0; i < SHA256_BYTES; i++)
-		snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
+	hex_encode(digest, SHA256_BYTES, ret_hex);
 }
 
 static bool is_quick(const char *hash)

@@ -4,6 +4,7 @@
 #include "identity/revoke.h"
 #include "identity/sql.h"
 #include "identity/vault.h"
+#include "lib/base/hex.h"
 #include "lib/crypto/sha256.h"
 #include "lib/log/log.h"
 #include <stddef.h>
@@ -27,8 +28,7 @@ const char *credential_ec2_id(struct arena *arena, const char *access)
 	char *id = arena_alloc(arena, 2 * SHA256_BYTES + 1);
 
 	sha256_digest(access, strlen(access), digest);
-	for (unsigned i = 0; i < SHA256_BYTES; i++)
-		snprintf(id + 2 * i, 3, "%02x", digest[i]);
+	hex_encode(digest, SHA256_BYTES, id);
 	return id;
 }
 

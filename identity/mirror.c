@@ -2,6 +2,7 @@
 
 #include "identity/revoke.h"
 #include "identity/sql.h"
+#include "lib/base/hex.h"
 #include "lib/crypto/sha256.h"
 #include "lib/log/log.h"
 #include <ctype.h>
@@ -20,8 +21,7 @@ static const char *public_id(struct mirror *m, const char *kind, const char *loc
 	uint8_t digest[SHA256_BYTES];
 
 	sha256_digest(text, strlen(text), digest);
-	for (unsigned i = 0; i < SHA256_BYTES; i++)
-		snprintf(id + 2 * i, 3, "%02x", digest[i]);
+	hex_encode(digest, SHA256_BYTES, id);
 	return id;
 }
 

@@ -2,6 +2,7 @@
  * (docs/formats/token.md, lib/auth/verify.h). */
 #include "identity/revoke.h"
 
+#include "lib/base/hex.h"
 #include "lib/crypto/hmac.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +32,7 @@ static void show_keys(struct identity *it, struct jout *out)
 		uint8_t bytes[32];
 		char hex[65];
 		token_key_bytes(it->keys[i], false, bytes);
-		for (unsigned n = 0; n < sizeof(bytes); n++)
-			snprintf(hex + 2 * n, 3, "%02x", bytes[n]);
+		hex_encode(bytes, sizeof(bytes), hex);
 		jout_object(out, NULL);
 		jout_int(out, "number", token_key_number(it->keys[i]));
 		jout_text(out, "public", hex);

@@ -8,6 +8,7 @@
  * was filled. A device without one is new, and nothing is missed. */
 #include "node/node.h"
 
+#include "lib/base/hex.h"
 #include "lib/base/ts.h"
 #include "lib/log/log.h"
 #include "node/secrets.h"
@@ -32,8 +33,7 @@ static void marker_path(const struct node_device *d, char ret_path[PATH_MAX])
 
 static void uuid_text(const struct node_device *d, char ret_text[UUID_TEXT])
 {
-	for (unsigned i = 0; i < 16; i++)
-		snprintf(ret_text + 2 * i, 3, "%02x", device_uuid(d->device)[i]);
+	hex_encode(device_uuid(d->device), 16, ret_text);
 }
 
 static enum err save(const struct node_device *d, bool filling)

@@ -620,8 +620,7 @@ static void tell_live(const struct node_ring *r, const struct ring_word *w, stru
 	for (unsigned i = 0; i < n; i++)
 		buf_printf(out, "%s%llu", i ? " " : "", (unsigned long long)list[i]);
 	buf_str(out, "\",digest=\"");
-	for (unsigned i = 0; i < sizeof(w->digest); i++)
-		buf_printf(out, "%02x", w->digest[i]);
+	buf_hex(out, w->digest, sizeof(w->digest));
 	buf_str(out, "\"} 1\n");
 }
 

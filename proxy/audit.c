@@ -5,6 +5,7 @@
 
 #include "lib/backend/points.h"
 #include "lib/base/auto.h"
+#include "lib/base/hex.h"
 #include "lib/base/ts.h"
 #include "lib/log/log.h"
 #include <stdio.h>
@@ -176,8 +177,7 @@ static bool answers(const struct backend_reply *reply)
 
 static const char *hex(const uint8_t bytes[16], char text[33])
 {
-	for (unsigned i = 0; i < 16; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	hex_encode(bytes, 16, text);
 	return text;
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/operator.h"
 
 #include "lib/base/auto.h"
+#include "lib/base/hex.h"
 #include "lib/crypto/hmac.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,7 @@ void operator_sign(const uint8_t secret[32], const char *what, const char *targe
 
 	buf_printf(&text, "%s\n%s\n%s", what, time, target);
 	hmac_sha256(secret, 32, text.data, text.len, mac);
-	for (unsigned i = 0; i < sizeof(mac); i++)
-		snprintf(ret_sign + 2 * i, 3, "%02x", mac[i]);
+	hex_encode(mac, sizeof(mac), ret_sign);
 }
 
 bool operator_signed(struct request *request, const char *what, const char *target)

@@ -99,6 +99,15 @@ struct proxy_stats {
 	uint64_t requests, errors, open, unsettled, handoffs, hedged;
 };
 
+/* A key of S3's signature version 4 of a user of v1 auth. */
+#define S3_KEYS      64
+#define S3_KEY_SCOPE 48
+struct s3_key {
+	const struct user *user; /* NULL: none */
+	char scope[S3_KEY_SCOPE];
+	uint8_t key[32];
+};
+
 struct proxy {
 	struct cluster *cluster; /* borrowed */
 	struct reactor *reactor; /* borrowed */
@@ -128,6 +137,7 @@ struct proxy {
 	struct proxy_stats stats;
 	struct buf access_line, access_metrics; /* access.c */
 	struct s3_logs *s3_logs;                /* s3/log_deliver.c; NULL: none yet */
+	struct s3_key s3_keys[S3_KEYS];         /* s3/login.c */
 };
 
 /* Fills the caller's storage. page_bytes_max bounds the kept listings, body_bytes_max the bodies

@@ -3,6 +3,7 @@
 #include "proxy/pipeline.h"
 #include "proxy/proxy.h"
 
+#include "lib/base/hex.h"
 #include "lib/crypto/hmac.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,8 +60,7 @@ static const char *make_token(struct request *request, uint32_t index, uint32_t 
 	put_u32(token + 4, expires);
 	seal(cluster, &cluster->users[index], token);
 	memcpy(text, TOKEN_PREFIX, sizeof(TOKEN_PREFIX));
-	for (int i = 0; i < TOKEN_BYTES; i++)
-		snprintf(text + strlen(TOKEN_PREFIX) + 2 * i, 3, "%02x", token[i]);
+	hex_encode(token, TOKEN_BYTES, text + strlen(TOKEN_PREFIX));
 	return text;
 }
 

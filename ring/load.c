@@ -1,4 +1,5 @@
 /* Ring files of format 1 and 2 (docs/formats/ring.md). Everything here is bytes from outside. */
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 #include "lib/crypto/sha256.h"
 #include "lib/json/jread.h"
@@ -255,8 +256,7 @@ static enum err find_section(
 	if (strcmp(method, "sha256"))
 		return ERR_FORMAT;
 	sha256_digest(raw->data + start, end - start, digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(text + 2 * i, 3, "%02x", digest[i]);
+	hex_encode(digest, sizeof(digest), text);
 	if (strcasecmp(text, hex))
 		return ERR_CORRUPT;
 

@@ -14,8 +14,7 @@
 
 static void add_hex(const uint8_t *bytes, size_t len, struct buf *out)
 {
-	for (size_t i = 0; i < len; i++)
-		buf_printf(out, "%02x", bytes[i]);
+	buf_hex(out, bytes, len);
 }
 
 static const char *find(const struct aws_pair *pairs, unsigned count, const char *name)

@@ -1,5 +1,7 @@
 #include "lib/base/buf.h"
 
+#include "lib/base/hex.h"
+
 #include "lib/base/mem.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +79,16 @@ void buf_u64(struct buf *buf, uint64_t value)
 		value /= 10;
 	} while (value);
 	buf_add(buf, digits + at, sizeof(digits) - at);
+}
+
+void buf_hex(struct buf *buf, const void *data, size_t len)
+{
+	char *to = buf_reserve(buf, 2 * len);
+
+	if (!to)
+		return;
+	hex_encode(data, len, to);
+	buf->len += 2 * len;
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)

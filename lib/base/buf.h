@@ -35,6 +35,7 @@ void buf_add(struct buf *buf, const void *data, size_t len);
 void buf_str(struct buf *buf, const char *text);
 void buf_char(struct buf *buf, char c);
 void buf_u64(struct buf *buf, uint64_t value); /* decimal */
+void buf_hex(struct buf *buf, const void *data, size_t len);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Little-endian integers, for formats. */

@@ -1,4 +1,5 @@
 #include "lib/ec/fragment.h"
+#include "lib/base/hex.h"
 #include "lib/ec/ec.h"
 
 #include "lib/crypto/crc32c.h"
@@ -45,8 +46,7 @@ void fragment_print(const struct fragment *f, char ret_text[EC_TEXT_SIZE])
 
 	memcpy(image.etag, f->etag, sizeof(image.etag));
 	image.crc = crc_of(&image);
-	for (size_t i = 0; i < sizeof(image); i++)
-		snprintf(ret_text + 2 * i, 3, "%02x", ((const uint8_t *)&image)[i]);
+	hex_encode(&image, sizeof(image), ret_text);
 }
 
 static int digit(char c)

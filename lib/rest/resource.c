@@ -1,4 +1,5 @@
 #include "lib/rest/resource.h"
+#include "lib/base/hex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,7 +310,6 @@ const char *resource_new_id(struct arena *arena)
 		abort();
 	b[6] = (b[6] & 0x0f) | 0x40;
 	b[8] = (b[8] & 0x3f) | 0x80;
-	for (unsigned i = 0; i < sizeof(b); i++)
-		snprintf(id + 2 * i, 3, "%02x", b[i]);
+	hex_encode(b, sizeof(b), id);
 	return id;
 }

@@ -65,8 +65,7 @@ static void cut_off(struct chunked *c)
 
 static void add_hex(const uint8_t digest[SHA256_BYTES], struct buf *out)
 {
-	for (unsigned i = 0; i < SHA256_BYTES; i++)
-		buf_printf(out, "%02x", digest[i]);
+	buf_hex(out, digest, SHA256_BYTES);
 }
 
 /* The next in the chain: each stands on the one before. */

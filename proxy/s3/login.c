@@ -5,6 +5,7 @@
 
 #include "lib/base/base64.h"
 #include "lib/crypto/hmac.h"
+#include <stdio.h>
 #include <string.h>
 
 /* --- is the signature the one that the key makes? --- */
@@ -104,6 +105,23 @@ static const struct user *find_user(const struct cluster *cluster, const char *n
 	return NULL;
 }
 
+/* What four rounds of HMAC make of a user's key for a day and region, kept. */
+static void signing_key(struct request *request, const struct user *user, uint8_t ret[AWS_KEY])
+{
+	const struct cluster *cluster = request_cluster(request);
+	const struct s3_sign *s = &request->s3->sign;
+	struct s3_key *kept = &request->proxy->s3_keys[(user - cluster->users) % S3_KEYS];
+	char scope[S3_KEY_SCOPE];
+	int len = snprintf(scope, sizeof(scope), "%s/%s/%s", s->date, s->region, s->service);
+
+	if (kept->user != user || strcmp(kept->scope, scope) != 0 || len >= (int)sizeof(scope)) {
+		aws_signing_key(user->key, s->date, s->region, s->service, kept->key);
+		kept->user = len < (int)sizeof(scope) ? user : NULL;
+		memcpy(kept->scope, scope, sizeof(scope));
+	}
+	memcpy(ret, kept->key, AWS_KEY);
+}
+
 static enum s3_error login_user(
         struct request *request, const struct user *user, const char **ret_text)
 {
@@ -112,8 +130,7 @@ static enum s3_error login_user(
 	enum s3_error error;
 
 	if (s3->sign.kind == S3_SIGNED_4) {
-		aws_signing_key(
-		        user->key, s3->sign.date, s3->sign.region, s3->sign.service, c->key);
+		signing_key(request, user, c->key);
 		c->has_key = true;
 		error = check_4(request, ret_text);
 	} else {

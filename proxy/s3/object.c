@@ -5,6 +5,7 @@
 #include "proxy/s3/upload.h"
 
 #include "lib/base/base64.h"
+#include "lib/base/hex.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -59,8 +60,7 @@ enum s3_error s3_take_md5(struct request *request)
 		return S3_OK;
 	if (!base64_decode(text, strlen(text), &digest) || digest.len != 16)
 		return S3_InvalidDigest;
-	for (unsigned i = 0; i < 16; i++)
-		snprintf(hex + 2 * i, 3, "%02x", (uint8_t)digest.data[i]);
+	hex_encode(digest.data, 16, hex);
 	request_set_header(request, "Etag", hex);
 	return S3_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "proxy/s3/s3.h"
 
+#include "lib/base/hex.h"
 #include "lib/crypto/sha256.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +37,7 @@ static void see(struct request *request, const struct bytes *piece, bool last)
 		return;
 	sha256_end(p->sha256, digest);
 	p->sha256 = NULL;
-	for (unsigned i = 0; i < sizeof(digest); i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	hex_encode(digest, sizeof(digest), hex);
 	if (strcasecmp(hex, p->wanted) != 0)
 		p->error = mismatch(request, p->wanted, hex);
 }

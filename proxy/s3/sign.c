@@ -478,8 +478,7 @@ void s3_sign_text_4(
 	sha256_digest(canonical.data, canonical.len, digest);
 	buf_printf(out, S3_ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n", s->time, s->date, s->region,
 	        s->service);
-	for (unsigned i = 0; i < sizeof(digest); i++)
-		buf_printf(out, "%02x", digest[i]);
+	buf_hex(out, digest, sizeof(digest));
 }
 
 const char *s3_sign_left_out(const struct http_req *http, const struct s3_sign *s)
