@@ -354,7 +354,8 @@ static void send_decision(struct commit *c)
 }
 
 /* Who had it before our message came: a reader that saw it elsewhere has brought it there; it may
- * have been deleted since. */
+ * have been deleted since. Where a later POST to the same version is, ours may have been, and been
+ * read: it must not come once more, at another time. */
 static uint64_t brought(const struct commit *c)
 {
 	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE,
@@ -367,7 +368,8 @@ static uint64_t brought(const struct commit *c)
 		if (!call->answered || r->err != ERR_CONFLICT)
 			continue;
 		if ((r->deleted == deletes && (posts ? r->meta_ts : r->ts) == c->msg->ts) ||
-		        (puts && r->deleted && r->size == c->msg->ts))
+		        (puts && r->deleted && r->size == c->msg->ts) ||
+		        (posts && !r->deleted && r->ts == c->msg->known && r->meta_ts > c->msg->ts))
 			mask |= place_bit(&c->place, call->device);
 	}
 	/* Of fragments there is more to bring than one; and equal times that were not ours to

@@ -420,6 +420,7 @@ static struct node *make_node(struct sim_node *s)
 	char path[32];
 
 	node->conf = (struct node_conf){.unit_bytes = 4 << 20,
+	        .lifecycle_day = 86400,
 	        .device_bytes = 96 << 20,
 	        .cache_bytes = 1 << 20,
 	        .scrub_pause = 60,
