@@ -28,7 +28,8 @@ void s3_login_tell(struct request *request, const struct buf *text)
 	s3_error_add(request, "StringToSign", buf_text(text));
 	s3_error_add(request, "SignatureProvided", sign->signature);
 	tell_bytes(request, "StringToSignBytes", text);
-	if (sign->kind != S3_SIGNED_4)
+	/* A form is signed over its policy. */
+	if (sign->kind != S3_SIGNED_4 || !sign->headers)
 		return;
 	s3_sign_canonical_4(request->http, sign, false, &canonical);
 	s3_error_add(request, "CanonicalRequest", buf_text(&canonical));
