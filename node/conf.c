@@ -164,6 +164,8 @@ const struct conf_option node_options[] = {
                 "Names under which BUCKET.NAME is a bucket's host name."},
         {"s3", "website_domains", CONF_TEXT, AT(units.s3_website_domains), "", 0, 0, CONF_RESTART,
                 "Names under which BUCKET.NAME is a bucket's web site."},
+        {"s3", "storage_classes", CONF_TEXT, AT(units.s3_classes), "", 0, 0, CONF_RESTART,
+                "Further names of storage classes: CLASS:policy, separated by commas."},
         {"s3", "log_interval", CONF_U64, AT(units.s3_log_interval), "300", 1, 86400, CONF_RESTART,
                 "Seconds after which access logs of buckets are delivered."},
         {"s3", "ssec_needs_tls", CONF_BOOL, AT(units.s3_ssec_tls), "no", 0, 0, CONF_RESTART,

@@ -162,13 +162,22 @@ static bool shows_manifest(const struct get *get)
 	       is_true(kv_get(headers->data, headers->len, "X-Static-Large-Object"));
 }
 
+/* To S3: what is of one segment for its class's sake is not. */
+static bool is_of_parts(const struct get *get)
+{
+	const struct buf *headers = &body_head(&get->body)->headers;
+	const char *etag = kv_get(headers->data, headers->len, S3_ETAG);
+
+	return body_is_slo(&get->body) && (!etag || s3_is_of_parts(etag));
+}
+
 static void manifest_headers(struct request *request, const struct get *get)
 {
 	char etag[33];
 
 	md5_hex(body_head(&get->body)->etag, etag);
 	http_header(request->http, "X-Manifest-Etag", etag);
-	if (get->part)
+	if (get->part && (!request->s3 || is_of_parts(get)))
 		request_header_u64(request, "X-Parts-Count", get->body.segment_count);
 	if (get->part && request->s3)
 		s3_sum_tell_part(request, &body_head(&get->body)->headers,
@@ -293,7 +302,7 @@ static enum step no_such_part(struct request *request, struct get *get)
 static enum step take_part(struct request *request, struct get *get, struct range *ret_range)
 {
 	/* To S3 whatever was sent as one has one part. */
-	if (request->s3 && get->part_text && !body_is_slo(&get->body)) {
+	if (request->s3 && get->part_text && !is_of_parts(get)) {
 		uint64_t size = body_size(&get->body);
 		if (strcmp(get->part_text, "1") == 0 && size) {
 			get->part = 1;

@@ -187,6 +187,10 @@ void listing_json_object(
 		buf_printf(out, ", \"s3_etag\": \"\\\"%s\\\"\"", s->s3_etag);
 	if (s->slo_etag)
 		buf_printf(out, ", \"slo_etag\": \"\\\"%.*s\\\"\"", (int)s->slo_len, s->slo_etag);
+	if (s->s3_class) {
+		buf_str(out, ", \"storage_class\": ");
+		json_text(out, s->s3_class);
+	}
 	if (s->null_version)
 		buf_str(out, ", \"null_version\": true");
 	buf_str(out, more);

@@ -404,7 +404,12 @@ static enum step put_commit(struct op *op)
 	AUTO(buf) struct buf headers = BUF_NONE;
 	if (request->versions)
 		put_headers(request, put, put_type(put), &headers);
-	enum step step = versions_stored(request, etag, put->size, put_type(put), &headers);
+	struct s3_whole *whole = request->s3 ? &request->s3->whole : NULL;
+	enum step step = whole && whole->step ? STEP_NEXT
+	                                      : versions_stored(request, etag, put->size,
+	                                                put_type(put), &headers);
+	if (step == STEP_NEXT && whole && whole->container)
+		step = s3_whole_store(request, etag, put->size);
 	if (step != STEP_NEXT)
 		return step;
 	http_header(request->http, "Etag", etag);

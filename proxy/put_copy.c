@@ -2,7 +2,7 @@
 #include "proxy/put.h"
 
 #include "proxy/conditional.h"
-#include "proxy/s3/sse.h"
+#include "proxy/s3/s3.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/versions.h"
 
@@ -91,6 +91,7 @@ static bool is_of_manifest(const char *name, const struct copy *copy)
 	if (strcasecmp(name, "X-Object-Manifest") == 0)
 		return !copy->body.raw;
 	return large && (strcasecmp(name, "X-Static-Large-Object") == 0 ||
+	                        strcasecmp(name, S3_ETAG) == 0 || strcasecmp(name, S3_CLASS) == 0 ||
 	                        has_prefix(name, "X-Object-Sysmeta-Slo-") ||
 	                        has_prefix(name, "X-Object-Sysmeta-Container-Update-Override-"));
 }

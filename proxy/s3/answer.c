@@ -427,6 +427,8 @@ void s3_answer(struct request *request, int status)
 			                request_arena(request), "%u", s3_tags_count(pair.value)));
 		else if (shows && s3_lock_tell(&out, pair.name, pair.value))
 			continue;
+		else if (shows && strcasecmp(pair.name, S3_CLASS) == 0)
+			kv_add(&out, "x-amz-storage-class", pair.value);
 		else if (shows && strcasecmp(pair.name, S3_SSE) == 0)
 			s3_sse_tell(request, &out, pair.value);
 		else if (has_prefix(pair.name, "X-Object-Meta-"))

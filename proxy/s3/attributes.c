@@ -153,7 +153,7 @@ static enum step answer(struct request *request, struct attributes *a)
 	if (a->parts.count)
 		add_parts(request, a, &xml);
 	if (a->wanted & 1u << A_CLASS)
-		s3_xml_text(&xml, "StorageClass", "STANDARD");
+		s3_xml_text(&xml, "StorageClass", s3_class_told(sub_get(&a->head, S3_CLASS)));
 	if (a->wanted & 1u << A_SIZE)
 		s3_xml_u64(&xml, "ObjectSize", a->head.length);
 	buf_str(&xml, "</GetObjectAttributesResponse>");
@@ -208,7 +208,7 @@ static enum step attributes_look(struct op *op)
 		return s3_fail(request, error);
 	if ((error = s3_sse_may_read(request, &a->head.headers, &text)))
 		return s3_fail_text(request, error, text);
-	if (!(a->wanted & 1u << A_PARTS) || !sub_get(&a->head, S3_ETAG))
+	if (!(a->wanted & 1u << A_PARTS) || !s3_is_of_parts(sub_get(&a->head, S3_ETAG)))
 		return answer(request, a);
 	start(request, &a->manifest, "GET", true);
 	return op_go(op, PARTS);

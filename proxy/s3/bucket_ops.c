@@ -9,6 +9,7 @@
 #include "proxy/s3/config.h"
 #include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
+#include "proxy/s3/upload.h"
 #include "proxy/unit/gather.h"
 #include "proxy/unit/reserved.h"
 
@@ -24,6 +25,7 @@ struct bucket_op {
 	struct sub sub;
 	const char *location; /* that was asked for, or NULL */
 	bool asked, named;
+	unsigned classes; /* whose parts went, and STANDARD's */
 };
 
 static void bucket_done(struct request *request)
@@ -289,17 +291,27 @@ static enum step delete_drop(struct op *op)
 	return sub_ok(&b->sub) ? go(request, PARTS) : s3_fail_sub(request, &b->sub);
 }
 
-/* Whatever parts are left there stay: others may have put them. */
+/* Whatever parts are left there stay: others may have put them. Where there are none of STANDARD
+ * there are none of other classes. */
 static enum step delete_parts(struct op *op)
 {
 	struct request *request = request_of(op);
+	struct arena *arena = request_arena(request);
 	struct bucket_op *b = own(request);
+	const char *class =
+	        b->classes ? s3_class_at(request_cluster(request), arena, b->classes - 1) : NULL;
 
+	if (b->classes && !class)
+		return go(request, UNNAME);
 	if (!b->asked)
 		sub_start(begin(request, SUB_AS_SYSTEM, "DELETE", request->account,
-		        arena_printf(request_arena(request), "%s" S3_SEGMENTS, request->s3->bucket),
-		        NULL, NULL));
-	return sub_headed(&b->sub) ? go(request, UNNAME) : STEP_WAIT;
+		        upload_segments(arena, request->s3->bucket, class), NULL, NULL));
+	if (!sub_headed(&b->sub))
+		return STEP_WAIT;
+	if (!b->classes && b->sub.status == 404)
+		return go(request, UNNAME);
+	b->classes++;
+	return go(request, PARTS);
 }
 
 static enum step delete_unname(struct op *op)
@@ -320,7 +332,7 @@ static enum step delete_unname(struct op *op)
 static const struct op_state delete_states[] = {
         {"prepare", s3_prepare, TO(DROP), 15000},
         [DROP] = {"drop", delete_drop, TO(PARTS), 0},
-        [PARTS] = {"parts", delete_parts, TO(UNNAME), 0},
+        [PARTS] = {"parts", delete_parts, TO(PARTS) | TO(UNNAME), 0},
         [UNNAME] = {"unname", delete_unname, 0, 0},
 };
 const struct method s3_bucket_delete = {.name = "s3-bucket-delete", .states = delete_states};

@@ -11,7 +11,6 @@
 #include "proxy/s3/document.h"
 #include "proxy/s3/tags.h"
 #include "proxy/s3/upload.h"
-#include "proxy/unit/symlink.h"
 
 #include "lib/base/base64.h"
 #include "lib/base/kv.h"
@@ -281,20 +280,8 @@ static void marker_headers(struct complete *c)
 static void start_store(struct request *request, struct complete *c)
 {
 	static const char *const conditions[] = {PUT_IF_THERE, "If-None-Match"};
-	AUTO(buf) struct buf json = BUF_NONE;
-	struct arena *arena = request_arena(request);
-	const struct manifest *m = &c->manifest;
-	const char *type = upload_header(&c->upload, "Content-Type"),
-	           *size = arena_printf(arena, "%llu", (unsigned long long)m->size);
-	uint8_t digest[16];
-	char md5[33], slo[33];
 
-	manifest_write(m, &json);
-	md5_digest(buf_text(&json), json.len, digest);
-	md5_hex(digest, md5);
-	manifest_etag(m, slo);
-	sub_init(&c->sub, request, &unit_slo, SUB_AS_SYSTEM, "PUT");
-	sub_path(&c->sub, request->account, request->s3->bucket, request->s3->key, NULL);
+	upload_whole_begin(request, &c->sub);
 	for (unsigned i = 0; i < COUNT_OF(conditions); i++) {
 		const char *value = http_get(request->http, conditions[i]);
 		if (value)
@@ -302,20 +289,14 @@ static void start_store(struct request *request, struct complete *c)
 	}
 	marker_headers(c);
 	s3_sse_sub(request, &c->sub, upload_header(&c->upload, S3_SSE));
-	sub_header(&c->sub, UPLOAD_ID_HEADER, c->upload.id);
-	sub_header(&c->sub, S3_ETAG, c->etag);
 	if (c->sum)
 		sub_header(&c->sub, SUM_HEADER, c->sum);
-	sub_header(&c->sub, "X-Object-Sysmeta-Slo-Etag", slo);
-	sub_header(&c->sub, "X-Object-Sysmeta-Slo-Size", size);
-	sub_header(&c->sub, "X-Static-Large-Object", "True");
-	sub_header(&c->sub, "Etag", md5);
-	sub_header(&c->sub, ROW_ETAG,
-	        arena_printf(arena, "%s; s3_etag=%s; slo_etag=%s", md5, c->etag, slo));
-	sub_header(&c->sub, "Content-Type",
-	        arena_printf(arena, "%s;swift_bytes=%s", type ? type : S3_TYPE, size));
-	sub_body_text(&c->sub, buf_text(&json), json.len);
-	sub_start(&c->sub);
+	upload_whole_send(request, &c->sub,
+	        &(struct upload_whole){.manifest = &c->manifest,
+	                .id = c->upload.id,
+	                .etag = c->etag,
+	                .type = upload_header(&c->upload, "Content-Type"),
+	                .class = upload_header(&c->upload, S3_CLASS)});
 }
 
 static enum step complete_parts(struct op *op)
@@ -325,7 +306,7 @@ static enum step complete_parts(struct op *op)
 	const char *text = NULL;
 	enum err err;
 
-	if (!upload_parts_read(request, c->upload.id, &c->parts, &err))
+	if (!upload_parts_read(request, &c->upload, &c->parts, &err))
 		return STEP_WAIT;
 	if (err)
 		return s3_fail(request, S3_ServiceUnavailable);

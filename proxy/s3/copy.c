@@ -1,6 +1,6 @@
 /* Copies: of an object, and of a part of a multipart upload from an object.
  *
- *   CopyObject      prepare -> source -> store
+ *   CopyObject      prepare -> source -> store (-> segment -> whole)
  *   UploadPartCopy  prepare -> look -> source -> store
  *
  * The source is looked at first (whose bucket, may they read it, conditions, what of it is to be
@@ -287,7 +287,7 @@ static enum step stored(struct request *request, struct copying *c, const char *
 
 /* --- CopyObject --- */
 
-enum { SOURCE = 1, STORE };
+enum { SOURCE = 1, STORE, SEGMENT, WHOLE };
 
 /* A directive says whether the request's or the source's counts. False: it says neither. */
 static bool directive(const struct request *request, const char *name, bool *ret_anew)
@@ -332,6 +332,7 @@ static bool is_tags(const char *name)
 /* Of the request's headers, which s3_take_object has seen, and of the source's. */
 static void copy_headers(struct request *request, struct copying *c, bool tags_anew)
 {
+	struct buf *out = &request->s3->whole.headers;
 	const struct buf *from = &c->source.head.headers;
 	const struct http_req *http = request->http;
 	struct kv_pair pair;
@@ -342,18 +343,51 @@ static void copy_headers(struct request *request, struct copying *c, bool tags_a
 		             : is_metadata(name) ? c->anew
 		                                 : is_system(name);
 		if (keeps)
-			sub_header(&c->store, name, http->headers[i].value);
+			kv_add(out, name, http->headers[i].value);
 	}
 	for (size_t at = 0; kv_next(from->data, from->len, &at, &pair);) {
 		if (is_tags(pair.name) ? !tags_anew : is_metadata(pair.name) && !c->anew)
-			sub_header(&c->store, pair.name, pair.value);
+			kv_add(out, pair.name, pair.value);
 	}
+}
+
+/* How its bytes are sealed. */
+static void copy_sealing(struct request *request, struct copying *c)
+{
+	static const char *const names[] = {S3_SSE, SEAL_WITH};
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		const char *value = http_get(request->http, names[i]);
+		if (value)
+			sub_header(&c->store, names[i], value);
+	}
+}
+
+/* The copy itself, or of another class than STANDARD the segment. */
+static void begin_object(struct request *request, struct copying *c)
+{
+	struct s3_whole *w = &request->s3->whole;
+	const struct buf *headers = &w->headers;
+	struct kv_pair pair;
+
+	if (w->class) {
+		s3_whole_name(request);
+		begin_store(request, c, w->container, w->object);
+		sub_header(&c->store, "Content-Type", UPLOAD_PART_TYPE);
+		copy_sealing(request, c);
+		return;
+	}
+	begin_store(request, c, request->s3->bucket, request->s3->key);
+	for (size_t at = 0; kv_next(headers->data, headers->len, &at, &pair);)
+		sub_header(&c->store, pair.name, pair.value);
 }
 
 static enum step copy_source(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct copying *c = copying_of(request);
+	struct s3_whole *whole = &request->s3->whole;
+	enum s3_error error;
 	const char *text = NULL;
 	bool tags_anew;
 
@@ -378,17 +412,22 @@ static enum step copy_source(struct op *op)
 		return s3_fail_text(request, S3_InvalidRequest,
 		        "The specified copy source is larger than the maximum allowable size for a "
 		        "copy source: 5368709120");
-	if (!s3_versioning(request->container_info.info) && !is_to_itself(request, &c->source) &&
+	if ((error = s3_class_take(request)))
+		return s3_fail(request, error);
+	if (whole->class && (step = s3_segments_make(request, whole->class)) != STEP_NEXT)
+		return step;
+	if (!whole->class && !s3_versioning(request->container_info.info) &&
+	        !is_to_itself(request, &c->source) &&
 	        !s3_parts_note(
 	                request, &request->s3->parts, request->s3->bucket, request->s3->key, NULL))
 		return STEP_WAIT;
-	enum s3_error error = s3_sse_source(request, &c->source.head.headers, &c->open, &text);
+	error = s3_sse_source(request, &c->source.head.headers, &c->open, &text);
 	if (!error)
 		error = s3_take_object(request, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
-	begin_store(request, c, request->s3->bucket, request->s3->key);
 	copy_headers(request, c, tags_anew);
+	begin_object(request, c);
 	request->s3->told_size = c->source.head.length;
 	request->s3->told_tags = tags_anew ? http_get(request->http, S3_OBJECT_TAGS)
 	                                   : sub_get(&c->source.head, S3_OBJECT_TAGS);
@@ -399,14 +438,53 @@ static enum step copy_source(struct op *op)
 static enum step copy_store(struct op *op)
 {
 	struct request *request = request_of(op);
+	struct copying *c = copying_of(request);
+	struct s3_whole *w = &request->s3->whole;
 
-	return stored(request, copying_of(request), "CopyObjectResult");
+	if (!w->class)
+		return stored(request, c, "CopyObjectResult");
+	if (!sub_headed(&c->store))
+		return STEP_WAIT;
+	if (!sub_ok(&c->store))
+		return s3_fail_sub(request, &c->store);
+	sub_done(&c->store);
+	sub_init(&c->store, request, NULL, SUB_AS_SYSTEM, "HEAD");
+	sub_path(&c->store, request->account, w->container, w->object, NULL);
+	sub_start(&c->store);
+	return op_go(op, SEGMENT);
+}
+
+/* How long it has become: the source may have changed since it was looked at. */
+static enum step copy_segment(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct copying *c = copying_of(request);
+
+	if (!sub_headed(&c->store))
+		return STEP_WAIT;
+	return sub_ok(&c->store) && sub_get(&c->store, "Etag") ? op_go(op, WHOLE)
+	                                                       : s3_fail_sub(request, &c->store);
+}
+
+static enum step copy_whole(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct copying *c = copying_of(request);
+	const char *etag = sub_get(&c->store, "Etag");
+	char *plain = arena_strdup(request_arena(request), etag + (*etag == '"'));
+
+	plain[strcspn(plain, "\"")] = 0;
+	enum step step = s3_whole_store(request, plain, c->store.length);
+
+	return step == STEP_NEXT ? answer(request, c, "CopyObjectResult") : step;
 }
 
 static const struct op_state object_states[] = {
         {"prepare", s3_prepare, TO(SOURCE), 15000},
         [SOURCE] = {"source", copy_source, TO(STORE), 0},
-        [STORE] = {"store", copy_store, 0, 0},
+        [STORE] = {"store", copy_store, TO(SEGMENT), 0},
+        [SEGMENT] = {"segment", copy_segment, TO(WHOLE), 0},
+        [WHOLE] = {"whole", copy_whole, 0, 0},
 };
 const struct method s3_object_copy = {.name = "s3-object-copy", .states = object_states};
 
@@ -442,18 +520,6 @@ static enum step part_look(struct op *op)
 	return error ? s3_fail(request, error) : op_go(op, PART_SOURCE);
 }
 
-/* Those of s3_sse_take_part. */
-static void copy_sealing(struct request *request, struct copying *c)
-{
-	static const char *const names[] = {S3_SSE, SEAL_WITH};
-
-	for (unsigned i = 0; i < COUNT_OF(names); i++) {
-		const char *value = http_get(request->http, names[i]);
-		if (value)
-			sub_header(&c->store, names[i], value);
-	}
-}
-
 static enum step part_source(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -481,7 +547,7 @@ static enum step part_source(struct op *op)
 		error = s3_sse_take_part(request, &c->upload.marker.headers, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
-	begin_store(request, c, upload_segments(arena, request->s3->bucket),
+	begin_store(request, c, upload_container_of_parts(request, &c->upload),
 	        upload_part(arena, request->s3->key, c->upload.id, c->number));
 	sub_header(&c->store, "Content-Type", UPLOAD_PART_TYPE);
 	copy_sealing(request, c);

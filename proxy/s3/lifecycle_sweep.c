@@ -306,7 +306,8 @@ static bool needs_all(const struct page *p, const struct group *g)
 {
 	const char *etag = sub_get(&p->sub, S3_ETAG), *dash = etag ? strchr(etag, '-') : NULL;
 
-	return dash && strtoul(dash + 1, NULL, 10) == g->count;
+	/* One that is of one part for its class's sake has no number there. */
+	return etag && (dash ? strtoul(dash + 1, NULL, 10) : 1) == g->count;
 }
 
 /* What was looked at is known: on to its manifest, or to what comes next. */
@@ -522,8 +523,8 @@ void lifecycle_sweep_page(struct request *request, struct lifecycle_walk *w)
 	struct page *p = arena_zalloc(arena, sizeof(*p));
 
 	p->walk = w;
-	p->bucket = arena_strndup(
-	        arena, request->container, strlen(request->container) - strlen(S3_SEGMENTS));
+	p->bucket =
+	        arena_strndup(arena, request->container, s3_segments_bucket(request->container));
 	request->own = p;
 	request->own_done = page_done;
 	errand_start(request, &lifecycle_sweep, lifecycle_page_over, w);

@@ -511,19 +511,12 @@ static const struct op_state states[] = {
 };
 static const struct method lifecycle_page = {.name = "s3-lifecycle", .states = states};
 
-static bool is_parts(const char *container)
-{
-	size_t len = strlen(container), end = strlen(S3_SEGMENTS);
-
-	return len > end && strcmp(container + len - end, S3_SEGMENTS) == 0;
-}
-
 bool lifecycle_walks(const char *account, const char *container, const struct buf *headers)
 {
 	const char *kept = kv_get(headers->data, headers->len, S3_LIFECYCLE);
 
 	return *account != '.' && !reserved_name(container) &&
-	       (is_parts(container) || (kept && *kept));
+	       (s3_segments_bucket(container) || (kept && *kept));
 }
 
 void lifecycle_page_over(void *owner, int status)
@@ -538,7 +531,7 @@ void lifecycle_walk_page(struct lifecycle_walk *w)
 {
 	struct request *request = errand_new(w->proxy, w->account, w->container, NULL);
 
-	if (is_parts(w->container)) {
+	if (s3_segments_bucket(w->container)) {
 		lifecycle_sweep_page(request, w);
 		return;
 	}

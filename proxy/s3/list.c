@@ -152,7 +152,8 @@ static void add_object(struct request *request, struct s3_list *l, const struct 
 	s3_xml_u64(out, "Size", s.bytes);
 	if (l->tells_owner && id)
 		s3_xml_owner(out, "Owner", id, display);
-	buf_str(out, "<StorageClass>STANDARD</StorageClass></Contents>");
+	s3_xml_text(out, "StorageClass", s3_class_told(s.s3_class));
+	buf_str(out, "</Contents>");
 	shown_done(&s);
 }
 

@@ -13,7 +13,6 @@ enum { PAGE = 1, ROWS };
 
 #define PAGE_MAX   10000 /* also the most that one answer has */
 #define PAGE_BYTES (16u << 20)
-#define SEGMENTS   strlen(S3_SEGMENTS)
 
 struct list_buckets {
 	const char *prefix, *marker;
@@ -166,18 +165,11 @@ static enum step list_page(struct op *op)
 
 /* --- rows --- */
 
-static bool is_segments(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len > SEGMENTS && strcmp(name + len - SEGMENTS, S3_SEGMENTS) == 0;
-}
-
 /* False: it is still asked. */
 static bool is_shown(
         struct request *request, struct list_buckets *l, const char *name, bool *ret_shown)
 {
-	*ret_shown = !is_segments(name);
+	*ret_shown = !s3_segments_bucket(name);
 	if (!*ret_shown || !l->own_alone)
 		return true;
 	if (!info_get(&l->info, &request->op, request->proxy, request->account, name))

@@ -71,7 +71,7 @@ static const char *shown_id(const struct jval *row, bool *ret_null)
 
 static void add_version(struct request *request, struct list_versions *l, const struct jval *row)
 {
-	const char *name = "", *etag = "", *slo = NULL, *type = "", *date = "", *id;
+	const char *name = "", *etag = "", *slo = NULL, *type = "", *date = "", *class = NULL, *id;
 	uint64_t bytes = 0, ts = 0;
 	bool latest = false, null;
 	struct buf *out = &l->items;
@@ -101,8 +101,9 @@ static void add_version(struct request *request, struct list_versions *l, const 
 		s3_xml_u64(out, "Size", bytes);
 	}
 	s3_xml_owner(out, "Owner", l->id, l->display);
+	jread_str(jread_get(row, "storage_class"), &class);
 	if (!marker)
-		s3_xml_text(out, "StorageClass", "STANDARD");
+		s3_xml_text(out, "StorageClass", s3_class_told(class));
 	buf_str(out, marker ? "</DeleteMarker>" : "</Version>");
 }
 

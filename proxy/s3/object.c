@@ -75,18 +75,6 @@ static void take_type(struct request *request)
 	request_set_header(request, "X-Detect-Content-Type", NULL);
 }
 
-/* A bucket has one class: its policy, which STANDARD stands for as well. */
-static enum s3_error check_class(struct request *request)
-{
-	const struct cluster *cluster = request_cluster(request);
-	const struct info *info = request->container_info.info;
-	const char *class = http_get(request->http, "x-amz-storage-class");
-	bool known = !class || strcmp(class, "STANDARD") == 0 ||
-	             strcasecmp(class, cluster->policies[info->policy].name) == 0;
-
-	return known ? S3_OK : S3_InvalidStorageClass;
-}
-
 static enum s3_error take_redirect(struct request *request)
 {
 	const char *location = http_get(request->http, S3_REDIRECT_HEADER);
@@ -97,7 +85,7 @@ static enum s3_error take_redirect(struct request *request)
 
 enum s3_error s3_take_object(struct request *request, const char **ret_text)
 {
-	enum s3_error error = check_class(request);
+	enum s3_error error = s3_class_take(request);
 
 	if (!error)
 		error = s3_tags_take(request, ret_text);
@@ -118,9 +106,15 @@ enum s3_error s3_take_object(struct request *request, const char **ret_text)
 enum step s3_object_pass_put(struct op *op)
 {
 	struct request *request = request_of(op);
+	struct s3_whole *whole = &request->s3->whole;
+	enum s3_error error = s3_class_take(request);
 	const char *text = NULL;
-	enum s3_error error;
+	enum step step;
 
+	if (error)
+		return s3_fail(request, error);
+	if (whole->class && (step = s3_segments_make(request, whole->class)) != STEP_NEXT)
+		return step;
 	if (!s3_condition_met(request, &request->s3->condition, &error))
 		return STEP_WAIT;
 	if (!error)
@@ -132,6 +126,8 @@ enum step s3_object_pass_put(struct op *op)
 	if (!request->http->has_length && !request->http->chunked)
 		return s3_fail(request, S3_MissingContentLength);
 	request->s3->told_tags = http_get(request->http, S3_OBJECT_TAGS);
+	if (whole->class)
+		s3_whole_divert(request);
 	return s3_pass(request, &object_put);
 }
 

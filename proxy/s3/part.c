@@ -27,13 +27,13 @@ static void part_done(struct request *request)
 static enum step pass(struct request *request, struct part *p)
 {
 	struct arena *arena = request_arena(request);
-	const char *id = p->upload.id;
+	const char *id = p->upload.id, *container = upload_container_of_parts(request, &p->upload);
 	unsigned number = p->number;
 
 	part_done(request);
 	request->own = NULL;
 	request->own_done = NULL;
-	request->container = upload_segments(arena, request->s3->bucket);
+	request->container = container;
 	request->object = upload_part(arena, request->s3->key, id, number);
 	info_fetch_done(&request->container_info);
 	request->container_info = (struct info_fetch){0};
@@ -186,7 +186,7 @@ static enum step answer(struct request *request, struct part_list *l)
 	s3_xml_text(&xml, "UploadId", l->upload.id);
 	s3_xml_owner(&xml, "Initiator", caller->id, caller->name);
 	s3_xml_owner(&xml, "Owner", acl.owner, acl.owner_name);
-	s3_xml_text(&xml, "StorageClass", "STANDARD");
+	s3_xml_text(&xml, "StorageClass", s3_class_told(upload_header(&l->upload, S3_CLASS)));
 	add_sum(request, l, &xml);
 	s3_xml_u64(&xml, "PartNumberMarker", l->marker);
 	s3_xml_u64(&xml, "NextPartNumberMarker", last);
@@ -203,7 +203,7 @@ static enum step list_read(struct op *op)
 	struct part_list *l = request->own;
 	enum err err;
 
-	if (!upload_parts_read(request, l->upload.id, &l->parts, &err))
+	if (!upload_parts_read(request, &l->upload, &l->parts, &err))
 		return STEP_WAIT;
 	return err ? s3_fail(request, S3_ServiceUnavailable) : answer(request, l);
 }

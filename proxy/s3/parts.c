@@ -28,7 +28,8 @@ static void ask(struct s3_parts *p, const char *method)
 /* A bucket without a container for parts has no such object: that is known without asking. */
 static int begin(struct s3_parts *p)
 {
-	const char *segments = upload_segments(request_arena(p->request), p->request->s3->bucket);
+	const char *segments =
+	        upload_segments(request_arena(p->request), p->request->s3->bucket, NULL);
 
 	if (!info_get(&p->info, &p->request->op, p->request->proxy, p->request->account, segments))
 		return BEGIN;
@@ -83,7 +84,6 @@ static void note(struct s3_parts *p, struct row_put *put, const char *container,
 static int read_manifest(struct s3_parts *p)
 {
 	struct arena *arena = request_arena(p->request);
-	const char *segments = upload_segments(arena, p->request->s3->bucket);
 
 	if (!sub_collect(&p->sub, MANIFEST_BYTES_MAX))
 		return READ;
@@ -95,7 +95,8 @@ static int read_manifest(struct s3_parts *p)
 	p->rows = arena_zalloc(arena, (p->manifest.count + 1) * sizeof(*p->rows));
 	for (unsigned i = 0; i < p->manifest.count; i++) {
 		const struct manifest_segment *s = &p->manifest.segments[i];
-		if (s->path && strcmp(s->container, segments) == 0 && strstr(s->object, p->prefix))
+		if (s->path && s3_segments_of(p->request->s3->bucket, s->container) &&
+		        strstr(s->object, p->prefix))
 			note(p, &p->rows[i], s->container, s->object, ts);
 	}
 	return NOTE;
@@ -132,7 +133,7 @@ bool s3_parts_replace(struct request *request)
 {
 	struct s3 *s3 = request->s3;
 
-	if (!s3->operation || s3->operation->method != &s3_object_put ||
+	if (!s3->operation || s3->operation->method != &s3_object_put || s3->whole.diverted ||
 	        s3_versioning(versions_named(request)))
 		return true;
 	return s3_parts_note(request, &s3->parts, s3->bucket, s3->key, NULL);

@@ -153,6 +153,9 @@ static void released(struct request_end *end)
 	s3_payload_done(&s3->payload);
 	s3_sum_done(&s3->sum);
 	s3_parts_done(&s3->parts);
+	info_fetch_done(&s3->segments.info);
+	sub_done(&s3->segments.sub);
+	s3_whole_done(&s3->whole);
 	if (s3->post)
 		s3_post_done(s3->post);
 	if (s3->site)
@@ -230,10 +233,9 @@ const struct method *s3_route(struct request *request)
 bool s3_is_part(const struct request *request, const char *account, const char *container)
 {
 	const char *bucket = request->s3 ? request->s3->bucket : NULL;
-	size_t len = bucket ? strlen(bucket) : 0;
 
-	return len && request->authorized && strcmp(account, request->account) == 0 &&
-	       strncmp(container, bucket, len) == 0 && strcmp(container + len, S3_SEGMENTS) == 0;
+	return bucket && request->authorized && strcmp(account, request->account) == 0 &&
+	       s3_segments_of(bucket, container);
 }
 
 /* --- state 0 --- */

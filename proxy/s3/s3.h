@@ -11,6 +11,7 @@
 
 #include "proxy/proxy.h"
 #include "proxy/s3/access.h"
+#include "proxy/s3/class.h"
 #include "proxy/s3/condition.h"
 #include "proxy/s3/login.h"
 #include "proxy/s3/methods.h"
@@ -25,6 +26,8 @@
 #include "proxy/s3/website.h"
 #include "proxy/sub.h"
 
+#include <string.h>
+
 #define S3_REGION "us-east-1"
 
 /* System metadata of containers and objects. */
@@ -34,9 +37,14 @@
 	                                */
 
 #define S3_ETAG "X-Object-Sysmeta-S3Api-Etag" /* "md5-N" of parts, as Swift's s3api has it */
+/* Was it uploaded in parts? What is of one segment for its class's sake has a plain MD5. */
+static inline bool s3_is_of_parts(const char *etag)
+{
+	return etag && strchr(etag, '-');
+}
 
 /* Parts of multipart uploads are in the container of that name behind a bucket's, as Swift's s3api
- * has it. */
+ * has it; those of another class in that with "+CLASS" behind it (class.h). */
 #define S3_SEGMENTS "+segments"
 
 enum s3_found { S3_NOT_LOOKED, S3_OWN, S3_OTHERS, S3_NOWHERE };
@@ -50,10 +58,12 @@ struct s3 {
 	struct s3_caller caller;
 	struct s3_payload payload;
 	struct s3_sum sum;
-	bool is_site;          /* comes to a bucket's web site */
-	struct s3_site *site;  /* of such; or NULL, yet */
-	struct s3_post *post;  /* it comes in a form; or NULL */
-	struct s3_parts parts; /* of what is replaced */
+	bool is_site;                /* comes to a bucket's web site */
+	struct s3_site *site;        /* of such; or NULL, yet */
+	struct s3_post *post;        /* it comes in a form; or NULL */
+	struct s3_parts parts;       /* of what is replaced */
+	struct s3_segments segments; /* that are made on demand */
+	struct s3_whole whole;       /* of what is of another class */
 	/* Whose bucket it is. */
 	enum s3_found found;
 	const char *owner_account; /* of a bucket that is another account's */

@@ -5,6 +5,7 @@
 #include "proxy/s3/upload.h"
 #include "proxy/seal.h"
 #include "proxy/unit/reserved.h"
+#include "proxy/unit/symlink.h"
 
 #include "lib/base/kv.h"
 #include <stdio.h>
@@ -20,9 +21,10 @@ const char *upload_container(struct arena *arena, const char *bucket)
 	return arena_printf(arena, RESERVED "uploads" RESERVED "%s", bucket);
 }
 
-const char *upload_segments(struct arena *arena, const char *bucket)
+const char *upload_segments(struct arena *arena, const char *bucket, const char *class)
 {
-	return arena_printf(arena, "%s" S3_SEGMENTS, bucket);
+	return class ? arena_printf(arena, "%s" S3_SEGMENTS "+%s", bucket, class)
+	             : arena_printf(arena, "%s" S3_SEGMENTS, bucket);
 }
 
 const char *upload_marker(struct arena *arena, const char *key, const char *id)
@@ -51,7 +53,7 @@ const char *upload_part(struct arena *arena, const char *key, const char *id, un
 }
 
 /* In order of time; nobody guesses it. A letter comes first: no part's number looks like it. */
-static const char *new_id(struct request *request)
+const char *upload_new_id(struct request *request)
 {
 	const struct env *env = request_cluster(request)->env;
 	uint64_t random;
@@ -100,17 +102,23 @@ void upload_done(struct upload *u)
 
 /* --- parts --- */
 
-static void ask(struct request *request, const char *id, struct upload_parts *p)
+const char *upload_container_of_parts(struct request *request, const struct upload *u)
+{
+	return upload_segments(
+	        request_arena(request), request->s3->bucket, upload_header(u, S3_CLASS));
+}
+
+static void ask(struct request *request, const struct upload *u, struct upload_parts *p)
 {
 	struct arena *arena = request_arena(request);
-	const char *prefix = arena_printf(arena, "%s/%s/", request->s3->key, id);
+	const char *prefix = arena_printf(arena, "%s/%s/", request->s3->key, u->id);
 
 	arena_init(&p->arena);
 	p->asked = true;
 	p->read.root.op = &request->op;
 	p->read.root.proxy = request->proxy;
 	p->read.root.account = request->account;
-	p->read.root.container = upload_segments(arena, request->s3->bucket);
+	p->read.root.container = upload_container_of_parts(request, u);
 	/* Other keys may begin with the name of a part: they have a slash behind it. */
 	p->list = (struct backend_list){.prefix = prefix,
 	        .delimiter = "/",
@@ -144,13 +152,13 @@ static void take(struct request *request, struct upload_parts *p)
 }
 
 bool upload_parts_read(
-        struct request *request, const char *id, struct upload_parts *p, enum err *ret_err)
+        struct request *request, const struct upload *u, struct upload_parts *p, enum err *ret_err)
 {
 	*ret_err = ERR_OK;
 	if (p->ended)
 		return true;
 	if (!p->asked)
-		ask(request, id, p);
+		ask(request, u, p);
 	if (!ranged_rows(&p->read, &p->list))
 		return false;
 	p->ended = true;
@@ -207,7 +215,6 @@ enum { SEGMENTS = 1, MARK, UPLOADS };
 
 struct create {
 	struct sub sub;
-	struct info_fetch segments;
 	const char *id, *sum;
 	bool asked, made;
 };
@@ -217,7 +224,6 @@ static void create_done(struct request *request)
 	struct create *c = request->own;
 
 	sub_done(&c->sub);
-	info_fetch_done(&c->segments);
 }
 
 static struct create *create_of(struct request *request)
@@ -247,34 +253,15 @@ static enum step create_go(struct request *request, unsigned state)
 	return op_go(&request->op, state);
 }
 
-/* Parts are kept as the bucket's objects are. */
-static void in_policy(struct request *request, struct sub *sub)
-{
-	const struct cluster *cluster = request_cluster(request);
-	const struct info *info = request->container_info.info;
-
-	sub_header(sub, "X-Storage-Policy", cluster->policies[info->policy].name);
-}
-
 static enum step create_segments(struct op *op)
 {
 	struct request *request = request_of(op);
-	struct create *c = create_of(request);
-	const char *name = upload_segments(request_arena(request), request->s3->bucket);
+	enum s3_error error = s3_class_take(request);
 
-	if (!c->asked && !info_get(&c->segments, op, request->proxy, request->account, name))
-		return STEP_WAIT;
-	if (c->segments.err)
-		return s3_fail(request, S3_ServiceUnavailable);
-	if (c->segments.info->exists)
-		return create_go(request, MARK);
-	if (!c->asked) {
-		in_policy(request, begin(request, "PUT", name, NULL));
-		sub_start(&c->sub);
-	}
-	if (!sub_headed(&c->sub))
-		return STEP_WAIT;
-	return sub_ok(&c->sub) ? create_go(request, MARK) : s3_fail_sub(request, &c->sub);
+	if (error)
+		return s3_fail(request, error);
+	enum step step = s3_segments_make(request, request->s3->whole.class);
+	return step == STEP_NEXT ? create_go(request, MARK) : step;
 }
 
 /* What the whole will have, in Swift's terms already. */
@@ -301,6 +288,10 @@ static void mark_headers(struct request *request, struct sub *sub)
 	sub_header(sub, UPLOAD_ROW_TYPE,
 	        arena_printf(request_arena(request), "%s %s", request->s3->caller.id,
 	                request->s3->caller.name));
+	if (request->s3->whole.class)
+		sub_header(sub, ROW_ETAG,
+		        arena_printf(request_arena(request), EMPTY_MD5 "; " S3_CLASS_PARAM "=%s",
+		                request->s3->whole.class));
 }
 
 /* Which checksums the parts have, and what becomes of them. */
@@ -361,7 +352,7 @@ static enum step create_mark(struct op *op)
 			error = take_sum(request, c, &text);
 		if (error)
 			return s3_fail_text(request, error, text);
-		c->id = new_id(request);
+		c->id = upload_new_id(request);
 	}
 	if (!c->asked) {
 		begin(request, "PUT", upload_container(arena, request->s3->bucket),
@@ -465,7 +456,7 @@ static enum step abort_parts(struct op *op)
 	struct abort *a = request->own;
 	enum err err;
 
-	if (!upload_parts_read(request, a->upload.id, &a->parts, &err))
+	if (!upload_parts_read(request, &a->upload, &a->parts, &err))
 		return STEP_WAIT;
 	if (err)
 		return s3_fail(request, S3_ServiceUnavailable);

@@ -28,7 +28,9 @@
 #define UPLOAD_ROW_TYPE  "X-Object-Sysmeta-Container-Update-Override-Content-Type"
 
 const char *upload_container(struct arena *arena, const char *bucket);
-const char *upload_segments(struct arena *arena, const char *bucket);
+/* class: NULL for STANDARD. */
+const char *upload_segments(struct arena *arena, const char *bucket, const char *class);
+const char *upload_new_id(struct request *request);
 /* The marker's name; and back: false when it is none, *ret_id then borrowed from it. */
 const char *upload_marker(struct arena *arena, const char *key, const char *id);
 bool upload_parse_marker(const char *name, struct buf *out_key, const char **ret_id);
@@ -51,6 +53,20 @@ static inline const char *upload_header(const struct upload *upload, const char 
 	return sub_get(&upload->marker, name);
 }
 
+/* Where its parts are. */
+const char *upload_container_of_parts(struct request *request, const struct upload *upload);
+
+/* --- the whole --- */
+
+struct upload_whole {
+	const struct manifest *manifest;
+	const char *id, *etag, *type, *class; /* type, class: or NULL */
+};
+
+/* A PUT of it: begun, then come headers of the caller's, then it is sent. */
+void upload_whole_begin(struct request *request, struct sub *sub);
+void upload_whole_send(struct request *request, struct sub *sub, const struct upload_whole *whole);
+
 /* --- its parts --- */
 
 struct upload_row {
@@ -69,8 +85,8 @@ struct upload_parts {
 };
 
 /* True when they are there, or not: *ret_err. */
-bool upload_parts_read(
-        struct request *request, const char *id, struct upload_parts *parts, enum err *ret_err);
+bool upload_parts_read(struct request *request, const struct upload *upload,
+        struct upload_parts *parts, enum err *ret_err);
 void upload_parts_done(struct upload_parts *parts);
 
 /* --- objects of the bucket's segments that go --- */

@@ -2,7 +2,9 @@
  *
  *   prepare -> read -> (read ...) answer */
 #include "proxy/s3/upload.h"
+#include "proxy/seal.h"
 #include "proxy/unit/reserved.h"
+#include "proxy/unit/shown.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +115,10 @@ static void add_upload(struct request *request, struct listing_of_uploads *l, co
 	        arena_strndup(request_arena(request), row->content_type, len),
 	        row->content_type[len] ? row->content_type + len + 1 : row->content_type);
 	s3_xml_owner(out, "Owner", owner, name);
-	s3_xml_text(out, "StorageClass", "STANDARD");
+	struct shown s;
+	shown_make(row, request->account, request->container, &s);
+	s3_xml_text(out, "StorageClass", s3_class_told(s.s3_class));
+	shown_done(&s);
 	s3_xml_date(out, "Initiated", row->ts);
 	buf_str(out, "</Upload>");
 }
@@ -170,16 +175,21 @@ static bool take(
 static bool take_page(struct request *request, struct listing_of_uploads *l)
 {
 	struct arena *arena = request_arena(request);
+	struct unseal_rows sealed = {.keys = request_cluster(request)->seal,
+	        .account = request->account,
+	        .container = l->read.root.container};
 	struct backend_row row;
 	const char *last = NULL;
 	unsigned rows = 0;
+	bool full = false;
 
-	for (size_t at = 0; backend_rows_next(l->read.root.rows, &at, &row); rows++) {
-		if (!take(request, l, &row))
-			return true;
+	for (size_t at = 0; !full && backend_rows_next(l->read.root.rows, &at, &row); rows++) {
+		row.etag = unseal_row(&sealed, row.etag);
+		full = !take(request, l, &row);
 		last = row.name;
 	}
-	if (rows < l->list.limit)
+	unseal_rows_done(&sealed);
+	if (full || rows < l->list.limit)
 		return true;
 	l->list.marker = l->last.len ? arena_printf(arena, "%s\xf4\x8f\xbf\xbf",
 	                                       escaped(request, buf_text(&l->last)))

@@ -35,7 +35,7 @@ struct unit_options {
 	const char *web_base; /* [staticweb] */
 	/* [s3] */
 	bool s3;
-	const char *s3_domains, *s3_website_domains, *s3_kms_default;
+	const char *s3_domains, *s3_website_domains, *s3_kms_default, *s3_classes;
 	uint64_t s3_log_interval; /* seconds */
 	bool s3_ssec_tls;
 };

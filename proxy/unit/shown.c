@@ -113,6 +113,8 @@ void shown_make(
 	}
 	if (strchr(s->etag, ';') && take(s, "s3_etag", &s->s3_text))
 		s->s3_etag = buf_text(&s->s3_text);
+	if (strchr(s->etag, ';') && take(s, "s3_class", &s->class_text))
+		s->s3_class = buf_text(&s->class_text);
 	if (params_swift_bytes(row->content_type, &s->bytes)) {
 		params_without(row->content_type, "swift_bytes", &s->type_text);
 		s->content_type = buf_text(&s->type_text);
@@ -126,4 +128,5 @@ void shown_done(struct shown *s)
 	buf_done(&s->path_text);
 	buf_done(&s->target_text);
 	buf_done(&s->s3_text);
+	buf_done(&s->class_text);
 }

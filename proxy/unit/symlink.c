@@ -9,8 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define EMPTY_MD5 "d41d8cd98f00b204e9800998ecf8427e"
-
 static const char *stored(const struct backend_reply *r, const char *name)
 {
 	return kv_get(r->headers.data, r->headers.len, name);

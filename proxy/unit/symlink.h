@@ -19,7 +19,8 @@ struct body;
 #define LINK_RESERVED "X-Object-Sysmeta-Allow-Reserved-Names"
 #define LINK_VERSION  "X-Object-Sysmeta-Versions-Symlink"
 
-#define ROW_ETAG "X-Object-Sysmeta-Container-Update-Override-Etag"
+#define ROW_ETAG  "X-Object-Sysmeta-Container-Update-Override-Etag"
+#define EMPTY_MD5 "d41d8cd98f00b204e9800998ecf8427e"
 
 /* A body's way from the object that was asked for to the one that it is. In its struct body. */
 struct link_walk {

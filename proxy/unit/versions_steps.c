@@ -1,6 +1,7 @@
 #include "proxy/unit/versions_steps.h"
 #include "proxy/commit.h"
 #include "proxy/mime.h"
+#include "proxy/params.h"
 #include "proxy/pipeline.h"
 #include "proxy/put.h"
 #include "proxy/quota.h"
@@ -246,9 +247,23 @@ enum step versions_unlinked(struct request *request)
 	return STEP_NEXT;
 }
 
-/* The name of the client becomes a link to the version. */
+/* What the link's row tells of the version, by that one's own: "; s3_etag=...; slo_etag=...". */
+static const char *row_params(struct arena *arena, const char *row)
+{
+	static const char *const names[] = {"s3_etag", "s3_class", "slo_etag"};
+	const char *all = "", *value;
+	size_t len;
+
+	for (unsigned i = 0; row && strchr(row, ';') && i < COUNT_OF(names); i++) {
+		if ((value = params_get(row, names[i], &len)))
+			all = arena_printf(arena, "%s; %s=%.*s", all, names[i], (int)len, value);
+	}
+	return all;
+}
+
+/* The name of the client becomes a link to the version. params: as row_params has them. */
 static void link_to(struct request *request, uint64_t id, const char *etag, const char *bytes,
-        const char *type, const char *slo_etag)
+        const char *type, const char *params)
 {
 	static const char *const not_of_links[] = {"Etag", "X-If-Delete-At", "X-Symlink-Target",
 	        "X-Symlink-Target-Account", "X-Symlink-Target-Etag", "X-Object-Manifest",
@@ -272,10 +287,9 @@ static void link_to(struct request *request, uint64_t id, const char *etag, cons
 	sub_header(sub, LINK_EXTENDS, "true");
 	sub_header(sub, LINK_RESERVED, "true");
 	sub_header(sub, "Content-Type", type);
-	if (slo_etag)
+	if (*params)
 		sub_header(sub, ROW_ETAG,
-		        arena_printf(request_arena(request),
-		                "d41d8cd98f00b204e9800998ecf8427e; slo_etag=%s", slo_etag));
+		        arena_printf(request_arena(request), EMPTY_MD5 "%s", params));
 	if (v->delete_at)
 		sub_header(sub, "X-Delete-At", v->delete_at);
 	if (v->delete_after)
@@ -318,13 +332,13 @@ enum step versions_found_version(struct request *request)
 	if (!sub_ok(&v->sub))
 		return versions_failed(request);
 	const char *etag = sub_get(&v->sub, "Etag"), *type = sub_get(&v->sub, "Content-Type");
-	const char *slo = sub_get(&v->sub, SLO_SIZE), *slo_etag = sub_get(&v->sub, SLO_ETAG);
+	const char *slo = sub_get(&v->sub, SLO_SIZE),
+	           *params = row_params(arena, sub_get(&v->sub, ROW_ETAG));
 	http_header(request->http, "Etag", etag ? etag : "");
 	link_to(request, v->id, arena_strdup(arena, etag ? etag : ""),
 	        slo ? arena_strdup(arena, slo)
 	            : arena_printf(arena, "%llu", (unsigned long long)v->sub.length),
-	        arena_strdup(arena, type ? type : "application/octet-stream"),
-	        slo_etag ? arena_strdup(arena, slo_etag) : NULL);
+	        arena_strdup(arena, type ? type : "application/octet-stream"), params);
 	v->step = RELINKED;
 	return STEP_WAIT;
 }
@@ -436,7 +450,6 @@ enum step versions_stored(struct request *request, const char *etag, uint64_t si
 	struct versions *v = request->versions;
 	struct arena *arena = request_arena(request);
 	const char *slo = kv_get(headers->data, headers->len, SLO_SIZE);
-	const char *slo_etag = kv_get(headers->data, headers->len, SLO_ETAG);
 
 	if (v && !v->swapped && is_method(request, "PUT") && speaks_s3(request) &&
 	        s3_versioning(request->container_info.info) == S3_SUSPENDED)
@@ -449,7 +462,8 @@ enum step versions_stored(struct request *request, const char *etag, uint64_t si
 		v->linking = true;
 		link_to(request, v->id, etag,
 		        slo ? slo : arena_printf(arena, "%llu", (unsigned long long)size),
-		        arena_strndup(arena, type, strcspn(type, ";")), slo_etag);
+		        arena_strndup(arena, type, strcspn(type, ";")),
+		        row_params(arena, kv_get(headers->data, headers->len, ROW_ETAG)));
 		return STEP_WAIT;
 	}
 	if (!sub_headed(&v->sub))
