@@ -6,6 +6,7 @@
  * The source is looked at first (whose bucket, may they read it, conditions, what of it is to be
  * kept); the bytes are then brought by a request of our own, Swift's PUT with X-Copy-From. */
 #include "proxy/s3/access.h"
+#include "proxy/s3/sum.h"
 #include "proxy/s3/tags.h"
 #include "proxy/s3/upload.h"
 #include "proxy/seal.h"
@@ -35,8 +36,9 @@ struct copying {
 	unsigned number;
 	struct source source;
 	struct sub store;
-	bool anew;        /* metadata of the request, not of the source */
-	const char *open; /* the key that the source wants (SEAL_OPEN), or NULL */
+	bool anew;           /* metadata of the request, not of the source */
+	struct sum_kept sum; /* that is kept; no value: none */
+	const char *open;    /* the key that the source wants (SEAL_OPEN), or NULL */
 };
 
 static void copying_done(struct request *request)
@@ -267,6 +269,10 @@ static enum step answer(struct request *request, struct copying *c, const char *
 	s3_xml_begin(&xml, root);
 	s3_xml_date(&xml, "LastModified", (uint64_t)seconds * TS_PER_SECOND);
 	buf_printf(&xml, "<ETag>&quot;%s&quot;</ETag>", etag);
+	if (c->sum.value) {
+		s3_xml_text(&xml, sum_element(c->sum.kind), c->sum.value);
+		s3_xml_text(&xml, "ChecksumType", c->sum.type);
+	}
 	buf_printf(&xml, "</%s>", root);
 	if (from && s3_versioning(c->source.info.info))
 		http_header(request->http, "x-amz-copy-source-version-id",
@@ -329,6 +335,13 @@ static bool is_tags(const char *name)
 	return strcasecmp(name, S3_OBJECT_TAGS) == 0;
 }
 
+/* The checksum of all bytes, which are the same in the copy. */
+static bool whole_sum(struct request *request, const struct copying *c, struct sum_kept *ret)
+{
+	return sum_read(request_arena(request), sub_get(&c->source.head, SUM_HEADER), ret) &&
+	       strcmp(ret->type, SUM_WHOLE) == 0;
+}
+
 /* Of the request's headers, which s3_take_object has seen, and of the source's. */
 static void copy_headers(struct request *request, struct copying *c, bool tags_anew)
 {
@@ -349,6 +362,8 @@ static void copy_headers(struct request *request, struct copying *c, bool tags_a
 		if (is_tags(pair.name) ? !tags_anew : is_metadata(pair.name) && !c->anew)
 			kv_add(out, pair.name, pair.value);
 	}
+	if (whole_sum(request, c, &c->sum))
+		kv_add(out, SUM_HEADER, sub_get(&c->source.head, SUM_HEADER));
 }
 
 /* How its bytes are sealed. */

@@ -1,11 +1,12 @@
 """Copies of the S3 API: of objects, and of parts from objects."""
+import base64
 import hashlib
 import os
 
 import pytest
 
 from conftest import User
-from s3 import client, refused
+from s3 import client, refused, send
 from test_s3_multipart import MB, begin, complete, etag_of, upload
 
 
@@ -121,3 +122,11 @@ def test_of_versions(s3, bucket):
         assert body(s3, name, "copy") == text
     s3.copy_object(Bucket=name, Key="k", CopySource={"Bucket": name, "Key": "k", "VersionId": one})
     assert body(s3, name, "k") == b"one"
+
+
+def test_the_checksum_of_all_bytes_is_copied(cloud, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="from", Body=b"text", ChecksumAlgorithm="SHA256")
+    r = send(cloud, "PUT", bucket + "/to", **{"x-amz-copy-source": "%s/from" % bucket})
+    want = base64.b64encode(hashlib.sha256(b"text").digest()).decode()
+    assert "<ChecksumSHA256>%s</ChecksumSHA256>" % want in r.text
+    assert s3.head_object(Bucket=bucket, Key="to", ChecksumMode="ENABLED")["ChecksumSHA256"] == want
