@@ -45,6 +45,7 @@ enum err on_ec2_delete(struct rest_req *req);
 enum err on_ec2_token(struct rest_req *req);   /* POST /v3/ec2tokens */
 enum err on_s3_token(struct rest_req *req);    /* POST /v3/s3tokens */
 enum err on_signing_key(struct rest_req *req); /* GET /v3/OS-CAIRN/signing-key */
+enum err on_session_key(struct rest_req *req); /* POST /v3/OS-CAIRN/session-key */
 enum err on_signature(struct rest_req *req);   /* POST /v3/OS-CAIRN/signature */
 enum err on_grantee(struct rest_req *req);     /* GET /v3/OS-CAIRN/grantee */
 

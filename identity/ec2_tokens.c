@@ -2,7 +2,7 @@
  * that cannot check them itself; and for services that can, the key for one day, region and
  * service. */
 #include "identity/credentials.h"
-#include "identity/login.h"
+#include "identity/signer.h"
 #include "identity/sql.h"
 
 #include "lib/auth/aws.h"
@@ -15,102 +15,16 @@
 #define PAIRS_MAX 256
 #define LIFE_US   900000000ull /* of a signature with a time, as Keystone's auth_ttl */
 
-/* What was found by an access key. */
-struct shown {
-	struct rest_req *req;
-	const char *access;
-	struct credential credential;
-	const char *secret, *trust_id, *application_id;
-	const char *user_id; /* who logs in: the trustee, where the credential is its trustor's */
-};
-
 static enum err refuse(struct rest_req *req, const char *why)
 {
 	return rest_fail(req, ERR_UNAUTHORIZED, "%s", why);
 }
-
-static enum err unknown(struct rest_req *req)
-{
-	return rest_fail(req, ERR_NOT_FOUND, "EC2 access key not found.");
-}
-
-/* --- the credential --- */
 
 static const char *text_of(const struct jval *object, const char *name, struct arena *arena)
 {
 	const char *text;
 
 	return jread_str(jread_get(object, name), &text) ? arena_strdup(arena, text) : NULL;
-}
-
-/* What was made by a token of a trust that impersonates looks like the trustor's, and is its
- * trustee's to use. Whoever else names that trust in a credential is not its trustee. */
-static enum err find_trustee(struct shown *s, struct db_tx *tx)
-{
-	struct trust trust = {.id = NULL};
-	enum err err = trust_find(tx, s->trust_id, s->req->arena, &trust);
-
-	if (!err && trust.impersonation &&
-	        strcmp(trust.trustor_user_id, s->credential.user_id) == 0)
-		s->user_id = trust.trustee_user_id;
-	return err == ERR_NOT_FOUND ? refuse(s->req, "The trust is not there any more.") : err;
-}
-
-static enum err check_application(struct shown *s, struct db_tx *tx)
-{
-	struct application app = {.id = NULL};
-	const char *project = s->credential.project_id;
-	enum err err = fields_find(&application_fields, tx, s->application_id, s->req->arena, &app);
-
-	if (err && err != ERR_NOT_FOUND)
-		return err;
-	if (err || !project || strcmp(project, app.project_id) != 0)
-		return refuse(s->req, "EC2 credential project does not match the application "
-		                      "credential project.");
-	return ERR_OK;
-}
-
-static enum err find(struct db_tx *tx, void *arg)
-{
-	struct shown *s = arg;
-	struct arena *arena = s->req->arena;
-	AUTO(jroot) struct jroot blob = JROOT_NONE;
-	enum err err = credential_find(identity_of(s->req), tx, credential_ec2_id(arena, s->access),
-	        arena, &s->credential);
-
-	if (err && err != ERR_NOT_FOUND)
-		return err;
-	const struct credential *c = &s->credential;
-	if (err || strcmp(c->type, "ec2") != 0 || !c->project_id ||
-	        jread_parse(c->blob, strlen(c->blob), &blob))
-		return unknown(s->req);
-	s->secret = text_of(blob.value, "secret", arena);
-	s->trust_id = text_of(blob.value, "trust_id", arena);
-	s->application_id = text_of(blob.value, "app_cred_id", arena);
-	s->user_id = c->user_id;
-	if (!s->secret)
-		return unknown(s->req);
-	if (s->trust_id)
-		return find_trustee(s, tx);
-	return s->application_id ? check_application(s, tx) : ERR_OK;
-}
-
-/* --- the token --- */
-
-static enum err give_token(struct shown *s)
-{
-	struct login *l = arena_zalloc(s->req->arena, sizeof(*l));
-
-	*l = (struct login){.req = s->req,
-	        .methods = TOKEN_BY_EC2,
-	        .user = {.id = s->user_id},
-	        .application = {.id = s->application_id},
-	        .wanted = s->trust_id         ? SCOPE_TRUST
-	                  : s->application_id ? SCOPE_DEFAULT
-	                                      : SCOPE_PROJECT,
-	        .scope = {.id = s->trust_id ? s->trust_id : s->credential.project_id},
-	        .catalog = true};
-	return login_by_ec2(l);
 }
 
 /* --- what is shown --- */
@@ -192,24 +106,23 @@ static bool is_same(const char *a, const struct buf *b)
 }
 
 static enum err by_signature(
-        struct rest_req *req, enum err (*check)(struct shown *s, const struct jval *shown))
+        struct signer *s, enum err (*check)(struct signer *s, const struct jval *shown))
 {
-	const struct jval *shown = shown_in(req);
-	struct shown s = {.req = req};
+	const struct jval *shown = shown_in(s->req);
 
-	if (!jread_str(jread_get(shown, "access"), &s.access))
-		return refuse(req, "EC2 Signature not supplied");
-	enum err err = db_run(identity_of(req)->db, DB_READ, find, &s);
+	if (!jread_str(jread_get(shown, "access"), &s->access))
+		return refuse(s->req, "EC2 Signature not supplied");
+	enum err err = signer_find(s);
 	if (!err)
-		err = check(&s, shown);
+		err = check(s, shown);
 	if (!err)
-		err = check_time(req, shown);
-	return err ? err : give_token(&s);
+		err = check_time(s->req, shown);
+	return err ? err : signer_login(s);
 }
 
 /* --- EC2 --- */
 
-static enum err check_ec2(struct shown *s, const struct jval *shown)
+static enum err check_ec2(struct signer *s, const struct jval *shown)
 {
 	struct rest_req *req = s->req;
 	struct aws_request r = {.verb = text_of(shown, "verb", req->arena),
@@ -241,12 +154,14 @@ static enum err check_ec2(struct shown *s, const struct jval *shown)
 
 enum err on_ec2_token(struct rest_req *req)
 {
-	return by_signature(req, check_ec2);
+	struct signer s = {.req = req};
+
+	return by_signature(&s, check_ec2);
 }
 
 /* --- S3: the string that was signed, in base64, and its signature --- */
 
-static enum err check_s3(struct shown *s, const struct jval *shown)
+static enum err check_s3(struct signer *s, const struct jval *shown)
 {
 	struct rest_req *req = s->req;
 	const char *text = text_of(shown, "token", req->arena),
@@ -263,7 +178,8 @@ static enum err check_s3(struct shown *s, const struct jval *shown)
 
 enum err on_s3_token(struct rest_req *req)
 {
-	enum err err = by_signature(req, check_s3);
+	struct signer s = {.req = req};
+	enum err err = by_signature(&s, check_s3);
 
 	buf_reset(&req->headers); /* the token itself stays here */
 	return err;
@@ -276,9 +192,31 @@ static bool is_part(const char *text)
 	return text && *text && strlen(text) <= 64 && !strpbrk(text, "/\n");
 }
 
-/* Whose it is, by the token that was just answered with; key NULL: none is told. */
-static enum err answer_service(struct rest_req *req, const char *access, const uint8_t *key)
+/* What the service has to look at beside the token. */
+static void show_rights(const struct signer *s, struct jout *out)
 {
+	if (!s->policy_count && !s->session_token)
+		return;
+	jout_object(out, "rights");
+	jout_raw(out, "policies", s->policies);
+	if (s->session_token) {
+		jout_int(out, "expires_us", (int64_t)s->session.expires_us);
+		jout_text(out, "bound", s->session.policy);
+	}
+	if (s->role_name) {
+		jout_text(out, "role_id", s->session.role_id);
+		jout_text(out, "role", s->role_name);
+		jout_text(out, "session", s->session.name);
+		jout_text(out, "project_id", s->role_project_id);
+		jout_text(out, "project_name", s->role_project_name);
+	}
+	jout_end_object(out);
+}
+
+/* Whose it is, by the token that was just answered with; key NULL: none is told. */
+static enum err answer_service(const struct signer *s, const uint8_t *key)
+{
+	struct rest_req *req = s->req;
 	const char *token = arena_strdup(
 	        req->arena, kv_get(req->headers.data, req->headers.len, "X-Subject-Token"));
 	AUTO(jroot) struct jroot body = JROOT_NONE;
@@ -298,55 +236,71 @@ static enum err answer_service(struct rest_req *req, const char *access, const u
 		snprintf(hex + 2 * i, 3, "%02x", key[i]);
 	if (key)
 		jout_text(&req->json, "key", hex);
-	jout_text(&req->json, "credential_id", credential_ec2_id(req->arena, access));
+	jout_text(&req->json, "credential_id", s->credential.id);
 	jout_text(&req->json, "token", token);
 	jout_text(&req->json, "user_name", user ? user : "");
 	jout_text(&req->json, "project_name", project ? project : "");
+	show_rights(s, &req->json);
 	jout_end_object(&req->json);
 	jout_end_object(&req->json);
 	return ERR_OK;
 }
 
-static enum err check_service(struct rest_req *req)
+static enum err give_key(
+        struct signer *s, const char *date, const char *region, const char *service)
 {
-	return service_key_shown(req) ? ERR_OK
-	                              : rest_allow_as(req, "identity:s3tokens_validate", NULL, 0);
+	uint8_t key[AWS_KEY];
+	enum err err;
+
+	if (!s->access || !is_part(date) || !is_part(region) || !is_part(service))
+		return rest_fail(
+		        s->req, ERR_BAD_REQUEST, "It wants access, date, region and service.");
+	if ((err = signer_find(s)) || (err = signer_login(s)))
+		return err;
+	aws_signing_key(s->secret, date, region, service, key);
+	err = answer_service(s, key);
+	explicit_bzero(key, sizeof(key));
+	return err;
 }
 
 enum err on_signing_key(struct rest_req *req)
 {
-	struct shown s = {.req = req, .access = query_get(&req->query, "access")};
-	const char *date = query_get(&req->query, "date"),
-	           *region = query_get(&req->query, "region"),
-	           *service = query_get(&req->query, "service");
-	uint8_t key[AWS_KEY];
-	enum err err = check_service(req);
+	struct signer s = {.req = req, .access = query_get(&req->query, "access")};
+	enum err err = signer_check_service(req);
+
+	return err ? err
+	           : give_key(&s, query_get(&req->query, "date"), query_get(&req->query, "region"),
+	                     query_get(&req->query, "service"));
+}
+
+/* Of a session: its token is in the body, since addresses are logged. */
+enum err on_session_key(struct rest_req *req)
+{
+	const struct jval *asked = jread_get(req->body, "session");
+	struct arena *arena = req->arena;
+	struct signer s = {.req = req,
+	        .access = text_of(asked, "access", arena),
+	        .session_token = text_of(asked, "token", arena)};
+	enum err err = signer_check_service(req);
 
 	if (err)
 		return err;
-	if (!s.access || !is_part(date) || !is_part(region) || !is_part(service))
-		return rest_fail(
-		        req, ERR_BAD_REQUEST, "The query wants access, date, region and service.");
-	if ((err = db_run(identity_of(req)->db, DB_READ, find, &s)) || (err = give_token(&s)))
-		return err;
-	aws_signing_key(s.secret, date, region, service, key);
-	err = answer_service(req, s.access, key);
-	explicit_bzero(key, sizeof(key));
-	return err;
+	if (!s.session_token)
+		return rest_fail(req, ERR_BAD_REQUEST, "It wants the token of a session.");
+	return give_key(&s, text_of(asked, "date", arena), text_of(asked, "region", arena),
+	        text_of(asked, "service", arena));
 }
 
 /* Version 2 signs with the secret itself, so that each signature has to be asked about. */
 enum err on_signature(struct rest_req *req)
 {
-	const char *access;
-	enum err err = check_service(req);
+	struct signer s = {
+	        .req = req, .session_token = text_of(shown_in(req), "session", req->arena)};
+	enum err err = signer_check_service(req);
 
 	if (!err)
-		err = by_signature(req, check_s3);
-	if (err)
-		return err;
-	jread_str(jread_get(shown_in(req), "access"), &access);
-	return answer_service(req, access, NULL);
+		err = by_signature(&s, check_s3);
+	return err ? err : answer_service(&s, NULL);
 }
 
 /* --- names for services --- */
@@ -377,7 +331,7 @@ enum err on_grantee(struct rest_req *req)
 	struct grantee g = {.arena = req->arena,
 	        .id = query_get(&req->query, "id"),
 	        .email = query_get(&req->query, "email")};
-	enum err err = check_service(req);
+	enum err err = signer_check_service(req);
 
 	if (err)
 		return err;

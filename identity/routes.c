@@ -1,5 +1,6 @@
 #include "identity/applications.h"
 #include "identity/assign.h"
+#include "identity/aws.h"
 #include "identity/credentials.h"
 #include "identity/domainconfig.h"
 #include "identity/epfilter.h"
@@ -169,6 +170,9 @@ const struct rest_route identity_routes[] = {
                 NULL},
         {REST_GET, "/v3/OS-CAIRN/news", on_news, NULL, REST_OPEN, 200, NULL},
         {REST_GET, "/v3/OS-CAIRN/signing-key", on_signing_key, NULL, REST_OPEN, 200, NULL},
+        {REST_POST, "/v3/OS-CAIRN/session-key", on_session_key, NULL, REST_OPEN | REST_BODY, 200,
+                NULL},
+        {REST_POST, "/v3/OS-CAIRN/aws", on_aws, NULL, REST_OPEN | REST_BODY, 200, NULL},
         {REST_GET, "/v3/OS-CAIRN/grantee", on_grantee, NULL, REST_OPEN, 200, NULL},
         {REST_POST, "/v3/OS-CAIRN/signature", on_signature, NULL, REST_OPEN | REST_BODY, 200, NULL},
         {REST_POST, "/v3/ec2tokens", on_ec2_token, "identity:ec2tokens_validate", REST_BODY, 200,

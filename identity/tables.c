@@ -329,5 +329,23 @@ static const char *const steps[] = {
         "CREATE TABLE IF NOT EXISTS consumer (id VARCHAR(64) PRIMARY KEY, description TEXT, secret "
         "VARCHAR(64) NOT NULL, extra TEXT)",
         "CREATE INDEX IF NOT EXISTS revocation_second ON revocation (second_id)",
+        /* IAM: users that a project has made for itself, roles that others may take, and policies
+         * of both. */
+        "CREATE TABLE IF NOT EXISTS iam_user (user_id VARCHAR(64) PRIMARY KEY, project_id "
+        "VARCHAR(64) NOT NULL, path VARCHAR(512) NOT NULL, FOREIGN KEY (user_id) REFERENCES user "
+        "(id) ON DELETE CASCADE, FOREIGN KEY (project_id) REFERENCES project (id) ON DELETE "
+        "CASCADE);"
+        "CREATE TABLE IF NOT EXISTS iam_role (id VARCHAR(64) PRIMARY KEY, project_id VARCHAR(64) "
+        "NOT NULL, name VARCHAR(64) NOT NULL, path VARCHAR(512) NOT NULL, description TEXT, trust "
+        "TEXT NOT NULL, max_seconds BIGINT NOT NULL, created_us BIGINT NOT NULL, UNIQUE "
+        "(project_id, name), FOREIGN KEY (project_id) REFERENCES project (id) ON DELETE CASCADE);"
+        "CREATE TABLE IF NOT EXISTS iam_user_policy (project_id VARCHAR(64) NOT NULL, owner_id "
+        "VARCHAR(64) NOT NULL, name VARCHAR(128) NOT NULL, document TEXT NOT NULL, PRIMARY KEY "
+        "(project_id, owner_id, name), FOREIGN KEY (project_id) REFERENCES project (id) ON DELETE "
+        "CASCADE, FOREIGN KEY (owner_id) REFERENCES user (id) ON DELETE CASCADE);"
+        "CREATE TABLE IF NOT EXISTS iam_role_policy (project_id VARCHAR(64) NOT NULL, owner_id "
+        "VARCHAR(64) NOT NULL, name VARCHAR(128) NOT NULL, document TEXT NOT NULL, PRIMARY KEY "
+        "(project_id, owner_id, name), FOREIGN KEY (project_id) REFERENCES project (id) ON DELETE "
+        "CASCADE, FOREIGN KEY (owner_id) REFERENCES iam_role (id) ON DELETE CASCADE)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

@@ -10,6 +10,7 @@
 #include "lib/json/jout.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SLOTS 1024
 
@@ -17,7 +18,10 @@ struct signing_slot {
 	char *scope; /* NULL: empty */
 	char *credential, *token, *user_name, *project_name;
 	uint8_t key[SIGNING_KEY];
-	uint64_t news; /* up to which its credential was not revoked */
+	uint64_t news;        /* up to which its credential was not revoked */
+	char *rights;         /* JSON, or NULL */
+	char *role, *project; /* of a role that was taken, or NULL */
+	uint64_t until_us;    /* 0: no session's */
 };
 
 struct signing_slots {
@@ -40,6 +44,9 @@ static void clear(struct signing_slot *s)
 	free(s->token);
 	free(s->user_name);
 	free(s->project_name);
+	free(s->rights);
+	free(s->role);
+	free(s->project);
 	explicit_bzero(s, sizeof(*s));
 }
 
@@ -62,6 +69,41 @@ static void ask_about(const struct signing *s, struct buf *out)
 	jout_text(&json, "access", s->access);
 	jout_text(&json, "token", buf_text(&text));
 	jout_text(&json, "signature", s->signature);
+	if (s->session)
+		jout_text(&json, "session", s->session);
+	jout_end_object(&json);
+	jout_end_object(&json);
+}
+
+#define SESSION "{\"session\":"
+#define ACTION  "{\"aws\":"
+
+static void ask_of_session(const struct signing *s, struct buf *out)
+{
+	struct jout json = {.out = out};
+
+	jout_object(&json, NULL);
+	jout_object(&json, "session");
+	jout_text(&json, "access", s->access);
+	jout_text(&json, "date", s->date);
+	jout_text(&json, "region", s->region);
+	jout_text(&json, "service", s->service);
+	jout_text(&json, "token", s->session);
+	jout_end_object(&json);
+	jout_end_object(&json);
+}
+
+void signing_action(const char *service, const char *access, const char *session, const char *form,
+        struct buf *out)
+{
+	struct jout json = {.out = out};
+
+	jout_object(&json, NULL);
+	jout_object(&json, "aws");
+	jout_text(&json, "service", service);
+	jout_text(&json, "access", access);
+	jout_text(&json, "session", session);
+	jout_text(&json, "form", form);
 	jout_end_object(&json);
 	jout_end_object(&json);
 }
@@ -73,6 +115,10 @@ void signing_scope(const struct signing *s, struct buf *out)
 
 	if (s->text) {
 		ask_about(s, out);
+		return;
+	}
+	if (s->session) {
+		ask_of_session(s, out);
 		return;
 	}
 	for (unsigned i = 0; i < COUNT_OF(parts); i++) {
@@ -91,14 +137,36 @@ static const char *copy_text(struct arena *arena, const char *text)
 	return text ? arena_strdup(arena, text) : NULL;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Under the locks. A role ends by news as a credential does, and with the project that it is of. */
+static bool is_revoked(struct verify *v, const struct signing_slot *s)
+{
+	if (revocations_has(v->set, REVOKE_CREDENTIAL, s->credential, NULL, s->news))
+		return true;
+	return s->role &&
+	       (revocations_has(v->set, REVOKE_CREDENTIAL, s->role, NULL, s->news) ||
+	               revocations_has(v->set, REVOKE_PROJECT, s->project, NULL, s->news));
+}
+
 /* Under the locks. */
 static bool is_good(struct verify *v, struct signing_slot *s, const char *scope)
 {
 	if (!s->scope || strcmp(s->scope, scope) != 0)
 		return false;
+	if (s->until_us && s->until_us <= now_us()) {
+		clear(s);
+		return false;
+	}
 	if (s->news == revocations_last(v->set))
 		return true;
-	if (revocations_has(v->set, REVOKE_CREDENTIAL, s->credential, NULL, s->news)) {
+	if (is_revoked(v, s)) {
 		clear(s);
 		return false;
 	}
@@ -124,6 +192,7 @@ enum err verify_signing(struct verify *v, const struct signing *signing, struct 
 	if (good) {
 		memcpy(signer->key, s->key, sizeof(s->key));
 		signer->token = copy_text(arena, s->token);
+		signer->rights = copy_text(arena, s->rights);
 		who->user_name = copy_text(arena, s->user_name);
 		who->project_name = copy_text(arena, s->project_name);
 	}
@@ -142,9 +211,19 @@ enum err verify_signing(struct verify *v, const struct signing *signing, struct 
 
 /* --- asked --- */
 
+static bool has_prefix(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 static bool is_text(const struct question *q)
 {
 	return *q->text == '{';
+}
+
+static bool gives_key(const struct question *q)
+{
+	return !is_text(q) || has_prefix(q->text, SESSION);
 }
 
 static bool is_grantee(const struct question *q)
@@ -172,7 +251,10 @@ void signing_request(struct question *q)
 	q->role = revocations_last(q->verify->set);
 	kv_add(&q->headers, "X-Service-Key", q->verify->key);
 	if (is_text(q)) {
-		buf_printf(&q->url, "%s/OS-CAIRN/signature", q->verify->url);
+		buf_printf(&q->url, "%s/OS-CAIRN/%s", q->verify->url,
+		        has_prefix(q->text, SESSION)  ? "session-key"
+		        : has_prefix(q->text, ACTION) ? "aws"
+		                                      : "signature");
 		kv_add(&q->headers, "Content-Type", "application/json");
 		q->x.method = "POST";
 		q->x.body_len = (int64_t)strlen(q->text);
@@ -216,6 +298,9 @@ static void keep(struct question *q, const struct signing_slot *said)
 	s->token = mem_strdup(said->token);
 	s->user_name = said->user_name ? mem_strdup(said->user_name) : NULL;
 	s->project_name = said->project_name ? mem_strdup(said->project_name) : NULL;
+	s->rights = said->rights ? mem_strdup(said->rights) : NULL;
+	s->role = said->role ? mem_strdup(said->role) : NULL;
+	s->project = said->project ? mem_strdup(said->project) : NULL;
 	pthread_mutex_unlock(&v->signing->lock);
 }
 
@@ -245,6 +330,47 @@ enum err verify_grantee_answer(
 	return ask->err;
 }
 
+static void read_action(struct verify_ask *ask, const struct jval *said)
+{
+	struct verify_action *a = &ask->action;
+	uint64_t status;
+
+	*a = (struct verify_action){.name = text_at(said, "action", &ask->arena),
+	        .result = text_at(said, "result", &ask->arena),
+	        .code = text_at(said, "code", &ask->arena),
+	        .text = text_at(said, "text", &ask->arena)};
+	if (jread_u64(jread_get(said, "status"), 599, &status))
+		a->status = (unsigned)status;
+	if ((a->name && a->result) || (a->status >= 400 && a->code && a->text))
+		ask->err = ERR_OK;
+}
+
+enum err verify_action_answer(
+        struct verify_ask *ask, struct arena *arena, struct verify_action *ret)
+{
+	const struct verify_action *a = &ask->action;
+
+	if (!ask->err)
+		*ret = (struct verify_action){copy_text(arena, a->name),
+		        copy_text(arena, a->result), a->status, copy_text(arena, a->code),
+		        copy_text(arena, a->text)};
+	arena_done(&ask->arena);
+	return ask->err;
+}
+
+static void read_rights(const struct jval *rights, struct arena *arena, struct signing_slot *s)
+{
+	AUTO(buf) struct buf text = BUF_NONE;
+
+	if (!jread_is_object(rights))
+		return;
+	jread_print(rights, &text);
+	s->rights = arena_strdup(arena, buf_text(&text));
+	s->role = text_at(rights, "role_id", arena);
+	s->project = text_at(rights, "project_id", arena);
+	jread_u64(jread_get(rights, "expires_us"), INT64_MAX, &s->until_us);
+}
+
 /* The token that came with the key is looked at by who has asked, as any other. */
 void signing_read(struct question *q, const struct jval *root)
 {
@@ -261,9 +387,16 @@ void signing_read(struct question *q, const struct jval *root)
 		read_grantee(q->ask, jread_get(root, "grantee"));
 		return;
 	}
+	if (is_text(q) && has_prefix(q->text, ACTION)) {
+		read_action(q->ask, jread_get(root, "aws"));
+		return;
+	}
 	if (!slot.credential || !slot.token)
 		return;
-	if (!is_text(q)) {
+	read_rights(jread_get(said, "rights"), arena, &slot);
+	if (slot.role && !slot.project)
+		return;
+	if (gives_key(q)) {
 		if (!jread_str(jread_get(said, "key"), &hex) || !read_hex(hex, slot.key))
 			return;
 		keep(q, &slot);
@@ -275,6 +408,7 @@ void signing_read(struct question *q, const struct jval *root)
 	memcpy(signer->key, slot.key, sizeof(slot.key));
 	signer->token = slot.token;
 	signer->who = who;
+	signer->rights = slot.rights;
 	q->ask->signer = signer;
 	q->ask->err = ERR_OK;
 }
@@ -290,6 +424,7 @@ enum err verify_signing_answer(
 		const struct verified *found;
 		*signer = *ask->signer;
 		signer->token = arena_strdup(arena, signer->token);
+		signer->rights = copy_text(arena, signer->rights);
 		err = verify_token(ask->verify, signer->token, false, arena, &found);
 		if (!err) {
 			*who = *found;

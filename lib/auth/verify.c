@@ -396,6 +396,10 @@ static void read_answer(struct question *q)
 		ask->err = ERR_UNAUTHORIZED;
 	if (q->x.status == 404)
 		ask->err = q->signing ? ERR_NOT_FOUND : ERR_UNAUTHORIZED;
+	if (q->signing && q->x.status == 412)
+		ask->err = ERR_PRECONDITION;
+	if (q->signing && q->x.status == 422)
+		ask->err = ERR_UNPROCESSABLE;
 	if (q->x.status != 200 || q->body.err || jread_parse(q->body.data, q->body.len, &root))
 		return;
 	if (q->signing) {
@@ -524,6 +528,15 @@ enum err verify_signing_ask(struct verify *v, struct verify_ask *ask, const stru
 
 	signing_scope(s, &scope);
 	return ask_for(v, ask, buf_text(&scope), NULL, true);
+}
+
+enum err verify_action_ask(struct verify *v, struct verify_ask *ask, const char *service,
+        const char *access, const char *session, const char *form)
+{
+	AUTO(buf) struct buf text = BUF_NONE;
+
+	signing_action(service, access, session, form, &text);
+	return ask_for(v, ask, buf_text(&text), NULL, true);
 }
 
 enum err verify_grantee_ask(

@@ -62,6 +62,13 @@ bool verify_fresh(struct verify *verify);
 enum err verify_token(struct verify *verify, const char *text, bool names, struct arena *arena,
         const struct verified **ret_verified);
 
+/* What an action of STS or IAM has come to. */
+struct verify_action {
+	const char *name, *result; /* XML within <nameResult>; name NULL: it failed */
+	unsigned status;
+	const char *code, *text;
+};
+
 /* A question, and its answer. Lives in its owner, who leaves it alone until done. */
 struct verify_ask {
 	void (*done)(struct verify_ask *ask); /* from the asking reactor's loop */
@@ -72,6 +79,7 @@ struct verify_ask {
 	const struct verified *verified;
 	const struct signer *signer;
 	const char *grantee, *grantee_name;
+	struct verify_action action;
 	struct verify *verify;
 	const char *text;
 	struct reactor *reactor;
@@ -98,6 +106,7 @@ enum err verify_answer(
  * asked about each time. */
 struct signing {
 	const char *access, *date, *region, *service;
+	const char *session; /* the token of temporary credentials; NULL: they are not */
 	const char *text, *signature;
 	size_t text_len;
 };
@@ -106,13 +115,15 @@ struct signer {
 	uint8_t key[SIGNING_KEY];   /* that such signatures are made with; not of a text */
 	const char *token;          /* of whom it is */
 	const struct verified *who; /* with names */
+	const char *rights;         /* JSON (docs/formats/session.md); NULL: there are none */
 };
 
 /* As verify_token, of the key for a scope. ERR_BUSY: it is to be asked for. */
 enum err verify_signing(struct verify *verify, const struct signing *signing, struct arena *arena,
         const struct signer **ret_signer);
 /* As verify_ask. ask->err ERR_NOT_FOUND: there is no such access key; ERR_UNAUTHORIZED: who has it
- * may not log in, or has not signed the text. */
+ * may not log in, or has not signed the text; ERR_UNPROCESSABLE: the session's token is none of it;
+ * ERR_PRECONDITION: that has expired. */
 enum err verify_signing_ask(
         struct verify *verify, struct verify_ask *ask, const struct signing *signing);
 /* Which project has that id (else NULL), or is it that an email stands for? As verify_signing_ask;
@@ -122,6 +133,12 @@ enum err verify_grantee_ask(
 /* After `done`, and once; the texts move to the arena. */
 enum err verify_grantee_answer(
         struct verify_ask *ask, struct arena *arena, const char **ret_id, const char **ret_name);
+/* Does what a form says, in the name of who has signed it: that the asker has checked. `session`
+ * may be NULL. As verify_signing_ask. */
+enum err verify_action_ask(struct verify *verify, struct verify_ask *ask, const char *service,
+        const char *access, const char *session, const char *form);
+enum err verify_action_answer(
+        struct verify_ask *ask, struct arena *arena, struct verify_action *ret_action);
 /* As verify_answer. */
 enum err verify_signing_answer(
         struct verify_ask *ask, struct arena *arena, const struct signer **ret_signer);

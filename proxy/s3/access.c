@@ -178,10 +178,19 @@ enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
 	bool own = is_own(request, target), is_public;
 	enum s3_verdict verdict = s3_policy_verdict(request, target, &is_public);
 
-	if (!is_expected(request, target) || !pays(request, target))
+	enum s3_verdict attached = s3_rights_verdict(request, target);
+
+	if (!is_expected(request, target) || !pays(request, target) || attached == S3_DENIED)
 		return S3_AccessDenied;
 	if (verdict == S3_DENIED && binds(target, own))
 		return S3_AccessDenied;
+	/* What is attached counts within the account; a role has nothing else elsewhere, either. */
+	bool home = request->s3->caller.account &&
+	            strcmp(request->s3->caller.account, target->account) == 0;
+	if (!home && request->s3->caller.role && attached != S3_ALLOWED)
+		return S3_AccessDenied;
+	if (home && attached == S3_ALLOWED && !is_foreign(request, target))
+		return S3_OK;
 	if (verdict == S3_ALLOWED &&
 	        (own || !is_public || !s3_blocks(target->info, S3_RESTRICT_PUBLIC_BUCKETS)))
 		return S3_OK;
@@ -306,8 +315,25 @@ static enum s3_error find_speaks(struct request *request, bool *ret_wait)
 
 	if (request->identity.keystone)
 		err = request_authorize(request, &access, NULL, &request->account_info, ret_wait);
-	s3->access.speaks = s3->caller.id && !err;
+	s3->access.speaks = s3->caller.id && !err && !s3->caller.role;
 	return err == ERR_UNAVAILABLE ? S3_ServiceUnavailable : S3_OK;
+}
+
+/* Of what is no bucket's yet. */
+static enum s3_error may_in_account(struct request *request, const char *account, bool *ret_wait)
+{
+	struct s3_target target = target_of(request, NULL);
+
+	target.account = account;
+	switch (s3_rights_verdict(request, &target)) {
+	case S3_ALLOWED:
+		return S3_OK;
+	case S3_DENIED:
+		return S3_AccessDenied;
+	default:
+		return request->s3->caller.role ? S3_AccessDenied
+		                                : own_only(request, account, ret_wait);
+	}
 }
 
 enum s3_error s3_may(struct request *request, bool *ret_wait)
@@ -322,11 +348,12 @@ enum s3_error s3_may(struct request *request, bool *ret_wait)
 	if (!s3->bucket && (!account || s3->caller.user))
 		return S3_OK;
 	if (!s3->bucket || s3->operation->method == &s3_bucket_create)
-		return own_only(request, account, ret_wait);
+		return may_in_account(request, account, ret_wait);
 	enum s3_error unknown = find_speaks(request, ret_wait);
 	if (*ret_wait || unknown)
 		return unknown;
-	if (account && (request->identity.reseller || strcmp(account, request->account) == 0)) {
+	if (account && !s3->caller.role &&
+	        (request->identity.reseller || strcmp(account, request->account) == 0)) {
 		enum s3_error error = own_only(request, request->account, ret_wait);
 		if (*ret_wait || error == S3_ServiceUnavailable)
 			return error;

@@ -8,10 +8,10 @@
 #ifndef PROXY_S3_ACCESS_H
 #define PROXY_S3_ACCESS_H
 
+#include "lib/auth/aws_policy.h"
 #include "lib/auth/verify.h"
 #include "proxy/s3/acl.h"
 #include "proxy/s3/error.h"
-#include "proxy/s3/policy.h"
 
 #include <stdbool.h>
 
@@ -63,6 +63,10 @@ enum s3_error s3_may_delete(struct request *request, const char *key, const char
 bool s3_may_list(struct request *request);
 
 /* --- policy_ask.c --- */
+
+/* What a policy says that is attached to who asks. */
+enum s3_verdict s3_policy_attached(
+        struct request *request, const struct s3_target *target, const struct jval *policy);
 
 /* What the bucket's policy says. *ret_public: it lets everybody in. */
 enum s3_verdict s3_policy_verdict(

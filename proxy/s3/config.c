@@ -6,11 +6,11 @@
  *   Delete...  prepare -> drop */
 #include "proxy/s3/config.h"
 
+#include "lib/auth/aws_policy.h"
 #include "proxy/s3/cors.h"
 #include "proxy/s3/document.h"
 #include "proxy/s3/encryption.h"
 #include "proxy/s3/lifecycle.h"
-#include "proxy/s3/policy.h"
 #include "proxy/s3/s3.h"
 
 #include <string.h>

@@ -3,9 +3,9 @@
  *   bucket -> answered */
 #include "proxy/s3/cors.h"
 
+#include "lib/auth/aws_policy.h"
 #include "proxy/s3/config.h"
 #include "proxy/s3/logging.h"
-#include "proxy/s3/policy.h"
 #include "proxy/s3/s3.h"
 
 #include <string.h>

@@ -125,7 +125,8 @@ static void begin_page(struct request *request, struct list_buckets *l)
 	buf_printf(&query, "format=json&limit=%u", PAGE_MAX);
 	add_param(&query, "prefix", l->prefix);
 	add_param(&query, "marker", l->marker);
-	sub_init(&l->sub, request, NULL, l->own_alone ? SUB_AS_SYSTEM : SUB_AS_CLIENT, "GET");
+	sub_init(&l->sub, request, NULL,
+	        l->own_alone || request->s3->rights ? SUB_AS_SYSTEM : SUB_AS_CLIENT, "GET");
 	sub_path(&l->sub, request->account, NULL, NULL, buf_text(&query));
 	sub_start(&l->sub);
 }

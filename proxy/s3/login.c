@@ -130,6 +130,8 @@ static enum s3_error login_user(
 	struct s3_caller *c = &s3->caller;
 	enum s3_error error;
 
+	if (s3->sign.session)
+		return S3_InvalidToken;
 	if (s3->sign.kind == S3_SIGNED_4) {
 		signing_key(request, user, c->key);
 		c->has_key = true;
@@ -158,6 +160,23 @@ static void answered(struct verify_ask *ask)
 	op_child_end(&login->request->op);
 }
 
+/* Who has taken a role is nobody but that: neither lists nor Swift's rules know it. */
+static void become_role(struct request *request, const struct s3_rights *rights)
+{
+	struct s3_caller *c = &request->s3->caller;
+	const struct keystone *keystone = request_cluster(request)->keystone;
+	struct arena *arena = request_arena(request);
+
+	request->identity.reseller = false;
+	c->account = arena_printf(arena, "%s%s", keystone->prefixes[0].text, rights->project_id);
+	c->id = rights->project_id;
+	c->name = rights->project_name;
+	c->user_id = arena_printf(arena, "%s:%s", rights->role_id, rights->session);
+	c->user_name = NULL;
+	c->role = rights->role;
+	c->session = rights->session;
+}
+
 static enum s3_error login_credential(
         struct request *request, const struct signer *signer, const char **ret_text)
 {
@@ -171,6 +190,8 @@ static enum s3_error login_credential(
 		return error;
 	if (who->token.scope != TOKEN_PROJECT)
 		return S3_AccessDenied;
+	if (signer->rights && !s3_rights_read(request, signer->rights))
+		return S3_ServiceUnavailable;
 	if (!verified_may(who, "object-store", request->http->method, request->path))
 		return S3_AccessDenied;
 	auth_become(request, signer->token, who);
@@ -179,6 +200,8 @@ static enum s3_error login_credential(
 	c->name = who->project_name ? who->project_name : c->id;
 	c->user_id = who->token.user_id;
 	c->user_name = who->user_name;
+	if (request->s3->rights && request->s3->rights->role)
+		become_role(request, request->s3->rights);
 	return S3_OK;
 }
 
@@ -189,8 +212,11 @@ static void describe(struct request *request, struct signing *ret)
 	const struct s3_sign *s = &s3->sign;
 	AUTO(buf) struct buf text = BUF_NONE;
 
-	*ret = (struct signing){
-	        .access = s->access, .date = s->date, .region = s->region, .service = s->service};
+	*ret = (struct signing){.access = s->access,
+	        .date = s->date,
+	        .region = s->region,
+	        .service = s->service,
+	        .session = s->session};
 	if (s->kind != S3_SIGNED_2)
 		return;
 	bool slash = names_bucket_alone(request) && !s3->login.again;
@@ -233,6 +259,15 @@ static enum err know(struct request *request, const struct signer **ret_signer)
 	return ERR_BUSY;
 }
 
+enum s3_error s3_login_error(enum err err)
+{
+	return err == ERR_NOT_FOUND       ? S3_InvalidAccessKeyId
+	       : err == ERR_UNAVAILABLE   ? S3_ServiceUnavailable
+	       : err == ERR_PRECONDITION  ? S3_ExpiredToken
+	       : err == ERR_UNPROCESSABLE ? S3_InvalidToken
+	                                  : S3_AccessDenied;
+}
+
 static bool ask_identity(struct request *request, enum s3_error *ret_error, const char **ret_text)
 {
 	const struct signer *signer;
@@ -242,11 +277,12 @@ static bool ask_identity(struct request *request, enum s3_error *ret_error, cons
 	enum err err = know(request, &signer);
 	if (err == ERR_BUSY)
 		return false;
-	*ret_error = err == ERR_OK            ? login_credential(request, signer, ret_text)
-	             : err == ERR_NOT_FOUND   ? S3_InvalidAccessKeyId
-	             : err == ERR_UNAVAILABLE ? S3_ServiceUnavailable
-	             : request->s3->sign.kind == S3_SIGNED_2 ? S3_SignatureDoesNotMatch
-	                                                     : S3_AccessDenied;
+	if (!err)
+		*ret_error = login_credential(request, signer, ret_text);
+	else if (err == ERR_UNAUTHORIZED && request->s3->sign.kind == S3_SIGNED_2)
+		*ret_error = S3_SignatureDoesNotMatch;
+	else
+		*ret_error = s3_login_error(err);
 	return true;
 }
 
@@ -260,6 +296,8 @@ bool s3_login(struct request *request, enum s3_error *ret_error, const char **re
 		*ret_error = s3->post || s3->is_site
 		                     ? S3_OK
 		                     : s3_sign_parse(request->http, &s3->sign, ret_text);
+		if (!*ret_error && s3->body_hash)
+			s3->sign.payload = s3->body_hash;
 		if (!*ret_error)
 			*ret_error = s3_sign_in_time(&s3->sign, now, ret_text);
 		if (*ret_error || s3->sign.kind == S3_UNSIGNED)

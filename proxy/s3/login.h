@@ -15,8 +15,9 @@ struct s3_caller {
 	const char *id, *name; /* as owners are told: the project's, or v1 auth's user */
 	const char *user_id;   /* who in there */
 	const char *user_name;
-	const struct user *user; /* of v1 auth; or NULL */
-	uint8_t key[AWS_KEY];    /* 4: what it signs with in this scope */
+	const char *role, *session; /* that was taken, and as whom; or NULL */
+	const struct user *user;    /* of v1 auth; or NULL */
+	uint8_t key[AWS_KEY];       /* 4: what it signs with in this scope */
 	bool has_key;
 };
 
@@ -28,6 +29,9 @@ struct s3_login {
 
 /* Call until it returns true: request->identity and s3->caller are set, or *ret_error. */
 bool s3_login(struct request *request, enum s3_error *ret_error, const char **ret_text);
+
+/* What it is to the client that the identity service does not say whose a key is. */
+enum s3_error s3_login_error(enum err err);
 
 /* With a SignatureDoesNotMatch: what ought to have been signed, as AWS tells it. */
 void s3_login_tell(struct request *request, const struct buf *text);

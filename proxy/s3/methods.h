@@ -29,6 +29,7 @@ extern const struct method s3_bucket_lock_get, s3_bucket_lock_put, s3_retention_
 extern const struct method s3_config_get, s3_config_put, s3_config_delete,
         s3_policy_status;                                  /* config.c */
 extern const struct method s3_logging_get, s3_logging_put; /* logging.c */
+extern const struct method s3_action;                      /* action.c */
 extern const struct method s3_preflight;                   /* cors.c */
 extern const struct method s3_none_get, s3_none_delete, s3_torrent, s3_select,
         s3_restore; /* off.c */

@@ -1,8 +1,8 @@
 /* What a request asks of a bucket's policy: who it is, and the values of conditions' keys ("Bucket
  * policy condition keys", Service Authorization Reference). */
+#include "lib/auth/aws_policy.h"
 #include "proxy/s3/access.h"
 #include "proxy/s3/config.h"
-#include "proxy/s3/policy.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/tags.h"
 
@@ -78,7 +78,7 @@ static const char *aws_value(const struct asked *a, const char *key)
 	if (strcasecmp(key, "userid") == 0)
 		return caller->user_id;
 	if (strcasecmp(key, "PrincipalType") == 0)
-		return caller->account ? "User" : "Anonymous";
+		return caller->role ? "AssumedRole" : caller->account ? "User" : "Anonymous";
 	return strcasecmp(key, "PrincipalAccount") == 0 ? caller->id : NULL;
 }
 
@@ -138,32 +138,52 @@ static const struct jval *read_policy(
 	return root->value;
 }
 
+/* The texts are in the request's arena; `asked` is the caller's. */
+static struct s3_policy_ask ask_of(struct request *request, struct asked *asked)
+{
+	const struct s3_caller *caller = &request->s3->caller;
+	const struct s3_target *target = asked->target;
+	const char *account = caller->account ? strchr(caller->account, '_') : NULL;
+
+	return (struct s3_policy_ask){
+	        .action = target->action,
+	        .resource = !target->bucket ? "*"
+	                    : target->key   ? arena_printf(request_arena(request), "%s/%s",
+	                                              target->bucket, target->key)
+	                                    : target->bucket,
+	        .account = account ? account + 1 : caller->account,
+	        .id = caller->id,
+	        .user = caller->user_id,
+	        .user_name = caller->user_name,
+	        .role = caller->role,
+	        .session = caller->session,
+	        .for_account = request->s3->access.speaks,
+	        .value = value,
+	        .arg = asked,
+	};
+}
+
+enum s3_verdict s3_policy_attached(
+        struct request *request, const struct s3_target *target, const struct jval *policy)
+{
+	struct asked asked = {request, target};
+	struct s3_policy_ask ask = ask_of(request, &asked);
+
+	ask.attached = true;
+	return s3_policy_decide(policy, &ask);
+}
+
 enum s3_verdict s3_policy_verdict(
         struct request *request, const struct s3_target *target, bool *ret_public)
 {
 	AUTO(jroot) struct jroot other = JROOT_NONE;
 	const struct jval *policy = read_policy(request, target, &other);
-	const struct s3_caller *caller = &request->s3->caller;
-	const char *account = caller->account ? strchr(caller->account, '_') : NULL;
 	struct asked asked = {request, target};
-	const struct s3 *s3 = request->s3;
 
 	*ret_public = false;
 	if (!policy)
 		return S3_SILENT;
 	*ret_public = s3_policy_is_public(policy);
-	struct s3_policy_ask ask = {
-	        .action = target->action,
-	        .resource = target->key ? arena_printf(request_arena(request), "%s/%s",
-	                                          target->bucket, target->key)
-	                                : target->bucket,
-	        .account = account ? account + 1 : caller->account,
-	        .id = caller->id,
-	        .user = caller->user_id,
-	        .user_name = caller->user_name,
-	        .for_account = s3->access.speaks,
-	        .value = value,
-	        .arg = &asked,
-	};
+	const struct s3_policy_ask ask = ask_of(request, &asked);
 	return s3_policy_decide(policy, &ask);
 }

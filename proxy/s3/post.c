@@ -121,6 +121,7 @@ static enum s3_error take_signature(struct request *request, const char **ret_te
 			return missing(request, name, ret_text);
 	}
 	s->policy = post_field_get(fields, "policy");
+	s->session = post_field_get(fields, "x-amz-security-token");
 	s->access = post_field_get(fields, "AWSAccessKeyId");
 	s->signature = post_field_get(fields, is_four ? "x-amz-signature" : "signature");
 	if (!is_four)

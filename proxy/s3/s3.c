@@ -145,6 +145,8 @@ static void released(struct request_end *end)
 	struct s3 *s3 = CONTAINER_OF(end, struct s3, end);
 
 	sub_done(&s3->look);
+	if (s3->rights)
+		s3_rights_done(s3->rights);
 	jread_done(&s3->policy);
 	if (s3->access.naming.asked)
 		arena_done(&s3->access.naming.ask.arena);

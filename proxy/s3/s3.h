@@ -19,6 +19,7 @@
 #include "proxy/s3/parts.h"
 #include "proxy/s3/payload.h"
 #include "proxy/s3/post.h"
+#include "proxy/s3/rights.h"
 #include "proxy/s3/sign.h"
 #include "proxy/s3/sse.h"
 #include "proxy/s3/sum.h"
@@ -56,6 +57,8 @@ struct s3 {
 	struct s3_sign sign;
 	struct s3_login login;
 	struct s3_caller caller;
+	struct s3_rights *rights; /* what is attached to the caller; or NULL */
+	const char *body_hash;    /* of a body that has come before who signed it; or NULL */
 	struct s3_payload payload;
 	struct s3_sum sum;
 	bool is_site;                /* comes to a bucket's web site */

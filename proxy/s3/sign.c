@@ -288,6 +288,11 @@ enum s3_error s3_sign_parse(struct http_req *http, struct s3_sign *s, const char
 
 	*s = (struct s3_sign){.until = INT64_MAX};
 	*ret_text = NULL;
+	s->session = http_get(http, "X-Amz-Security-Token");
+	if (!s->session && (four || two))
+		s->session = param_of(http, &http->arena, "X-Amz-Security-Token");
+	if (s->session && !*s->session)
+		s->session = NULL;
 	if (authorization && (four || two)) {
 		*ret_text =
 		        "Only one auth mechanism allowed; only the X-Amz-Algorithm query "

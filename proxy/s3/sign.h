@@ -25,6 +25,7 @@ struct s3_sign {
 	const char *headers;                 /* 4: those that are signed, "host;x-amz-date" */
 	const char *time;                    /* 4: as it is signed, 20261121T120000Z */
 	const char *payload;                 /* 4: SHA-256 in hexadecimal, or what stands for it */
+	const char *session;                 /* the token of temporary credentials; or NULL */
 	const char *policy;                  /* of a form: that is what is signed; or NULL */
 	int64_t at;                          /* it was signed, in seconds since 1970; 0: not said */
 	int64_t until;                       /* it is good; INT64_MAX: it does not say */

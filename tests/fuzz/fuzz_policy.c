@@ -1,7 +1,7 @@
 /* Bucket policies, and access control lists as they are kept: whatever is taken can be decided by,
  * and printed again. */
+#include "lib/auth/aws_policy.h"
 #include "proxy/s3/acl.h"
-#include "proxy/s3/policy.h"
 
 #include <stdlib.h>
 #include <string.h>

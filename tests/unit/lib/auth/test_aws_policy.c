@@ -1,4 +1,4 @@
-#include "proxy/s3/policy.h"
+#include "lib/auth/aws_policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

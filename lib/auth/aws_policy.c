@@ -1,4 +1,4 @@
-#include "proxy/s3/policy.h"
+#include "lib/auth/aws_policy.h"
 
 #include "lib/http/url.h"
 #include <arpa/inet.h>
@@ -336,7 +336,20 @@ static bool is_user(const struct s3_policy_ask *ask, const char *name)
 	       same(name, ask->id, len);
 }
 
-/* "arn:aws:iam::ACCOUNT:root", "arn:aws:iam::ACCOUNT:user/NAME", an account, or all. */
+/* "arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION" */
+static bool is_session(const struct s3_policy_ask *ask, const char *principal)
+{
+	AUTO(buf) struct buf mine = BUF_NONE;
+
+	if (!ask->role)
+		return false;
+	buf_printf(
+	        &mine, "arn:aws:sts::%s:assumed-role/%s/%s", ask->account, ask->role, ask->session);
+	return strcmp(buf_text(&mine), principal) == 0;
+}
+
+/* "arn:aws:iam::ACCOUNT:root", "arn:aws:iam::ACCOUNT:user/NAME" or ":role/NAME", an account, or
+ * all. */
 static bool principal_is(const struct s3_policy_ask *ask, const char *principal)
 {
 	static const char arn[] = "arn:aws:iam::";
@@ -345,6 +358,8 @@ static bool principal_is(const struct s3_policy_ask *ask, const char *principal)
 		return true;
 	if (!ask->account)
 		return false;
+	if (is_session(ask, principal))
+		return true;
 	if (strncmp(principal, arn, sizeof(arn) - 1) != 0)
 		return ask->for_account && (strcmp(principal, ask->account) == 0 ||
 		                                   (ask->id && strcmp(principal, ask->id) == 0));
@@ -355,6 +370,8 @@ static bool principal_is(const struct s3_policy_ask *ask, const char *principal)
 		return false;
 	if (len && strcmp(what, "root") == 0)
 		return ask->for_account;
+	if (strncmp(what, "role/", 5) == 0)
+		return ask->role && strcmp(strrchr(what, '/') + 1, ask->role) == 0;
 	return strncmp(what, "user/", 5) == 0 && is_user(ask, strrchr(what, '/') + 1);
 }
 
@@ -407,8 +424,9 @@ static const char *resource_of(const char *arn)
 static bool resources_have(const struct s3_policy_ask *ask, const struct jval *resources)
 {
 	for (size_t i = 0; i < texts_len(resources); i++) {
-		const char *pattern = resource_of(text_at(resources, i));
-		if (pattern && like(ask, pattern, ask->resource))
+		const char *text = text_at(resources, i);
+		const char *pattern = ask->resource ? resource_of(text) : text;
+		if (pattern && like(ask, pattern, ask->resource ? ask->resource : ask->arn))
 			return true;
 	}
 	return false;
@@ -432,12 +450,15 @@ static bool statement_fits(const struct jval *s, const struct s3_policy_ask *ask
 	                  *not ;
 
 	not = jread_get(s, "NotPrincipal");
-	if (not ? principals_have(ask, not ) : !principals_have(ask, principals))
+	if (!ask->attached &&
+	        (not ? principals_have(ask, not ) : !principals_have(ask, principals)))
 		return false;
 	not = jread_get(s, "NotAction");
 	if (not ? actions_have(ask, not ) : !actions_have(ask, actions))
 		return false;
 	not = jread_get(s, "NotResource");
+	if (!ask->resource && !ask->arn)
+		return conditions_hold(ask, jread_get(s, "Condition"));
 	if (not ? resources_have(ask, not ) : !resources_have(ask, resources))
 		return false;
 	return conditions_hold(ask, jread_get(s, "Condition"));
@@ -626,7 +647,9 @@ static const char *statement_wrong(const struct jval *s, const char *bucket)
 	return conditions_wrong(jread_get(s, "Condition"));
 }
 
-const char *s3_policy_check(const struct jval *policy, const char *bucket)
+/* What holds for policies of all kinds; then each statement. */
+static const char *policy_wrong(const struct jval *policy,
+        const char *(*statement)(const struct jval *s, const char *arg), const char *arg)
 {
 	const char *version, *wrong;
 	const struct jval *s;
@@ -640,8 +663,91 @@ const char *s3_policy_check(const struct jval *policy, const char *bucket)
 	if (!statement_at(policy, 0))
 		return "Missing required field Statement";
 	for (size_t i = 0; (s = statement_at(policy, i)); i++) {
-		if ((wrong = statement_wrong(s, bucket)))
+		if ((wrong = statement(s, arg)))
 			return wrong;
 	}
 	return NULL;
+}
+
+const char *s3_policy_check(const struct jval *policy, const char *bucket)
+{
+	return policy_wrong(policy, statement_wrong, bucket);
+}
+
+/* --- those of users and roles --- */
+
+static bool effect_good(const struct jval *s)
+{
+	const char *effect;
+
+	return jread_is_object(s) && jread_str(jread_get(s, "Effect"), &effect) &&
+	       (strcmp(effect, "Allow") == 0 || strcmp(effect, "Deny") == 0);
+}
+
+/* "*", or "service:what it does"; of one service when that is given. */
+static bool actions_named(const struct jval *actions, const char *service)
+{
+	size_t len = service ? strlen(service) : 0;
+
+	if (!are_texts(actions))
+		return false;
+	for (size_t i = 0; i < texts_len(actions); i++) {
+		const char *text = text_at(actions, i), *colon = strchr(text, ':');
+		if (strcmp(text, "*") == 0)
+			continue;
+		if (!colon || colon == text || !colon[1] ||
+		        (service && strncasecmp(text, service, len) != 0))
+			return false;
+	}
+	return true;
+}
+
+static bool resources_named(const struct jval *resources)
+{
+	if (!are_texts(resources))
+		return false;
+	for (size_t i = 0; i < texts_len(resources); i++) {
+		const char *text = text_at(resources, i);
+		if (strcmp(text, "*") != 0 && strncmp(text, "arn:", 4) != 0)
+			return false;
+	}
+	return true;
+}
+
+static const char *attached_wrong(const struct jval *s, const char *arg)
+{
+	(void)arg;
+	if (!effect_good(s))
+		return "Syntax errors in policy.";
+	if (jread_get(s, "Principal") || jread_get(s, "NotPrincipal"))
+		return "Policy document should not specify a principal.";
+	if (!actions_named(one_of(s, "Action", "NotAction"), NULL))
+		return "Policy statement must contain actions.";
+	if (!resources_named(one_of(s, "Resource", "NotResource")))
+		return "Policy statement must contain resources.";
+	return conditions_wrong(jread_get(s, "Condition"));
+}
+
+static const char *trust_wrong(const struct jval *s, const char *arg)
+{
+	(void)arg;
+	if (!effect_good(s))
+		return "Syntax errors in policy.";
+	if (jread_get(s, "Resource") || jread_get(s, "NotResource"))
+		return "Has prohibited field Resource.";
+	if (jread_get(s, "NotPrincipal") || !principals_good(jread_get(s, "Principal")))
+		return "Invalid principal in policy";
+	if (!actions_named(one_of(s, "Action", "NotAction"), "sts:"))
+		return "AssumeRole policy may only specify STS AssumeRole actions.";
+	return conditions_wrong(jread_get(s, "Condition"));
+}
+
+const char *s3_policy_check_attached(const struct jval *policy)
+{
+	return policy_wrong(policy, attached_wrong, NULL);
+}
+
+const char *s3_policy_check_trust(const struct jval *policy)
+{
+	return policy_wrong(policy, trust_wrong, NULL);
 }

@@ -1,0 +1,214 @@
+/* STS: temporary credentials. Nothing of them is kept (session.h). */
+#include "identity/aws.h"
+
+#include "identity/sql.h"
+#include "lib/auth/aws_policy.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* arn:aws:iam::ACCOUNT:user/NAME, or arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION */
+static const char *arn_of(struct aws_call *c)
+{
+	const struct signer *s = &c->signer;
+
+	if (s->role_name)
+		return arena_printf(c->arena, "arn:aws:sts::%s:assumed-role/%s/%s",
+		        s->role_project_id, s->role_name, s->session.name);
+	return arena_printf(c->arena, "arn:aws:iam::%s:user/%s", c->project_id, c->user_name);
+}
+
+enum err sts_caller(struct aws_call *c, struct db_tx *tx)
+{
+	const struct signer *s = &c->signer;
+
+	(void)tx;
+	aws_xml(c, "Arn", arn_of(c));
+	aws_xml(c, "UserId",
+	        s->role_name ? arena_printf(c->arena, "%s:%s", s->session.role_id, s->session.name)
+	                     : c->user_id);
+	aws_xml(c, "Account", s->role_name ? s->role_project_id : c->project_id);
+	return ERR_OK;
+}
+
+/* --- a new session --- */
+
+/* In seconds: what was asked for. */
+static enum err read_duration(struct aws_call *c, int64_t standard, int64_t max, uint64_t *ret_us)
+{
+	const char *text = aws_param(c, "DurationSeconds");
+	char *end = NULL;
+	long long seconds = text ? strtoll(text, &end, 10) : standard;
+
+	if (text && (*end || seconds < SESSION_MIN_S || seconds > max))
+		return aws_fail(c, 400, "ValidationError",
+		        "DurationSeconds must be between %d and %lld seconds", SESSION_MIN_S,
+		        (long long)max);
+	*ret_us = (uint64_t)seconds * 1000000;
+	return ERR_OK;
+}
+
+/* Nothing else begins so: an EC2 credential is 32 hexadecimal digits. */
+static const char *new_access(struct arena *arena)
+{
+	char *access = arena_printf(arena, SESSION_PREFIX "%.16s", resource_new_id(arena));
+
+	for (char *p = access; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return access;
+}
+
+static void give(struct aws_call *c, struct session *s, uint64_t life_us)
+{
+	AUTO(buf) struct buf token = BUF_NONE;
+
+	s->access = new_access(c->arena);
+	s->secret = arena_printf(
+	        c->arena, "%.20s%.20s", resource_new_id(c->arena), resource_new_id(c->arena));
+	s->credential_id = c->signer.credential.id;
+	s->expires_us = (time_now_us() + life_us) / 1000000 * 1000000;
+	session_seal(identity_of(c->req)->vault, s, &token);
+	buf_str(&c->xml, "<Credentials>");
+	aws_xml(c, "AccessKeyId", s->access);
+	aws_xml(c, "SecretAccessKey", s->secret);
+	aws_xml(c, "SessionToken", buf_text(&token));
+	aws_xml_time(c, "Expiration", s->expires_us);
+	buf_str(&c->xml, "</Credentials>");
+}
+
+static enum err read_policy(struct aws_call *c, const char **ret)
+{
+	return aws_document(c, "Policy", SESSION_POLICY, s3_policy_check_attached, ret);
+}
+
+enum err sts_session(struct aws_call *c, struct db_tx *tx)
+{
+	struct session s = {.access = NULL};
+	uint64_t life_us;
+	bool may;
+	enum err err = read_duration(c, SESSION_MAX_S, SESSION_MAX_S, &life_us);
+
+	(void)tx;
+	if (!err)
+		err = read_policy(c, &s.policy);
+	if (!err)
+		err = aws_may(c, "sts:GetSessionToken", "*", &may);
+	if (!err)
+		give(c, &s, life_us);
+	return err;
+}
+
+/* --- a role --- */
+
+/* "arn:aws:iam::ACCOUNT:role/path/NAME"; without an account: the caller's. */
+static enum err read_arn(struct aws_call *c, const char **ret_account, const char **ret_name)
+{
+	static const char begin[] = "arn:aws:iam::", role[] = ":role/";
+	const char *arn = aws_param(c, "RoleArn");
+
+	if (!arn || strncmp(arn, begin, strlen(begin)) != 0)
+		return aws_fail(c, 400, "ValidationError", "RoleArn is invalid");
+	const char *account = arn + strlen(begin), *rest = strchr(account, ':');
+	if (!rest || strncmp(rest, role, strlen(role)) != 0)
+		return aws_fail(c, 400, "ValidationError", "RoleArn is invalid");
+	*ret_account = rest > account
+	                       ? arena_strndup(c->arena, account, (size_t)(rest - account))
+	                       : c->project_id;
+	*ret_name = strrchr(rest, '/') + 1;
+	return ERR_OK;
+}
+
+struct context {
+	struct aws_call *call;
+	const char *arn;
+};
+
+static const char *value(void *arg, const char *key, unsigned n)
+{
+	const struct context *x = arg;
+	struct aws_call *c = x->call;
+
+	if (n)
+		return NULL;
+	if (strcmp(key, "aws:PrincipalArn") == 0)
+		return x->arn;
+	if (strcmp(key, "aws:PrincipalAccount") == 0)
+		return c->project_id;
+	if (strcmp(key, "aws:username") == 0)
+		return c->user_name;
+	if (strcmp(key, "aws:userid") == 0)
+		return c->user_id;
+	if (strcmp(key, "sts:RoleSessionName") == 0)
+		return aws_param(c, "RoleSessionName");
+	return strcmp(key, "sts:ExternalId") == 0 ? aws_param(c, "ExternalId") : NULL;
+}
+
+static enum err refuse(struct aws_call *c)
+{
+	return aws_fail(c, 403, "AccessDenied",
+	        "User: %s is not authorized to perform: sts:AssumeRole on resource: %.200s",
+	        arn_of(c), aws_param(c, "RoleArn"));
+}
+
+/* The role's trust names the user, or the account, whose users then need to be allowed by what is
+ * attached to them; who administers the project is. */
+static enum err check_trust(struct aws_call *c, const struct iam_role *role)
+{
+	AUTO(jroot) struct jroot trust = JROOT_NONE;
+	struct context x = {c, arn_of(c)};
+	struct s3_policy_ask ask = {.action = "sts:AssumeRole",
+	        .account = c->project_id,
+	        .id = c->project_id,
+	        .user = c->user_id,
+	        .user_name = c->user_name,
+	        .value = value,
+	        .arg = &x};
+	bool may;
+	enum err err = aws_may(c, ask.action,
+	        arena_printf(c->arena, "arn:aws:iam::%s:role%s%s", role->project_id, role->path,
+	                role->name),
+	        &may);
+
+	if (err)
+		return err;
+	ask.for_account = may || c->administers;
+	if (jread_parse(role->trust, strlen(role->trust), &trust))
+		return ERR_INTERNAL;
+	bool elsewhere = strcmp(role->project_id, c->project_id) != 0;
+	if (s3_policy_decide(trust.value, &ask) != S3_ALLOWED || (elsewhere && !ask.for_account))
+		return refuse(c);
+	return ERR_OK;
+}
+
+enum err sts_assume(struct aws_call *c, struct db_tx *tx)
+{
+	struct session s = {.access = NULL};
+	struct iam_role role = {.id = NULL};
+	const char *account = NULL, *name = NULL;
+	uint64_t life_us;
+	enum err err = aws_name(c, "RoleSessionName", SESSION_NAME_MAX, &s.name);
+
+	if (!err)
+		err = read_arn(c, &account, &name);
+	if (!err)
+		err = read_policy(c, &s.policy);
+	if (!err && strlen(s.name) < 2)
+		err = aws_fail(c, 400, "ValidationError",
+		        "RoleSessionName must have length greater than or equal to 2");
+	if (err)
+		return err;
+	if ((err = iam_role_find(c, tx, account, name, &role)))
+		return c->status ? refuse(c) : err;
+	if ((err = check_trust(c, &role)) ||
+	        (err = read_duration(c, 3600, role.max_seconds, &life_us)))
+		return err;
+	s.role_id = role.id;
+	give(c, &s, life_us);
+	buf_str(&c->xml, "<AssumedRoleUser>");
+	aws_xml(c, "Arn",
+	        arena_printf(c->arena, "arn:aws:sts::%s:assumed-role/%s/%s", role.project_id,
+	                role.name, s.name));
+	aws_xml(c, "AssumedRoleId", arena_printf(c->arena, "%s:%s", role.id, s.name));
+	buf_str(&c->xml, "</AssumedRoleUser>");
+	return ERR_OK;
+}
