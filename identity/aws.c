@@ -135,8 +135,8 @@ enum err aws_user(struct aws_call *c, struct db_tx *tx, const char *name, const 
 	if (err)
 		return err;
 	if (!id)
-		return aws_fail(c, 404, "NoSuchEntity",
-		        "The user with name %.200s cannot be found.", name);
+		return aws_fail(
+		        c, 404, "NoSuchEntity", "The user with name %.200s cannot be found.", name);
 	*ret = id;
 	return ERR_OK;
 }
@@ -145,7 +145,7 @@ static const char *no_value(void *arg, const char *key, unsigned n)
 {
 	const struct aws_call *c = arg;
 
-	return n                                     ? NULL
+	return n                                  ? NULL
 	       : strcmp(key, "aws:username") == 0 ? c->user_name
 	       : strcmp(key, "aws:userid") == 0   ? c->user_id
 	                                          : NULL;

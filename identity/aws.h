@@ -1,5 +1,5 @@
-/* aws: actions of STS and IAM, in AWS's query protocol: a form in, XML out. They come to the proxies,
- * which check who signed them and bring them here (POST /v3/OS-CAIRN/aws).
+/* aws: actions of STS and IAM, in AWS's query protocol: a form in, XML out. They come to the
+ * proxies, which check who signed them and bring them here (POST /v3/OS-CAIRN/aws).
  *
  * An account is a project, its number the project's id. Users are the identity service's; roles and
  * policies are in tables of their own. Sources: "Actions", AWS STS and IAM API References. */
@@ -42,16 +42,14 @@ enum err aws_fail(struct aws_call *call, int status, const char *code, const cha
 /* A parameter; NULL: it is not there, or empty. */
 const char *aws_param(const struct aws_call *call, const char *name);
 /* One that must be there, of at most that many of the characters that names have. */
-enum err aws_name(
-        struct aws_call *call, const char *param, unsigned max, const char **ret_name);
+enum err aws_name(struct aws_call *call, const char *param, unsigned max, const char **ret_name);
 /* "/", or what Path says. */
 enum err aws_path(struct aws_call *call, const char **ret_path);
 /* A policy; *ret_text stays as it is where it is not there. */
 enum err aws_document(struct aws_call *call, const char *param, size_t max,
         const char *(*check)(const struct jval *policy), const char **ret_text);
 /* The user of the account by name, or (name NULL) who asks. NoSuchEntity. */
-enum err aws_user(
-        struct aws_call *call, struct db_tx *tx, const char *name, const char **ret_id);
+enum err aws_user(struct aws_call *call, struct db_tx *tx, const char *name, const char **ret_id);
 /* What policies attached to the caller say of an action on what has that name. */
 enum err aws_may(struct aws_call *call, const char *action, const char *arn, bool *ret_may);
 

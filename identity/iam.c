@@ -26,8 +26,8 @@ static enum err powerless_role(struct aws_call *c, struct db_tx *tx, const char 
 
 /* --- told --- */
 
-static void show(struct aws_call *c, const char *id, const char *name, const char *path,
-        uint64_t created_us)
+static void show(
+        struct aws_call *c, const char *id, const char *name, const char *path, uint64_t created_us)
 {
 	if (!path)
 		path = "/";
@@ -127,8 +127,8 @@ enum err iam_user_create(struct aws_call *c, struct db_tx *tx)
 	if (err)
 		return err;
 	if (there)
-		return aws_fail(c, 409, "EntityAlreadyExists",
-		        "User with name %s already exists.", user.name);
+		return aws_fail(c, 409, "EntityAlreadyExists", "User with name %s already exists.",
+		        user.name);
 	if ((err = insert(c, tx, &user, path, role_id)))
 		return err;
 	buf_str(&c->xml, "<User>");
@@ -141,9 +141,9 @@ enum err iam_user_create(struct aws_call *c, struct db_tx *tx)
 enum err iam_user_ours(struct aws_call *c, struct db_tx *tx, const char *id)
 {
 	int64_t ours, more, member;
-	enum err err = sql_int(tx,
-	        "SELECT COUNT(*) FROM iam_user WHERE user_id = ? AND project_id = ?", &ours,
-	        TEXTS(id, c->project_id));
+	enum err err =
+	        sql_int(tx, "SELECT COUNT(*) FROM iam_user WHERE user_id = ? AND project_id = ?",
+	                &ours, TEXTS(id, c->project_id));
 
 	if (!err)
 		err = sql_int(tx,
@@ -180,8 +180,8 @@ enum err iam_user_delete(struct aws_call *c, struct db_tx *tx)
 	if (used)
 		return aws_fail(c, 409, "DeleteConflict",
 		        "Cannot delete entity, must delete access keys and policies first.");
-	err = sql_run(tx, "DELETE FROM assignment WHERE actor_kind = 'user' AND actor_id = ?",
-	        NULL, TEXTS(id));
+	err = sql_run(tx, "DELETE FROM assignment WHERE actor_kind = 'user' AND actor_id = ?", NULL,
+	        TEXTS(id));
 	if (!err)
 		err = revoke_user(identity_of(c->req), tx, id);
 	if (!err)

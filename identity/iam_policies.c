@@ -42,8 +42,8 @@ static enum err changed(struct aws_call *c, struct db_tx *tx, const struct owner
 	               : iam_user_changed(c, tx, o->id);
 }
 
-static const char *statement(struct aws_call *c, const char *before, const struct owner *o,
-        const char *after)
+static const char *statement(
+        struct aws_call *c, const char *before, const struct owner *o, const char *after)
 {
 	return arena_printf(c->arena, "%s %s %s", before, table_of(o), after);
 }
@@ -60,7 +60,8 @@ static enum err put(struct aws_call *c, struct db_tx *tx, bool role)
 	if (!err)
 		err = aws_name(c, "PolicyName", 128, &name);
 	if (!err)
-		err = aws_document(c, "PolicyDocument", DOCUMENT_MAX, s3_policy_check_attached, &text);
+		err = aws_document(
+		        c, "PolicyDocument", DOCUMENT_MAX, s3_policy_check_attached, &text);
 	if (!err && !text)
 		err = aws_fail(
 		        c, 400, "ValidationError", "The parameter PolicyDocument must be there.");

@@ -55,7 +55,8 @@ static void show(struct aws_call *c, const struct iam_role *r)
 	aws_xml(c, "RoleName", r->name);
 	aws_xml(c, "RoleId", r->id);
 	aws_xml(c, "Arn",
-	        arena_printf(c->arena, "arn:aws:iam::%s:role%s%s", r->project_id, r->path, r->name));
+	        arena_printf(
+	                c->arena, "arn:aws:iam::%s:role%s%s", r->project_id, r->path, r->name));
 	aws_xml_time(c, "CreateDate", (uint64_t)r->created_us);
 	aws_xml(c, "AssumeRolePolicyDocument", buf_text(&quoted));
 	if (r->description)
@@ -112,8 +113,8 @@ static enum err read_trust(struct aws_call *c, const char *param, const char **r
 	*ret = NULL;
 	enum err err = aws_document(c, param, TRUST_MAX, s3_policy_check_trust, ret);
 	return err || *ret ? err
-	                   : aws_fail(c, 400, "ValidationError",
-	                             "The parameter %s must be there.", param);
+	                   : aws_fail(c, 400, "ValidationError", "The parameter %s must be there.",
+	                             param);
 }
 
 static enum err read_duration(struct aws_call *c, int64_t *ret)
@@ -162,14 +163,15 @@ enum err iam_role_create(struct aws_call *c, struct db_tx *tx)
 	if (!err)
 		err = read_duration(c, &role.max_seconds);
 	if (!err && role.description && strlen(role.description) > 1000)
-		err = aws_fail(c, 400, "ValidationError", "Description must have length less than "
-		                                          "or equal to 1000");
+		err = aws_fail(c, 400, "ValidationError",
+		        "Description must have length less than "
+		        "or equal to 1000");
 	if (err)
 		return err;
 	err = iam_role_find(c, tx, c->project_id, role.name, &there);
 	if (!err)
-		return aws_fail(c, 409, "EntityAlreadyExists",
-		        "Role with name %s already exists.", role.name);
+		return aws_fail(c, 409, "EntityAlreadyExists", "Role with name %s already exists.",
+		        role.name);
 	if (!c->status)
 		return err;
 	c->status = 0;

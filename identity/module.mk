@@ -57,4 +57,5 @@ SRC += identity/users.c
 SRC += identity/vault.c
 UNIT += tests/unit/identity/test_pattern.c
 UNIT += tests/unit/identity/test_schemes.c
+UNIT += tests/unit/identity/test_session.c
 UNIT += tests/unit/identity/test_totp.c tests/unit/identity/test_vault.c

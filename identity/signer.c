@@ -54,8 +54,8 @@ static enum err find_credential(struct signer *s, struct db_tx *tx)
 {
 	struct arena *arena = s->req->arena;
 	AUTO(jroot) struct jroot blob = JROOT_NONE;
-	const char *id = s->session_token ? s->session.credential_id
-	                                  : credential_ec2_id(arena, s->access);
+	const char *id =
+	        s->session_token ? s->session.credential_id : credential_ec2_id(arena, s->access);
 	enum err err = credential_find(identity_of(s->req), tx, id, arena, &s->credential);
 
 	if (err && err != ERR_NOT_FOUND)

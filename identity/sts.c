@@ -111,9 +111,8 @@ static enum err read_arn(struct aws_call *c, const char **ret_account, const cha
 	const char *account = arn + strlen(begin), *rest = strchr(account, ':');
 	if (!rest || strncmp(rest, role, strlen(role)) != 0)
 		return aws_fail(c, 400, "ValidationError", "RoleArn is invalid");
-	*ret_account = rest > account
-	                       ? arena_strndup(c->arena, account, (size_t)(rest - account))
-	                       : c->project_id;
+	*ret_account = rest > account ? arena_strndup(c->arena, account, (size_t)(rest - account))
+	                              : c->project_id;
 	*ret_name = strrchr(rest, '/') + 1;
 	return ERR_OK;
 }

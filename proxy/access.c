@@ -295,8 +295,8 @@ static void hand_over(struct access_log *access, const struct buf *line, const s
 
 static bool is_secret(const char *quoted, size_t quoted_len)
 {
-	static const char *const names[] = {
-	        "temp_url_sig", "X-Amz-Signature", "Signature", "signature"};
+	static const char *const names[] = {"temp_url_sig", "X-Amz-Signature", "Signature",
+	        "signature", "X-Amz-Security-Token"};
 
 	struct arena arena;
 	bool found = false;

@@ -5,9 +5,9 @@
 #include "proxy/keystone.h"
 #include "proxy/s3/s3.h"
 
+#include "lib/base/hex.h"
 #include "lib/crypto/sha256.h"
 #include "proxy/unit/gather.h"
-#include <stdio.h>
 #include <string.h>
 
 enum { READ, LOGIN, ASK };
@@ -90,8 +90,7 @@ static void take_hash(struct request *request, struct action *a)
 	uint8_t digest[SHA256_BYTES];
 
 	sha256_digest(a->gather.text.data, a->gather.text.len, digest);
-	for (unsigned i = 0; i < sizeof(digest); i++)
-		snprintf(a->hash + 2 * i, 3, "%02x", digest[i]);
+	hex_encode(digest, sizeof(digest), a->hash);
 	request->s3->body_hash = a->hash;
 }
 
@@ -106,9 +105,9 @@ static enum step read_form(struct op *op)
 	if (err == ERR_CLIENT_GONE)
 		return STEP_DONE;
 	if (err)
-		return err == ERR_TOO_LARGE
-		               ? fail(request, 413, "RequestEntityTooLarge", "The form is too long.")
-		               : fail_as_s3(request, S3_ServiceUnavailable, NULL);
+		return err == ERR_TOO_LARGE ? fail(request, 413, "RequestEntityTooLarge",
+		                                      "The form is too long.")
+		                            : fail_as_s3(request, S3_ServiceUnavailable, NULL);
 	take_hash(request, a);
 	return op_go(op, LOGIN);
 }

@@ -28,7 +28,8 @@ bool s3_rights_read(struct request *request, const char *json)
 		return false;
 	const struct jval *list = jread_get(root.value, "policies"),
 	                  *bound = jread_get(root.value, "bound");
-	if (!jread_is_array(list) || (bound && !jread_is_null(bound) && !read_one(bound, &r->bound)))
+	if (!jread_is_array(list) ||
+	        (bound && !jread_is_null(bound) && !read_one(bound, &r->bound)))
 		return false;
 	r->policies = arena_zalloc(arena, (jread_len(list) + 1) * sizeof(*r->policies));
 	for (; r->count < jread_len(list); r->count++) {
@@ -58,8 +59,7 @@ enum s3_verdict s3_rights_verdict(struct request *request, const struct s3_targe
 	if (!r)
 		return S3_SILENT;
 	for (unsigned i = 0; i < r->count; i++) {
-		enum s3_verdict one =
-		        s3_policy_attached(request, target, r->policies[i].value);
+		enum s3_verdict one = s3_policy_attached(request, target, r->policies[i].value);
 		if (one == S3_DENIED)
 			return one;
 		all = one == S3_ALLOWED ? one : all;

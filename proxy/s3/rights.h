@@ -13,8 +13,8 @@ struct s3_target;
 struct s3_rights {
 	struct jroot *policies; /* owned */
 	unsigned count;
-	struct jroot bound;              /* owned; no value: there is none */
-	const char *role, *session;      /* what was taken, and as whom; or NULL */
+	struct jroot bound;                              /* owned; no value: there is none */
+	const char *role, *session;                      /* what was taken, and as whom; or NULL */
 	const char *project_id, *project_name, *role_id; /* the role's */
 };
 

@@ -32,6 +32,16 @@ static void use_policy(const uint8_t *data, size_t size)
 	if (verdict != s3_policy_decide(root.value, &ask))
 		abort();
 	s3_policy_is_public(root.value);
+	s3_policy_check_attached(root.value);
+	s3_policy_check_trust(root.value);
+	const struct s3_policy_ask role = {.action = "sts:AssumeRole",
+	        .arn = "arn:aws:iam::account:role/name",
+	        .account = "account",
+	        .role = "role",
+	        .session = "session",
+	        .attached = size % 2,
+	        .value = value};
+	s3_policy_decide(root.value, &role);
 }
 
 static void use_list(const char *text)

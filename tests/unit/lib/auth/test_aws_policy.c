@@ -234,6 +234,98 @@ static void is_public(void **state)
 	}
 }
 
+/* What is attached names nobody, and may be of other services. */
+static void attached(void **state)
+{
+	struct s3_policy_ask s3 = {.action = "s3:GetObject", .resource = "b/k", .attached = true},
+	                     sts = {.action = "sts:AssumeRole",
+	                             .arn = "arn:aws:iam::a:role/r",
+	                             .attached = true};
+
+	(void)state;
+	assert_int_equal(decide("{\"Effect\": \"Allow\", \"Action\": \"s3:*\", \"Resource\": "
+	                        "\"arn:aws:s3:::b/*\"}",
+	                         NULL, s3),
+	        S3_ALLOWED);
+	s3.attached = false;
+	assert_int_equal(
+	        decide("{\"Effect\": \"Allow\", \"Action\": \"s3:*\", \"Resource\": \"*\"}", NULL,
+	                s3),
+	        S3_SILENT);
+	assert_int_equal(decide("{\"Effect\": \"Allow\", \"Action\": \"sts:*\", \"Resource\": "
+	                        "\"arn:aws:iam::a:role/*\"}",
+	                         NULL, sts),
+	        S3_ALLOWED);
+	assert_int_equal(decide("{\"Effect\": \"Allow\", \"Action\": \"sts:*\", \"Resource\": "
+	                        "\"arn:aws:iam::a:role/s\"}",
+	                         NULL, sts),
+	        S3_SILENT);
+}
+
+static void roles(void **state)
+{
+	static const struct {
+		const char *principal;
+		enum s3_verdict verdict;
+	} rows[] = {
+	        {"arn:aws:iam::a:role/r", S3_ALLOWED},
+	        {"arn:aws:iam::a:role/path/r", S3_ALLOWED},
+	        {"arn:aws:sts::a:assumed-role/r/me", S3_ALLOWED},
+	        {"arn:aws:sts::a:assumed-role/r/you", S3_SILENT},
+	        {"arn:aws:iam::a:role/s", S3_SILENT},
+	        {"arn:aws:iam::b:role/r", S3_SILENT},
+	        {"arn:aws:iam::a:user/r", S3_SILENT},
+	        {"arn:aws:iam::a:root", S3_SILENT},
+	};
+	char text[256];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		struct s3_policy_ask ask = {.action = "s3:GetObject",
+		        .resource = "b/k",
+		        .account = "a",
+		        .id = "a",
+		        .user = "id:me",
+		        .role = "r",
+		        .session = "me"};
+		snprintf(text, sizeof(text),
+		        "{\"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"%s\"}, \"Action\": "
+		        "\"s3:*\", \"Resource\": \"arn:aws:s3:::b/*\"}",
+		        rows[i].principal);
+		assert_int_equal(decide(text, NULL, ask), rows[i].verdict);
+	}
+}
+
+/* Is it a policy of the one kind, and of the other? */
+static void kinds(void **state)
+{
+	static const struct {
+		const char *statement;
+		bool attached, trust;
+	} rows[] = {
+	        {"\"Action\": \"s3:*\", \"Resource\": \"*\"", true, false},
+	        {"\"Action\": \"sts:AssumeRole\", \"Principal\": {\"AWS\": \"a\"}", false, true},
+	        {"\"Action\": \"s3:*\", \"Principal\": \"*\"", false, false},
+	        {"\"Action\": \"s3:*\", \"Resource\": \"*\", \"Principal\": \"*\"", false, false},
+	        {"\"Action\": \"fly\", \"Resource\": \"*\"", false, false},
+	        {"\"Action\": \"s3:*\", \"Resource\": \"b\"", false, false},
+	        {"\"Action\": \"s3:*\", \"Resource\": \"*\", \"Condition\": {\"Is\": {}}", false,
+	                false},
+	        {"\"Action\": [], \"Resource\": \"*\"", false, false},
+	};
+	char text[512];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(jroot) struct jroot root = JROOT_NONE;
+		snprintf(text, sizeof(text), "{\"Statement\": [{\"Effect\": \"Deny\", %s}]}",
+		        rows[i].statement);
+		assert_int_equal(jread_parse(text, strlen(text), &root), ERR_OK);
+		assert_int_equal(!s3_policy_check_attached(root.value), rows[i].attached);
+		assert_int_equal(!s3_policy_check_trust(root.value), rows[i].trust);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +335,9 @@ int main(void)
 	        cmocka_unit_test(conditions),
 	        cmocka_unit_test(several_values),
 	        cmocka_unit_test(is_public),
+	        cmocka_unit_test(attached),
+	        cmocka_unit_test(roles),
+	        cmocka_unit_test(kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
