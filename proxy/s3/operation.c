@@ -9,7 +9,7 @@ static const struct s3_operation table[] = {
         {"ListBuckets", "GET", S3_SERVICE, NULL, NULL, "s3:ListAllMyBuckets", &s3_list_buckets,
                 false},
 
-        {"STS and IAM", "POST", S3_SERVICE, NULL, NULL, "sts:*", &s3_action, true},
+        {"STS and IAM", "POST", S3_SERVICE, NULL, "Content-Type", "sts:*", &s3_action, true},
 
         {"GetBucketLocation", "GET", S3_BUCKET, "location", NULL, "s3:GetBucketLocation",
                 &s3_bucket_location, false},

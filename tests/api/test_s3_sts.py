@@ -188,7 +188,7 @@ def test_bad_forms(keystone, boss):
                       (act(boss, "sts", "GetCallerIdentity", sign="ec2"), "InvalidAction"),
                       (act(boss, "sts", "", body="Action=GetCallerIdentity&" + "x" * 70000), "RequestEntityTooLarge"),
                       (act(boss, "sts", "GetCallerIdentity", secret="wrong"), "SignatureDoesNotMatch"),
-                      (requests.post(keystone.cloud.url + "/", data="Action=GetCallerIdentity", timeout=30),
+                      (requests.post(keystone.cloud.url + "/", data={"Action": "GetCallerIdentity"}, timeout=30),
                        "MissingAuthenticationToken"),
                       (post(keystone.cloud.url, "Action=GetCallerIdentity&Version=2011-06-15", "nobody", "x", "sts"),
                        "InvalidClientTokenId")):

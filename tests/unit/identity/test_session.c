@@ -47,8 +47,7 @@ static void says_what_was_sealed(void **state)
 
 	(void)state;
 	session_seal(vault, &whole, &token);
-	assert_int_equal(
-	        session_open(vault, "ASIA1", buf_text(&token), 999, &arena, &got), ERR_OK);
+	assert_int_equal(session_open(vault, "ASIA1", buf_text(&token), 999, &arena, &got), ERR_OK);
 	assert_string_equal(got.secret, whole.secret);
 	assert_string_equal(got.credential_id, whole.credential_id);
 	assert_string_equal(got.role_id, whole.role_id);
@@ -67,13 +66,12 @@ static void opens_for_its_key_until_its_end(void **state)
 	session_seal(vault, &whole, &token);
 	assert_int_equal(session_open(vault, "ASIA1", buf_text(&token), 1000, &arena, &got),
 	        ERR_PRECONDITION);
-	assert_int_equal(session_open(vault, "ASIA2", buf_text(&token), 0, &arena, &got),
-	        ERR_UNPROCESSABLE);
-	token.data[token.len / 2] ^= 1;
-	assert_int_equal(session_open(vault, "ASIA1", buf_text(&token), 0, &arena, &got),
-	        ERR_UNPROCESSABLE);
 	assert_int_equal(
-	        session_open(vault, "ASIA1", "", 0, &arena, &got), ERR_UNPROCESSABLE);
+	        session_open(vault, "ASIA2", buf_text(&token), 0, &arena, &got), ERR_UNPROCESSABLE);
+	token.data[token.len / 2] ^= 1;
+	assert_int_equal(
+	        session_open(vault, "ASIA1", buf_text(&token), 0, &arena, &got), ERR_UNPROCESSABLE);
+	assert_int_equal(session_open(vault, "ASIA1", "", 0, &arena, &got), ERR_UNPROCESSABLE);
 	/* What is sealed as a credential is no session, whatever it says. */
 	vault_seal(vault, "ASIA1",
 	        "{\"secret\": \"s\", \"credential\": \"c\", \"expires_us\": 1000}", &credential);
