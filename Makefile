@@ -13,7 +13,7 @@ OPT     = -O2 -g -fno-omit-frame-pointer
 CFLAGS  = -std=gnu17 $(OPT) $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 CPPFLAGS= -I. -isystem /usr/include/mariadb -isystem /usr/include/libxml2 -D_GNU_SOURCE -DCAIRN_VERSION='"$(VERSION)"' -MMD -MP
 LDFLAGS = $(if $(SAN),-fsanitize=$(SAN))
-LDLIBS  = -lcrypt -lldap -llber -lyaml -lsqlite3 -lmariadb -luring -lmicrohttpd -l:libleveldb.a -l:libsnappy.so.1 -lstdc++ -lisal -ljansson -larchive -lxml2 -lcurl -lssl -lcrypto -lIPSec_MB -lz -lresolv -lpthread -lm
+LDLIBS  = -lcrypt -lldap -llber -lyaml -lsqlite3 -lmariadb -luring -lmicrohttpd -l:libleveldb.a -l:libsnappy.so.1 -lstdc++ -lisal -ljansson -larchive -lxml2 -lcurl -lrabbitmq -lssl -lcrypto -lIPSec_MB -lz -lresolv -lpthread -lm
 
 all: $(B)/cairn
 

@@ -1,0 +1,1 @@
+SRC += lib/broker/broker.c
