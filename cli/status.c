@@ -232,6 +232,22 @@ static void look_at_lifecycle(struct report *r)
 	buf_char(&r->tables, '\n');
 }
 
+/* Targets of buckets' notifications that take nothing. */
+static void look_at_notify(struct report *r)
+{
+	static const char start[] = "\ncairn_notify_failing{target=\"";
+	char target[80], what[160];
+	int failing;
+
+	for (const char *p = r->text; (p = strstr(p, start)); p++) {
+		if (sscanf(p + strlen(start), "%79[^\"]\"} %d", target, &failing) != 2 || !failing)
+			continue;
+		snprintf(what, sizeof(what), "notify: the target %s takes nothing, its events wait",
+		        target);
+		problem(r, what, "look at it, and at [s3] notify; the node's log says why");
+	}
+}
+
 /* --- peers --- */
 
 static bool is_up(const struct report *r, const char *peer)
@@ -493,6 +509,7 @@ bool status_print(const struct state *state)
 	look_at_devices(&r);
 	look_at_replication(&r);
 	look_at_lifecycle(&r);
+	look_at_notify(&r);
 	look_at_peers(&r);
 	look_at_rings(&r);
 	if (r.problems.len)

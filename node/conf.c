@@ -175,6 +175,11 @@ const struct conf_option node_options[] = {
                 "base64 and maybe disabled; empty: kms.keys in state_dir, if it is there."},
         {"s3", "kms_default_key", CONF_TEXT, AT(units.s3_kms_default), "", 0, 0, CONF_RESTART,
                 "Key for aws:kms without a key id; empty: such a request is refused."},
+        {"s3", "notify", CONF_TEXT, AT(units.s3_notify), "", 0, 0, CONF_RESTART,
+                "Targets of buckets' notifications, NAME:URL (http, https, amqp, amqps), the same "
+                "on all nodes."},
+        {"s3", "notify_keep", CONF_U64, AT(units.s3_notify_keep), "86400", 60, 31536000,
+                CONF_RESTART, "Seconds after which what a target has not taken is dropped."},
         {"s3", "lifecycle_day", CONF_U64, AT(lifecycle_day), "86400", 1, 86400, CONF_RESTART,
                 "Seconds that rules of buckets take for a day; fewer are for tests."},
         {"symlink", "symloop_max", CONF_U64, AT(symloop_max), "2", 1, 64, CONF_RESTART,

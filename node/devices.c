@@ -7,6 +7,7 @@
 #include "lib/reactor/disk_file.h"
 #include "node/jobs.h"
 #include "node/lifecycle.h"
+#include "node/notifier.h"
 #include "node/reaper.h"
 #include "node/replicate.h"
 #include "node/sender.h"
@@ -286,6 +287,7 @@ void node_metrics(struct proxy *proxy, struct buf *out)
 	replicate_metrics(node, out);
 	lifecycle_metrics(node, out);
 	sender_metrics(node->sender, out);
+	notifier_metrics(node->notifier, out);
 	buf_str(out, "# TYPE cairn_requests counter\n");
 	for (unsigned i = 0; i < node->reactor_count; i++) {
 		const struct proxy_stats *s = &node->reactors[i].proxy.stats;

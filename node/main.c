@@ -4,6 +4,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "node/expirer.h"
+#include "node/notifier.h"
 #include "node/sender.h"
 #include "node/swift.h"
 #include "proxy/access.h"
@@ -111,6 +112,20 @@ static void start_sender(struct node_reactor *r)
 		node->sender = sender;
 }
 
+static void start_notifier(struct node_reactor *r)
+{
+	struct node *node = r->node;
+	struct notifier *notifier;
+
+	if (!node->stores || node->swift || !node->events.count)
+		return;
+	enum err err = notifier_start(node, &r->proxy, &notifier);
+	if (err)
+		log_error("notify", "err=%s", err_name(err));
+	else
+		node->notifier = notifier;
+}
+
 static void open_edge(struct task *task)
 {
 	struct node_reactor *r = CONTAINER_OF(task, struct node_reactor, start);
@@ -142,6 +157,7 @@ static void open_edge(struct task *task)
 		if (r->node->stores)
 			expirer_start(&r->proxy, &expirer);
 		start_sender(r);
+		start_notifier(r);
 		log_info("serving", "ip=%s port=%u reactors=%u devices=%u", conf->bind_ip,
 		        (unsigned)conf->port, r->node->reactor_count, r->node->device_count);
 	}

@@ -16,6 +16,7 @@
 #include "node/key_manager.h"
 #include "objectd/objectd.h"
 #include "proxy/proxy.h"
+#include "proxy/s3/event_target.h"
 #include "proxy/s3/lifecycle_walk.h"
 #include <pthread.h>
 
@@ -56,6 +57,7 @@ extern const unsigned node_option_count;
 
 struct node;
 struct sender;
+struct notifier;
 
 /* The line of the configuration that gives an option, for messages; 0: none does. */
 unsigned node_conf_line(const struct node *node, const char *section, const char *key);
@@ -176,8 +178,9 @@ struct node_reactor {
 
 struct node {
 	struct node_conf conf;
-	struct conf *conf_texts; /* owned */
-	bool serves, stores;     /* its roles */
+	struct conf *conf_texts;     /* owned */
+	bool serves, stores;         /* its roles */
+	struct event_targets events; /* owned; of buckets' notifications */
 	struct cluster cluster;
 	struct hlc hlc;
 	struct clock_file *clock;  /* owned; NULL: nobody else writes */
@@ -208,6 +211,8 @@ struct node {
 	struct node_swift *swift;     /* owned; NULL: its storage is our own */
 	/* Owned; NULL: nothing is synced from here. Set once, on reactor 0. */
 	struct sender *_Atomic sender;
+	/* Owned; NULL: there are no targets. Set once, on reactor 0. */
+	struct notifier *_Atomic notifier;
 };
 
 /* --- start.c --- */

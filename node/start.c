@@ -8,6 +8,7 @@
 #include "lib/log/log.h"
 #include "proxy/access.h"
 #include "proxy/keystone.h"
+#include "proxy/s3/event_target.h"
 #include "proxy/unit/cname.h"
 #include "proxy/unit/name_check.h"
 #include "proxy/unit/ratelimit.h"
@@ -252,6 +253,17 @@ static enum err policies(struct node *node, struct buf *error)
 	return *node->conf.swift_dir ? node_swift_conf(node, error) : node_policies(node, error);
 }
 
+static enum err make_targets(struct node *node, struct buf *error)
+{
+	AUTO(buf) struct buf why = BUF_NONE;
+
+	node->cluster.events = &node->events;
+	if (event_targets_parse(&node->events, node->conf.units.s3_notify, &why))
+		return ERR_OK;
+	buf_printf(error, "%s: [s3] notify: %s", node->conf_path, buf_text(&why));
+	return ERR_CONFIG;
+}
+
 enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 {
 	enum log_level level;
@@ -279,6 +291,8 @@ enum err node_open(struct node *node, const char *conf_path, struct buf *error)
 		return config_error(node, error, "wrong:", option);
 	if ((err = ratelimit_new(&node->conf.units, &node->cluster.ratelimit, &option)))
 		return config_error(node, error, "[ratelimit] is wrong in", option);
+	if ((err = make_targets(node, error)))
+		return err;
 	if ((err = parse_users(node, error)) || (err = make_keystone(node, error)) ||
 	        (err = policies(node, error)) || (err = load_tls(node, error)))
 		return err;

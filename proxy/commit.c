@@ -1,6 +1,8 @@
 #include "proxy/commit.h"
 #include "proxy/ec_put.h"
 #include "proxy/handoff.h"
+#include "proxy/params.h"
+#include "proxy/s3/event.h"
 #include "proxy/settle.h"
 #include "proxy/sync_queue.h"
 #include "proxy/unit/versions.h"
@@ -69,6 +71,27 @@ static void sync_update(struct commit *c, struct backend_update *update, bool de
 	};
 }
 
+/* What a target is told of the object is what its own row says. */
+static void event_update(
+        struct commit *c, struct backend_update *update, const struct backend_row *own)
+{
+	struct backend_msg *msg = c->msg;
+	uint64_t bytes = own->bytes;
+
+	if (own->content_type)
+		params_swift_bytes(own->content_type, &bytes);
+	*update = (struct backend_update){
+	        .account = EVENTS_ACCOUNT,
+	        .container = EVENTS_CONTAINER,
+	        .row = {.name = backend_msg_strdup(msg, c->event->name),
+	                .content_type = backend_msg_strdup(msg, c->event->note),
+	                .etag = backend_msg_strdup(
+	                        msg, own->etag && !own->deleted ? own->etag : ""),
+	                .bytes = bytes,
+	                .ts = msg->ts},
+	};
+}
+
 #define OVERRIDE "X-Object-Sysmeta-Container-Update-Override-"
 
 /* What the object's own headers want its row to have instead. */
@@ -125,6 +148,8 @@ void commit_updates(struct commit *c, const struct backend_row *given, uint64_t 
 		expiry_update(c, &updates[n++], old_at, true);
 	if (c->synced && !c->proxy->backend->plain)
 		sync_update(c, &updates[n++], row->deleted);
+	if (c->event && !c->proxy->backend->plain)
+		event_update(c, &updates[n++], row);
 	msg->updates = updates;
 	msg->update_count = n;
 }

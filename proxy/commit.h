@@ -11,9 +11,10 @@
 #include "proxy/reader.h"
 #include "proxy/rows.h"
 
-#define COMMIT_ROWS 4
+#define COMMIT_ROWS 5
 
 struct ec_put;
+struct s3_event;
 
 struct commit {
 	struct op *op;
@@ -28,6 +29,7 @@ struct commit {
 	bool set_time;       /* its ts is not ours to change: a later version wins */
 	const char *synced;  /* sync_since() of the container, borrowed: commit_updates
 	                        queues it for the other cluster */
+	const struct s3_event *event; /* borrowed: commit_updates notes it; NULL: none */
 	struct grants grants;
 	struct fan versions, record;
 	uint64_t known; /* POST: the version it is for; else the newest there when the key was

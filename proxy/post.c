@@ -7,6 +7,7 @@
 #include "proxy/proxy.h"
 #include "proxy/put.h"
 #include "proxy/reader.h"
+#include "proxy/s3/event.h"
 #include "proxy/sync_queue.h"
 #include "proxy/unit/symlink.h"
 
@@ -24,6 +25,7 @@ struct post {
 	struct commit commit;
 	uint64_t delete_at, first_ts; /* first_ts: of the DELETE that found it expires */
 	uint64_t began;               /* X-If-Delete-At: the read; else 0 */
+	const struct s3_event *event;
 	bool reading;
 };
 
@@ -105,6 +107,11 @@ static void start_commit(struct request *request, struct post *post)
 
 	post->commit.set_time = request->set_ts != 0;
 	post->commit.synced = sync_since(request->container_info.info);
+	if (!post->event)
+		post->event =
+		        s3_event_of(request, is_post(request) ? S3_EVENT_POST : S3_EVENT_DELETE,
+		                request->container_info.info, request->container, request->object);
+	post->commit.event = post->event;
 	struct backend_msg *msg = commit_message(&post->commit,
 	        is_post(request) ? BACKEND_OBJECT_POST : BACKEND_OBJECT_DELETE, &request->op,
 	        request->proxy, request->container_info.info->policy, request->account,

@@ -35,6 +35,7 @@ struct recon_ask;
 struct sync_realms;
 struct s3;
 struct s3_logs;
+struct event_targets;
 struct verified;
 struct cname;
 struct cname_walk;
@@ -82,6 +83,7 @@ struct cluster {
 	struct access_log *access;              /* NULL: nobody wants it */
 	struct ratelimit *ratelimit;            /* NULL: no limits */
 	struct cname *cname;                    /* NULL: names are taken as they are */
+	const struct event_targets *events;     /* of buckets' notifications; NULL: none */
 	const struct seal_keys *_Atomic seal;   /* NULL: nothing is encrypted */
 	const struct sync_realms *_Atomic sync; /* NULL: there are none */
 	bool one_clock;                         /* no other node writes */

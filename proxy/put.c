@@ -11,6 +11,7 @@
 #include "proxy/mime.h"
 #include "proxy/params.h"
 #include "proxy/quota.h"
+#include "proxy/s3/event.h"
 #include "proxy/s3/s3.h"
 #include "proxy/sync_queue.h"
 #include "proxy/unit/reserved.h"
@@ -294,7 +295,9 @@ static void start_commit(struct request *request, struct put *put)
 		memcpy(put->digest, msg->etag, 16);
 	backend_msg_headers(msg, &headers);
 	put->commit.set_time = request->set_ts != 0;
-	put->commit.synced = sync_since(put->late_info.info ? put->late_info.info : put->info);
+	const struct info *info = put->late_info.info ? put->late_info.info : put->info;
+	put->commit.synced = sync_since(info);
+	put->commit.event = s3_event_of(request, S3_EVENT_PUT, info, put->container, put->object);
 	/* Fragments are taken from their writer only while it is young. */
 	msg->handle = put->ec.ec && put->commit.set_time ? 0 : put->stage;
 	msg->size = put->stored;

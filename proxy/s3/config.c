@@ -1,4 +1,4 @@
-/* What is set for a whole bucket: policy, public access block, ownership, CORS, lifecycle. Each is
+/* What is set for a whole bucket: policy, CORS, lifecycle, notifications and the like. Each is
  * a text in the container's system metadata.
  *
  *   Get...     prepare -> tell
@@ -10,7 +10,9 @@
 #include "proxy/s3/cors.h"
 #include "proxy/s3/document.h"
 #include "proxy/s3/encryption.h"
+#include "proxy/s3/event.h"
 #include "proxy/s3/lifecycle.h"
+#include "proxy/s3/notification.h"
 #include "proxy/s3/s3.h"
 
 #include <string.h>
@@ -22,6 +24,7 @@ struct config_op {
 	struct sub sub;
 	const char *kept;   /* what is to be kept */
 	const char *beside; /* the same of config->beside */
+	struct notification notification;
 };
 
 struct config {
@@ -275,6 +278,49 @@ static enum s3_error take_website(
 	return error;
 }
 
+/* --- notifications --- */
+
+static enum s3_error take_notification(
+        struct request *request, struct config_op *c, const char **ret_text)
+{
+	const char *skip = http_get(request->http, "x-amz-skip-destination-validation");
+	struct notification *n = &c->notification;
+	AUTO(buf) struct buf kept = BUF_NONE;
+	enum s3_error error =
+	        notification_read(c->document.root, request_arena(request), n, ret_text);
+
+	for (unsigned i = 0; !error && i < n->count; i++) {
+		if (!n->rules[i].id)
+			n->rules[i].id = new_id(request);
+		if (event_target_find(request_cluster(request)->events, n->rules[i].arn) ||
+		        (skip && is_true(skip)))
+			continue;
+		*ret_text = "Unable to validate the following destination configurations";
+		return s3_invalid_argument(request, n->rules[i].arn,
+		        "The destination ARN names no target of this service");
+	}
+	if (error)
+		return error;
+	notification_write(n, &kept);
+	if (kept.len > NOTIFICATION_KEPT) {
+		*ret_text = "The notification configuration is too long: 40 KiB are kept.";
+		return S3_InvalidRequest;
+	}
+	c->kept = arena_strdup(request_arena(request), buf_text(&kept));
+	return S3_OK;
+}
+
+static void tell_notification(const char *kept, struct buf *out)
+{
+	struct notification n = {0};
+	struct arena arena;
+
+	arena_init(&arena);
+	notification_parse(kept, &arena, &n);
+	notification_tell(&n, out);
+	arena_done(&arena);
+}
+
 /* --- request payment, acceleration --- */
 
 static enum s3_error take_payer(struct request *request, struct config_op *c, const char **ret_text)
@@ -345,6 +391,8 @@ static const struct config configs[] = {
         {"encryption", S3_ENCRYPTION, "ServerSideEncryptionConfiguration", NULL, NULL,
                 S3_ServerSideEncryptionConfigurationNotFoundError, 200, 64u << 10, take_encryption,
                 s3_encryption_tell},
+        {"notification", S3_NOTIFICATION, "NotificationConfiguration", NULL, NULL, S3_OK, 200,
+                NOTIFICATION_BYTES, take_notification, tell_notification},
 };
 
 static const struct config *config_of(const struct request *request)
@@ -423,6 +471,8 @@ static enum step store_state(struct op *op)
 		return STEP_WAIT;
 	if (config->tells && c->kept && sub_ok(sub))
 		http_header(request->http, config->tells, c->beside);
+	if (c->notification.count && sub_ok(sub))
+		s3_event_test(request, &c->notification);
 	return sub_ok(sub) ? s3_empty(request, status) : s3_fail_sub(request, sub);
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/s3/deletion.h"
 
 #include "proxy/put.h"
+#include "proxy/s3/event.h"
 #include "proxy/s3/lock.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/version.h"
@@ -353,6 +354,8 @@ static int unlink_named(struct s3_deletion *d)
 		ask(d, "DELETE", d->request->container, d->key, "version-id=null");
 		if (d->found_at)
 			sub_header(&d->sub, PUT_IF_THERE, s3_version_text(d->request, d->found_at));
+		if (d->marked)
+			sub_header(&d->sub, S3_EVENT_MARKER, d->marker_id);
 		sub_start(&d->sub);
 	}
 	if (!sub_headed(&d->sub))

@@ -35,8 +35,8 @@ struct unit_options {
 	const char *web_base; /* [staticweb] */
 	/* [s3] */
 	bool s3;
-	const char *s3_domains, *s3_website_domains, *s3_kms_default, *s3_classes;
-	uint64_t s3_log_interval; /* seconds */
+	const char *s3_domains, *s3_website_domains, *s3_kms_default, *s3_classes, *s3_notify;
+	uint64_t s3_log_interval, s3_notify_keep; /* seconds */
 	bool s3_ssec_tls;
 };
 
