@@ -139,11 +139,14 @@ static const char *name_of(const struct request *request, const struct request *
 
 /* --- the row --- */
 
+/* NULL: we ourselves, by a rule of the bucket's. */
 static const char *user_of(const struct request *root)
 {
-	if (root->s3)
-		return root->s3->operation ? root->s3->caller.id : NULL;
-	return root->identity.user;
+	const char *user = root->s3 ? root->s3->caller.id : root->identity.user;
+
+	if (root->s3 && !root->s3->operation)
+		return NULL;
+	return user ? user : "Anonymous";
 }
 
 /* Rows are delivered in the order of their names. */

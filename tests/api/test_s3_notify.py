@@ -8,7 +8,7 @@ import requests
 
 from conftest import CAIRN, Cloud, User, free_port, wait_for
 from events import Receiver
-from s3 import client, refused, send
+from s3 import anonymous, client, refused, send
 
 HOOK, SLOW = "arn:cairn:sqs::hook:webhook", "arn:cairn:sns:us-east-1:slow:webhook"
 
@@ -289,6 +289,13 @@ def test_encrypted_objects(s3, bucket, hook):
     etag = s3.put_object(Bucket=bucket, Key="k", Body=b"secret", ServerSideEncryption="AES256")["ETag"]
     assert told(hook, bucket, 1)[0]["s3"]["object"]["eTag"] == etag.strip('"')
     assert hook.records(bucket)[0]["s3"]["object"]["size"] == 6
+
+
+def test_nobody_in_particular(cloud, s3, bucket, hook):
+    s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    put(s3, bucket, queue("s3:ObjectCreated:*"))
+    anonymous(cloud).put_object(Bucket=bucket, Key="k")
+    assert told(hook, bucket, 1)[0]["userIdentity"] == {"principalId": "Anonymous"}
 
 
 def test_policies_say_who_may(cloud, s3, bucket):
