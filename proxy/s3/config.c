@@ -219,6 +219,31 @@ static const char *new_id(struct request *request)
 	        (unsigned long long)random[1]);
 }
 
+static bool is_class(struct request *request, const struct lifecycle_action *move)
+{
+	unsigned policy;
+
+	return s3_class_policy(request_cluster(request), move->class, &policy);
+}
+
+/* Objects are put into classes by who writes or copies them: no rule moves them there. */
+static enum s3_error check_moves(
+        struct request *request, const struct lifecycle_rule *rule, const char **ret_text)
+{
+	bool known = true;
+
+	for (unsigned i = 0; i < rule->move_count; i++)
+		known &= is_class(request, &rule->moves[i]);
+	for (unsigned i = 0; i < rule->noncurrent_move_count; i++)
+		known &= is_class(request, &rule->noncurrent_moves[i]);
+	if (!known)
+		return S3_InvalidStorageClass;
+	if (!rule->move_count && !rule->noncurrent_move_count)
+		return S3_OK;
+	*ret_text = "Transitions between storage classes are not implemented.";
+	return S3_NotImplemented;
+}
+
 static enum s3_error take_lifecycle(
         struct request *request, struct config_op *c, const char **ret_text)
 {
@@ -236,9 +261,7 @@ static enum s3_error take_lifecycle(
 	for (unsigned i = 0; !error && i < lifecycle.count; i++) {
 		if (!lifecycle.rules[i].id)
 			lifecycle.rules[i].id = new_id(request);
-		/* A bucket has one class: there is none to move to. */
-		if (lifecycle.rules[i].move_count || lifecycle.rules[i].noncurrent_move_count)
-			error = S3_InvalidStorageClass;
+		error = check_moves(request, &lifecycle.rules[i], ret_text);
 	}
 	if (error)
 		return error;

@@ -196,7 +196,7 @@ def test_copies(s3, bucket, swift):
     body = os.urandom(70000)
     s3.put_object(Bucket=bucket, Key="from", Body=body, Metadata={"a": "b"}, Tagging="t=1", ContentType="text/x")
     r = s3.copy_object(Bucket=bucket, Key="to", CopySource="%s/from" % bucket, StorageClass="EC42")
-    assert r["CopyObjectResult"]["ETag"] == md5(body)
+    assert r["CopyObjectResult"]["ETag"] == md5(body) and r["CopyObjectResult"]["LastModified"]
     got = s3.get_object(Bucket=bucket, Key="to")
     assert (got["Body"].read(), got["StorageClass"], got["ETag"], got["Metadata"], got["ContentType"], got["TagCount"]) == \
         (body, "EC42", md5(body), {"a": "b"}, "text/x", 1)
@@ -289,3 +289,18 @@ def test_forms(cloud, s3, bucket):
     r = requests.post("%s/%s" % (cloud.url, bucket), data=fields, files={"file": io.BytesIO(b"text")})
     assert r.status_code == 204, r.text
     assert told(s3, bucket, "f") == "EC42" and s3.get_object(Bucket=bucket, Key="f")["Body"].read() == b"text"
+
+
+def test_checksums_are_copied(s3, bucket):
+    made = s3.put_object(Bucket=bucket, Key="from", Body=b"text", ChecksumAlgorithm="SHA256")["ChecksumSHA256"]
+    for key, class_, source in (("a", "EC42", "from"), ("b", "GLACIER", "a"), ("c", "STANDARD", "b")):
+        s3.copy_object(Bucket=bucket, Key=key, CopySource="%s/%s" % (bucket, source), StorageClass=class_)
+        got = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        assert got.get("ChecksumSHA256") == made and got.get("StorageClass", "STANDARD") == class_
+
+
+@pytest.mark.parametrize("kind, days", [("Transition", "Days"), ("NoncurrentVersionTransition", "NoncurrentDays")])
+def test_rules_that_move_objects_are_refused(s3, bucket, kind, days):
+    for class_, code in (("EC42", "NotImplemented"), ("NONE", "InvalidStorageClass")):
+        rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, kind + "s": [{days: 1, "StorageClass": class_}]}
+        assert refused(s3.put_bucket_lifecycle_configuration, Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})[0] == code
