@@ -16,6 +16,8 @@ static const struct aws_action actions[] = {
         {"iam", "GetUser", iam_user_get, false, false, false},
         {"iam", "ListUsers", iam_user_list, true, false, false},
         {"iam", "DeleteUser", iam_user_delete, true, true, false},
+        {"iam", "ListGroups", iam_group_list, true, false, false},
+        {"iam", "ListOpenIDConnectProviders", iam_provider_list, true, false, false},
         {"iam", "CreateAccessKey", iam_key_create, true, true, false},
         {"iam", "ListAccessKeys", iam_key_list, true, false, false},
         {"iam", "DeleteAccessKey", iam_key_delete, true, true, false},

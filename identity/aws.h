@@ -65,6 +65,8 @@ enum err iam_user_create(struct aws_call *call, struct db_tx *tx); /* iam.c */
 enum err iam_user_get(struct aws_call *call, struct db_tx *tx);
 enum err iam_user_list(struct aws_call *call, struct db_tx *tx);
 enum err iam_user_delete(struct aws_call *call, struct db_tx *tx);
+enum err iam_group_list(struct aws_call *call, struct db_tx *tx);
+enum err iam_provider_list(struct aws_call *call, struct db_tx *tx);
 enum err iam_key_create(struct aws_call *call, struct db_tx *tx); /* iam_access.c */
 enum err iam_key_list(struct aws_call *call, struct db_tx *tx);
 enum err iam_key_delete(struct aws_call *call, struct db_tx *tx);

@@ -189,7 +189,7 @@ enum err on_s3_token(struct rest_req *req)
 
 static bool is_part(const char *text)
 {
-	return text && *text && strlen(text) <= 64 && !strpbrk(text, "/\n");
+	return text && strlen(text) <= 64 && !strpbrk(text, "/\n");
 }
 
 /* What the service has to look at beside the token. */
@@ -252,7 +252,8 @@ static enum err give_key(
 	uint8_t key[AWS_KEY];
 	enum err err;
 
-	if (!s->access || !is_part(date) || !is_part(region) || !is_part(service))
+	if (!s->access || !is_part(date) || !is_part(region) || !is_part(service) || !*date ||
+	        !*service)
 		return rest_fail(
 		        s->req, ERR_BAD_REQUEST, "It wants access, date, region and service.");
 	if ((err = signer_find(s)) || (err = signer_login(s)))

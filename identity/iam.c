@@ -43,6 +43,19 @@ static void show(
 	"SELECT u.id, u.name, i.path, u.created_us FROM user u LEFT JOIN iam_user i ON i.user_id " \
 	"= u.id AND i.project_id = ? WHERE "
 
+/* Who administers a project has the rights of its account, and is told as that. */
+static enum err show_root(struct aws_call *c)
+{
+	buf_str(&c->xml, "<User>");
+	aws_xml(c, "Path", "/");
+	aws_xml(c, "UserName", c->user_name);
+	aws_xml(c, "UserId", c->project_id);
+	aws_xml(c, "Arn", arena_printf(c->arena, "arn:aws:iam::%s:root", c->project_id));
+	aws_xml_time(c, "CreateDate", 0);
+	buf_str(&c->xml, "</User>");
+	return ERR_OK;
+}
+
 enum err iam_user_get(struct aws_call *c, struct db_tx *tx)
 {
 	const char *name = aws_param(c, "UserName"), *id;
@@ -51,6 +64,8 @@ enum err iam_user_get(struct aws_call *c, struct db_tx *tx)
 		return aws_fail(c, 403, "AccessDenied",
 		        "User: arn:aws:iam::%s:user/%s is not authorized to perform: iam:GetUser",
 		        c->project_id, c->user_name);
+	if (!name && c->administers)
+		return show_root(c);
 	enum err err = aws_user(c, tx, name, &id);
 	if (err)
 		return err;
@@ -189,4 +204,20 @@ enum err iam_user_delete(struct aws_call *c, struct db_tx *tx)
 	if (!err)
 		err = trusts_drop_user(tx, id);
 	return err ? err : fields_delete(&user_fields, tx, id);
+}
+
+/* --- what no account has --- */
+
+enum err iam_group_list(struct aws_call *c, struct db_tx *tx)
+{
+	(void)tx;
+	buf_str(&c->xml, "<Groups></Groups><IsTruncated>false</IsTruncated>");
+	return ERR_OK;
+}
+
+enum err iam_provider_list(struct aws_call *c, struct db_tx *tx)
+{
+	(void)tx;
+	buf_str(&c->xml, "<OpenIDConnectProviderList></OpenIDConnectProviderList>");
+	return ERR_OK;
 }

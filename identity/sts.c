@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* arn:aws:iam::ACCOUNT:user/NAME, or arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION */
+/* arn:aws:iam::ACCOUNT:user/NAME, of who administers the account :root, or
+ * arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION */
 static const char *arn_of(struct aws_call *c)
 {
 	const struct signer *s = &c->signer;
@@ -15,6 +16,8 @@ static const char *arn_of(struct aws_call *c)
 	if (s->role_name)
 		return arena_printf(c->arena, "arn:aws:sts::%s:assumed-role/%s/%s",
 		        s->role_project_id, s->role_name, s->session.name);
+	if (c->administers)
+		return arena_printf(c->arena, "arn:aws:iam::%s:root", c->project_id);
 	return arena_printf(c->arena, "arn:aws:iam::%s:user/%s", c->project_id, c->user_name);
 }
 
@@ -26,7 +29,8 @@ enum err sts_caller(struct aws_call *c, struct db_tx *tx)
 	aws_xml(c, "Arn", arn_of(c));
 	aws_xml(c, "UserId",
 	        s->role_name ? arena_printf(c->arena, "%s:%s", s->session.role_id, s->session.name)
-	                     : c->user_id);
+	        : c->administers ? c->project_id
+	                         : c->user_id);
 	aws_xml(c, "Account", s->role_name ? s->role_project_id : c->project_id);
 	return ERR_OK;
 }

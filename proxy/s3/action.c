@@ -105,9 +105,9 @@ static enum step read_form(struct op *op)
 	if (err == ERR_CLIENT_GONE)
 		return STEP_DONE;
 	if (err)
-		return err == ERR_TOO_LARGE ? fail(request, 413, "RequestEntityTooLarge",
-		                                      "The form is too long.")
-		                            : fail_as_s3(request, S3_ServiceUnavailable, NULL);
+		return err == ERR_TOO_LARGE
+		               ? fail(request, 400, "ValidationError", "The form is too long.")
+		               : fail_as_s3(request, S3_ServiceUnavailable, NULL);
 	take_hash(request, a);
 	return op_go(op, LOGIN);
 }

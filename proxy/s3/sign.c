@@ -101,7 +101,7 @@ static bool parse_time(const char *text, int64_t *ret_at)
 	return true;
 }
 
-/* An access key may have slashes of its own. */
+/* An access key may have slashes of its own. Some clients know no region. */
 bool s3_sign_credential(struct arena *arena, const char *credential, struct s3_sign *s)
 {
 	char *text = arena_strdup(arena, credential), *parts[4];
@@ -117,7 +117,7 @@ bool s3_sign_credential(struct arena *arena, const char *credential, struct s3_s
 	s->date = parts[0];
 	s->region = parts[1];
 	s->service = parts[2];
-	return *text && strlen(s->date) == 8 && *s->region && *s->service &&
+	return *text && strlen(s->date) == 8 && *s->service &&
 	       strcmp(parts[3], "aws4_request") == 0;
 }
 

@@ -2,16 +2,12 @@
 import json
 import os
 
-import boto3
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 import pytest
 import requests
 from botocore.config import Config
 
 from conftest import wait_for
-from s3 import client, refused
+from s3 import boto3, botocore, client, refused
 from test_keystone import Keystone, cloud_with_identity
 from test_s3_identity import Holder, ends
 
@@ -80,10 +76,10 @@ def act(holder, name, action, body=None, secret=None, sign=None, **args):
     return post(holder.cloud.url, body, holder.credential["access"], secret or holder.credential["secret"], sign or name)
 
 
-def post(url, body, access, secret, name):
+def post(url, body, access, secret, name, region="us-east-1"):
     request = botocore.awsrequest.AWSRequest("POST", url + "/", data=body, headers={
         "Content-Type": "application/x-www-form-urlencoded"})
-    botocore.auth.SigV4Auth(botocore.credentials.Credentials(access, secret), name, "us-east-1").add_auth(request)
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials(access, secret), name, region).add_auth(request)
     prepared = request.prepare()
     return requests.post(prepared.url, data=body, headers=dict(prepared.headers), timeout=30)
 
@@ -92,9 +88,16 @@ def post(url, body, access, secret, name):
 
 def test_who_am_i(keystone, boss):
     got = of(boss, "sts").get_caller_identity()
-    assert (got["Account"], got["UserId"]) == (boss.project, boss.who.id)
-    assert got["Arn"] == "arn:aws:iam::%s:user/%s" % (boss.project, boss.who.name)
+    assert (got["Account"], got["UserId"]) == (boss.project, boss.project)
+    assert got["Arn"] == "arn:aws:iam::%s:root" % boss.project
+    member = Holder(keystone, "member", boss.project)
+    plain = of(member, "sts").get_caller_identity()
+    assert (plain["Account"], plain["UserId"]) == (boss.project, member.who.id)
+    assert plain["Arn"] == "arn:aws:iam::%s:user/%s" % (boss.project, member.who.name)
     s = session(boss)
+    nowhere = post(keystone.cloud.url, "Action=GetCallerIdentity&Version=2011-06-15", boss.credential["access"],
+                   boss.credential["secret"], "sts", "")
+    assert got["Arn"] in nowhere.text
     again = service(keystone, "sts", s["AccessKeyId"], s["SecretAccessKey"], s["SessionToken"]).get_caller_identity()
     assert again["Arn"] == got["Arn"]
 
@@ -186,7 +189,7 @@ def test_bad_forms(keystone, boss):
     for got, code in ((act(boss, "sts", "Fly"), "InvalidAction"), (act(boss, "iam", "GetSessionToken"), "InvalidAction"),
                       (act(boss, "sts", "", body=""), "MissingAction"), (act(boss, "sts", "", body=b"\0\xff=&"), "ValidationError"),
                       (act(boss, "sts", "GetCallerIdentity", sign="ec2"), "InvalidAction"),
-                      (act(boss, "sts", "", body="Action=GetCallerIdentity&" + "x" * 70000), "RequestEntityTooLarge"),
+                      (act(boss, "sts", "", body="Action=GetCallerIdentity&" + "x" * 70000), "ValidationError"),
                       (act(boss, "sts", "GetCallerIdentity", secret="wrong"), "SignatureDoesNotMatch"),
                       (requests.post(keystone.cloud.url + "/", data={"Action": "GetCallerIdentity"}, timeout=30),
                        "MissingAuthenticationToken"),
