@@ -8,6 +8,7 @@
 #include "lib/log/log.h"
 #include "proxy/access.h"
 #include "proxy/keystone.h"
+#include "proxy/s3/class.h"
 #include "proxy/s3/event_target.h"
 #include "proxy/unit/cname.h"
 #include "proxy/unit/name_check.h"
@@ -250,7 +251,15 @@ static void raise_limits(void)
 
 static enum err policies(struct node *node, struct buf *error)
 {
-	return *node->conf.swift_dir ? node_swift_conf(node, error) : node_policies(node, error);
+	AUTO(buf) struct buf entry = BUF_NONE;
+	enum err err =
+	        *node->conf.swift_dir ? node_swift_conf(node, error) : node_policies(node, error);
+
+	if (err || s3_classes_good(&node->cluster, &entry))
+		return err;
+	return config_error(node, error,
+	        "[s3] storage_classes wants CLASS:policy of policies there are, not",
+	        buf_text(&entry));
 }
 
 static enum err make_targets(struct node *node, struct buf *error)

@@ -57,6 +57,23 @@ static bool next_alias(const char **at, struct alias *ret)
 	return len;
 }
 
+bool s3_classes_good(const struct cluster *cluster, struct buf *ret_wrong)
+{
+	const char *at = cluster->units.s3_classes ? cluster->units.s3_classes : "";
+	struct alias a;
+	unsigned policy;
+
+	while (next_alias(&at, &a)) {
+		if (is_class(a.class, a.class_len) &&
+		        strncmp(a.class, S3_CLASS_STANDARD ":", a.class_len + 1) != 0 &&
+		        policy_named(cluster, a.policy, a.policy_len, &policy))
+			continue;
+		buf_add(ret_wrong, a.class, (size_t)(at - a.class));
+		return false;
+	}
+	return true;
+}
+
 bool s3_class_policy(const struct cluster *cluster, const char *class, unsigned *ret_policy)
 {
 	const char *at = cluster->units.s3_classes ? cluster->units.s3_classes : "";

@@ -17,6 +17,10 @@
 #define S3_CLASS_PARAM    "s3_class" /* of a row's etag */
 #define S3_CLASS_MAX      64
 
+/* Is each of [s3] storage_classes "CLASS:policy", of a policy that there is? Else the first that is
+ * not. */
+bool s3_classes_good(const struct cluster *cluster, struct buf *ret_wrong);
+
 /* The policy of a class; false: there is none of that name, or nothing new is put there. */
 bool s3_class_policy(const struct cluster *cluster, const char *class, unsigned *ret_policy);
 /* The classes of a cloud but STANDARD, by number: NULL behind the last. In the arena. */

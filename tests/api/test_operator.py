@@ -75,6 +75,14 @@ def test_the_manual_has_every_option():
     assert [k for k in keys if "\n.B %s\n" % k not in manual and "\n.B %s = " % k not in manual] == []
 
 
+@pytest.mark.parametrize("entry", ["GLACIER:nosuch", "STANDARD:silver", "glacier:silver", "GLACIER"])
+def test_a_storage_class_of_no_policy_is_refused(cloud, tmp_path, entry):
+    path = tmp_path / "cairn.conf"
+    path.write_text(open(cloud.state + "/cairn.conf").read() + "\n[s3]\nstorage_classes = COLD:silver, %s\n" % entry)
+    code, out = node("--config", str(path))
+    assert code == 2 and "storage_classes wants CLASS:policy" in out and "'%s'" % entry in out
+
+
 def test_a_taken_port_is_refused(cloud):
     """SO_REUSEPORT would let two clouds of one user share it, each with half of the requests."""
     other = Cloud()
