@@ -309,7 +309,8 @@ enum s3_error s3_payload_begin(struct request *request, const char **ret_text)
 		            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
 		return s3_invalid_argument(request, "x-amz-content-sha256", hash);
 	}
-	take_coding(request);
+	if (streams)
+		take_coding(request);
 	enum s3_error error = s3_sum_begin(request, streams, ret_text);
 	if (!error && hash && !says && !streams)
 		error = check_other(request, hash);
