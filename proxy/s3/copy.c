@@ -250,6 +250,9 @@ static void begin_store(
 	sub_header(&c->store, "X-Copy-From", request_quoted(request, s->bucket, s->key));
 	sub_header(&c->store, "X-Copy-From-Account", request_quoted(request, s->account, NULL));
 	sub_header(&c->store, "X-Fresh-Metadata", "true");
+	/* Of the source: its bytes are those of the headers that were looked at. */
+	if (sub_get(&s->head, "Etag"))
+		sub_header(&c->store, "If-Match", sub_get(&s->head, "Etag"));
 	if (c->open)
 		sub_header(&c->store, SEAL_OPEN, c->open);
 	sub_body_text(&c->store, "", 0);
@@ -288,6 +291,9 @@ static enum step stored(struct request *request, struct copying *c, const char *
 		return STEP_WAIT;
 	if (c->store.status == 416)
 		return s3_fail(request, S3_InvalidRange);
+	if (c->store.status ==
+	        412) /* it was written meanwhile: who tries again gets what it is now */
+		return s3_fail(request, S3_ServiceUnavailable);
 	return sub_ok(&c->store) ? answer(request, c, root) : s3_fail_sub(request, &c->store);
 }
 
