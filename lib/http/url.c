@@ -118,6 +118,14 @@ void query_parse(struct arena *arena, const char *text, struct query *ret_query)
 	*ret_query = q;
 }
 
+void query_add(struct buf *query, const char *name, const char *value)
+{
+	if (!value || !*value)
+		return;
+	buf_printf(query, "&%s=", name);
+	url_quote(query, value, "");
+}
+
 const char *query_get(const struct query *query, const char *name)
 {
 	for (unsigned i = query->count; i-- > 0;) {

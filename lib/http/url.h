@@ -29,6 +29,8 @@ struct query {
  * with one to mean "just behind this name") becomes the next byte in order, 0x01. */
 void query_parse(struct arena *arena, const char *text, struct query *ret_query);
 const char *query_get(const struct query *query, const char *name); /* last of that name, or NULL */
+/* Appends "&name=value", quoted; nothing where the value is NULL or empty. */
+void query_add(struct buf *query, const char *name, const char *value);
 
 #define HTTP_DATE_SIZE 30
 /* "Sun, 06 Nov 1994 08:49:37 GMT" */

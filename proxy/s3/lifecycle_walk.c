@@ -162,14 +162,6 @@ static enum step rules(struct op *op)
 	return go(request, w->uploads ? UPLOADS : first && w->round ? NOTED : LIST);
 }
 
-static void add_param(struct buf *query, const char *name, const char *value)
-{
-	if (!value || !*value)
-		return;
-	buf_printf(query, "&%s=", name);
-	url_quote(query, value, "");
-}
-
 static void start_list(struct request *request)
 {
 	struct page *p = page_of(request);
@@ -177,10 +169,10 @@ static void start_list(struct request *request)
 	AUTO(buf) struct buf query = BUF_NONE;
 
 	buf_printf(&query, "versions&format=json&limit=%u", PAGE);
-	add_param(&query, "prefix", common_prefix(request, &p->rules));
-	add_param(&query, "marker", buf_text(&w->key));
+	query_add(&query, "prefix", common_prefix(request, &p->rules));
+	query_add(&query, "marker", buf_text(&w->key));
 	if (w->key.len)
-		add_param(&query, "version_marker", buf_text(&w->version));
+		query_add(&query, "version_marker", buf_text(&w->version));
 	sub_start(
 	        ask(request, "GET", request->account, request->container, NULL, buf_text(&query)));
 }

@@ -110,21 +110,13 @@ static enum step answer(struct request *request, struct list_buckets *l)
 	return s3_reply_xml(request, &xml);
 }
 
-static void add_param(struct buf *query, const char *name, const char *value)
-{
-	if (!value || !*value)
-		return;
-	buf_printf(query, "&%s=", name);
-	url_quote(query, value, "");
-}
-
 static void begin_page(struct request *request, struct list_buckets *l)
 {
 	AUTO(buf) struct buf query = BUF_NONE;
 
 	buf_printf(&query, "format=json&limit=%u", PAGE_MAX);
-	add_param(&query, "prefix", l->prefix);
-	add_param(&query, "marker", l->marker);
+	query_add(&query, "prefix", l->prefix);
+	query_add(&query, "marker", l->marker);
 	sub_init(&l->sub, request, NULL,
 	        l->own_alone || request->s3->rights ? SUB_AS_SYSTEM : SUB_AS_CLIENT, "GET");
 	sub_path(&l->sub, request->account, NULL, NULL, buf_text(&query));

@@ -31,14 +31,6 @@ static void list_done(struct request *request)
 
 #define BAD_VERSION "Invalid version id specified"
 
-static void add_param(struct buf *query, const char *name, const char *value)
-{
-	if (!value || !*value)
-		return;
-	buf_printf(query, "&%s=", name);
-	url_quote(query, value, "");
-}
-
 static void start(struct request *request, struct list_versions *l)
 {
 	const char *key = s3_param(request, "key-marker"),
@@ -46,13 +38,13 @@ static void start(struct request *request, struct list_versions *l)
 	AUTO(buf) struct buf query = BUF_NONE;
 
 	buf_printf(&query, "versions&format=json&limit=%u", (unsigned)l->asked.max_keys + 1);
-	add_param(&query, "prefix", l->asked.prefix);
-	add_param(&query, "delimiter", l->asked.delimiter);
+	query_add(&query, "prefix", l->asked.prefix);
+	query_add(&query, "delimiter", l->asked.delimiter);
 	if (key && *key && version && *version) {
-		add_param(&query, "marker", key);
-		add_param(&query, "version_marker", version);
+		query_add(&query, "marker", key);
+		query_add(&query, "version_marker", version);
 	} else if (key && *key) {
-		add_param(&query, "marker", s3_list_behind(request, &l->asked, key));
+		query_add(&query, "marker", s3_list_behind(request, &l->asked, key));
 	}
 	sub_init(&l->sub, request, NULL, SUB_AS_SYSTEM, "GET");
 	sub_path(&l->sub, request->account, request->container, NULL, buf_text(&query));
