@@ -400,6 +400,13 @@ uint64_t body_ts(const struct body *b)
 	return b->ts;
 }
 
+uint64_t body_newest(const struct body *b)
+{
+	const struct backend_reply *r = b->head.reply;
+
+	return r->ts > r->meta_ts ? r->ts : r->meta_ts;
+}
+
 /* A large object's is in double quotes. */
 void body_etag(const struct body *b, char *ret_text, size_t size)
 {

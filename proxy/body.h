@@ -76,6 +76,8 @@ const char *body_part_type(const struct body *body, uint64_t part);
 const struct backend_reply *body_head(const struct body *body);
 uint64_t body_size(const struct body *body);
 uint64_t body_ts(const struct body *body); /* of the newest of its segments and itself */
+/* Of its own last write, a POST too: what who writes under a condition names (PUT_IF_THERE). */
+uint64_t body_newest(const struct body *body);
 void body_etag(const struct body *body, char *ret_text, size_t size);
 
 /* The next bytes of [at, end), without a queue; the reference moves to the caller. */

@@ -208,7 +208,7 @@ static void answer_headers(struct request *request, struct get *get)
 		http_header(request->http, "Content-Type", "application/octet-stream");
 	if (get->body.link.raw)
 		link_answer(request, r);
-	ts_format(body_ts(&get->body), ts);
+	ts_format(request->parent ? body_newest(&get->body) : body_ts(&get->body), ts);
 	http_date_format(
 	        (int64_t)((body_ts(&get->body) + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
 	http_header(request->http, "Last-Modified", date);

@@ -116,12 +116,11 @@ static bool meets(const struct s3_deletion *d, const char *etag, uint64_t at, ui
 /* Of what the sub has found. */
 static bool met(struct s3_deletion *d)
 {
-	const char *etag = sub_get(&d->sub, S3_ETAG), *ts = sub_get(&d->sub, "X-Timestamp");
-	uint64_t at = 0;
+	const char *etag = sub_get(&d->sub, S3_ETAG);
 
 	if (!etag)
 		etag = sub_get(&d->sub, "Etag");
-	return meets(d, etag ? etag : "", ts && ts_parse(ts, &at) ? at : 0, d->sub.length) &&
+	return meets(d, etag ? etag : "", s3_modified(&d->sub), d->sub.length) &&
 	       (!d->still || d->still(d, &d->sub));
 }
 

@@ -220,13 +220,12 @@ static bool is_key(const struct page *p, size_t i, const char *key)
 /* What a HEAD has found, in place of what the listing said. */
 static struct lifecycle_object object_of(const struct s3_deletion *d, const struct sub *head)
 {
-	const char *ts = sub_get(head, "X-Timestamp");
-	struct lifecycle_object object = {
-	        .key = d->key, .tags = sub_get(head, S3_OBJECT_TAGS), .size = head->length};
+	uint64_t modified = s3_modified(head);
 
-	if (!ts || !ts_parse(ts, &object.ts))
-		object.ts = LIFECYCLE_NEVER;
-	return object;
+	return (struct lifecycle_object){.key = d->key,
+	        .tags = sub_get(head, S3_OBJECT_TAGS),
+	        .size = head->length,
+	        .ts = modified ? modified : LIFECYCLE_NEVER};
 }
 
 static bool still_due(struct s3_deletion *d, const struct sub *head)

@@ -240,6 +240,16 @@ bool s3_etag_is(const char *wanted, const char *etag)
 	return conditional_names(wanted, etag);
 }
 
+uint64_t s3_modified(const struct sub *head)
+{
+	const char *text = sub_get(head, "Last-Modified");
+	int64_t seconds;
+
+	return text && http_date_parse(text, &seconds) && seconds > 0
+	               ? (uint64_t)seconds * TS_PER_SECOND
+	               : 0;
+}
+
 bool s3_time_is(const char *wanted, uint64_t ts)
 {
 	int64_t seconds;

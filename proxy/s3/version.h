@@ -68,5 +68,7 @@ extern const struct method s3_version_missing;
 bool s3_etag_is(const char *wanted, const char *etag); /* "*", or one of several; quotes or not */
 /* A date of HTTP's or of XML's; to the second. */
 bool s3_time_is(const char *wanted, uint64_t ts);
+/* When what a HEAD has found was made, as S3 tells it: no POST counts. 0: not known. */
+uint64_t s3_modified(const struct sub *head);
 
 #endif

@@ -61,3 +61,14 @@ def test_a_counter_loses_no_step(cloud, s3, bucket):
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         done = sum(pool.map(add, range(24)))
     assert done == 24 and s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"24"
+
+
+def test_what_is_said_anew_of_an_object_is_no_other(cloud, s3, bucket):
+    body = b"x"
+    for attempt in (lambda e: send(cloud, "PUT", bucket + "/k", b"y", **{"If-Match": e}),
+                    lambda e: send(cloud, "DELETE", bucket + "/k", **{"If-Match": e})):
+        etag = s3.put_object(Bucket=bucket, Key="k", Body=body)["ETag"]
+        made = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
+        s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+        assert s3.head_object(Bucket=bucket, Key="k")["LastModified"] == made
+        assert attempt(etag).status_code // 100 == 2

@@ -231,6 +231,13 @@ def test_current_versions_expire(fast, shelf):
     wait_for(lambda: keys(fast, shelf) == ["c"])
 
 
+def test_objects_tagged_since_they_were_made_expire(fast, shelf):
+    fast.put_object(Bucket=shelf, Key="k", Body=b"x")
+    fast.put_object_tagging(Bucket=shelf, Key="k", Tagging={"TagSet": [{"Key": "t", "Value": "u"}]})
+    put(fast, shelf, {"Filter": {"Tag": {"Key": "t", "Value": "u"}}, "Expiration": {"Days": 1}})
+    wait_for(lambda: keys(fast, shelf) == [])
+
+
 def test_versioned_buckets_get_delete_markers(quick, fast, shelf):
     fast.put_object(Bucket=shelf, Key="old", Body=b"x")
     versioned(fast, shelf)
