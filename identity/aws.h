@@ -1,40 +1,57 @@
 /* aws: actions of STS and IAM, in AWS's query protocol: a form in, XML out. They come to the
  * proxies, which check who signed them and bring them here (POST /v3/OS-CAIRN/aws).
  *
- * An account is a project, its number the project's id. Users are the identity service's; roles and
- * policies are in tables of their own. Sources: "Actions", AWS STS and IAM API References. */
+ * An account is a project, its number the project's id. Users are the identity service's; what else
+ * IAM knows is in tables of its own. Who administers the project may do all; who else asks, what
+ * the policies attached to them allow. Sources: "Actions", AWS STS and IAM API References. */
 #ifndef IDENTITY_AWS_H
 #define IDENTITY_AWS_H
 
 #include "identity/signer.h"
+
+/* What an action is about, and what policies are attached to. */
+enum iam_kind { IAM_NONE, IAM_USER, IAM_GROUP, IAM_ROLE, IAM_POLICY };
 
 struct aws_call {
 	struct rest_req *req;
 	struct arena *arena;
 	struct signer signer;
 	struct query form;
-	/* Whose token was got with the key: */
-	const char *user_id, *user_name, *project_id, *project_name, *domain_id;
-	bool administers; /* the project */
+	const struct aws_action *action;
+	/* Whose token was got with the key; of who has taken a role: the role's account. */
+	const char *user_id;   /* "ROLE:SESSION" of a role */
+	const char *user_name; /* NULL: a role */
+	const char *project_id, *domain_id;
+	const char *arn, *principal_arn; /* differ for a role: of the session, and of itself */
+	bool administers;                /* the project */
+	uint64_t news; /* what it has changed is told up to there (identity/news.c) */
 	/* The answer: */
 	struct buf xml; /* what stands within <ActionResult> */
 	int status;     /* of an error; 0: none */
 	const char *code, *text;
 };
 
+enum {
+	AWS_WRITES = 1,
+	AWS_SESSION = 2, /* with credentials of GetSessionToken, too */
+	AWS_OPEN = 4,    /* looks by itself who may, or lets everybody */
+};
+
 struct aws_action {
 	const char *service, *name;
 	enum err (*run)(struct aws_call *call, struct db_tx *tx);
-	bool administers; /* wants who does */
-	bool writes;
-	bool in_session; /* with temporary credentials, too */
+	enum iam_kind about;
+	unsigned flags;
 };
+
+/* NULL: there is none. */
+const struct aws_action *aws_action_find(const char *service, const char *name);
 
 /* POST /v3/OS-CAIRN/aws: {"aws": {"service", "access", "session", "form"}}, by a service. Answers
  * 200 with {"aws": {"action", "result"}} or {"aws": {"status", "code", "text"}}. */
 enum err on_aws(struct rest_req *req);
 
-/* --- for actions --- */
+/* --- for actions (aws_call.c) --- */
 
 /* `return aws_fail(...)`: ends it, and undoes what it did. */
 enum err aws_fail(struct aws_call *call, int status, const char *code, const char *format, ...)
@@ -43,57 +60,52 @@ enum err aws_fail(struct aws_call *call, int status, const char *code, const cha
 const char *aws_param(const struct aws_call *call, const char *name);
 /* One that must be there, of at most that many of the characters that names have. */
 enum err aws_name(struct aws_call *call, const char *param, unsigned max, const char **ret_name);
-/* "/", or what Path says. */
-enum err aws_path(struct aws_call *call, const char **ret_path);
+/* "/", or what the parameter says. */
+enum err aws_path(struct aws_call *call, const char *param, const char **ret_path);
+/* A number within bounds; `standard` where it is not there. */
+enum err aws_number(struct aws_call *call, const char *param, int64_t min, int64_t max,
+        int64_t standard, int64_t *ret_number);
+/* NULL, or a text of at most so many bytes. */
+enum err aws_text(struct aws_call *call, const char *param, size_t max, const char **ret_text);
 /* A policy; *ret_text stays as it is where it is not there. */
 enum err aws_document(struct aws_call *call, const char *param, size_t max,
         const char *(*check)(const struct jval *policy), const char **ret_text);
-/* The user of the account by name, or (name NULL) who asks. NoSuchEntity. */
-enum err aws_user(struct aws_call *call, struct db_tx *tx, const char *name, const char **ret_id);
-/* What policies attached to the caller say of an action on what has that name. */
+/* The same of one that must be there. */
+enum err aws_document_needed(struct aws_call *call, const char *param, size_t max,
+        const char *(*check)(const struct jval *policy), const char **ret_text);
+/* LimitExceeded, where there are `max` of them already. */
+enum err aws_quota(struct aws_call *call, int64_t there, int max, const char *name);
+/* What policies attached to the caller say of an action on what has that name; an explicit denial
+ * is AccessDenied. */
 enum err aws_may(struct aws_call *call, const char *action, const char *arn, bool *ret_may);
+/* The n-th value of a condition's key; `call` is the argument of aws_policy.h's `value`. */
+const char *aws_value(void *call, const char *key, unsigned n);
 
 void aws_xml(struct aws_call *call, const char *name, const char *text);
+void aws_xml_int(struct aws_call *call, const char *name, int64_t number);
 void aws_xml_time(struct aws_call *call, const char *name, uint64_t us);
+/* As documents are shown: percent-encoded. */
+void aws_xml_document(struct aws_call *call, const char *name, const char *text);
 
-/* --- what there is --- */
+/* --- lists by the page --- */
 
-enum err sts_caller(struct aws_call *call, struct db_tx *tx); /* sts.c */
+/* Of what comes in the order of keys (without case): Marker, MaxItems, IsTruncated. */
+struct aws_page {
+	struct aws_call *call;
+	const char *after, *last;
+	int64_t max, count;
+	bool more;
+};
+
+enum err aws_page_begin(struct aws_call *call, struct aws_page *ret_page);
+/* Is it on the page? */
+bool aws_page_takes(struct aws_page *page, const char *key);
+void aws_page_end(struct aws_page *page);
+
+/* --- what there is: sts.c --- */
+
+enum err sts_caller(struct aws_call *call, struct db_tx *tx);
 enum err sts_session(struct aws_call *call, struct db_tx *tx);
 enum err sts_assume(struct aws_call *call, struct db_tx *tx);
-enum err iam_user_create(struct aws_call *call, struct db_tx *tx); /* iam.c */
-enum err iam_user_get(struct aws_call *call, struct db_tx *tx);
-enum err iam_user_list(struct aws_call *call, struct db_tx *tx);
-enum err iam_user_delete(struct aws_call *call, struct db_tx *tx);
-enum err iam_group_list(struct aws_call *call, struct db_tx *tx);
-enum err iam_provider_list(struct aws_call *call, struct db_tx *tx);
-enum err iam_key_create(struct aws_call *call, struct db_tx *tx); /* iam_access.c */
-enum err iam_key_list(struct aws_call *call, struct db_tx *tx);
-enum err iam_key_delete(struct aws_call *call, struct db_tx *tx);
-enum err iam_role_create(struct aws_call *call, struct db_tx *tx); /* iam_roles.c */
-enum err iam_role_get(struct aws_call *call, struct db_tx *tx);
-enum err iam_role_list(struct aws_call *call, struct db_tx *tx);
-enum err iam_role_delete(struct aws_call *call, struct db_tx *tx);
-enum err iam_role_trust(struct aws_call *call, struct db_tx *tx);
-enum err iam_user_policy_put(struct aws_call *call, struct db_tx *tx); /* iam_policies.c */
-enum err iam_user_policy_get(struct aws_call *call, struct db_tx *tx);
-enum err iam_user_policy_list(struct aws_call *call, struct db_tx *tx);
-enum err iam_user_policy_delete(struct aws_call *call, struct db_tx *tx);
-enum err iam_role_policy_put(struct aws_call *call, struct db_tx *tx);
-enum err iam_role_policy_get(struct aws_call *call, struct db_tx *tx);
-enum err iam_role_policy_list(struct aws_call *call, struct db_tx *tx);
-enum err iam_role_policy_delete(struct aws_call *call, struct db_tx *tx);
-
-/* A role by name, in an account. NoSuchEntity. */
-struct iam_role {
-	const char *id, *project_id, *name, *path, *description, *trust;
-	int64_t max_seconds, created_us;
-};
-enum err iam_role_find(struct aws_call *call, struct db_tx *tx, const char *project_id,
-        const char *name, struct iam_role *ret_role);
-/* The keys that were derived of a user's credentials in the account are to be asked for anew. */
-enum err iam_user_changed(struct aws_call *call, struct db_tx *tx, const char *user_id);
-/* Was the user made by IAM in this account, and has no more than that gave it? AccessDenied. */
-enum err iam_user_ours(struct aws_call *call, struct db_tx *tx, const char *user_id);
 
 #endif

@@ -1,6 +1,6 @@
 /* IAM's users: those of the identity service that have a role in the account's project. One that is
  * made here has a role that lets it do nothing by itself: what it may do its policies say. */
-#include "identity/aws.h"
+#include "identity/iam.h"
 
 #include "identity/applications.h"
 #include "identity/manage.h"
@@ -26,16 +26,15 @@ static enum err powerless_role(struct aws_call *c, struct db_tx *tx, const char 
 
 /* --- told --- */
 
-static void show(
+void iam_user_show(
         struct aws_call *c, const char *id, const char *name, const char *path, uint64_t created_us)
 {
-	if (!path)
-		path = "/";
-	aws_xml(c, "Path", path);
+	const struct iam_owner o = {IAM_USER, id, name, path ? path : "/"};
+
+	aws_xml(c, "Path", o.path);
 	aws_xml(c, "UserName", name);
 	aws_xml(c, "UserId", id);
-	aws_xml(c, "Arn",
-	        arena_printf(c->arena, "arn:aws:iam::%s:user%s%s", c->project_id, path, name));
+	aws_xml(c, "Arn", iam_arn(c, &o));
 	aws_xml_time(c, "CreateDate", created_us);
 }
 
@@ -56,50 +55,65 @@ static enum err show_root(struct aws_call *c)
 	return ERR_OK;
 }
 
+/* Without a name: who asks. */
+static enum err find(struct aws_call *c, struct db_tx *tx, struct iam_owner *ret)
+{
+	if (aws_param(c, "UserName"))
+		return iam_named(c, tx, IAM_USER, ret);
+	if (!c->user_name)
+		return aws_fail(c, 400, "ValidationError",
+		        "Must specify userName when calling with non-User credentials");
+	*ret = (struct iam_owner){IAM_USER, c->user_id, c->user_name, c->signer.path};
+	return ERR_OK;
+}
+
 enum err iam_user_get(struct aws_call *c, struct db_tx *tx)
 {
-	const char *name = aws_param(c, "UserName"), *id;
+	struct iam_owner o;
 
-	if (name && strcmp(name, c->user_name) != 0 && !c->administers)
-		return aws_fail(c, 403, "AccessDenied",
-		        "User: arn:aws:iam::%s:user/%s is not authorized to perform: iam:GetUser",
-		        c->project_id, c->user_name);
-	if (!name && c->administers)
+	if (!aws_param(c, "UserName") && c->administers)
 		return show_root(c);
-	enum err err = aws_user(c, tx, name, &id);
+	enum err err = find(c, tx, &o);
 	if (err)
 		return err;
-	struct db_query q = sql_query(tx, USERS "u.id = ?", TEXTS(c->project_id, id));
+	struct db_query q = sql_query(tx, USERS "u.id = ?", TEXTS(c->project_id, o.id));
 	buf_str(&c->xml, "<User>");
 	if (db_step(&q))
-		show(c, id, db_text(&q, 1), db_text(&q, 2), (uint64_t)db_int(&q, 3));
+		iam_user_show(c, o.id, db_text(&q, 1), db_text(&q, 2), (uint64_t)db_int(&q, 3));
+	err = db_end(&q);
+	if (!err)
+		err = iam_tags_show(c, tx, &o);
 	buf_str(&c->xml, "</User>");
-	return db_end(&q);
+	return err;
 }
 
 enum err iam_user_list(struct aws_call *c, struct db_tx *tx)
 {
-	const char *prefix = aws_param(c, "PathPrefix");
-	struct db_query q = sql_query(tx,
-	        USERS "EXISTS (SELECT 1 FROM assignment a WHERE a.actor_kind = 'user' AND "
-	              "a.actor_id = u.id AND a.kind = 'project' AND a.target_id = ?) ORDER BY "
-	              "u.name",
-	        TEXTS(c->project_id, c->project_id));
+	struct aws_page page;
+	enum err err = aws_page_begin(c, &page);
 
+	if (err)
+		return err;
+	struct db_query q = sql_query(tx,
+	        USERS
+	        "u.id IN (SELECT actor_id FROM assignment WHERE actor_kind = 'user' AND kind = "
+	        "'project' AND target_id = ?) ORDER BY LOWER(u.name)",
+	        TEXTS(c->project_id, c->project_id));
 	buf_str(&c->xml, "<Users>");
 	while (db_step(&q)) {
-		const char *path = db_text(&q, 2) ? db_text(&q, 2) : "/";
-		if (prefix && strncmp(path, prefix, strlen(prefix)) != 0)
+		const char *path = db_is_null(&q, 2) ? "/" : db_text(&q, 2);
+		if (!iam_below(c, path) || !aws_page_takes(&page, db_text(&q, 1)))
 			continue;
 		buf_str(&c->xml, "<member>");
-		show(c, db_text(&q, 0), db_text(&q, 1), path, (uint64_t)db_int(&q, 3));
+		iam_user_show(c, db_text(&q, 0), db_text(&q, 1), path, (uint64_t)db_int(&q, 3));
 		buf_str(&c->xml, "</member>");
 	}
-	buf_str(&c->xml, "</Users><IsTruncated>false</IsTruncated>");
+	buf_str(&c->xml, "</Users>");
+	aws_page_end(&page);
 	return db_end(&q);
 }
 
-/* --- made and gone --- */
+/* --- made, changed, gone --- */
 
 static enum err insert(struct aws_call *c, struct db_tx *tx, const struct user *user,
         const char *path, const char *role_id)
@@ -118,6 +132,39 @@ static enum err insert(struct aws_call *c, struct db_tx *tx, const struct user *
 	return err;
 }
 
+/* A name is another's in all of the domain. */
+static enum err check_free(
+        struct aws_call *c, struct db_tx *tx, const char *name, const char *own_id)
+{
+	int64_t there;
+	enum err err = iam_free(c, tx, IAM_USER, name, own_id);
+
+	if (!err)
+		err = sql_int(tx,
+		        "SELECT COUNT(*) FROM user WHERE name = ? AND domain_id = ? AND id <> ?",
+		        &there, TEXTS(name, c->domain_id, own_id ? own_id : ""));
+	if (err || !there)
+		return err;
+	return aws_fail(c, 409, "EntityAlreadyExists", "User with name %s already exists.", name);
+}
+
+static enum err read_new(struct aws_call *c, struct db_tx *tx, struct user *user, const char **path)
+{
+	int64_t count;
+	enum err err = aws_name(c, "UserName", 64, &user->name);
+
+	if (!err)
+		err = aws_path(c, "Path", path);
+	if (!err)
+		err = iam_unbounded(c);
+	if (!err)
+		err = check_free(c, tx, user->name, NULL);
+	if (!err)
+		err = sql_int(tx, "SELECT COUNT(*) FROM iam_user WHERE project_id = ?", &count,
+		        TEXTS(c->project_id));
+	return err ? err : aws_quota(c, count, IAM_USERS, "UsersPerAccount");
+}
+
 enum err iam_user_create(struct aws_call *c, struct db_tx *tx)
 {
 	uint64_t now = time_now_us();
@@ -129,27 +176,22 @@ enum err iam_user_create(struct aws_call *c, struct db_tx *tx)
 	        .created_us = (int64_t)now,
 	        .last_active_day = (int64_t)(now / 86400000000)};
 	const char *path, *role_id = NULL;
-	int64_t there;
-	enum err err = aws_name(c, "UserName", 64, &user.name);
+	enum err err = read_new(c, tx, &user, &path);
 
-	if (!err)
-		err = aws_path(c, &path);
 	if (!err)
 		err = powerless_role(c, tx, &role_id);
 	if (!err)
-		err = sql_int(tx, "SELECT COUNT(*) FROM user WHERE name = ? AND domain_id = ?",
-		        &there, TEXTS(user.name, user.domain_id));
+		err = insert(c, tx, &user, path, role_id);
+	const struct iam_owner o = {IAM_USER, user.id, user.name, path};
+	if (!err)
+		err = iam_tags_take(c, tx, &o);
 	if (err)
 		return err;
-	if (there)
-		return aws_fail(c, 409, "EntityAlreadyExists", "User with name %s already exists.",
-		        user.name);
-	if ((err = insert(c, tx, &user, path, role_id)))
-		return err;
 	buf_str(&c->xml, "<User>");
-	show(c, user.id, user.name, path, now);
+	iam_user_show(c, user.id, user.name, path, now);
+	err = iam_tags_show(c, tx, &o);
 	buf_str(&c->xml, "</User>");
-	return ERR_OK;
+	return err;
 }
 
 /* Keys of somebody with other rights would be these rights. */
@@ -175,49 +217,57 @@ enum err iam_user_ours(struct aws_call *c, struct db_tx *tx, const char *id)
 	        "The user has other rights than IAM's: it is managed by the identity service.");
 }
 
-enum err iam_user_delete(struct aws_call *c, struct db_tx *tx)
+enum err iam_user_update(struct aws_call *c, struct db_tx *tx)
 {
-	const char *name, *id;
-	int64_t used;
-	enum err err = aws_name(c, "UserName", 64, &name);
+	struct iam_owner o;
+	enum err err = iam_named(c, tx, IAM_USER, &o);
 
 	if (!err)
-		err = aws_user(c, tx, name, &id);
+		err = iam_user_ours(c, tx, o.id);
+	if (!err && aws_param(c, "NewPath"))
+		err = aws_path(c, "NewPath", &o.path);
+	if (!err && aws_param(c, "NewUserName"))
+		err = aws_name(c, "NewUserName", 64, &o.name);
 	if (!err)
-		err = iam_user_ours(c, tx, id);
+		err = check_free(c, tx, o.name, o.id);
+	if (!err)
+		err = sql_run(
+		        tx, "UPDATE user SET name = ? WHERE id = ?", NULL, TEXTS(o.name, o.id));
+	if (!err)
+		err = sql_run(tx, "UPDATE iam_user SET path = ? WHERE user_id = ?", NULL,
+		        TEXTS(o.path, o.id));
+	return err ? err : iam_changed(c, tx, &o);
+}
+
+/* Groups lose it. (AWS wants that done before, RGW does not.) */
+enum err iam_user_delete(struct aws_call *c, struct db_tx *tx)
+{
+	struct iam_owner o;
+	int64_t used;
+	enum err err = iam_named(c, tx, IAM_USER, &o);
+
+	if (!err)
+		err = iam_user_ours(c, tx, o.id);
 	if (!err)
 		err = sql_int(tx,
 		        "SELECT (SELECT COUNT(*) FROM credential WHERE user_id = ?) + (SELECT "
-		        "COUNT(*) FROM iam_user_policy WHERE owner_id = ?)",
-		        &used, TEXTS(id, id));
+		        "COUNT(*) FROM iam_user_policy WHERE owner_id = ?) + (SELECT COUNT(*) FROM "
+		        "iam_user_attached WHERE owner_id = ?)",
+		        &used, TEXTS(o.id, o.id, o.id));
 	if (err)
 		return err;
 	if (used)
 		return aws_fail(c, 409, "DeleteConflict",
-		        "Cannot delete entity, must delete access keys and policies first.");
+		        "Cannot delete entity, must delete access keys, and delete or detach "
+		        "policies "
+		        "first.");
 	err = sql_run(tx, "DELETE FROM assignment WHERE actor_kind = 'user' AND actor_id = ?", NULL,
-	        TEXTS(id));
+	        TEXTS(o.id));
 	if (!err)
-		err = revoke_user(identity_of(c->req), tx, id);
+		err = revoke_user(identity_of(c->req), tx, o.id);
 	if (!err)
-		err = applications_drop_user(tx, id);
+		err = applications_drop_user(tx, o.id);
 	if (!err)
-		err = trusts_drop_user(tx, id);
-	return err ? err : fields_delete(&user_fields, tx, id);
-}
-
-/* --- what no account has --- */
-
-enum err iam_group_list(struct aws_call *c, struct db_tx *tx)
-{
-	(void)tx;
-	buf_str(&c->xml, "<Groups></Groups><IsTruncated>false</IsTruncated>");
-	return ERR_OK;
-}
-
-enum err iam_provider_list(struct aws_call *c, struct db_tx *tx)
-{
-	(void)tx;
-	buf_str(&c->xml, "<OpenIDConnectProviderList></OpenIDConnectProviderList>");
-	return ERR_OK;
+		err = trusts_drop_user(tx, o.id);
+	return err ? err : fields_delete(&user_fields, tx, o.id);
 }

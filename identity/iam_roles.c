@@ -1,14 +1,9 @@
 /* IAM's roles: rights in an account that somebody takes for a while. */
-#include "identity/aws.h"
+#include "identity/iam.h"
 
 #include "identity/revoke.h"
 #include "identity/sql.h"
 #include "lib/auth/aws_policy.h"
-#include "lib/http/url.h"
-#include <stdlib.h>
-#include <string.h>
-
-#define TRUST_MAX 4096
 
 #define ROLES                                                                                      \
 	"SELECT id, project_id, name, path, description, trust, max_seconds, created_us FROM "     \
@@ -34,8 +29,8 @@ static void load(struct db_query *q, struct arena *arena, struct iam_role *r)
 enum err iam_role_find(struct aws_call *c, struct db_tx *tx, const char *project_id,
         const char *name, struct iam_role *ret)
 {
-	struct db_query q =
-	        sql_query(tx, ROLES "project_id = ? AND name = ?", TEXTS(project_id, name));
+	struct db_query q = sql_query(
+	        tx, ROLES "project_id = ? AND LOWER(name) = LOWER(?)", TEXTS(project_id, name));
 
 	ret->id = NULL;
 	if (db_step(&q))
@@ -48,9 +43,6 @@ enum err iam_role_find(struct aws_call *c, struct db_tx *tx, const char *project
 
 static void show(struct aws_call *c, const struct iam_role *r)
 {
-	AUTO(buf) struct buf quoted = BUF_NONE;
-
-	url_quote(&quoted, r->trust, "");
 	aws_xml(c, "Path", r->path);
 	aws_xml(c, "RoleName", r->name);
 	aws_xml(c, "RoleId", r->id);
@@ -58,11 +50,10 @@ static void show(struct aws_call *c, const struct iam_role *r)
 	        arena_printf(
 	                c->arena, "arn:aws:iam::%s:role%s%s", r->project_id, r->path, r->name));
 	aws_xml_time(c, "CreateDate", (uint64_t)r->created_us);
-	aws_xml(c, "AssumeRolePolicyDocument", buf_text(&quoted));
+	aws_xml_document(c, "AssumeRolePolicyDocument", r->trust);
 	if (r->description)
 		aws_xml(c, "Description", r->description);
-	buf_printf(&c->xml, "<MaxSessionDuration>%lld</MaxSessionDuration>",
-	        (long long)r->max_seconds);
+	aws_xml_int(c, "MaxSessionDuration", r->max_seconds);
 }
 
 static enum err find_named(struct aws_call *c, struct db_tx *tx, struct iam_role *ret)
@@ -73,61 +64,78 @@ static enum err find_named(struct aws_call *c, struct db_tx *tx, struct iam_role
 	return err ? err : iam_role_find(c, tx, c->project_id, name, ret);
 }
 
+static enum err show_whole(struct aws_call *c, struct db_tx *tx, const struct iam_role *r)
+{
+	const struct iam_owner o = {IAM_ROLE, r->id, r->name, r->path};
+
+	buf_str(&c->xml, "<Role>");
+	show(c, r);
+	enum err err = iam_tags_show(c, tx, &o);
+	buf_str(&c->xml, "</Role>");
+	return err;
+}
+
 enum err iam_role_get(struct aws_call *c, struct db_tx *tx)
 {
 	struct iam_role role = {.id = NULL};
 	enum err err = find_named(c, tx, &role);
 
-	if (err)
-		return err;
-	buf_str(&c->xml, "<Role>");
-	show(c, &role);
-	buf_str(&c->xml, "</Role>");
-	return ERR_OK;
+	return err ? err : show_whole(c, tx, &role);
 }
 
 enum err iam_role_list(struct aws_call *c, struct db_tx *tx)
 {
-	const char *prefix = aws_param(c, "PathPrefix");
-	struct db_query q =
-	        sql_query(tx, ROLES "project_id = ? ORDER BY name", TEXTS(c->project_id));
+	struct aws_page page;
 	struct iam_role role;
+	enum err err = aws_page_begin(c, &page);
 
+	if (err)
+		return err;
+	struct db_query q =
+	        sql_query(tx, ROLES "project_id = ? ORDER BY LOWER(name)", TEXTS(c->project_id));
 	buf_str(&c->xml, "<Roles>");
 	while (db_step(&q)) {
 		load(&q, c->arena, &role);
-		if (prefix && strncmp(role.path, prefix, strlen(prefix)) != 0)
+		if (!iam_below(c, role.path) || !aws_page_takes(&page, role.name))
 			continue;
 		buf_str(&c->xml, "<member>");
 		show(c, &role);
 		buf_str(&c->xml, "</member>");
 	}
-	buf_str(&c->xml, "</Roles><IsTruncated>false</IsTruncated>");
+	buf_str(&c->xml, "</Roles>");
+	aws_page_end(&page);
 	return db_end(&q);
 }
 
 /* --- made, changed, gone --- */
 
-static enum err read_trust(struct aws_call *c, const char *param, const char **ret)
+static enum err read_duration(struct aws_call *c, int64_t standard, int64_t *ret)
 {
-	*ret = NULL;
-	enum err err = aws_document(c, param, TRUST_MAX, s3_policy_check_trust, ret);
-	return err || *ret ? err
-	                   : aws_fail(c, 400, "ValidationError", "The parameter %s must be there.",
-	                             param);
+	return aws_number(c, "MaxSessionDuration", 3600, SESSION_MAX_S, standard, ret);
 }
 
-static enum err read_duration(struct aws_call *c, int64_t *ret)
+static enum err read_new(struct aws_call *c, struct db_tx *tx, struct iam_role *r)
 {
-	const char *text = aws_param(c, "MaxSessionDuration");
-	char *end = NULL;
-	long long seconds = text ? strtoll(text, &end, 10) : 3600;
+	int64_t count;
+	enum err err = aws_name(c, "RoleName", 64, &r->name);
 
-	if (text && (*end || seconds < 3600 || seconds > SESSION_MAX_S))
-		return aws_fail(c, 400, "ValidationError",
-		        "MaxSessionDuration must be between 3600 and %d seconds", SESSION_MAX_S);
-	*ret = seconds;
-	return ERR_OK;
+	if (!err)
+		err = aws_path(c, "Path", &r->path);
+	if (!err)
+		err = aws_document_needed(c, "AssumeRolePolicyDocument", IAM_TRUST_BYTES,
+		        s3_policy_check_trust, &r->trust);
+	if (!err)
+		err = read_duration(c, 3600, &r->max_seconds);
+	if (!err)
+		err = aws_text(c, "Description", 1000, &r->description);
+	if (!err)
+		err = iam_unbounded(c);
+	if (!err)
+		err = iam_free(c, tx, IAM_ROLE, r->name, NULL);
+	if (!err)
+		err = sql_int(tx, "SELECT COUNT(*) FROM iam_role WHERE project_id = ?", &count,
+		        TEXTS(c->project_id));
+	return err ? err : aws_quota(c, count, IAM_ROLES, "RolesPerAccount");
 }
 
 static enum err insert(struct db_tx *tx, const struct iam_role *r)
@@ -151,36 +159,52 @@ enum err iam_role_create(struct aws_call *c, struct db_tx *tx)
 {
 	struct iam_role role = {.id = resource_new_id(c->arena),
 	        .project_id = c->project_id,
-	        .description = aws_param(c, "Description"),
 	        .created_us = (int64_t)time_now_us()};
-	struct iam_role there = {.id = NULL};
-	enum err err = aws_name(c, "RoleName", 64, &role.name);
+	enum err err = read_new(c, tx, &role);
 
 	if (!err)
-		err = aws_path(c, &role.path);
+		err = insert(tx, &role);
+	const struct iam_owner o = {IAM_ROLE, role.id, role.name, role.path};
 	if (!err)
-		err = read_trust(c, "AssumeRolePolicyDocument", &role.trust);
+		err = iam_tags_take(c, tx, &o);
+	return err ? err : show_whole(c, tx, &role);
+}
+
+static enum err update(struct db_tx *tx, const struct iam_role *r)
+{
+	struct db_query q =
+	        db_query(tx, "UPDATE iam_role SET description = ?, max_seconds = ? WHERE id = ?");
+
+	db_bind_text(&q, r->description);
+	db_bind_int(&q, r->max_seconds);
+	db_bind_text(&q, r->id);
+	return db_exec(&q, NULL);
+}
+
+/* A description that is not there stays, an empty one takes it away; without a duration it is an
+ * hour. */
+enum err iam_role_update(struct aws_call *c, struct db_tx *tx)
+{
+	struct iam_role role = {.id = NULL};
+	enum err err = find_named(c, tx, &role);
+
+	if (!err && query_get(&c->form, "Description"))
+		err = aws_text(c, "Description", 1000, &role.description);
 	if (!err)
-		err = read_duration(c, &role.max_seconds);
-	if (!err && role.description && strlen(role.description) > 1000)
-		err = aws_fail(c, 400, "ValidationError",
-		        "Description must have length less than "
-		        "or equal to 1000");
-	if (err)
-		return err;
-	err = iam_role_find(c, tx, c->project_id, role.name, &there);
+		err = read_duration(c, 3600, &role.max_seconds);
+	return err ? err : update(tx, &role);
+}
+
+enum err iam_role_describe(struct aws_call *c, struct db_tx *tx)
+{
+	struct iam_role role = {.id = NULL};
+	enum err err = find_named(c, tx, &role);
+
 	if (!err)
-		return aws_fail(c, 409, "EntityAlreadyExists", "Role with name %s already exists.",
-		        role.name);
-	if (!c->status)
-		return err;
-	c->status = 0;
-	if ((err = insert(tx, &role)))
-		return err;
-	buf_str(&c->xml, "<Role>");
-	show(c, &role);
-	buf_str(&c->xml, "</Role>");
-	return ERR_OK;
+		err = aws_text(c, "Description", 1000, &role.description);
+	if (!err)
+		err = update(tx, &role);
+	return err ? err : show_whole(c, tx, &role);
 }
 
 enum err iam_role_trust(struct aws_call *c, struct db_tx *tx)
@@ -190,7 +214,8 @@ enum err iam_role_trust(struct aws_call *c, struct db_tx *tx)
 	enum err err = find_named(c, tx, &role);
 
 	if (!err)
-		err = read_trust(c, "PolicyDocument", &trust);
+		err = aws_document_needed(
+		        c, "PolicyDocument", IAM_TRUST_BYTES, s3_policy_check_trust, &trust);
 	return err ? err
 	           : sql_run(tx, "UPDATE iam_role SET trust = ? WHERE id = ?", NULL,
 	                     TEXTS(trust, role.id));
@@ -203,13 +228,16 @@ enum err iam_role_delete(struct aws_call *c, struct db_tx *tx)
 	enum err err = find_named(c, tx, &role);
 
 	if (!err)
-		err = sql_int(tx, "SELECT COUNT(*) FROM iam_role_policy WHERE owner_id = ?",
-		        &policies, TEXTS(role.id));
+		err = sql_int(tx,
+		        "SELECT (SELECT COUNT(*) FROM iam_role_policy WHERE owner_id = ?) + "
+		        "(SELECT "
+		        "COUNT(*) FROM iam_role_attached WHERE owner_id = ?)",
+		        &policies, TEXTS(role.id, role.id));
 	if (err)
 		return err;
 	if (policies)
 		return aws_fail(c, 409, "DeleteConflict",
-		        "Cannot delete entity, must delete policies first.");
+		        "Cannot delete entity, must delete or detach policies first.");
 	err = sql_run(tx, "DELETE FROM iam_role WHERE id = ?", NULL, TEXTS(role.id));
 	return err ? err : revoke_credential(identity_of(c->req), tx, role.id);
 }

@@ -1,5 +1,6 @@
 #include "identity/signer.h"
 
+#include "identity/iam.h"
 #include "identity/login.h"
 #include "identity/sql.h"
 #include <string.h>
@@ -50,6 +51,17 @@ static enum err check_application(struct signer *s, struct db_tx *tx)
 	return ERR_OK;
 }
 
+/* One that IAM has made may be put to rest. */
+static enum err check_active(struct signer *s, struct db_tx *tx)
+{
+	int64_t resting;
+	enum err err =
+	        sql_int(tx, "SELECT COUNT(*) FROM iam_key WHERE credential_id = ? AND active = 0",
+	                &resting, TEXTS(s->credential.id));
+
+	return err || !resting ? err : unknown(s->req);
+}
+
 static enum err find_credential(struct signer *s, struct db_tx *tx)
 {
 	struct arena *arena = s->req->arena;
@@ -72,6 +84,8 @@ static enum err find_credential(struct signer *s, struct db_tx *tx)
 		return unknown(s->req);
 	if (s->session_token)
 		s->secret = s->session.secret;
+	if ((err = check_active(s, tx)))
+		return err;
 	if (s->trust_id)
 		return find_trustee(s, tx);
 	return s->application_id ? check_application(s, tx) : ERR_OK;
@@ -83,7 +97,8 @@ static enum err find_role(struct signer *s, struct db_tx *tx)
 {
 	struct arena *arena = s->req->arena;
 	struct db_query q = sql_query(tx,
-	        "SELECT r.name, p.id, p.name FROM iam_role r JOIN project p ON p.id = "
+	        "SELECT r.name, p.id, p.name, p.domain_id, r.path FROM iam_role r JOIN project p "
+	        "ON p.id = "
 	        "r.project_id JOIN project d ON d.id = p.domain_id WHERE r.id = ? AND p.enabled = "
 	        "1 AND d.enabled = 1",
 	        TEXTS(s->session.role_id));
@@ -93,31 +108,35 @@ static enum err find_role(struct signer *s, struct db_tx *tx)
 		s->role_name = arena_strdup(arena, db_text(&q, 0));
 		s->role_project_id = arena_strdup(arena, db_text(&q, 1));
 		s->role_project_name = arena_strdup(arena, db_text(&q, 2));
+		s->role_domain_id = arena_strdup(arena, db_text(&q, 3));
+		s->path = arena_strdup(arena, db_text(&q, 4));
 	}
 	enum err err = db_end(&q);
 	return err || s->role_name ? err : unknown(s->req);
+}
+
+static enum err find_path(struct signer *s, struct db_tx *tx)
+{
+	enum err err =
+	        sql_text(tx, "SELECT path FROM iam_user WHERE user_id = ? AND project_id = ?",
+	                s->req->arena, &s->path, TEXTS(s->user_id, s->credential.project_id));
+
+	if (!s->path)
+		s->path = "/";
+	return err;
 }
 
 static enum err find_policies(struct signer *s, struct db_tx *tx)
 {
 	AUTO(buf) struct buf text = BUF_NONE;
 	struct jout out = {.out = &text};
-	struct db_query q =
-	        s->role_name
-	                ? sql_query(tx, "SELECT document FROM iam_role_policy WHERE owner_id = ?",
-	                          TEXTS(s->session.role_id))
-	                : sql_query(tx,
-	                          "SELECT document FROM iam_user_policy WHERE owner_id = ? AND "
-	                          "project_id = ?",
-	                          TEXTS(s->user_id, s->credential.project_id));
 
-	s->policy_count = 0;
 	jout_array(&out, NULL);
-	for (; db_step(&q); s->policy_count++)
-		jout_text(&out, NULL, db_text(&q, 0));
+	enum err err = iam_documents(tx, s->user_id, s->credential.project_id,
+	        s->role_name ? s->session.role_id : NULL, &out, &s->policy_count);
 	jout_end_array(&out);
 	s->policies = arena_strdup(s->req->arena, buf_text(&text));
-	return db_end(&q);
+	return err;
 }
 
 static enum err find(struct db_tx *tx, void *arg)
@@ -125,8 +144,8 @@ static enum err find(struct db_tx *tx, void *arg)
 	struct signer *s = arg;
 	enum err err = find_credential(s, tx);
 
-	if (!err && s->session.role_id)
-		err = find_role(s, tx);
+	if (!err)
+		err = s->session.role_id ? find_role(s, tx) : find_path(s, tx);
 	return err ? err : find_policies(s, tx);
 }
 

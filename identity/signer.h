@@ -18,8 +18,10 @@ struct signer {
 	const char *secret, *trust_id, *application_id;
 	const char *user_id; /* who logs in: the trustee, where the credential is its trustor's */
 	struct session session;
-	const char *role_name, *role_project_id, *role_project_name; /* NULL: no role */
-	const char *policies;                                        /* a JSON array of texts */
+	const char *role_name, *role_project_id, *role_project_name,
+	        *role_domain_id; /* NULL: none */
+	const char *path;     /* IAM's, of the role or else the user: "/" where it has given none */
+	const char *policies; /* a JSON array of texts */
 	unsigned policy_count;
 };
 

@@ -1,5 +1,7 @@
 #include "identity/sql.h"
 
+#include <string.h>
+
 struct db_query sql_query(
         struct db_tx *tx, const char *sql, unsigned count, const char *const *texts)
 {
@@ -34,4 +36,24 @@ enum err sql_text(struct db_tx *tx, const char *sql, struct arena *arena, const 
 
 	*ret_text = db_step(&q) && !db_is_null(&q, 0) ? arena_strdup(arena, db_text(&q, 0)) : NULL;
 	return db_end(&q);
+}
+
+enum err sql_texts(
+        struct db_query *q, struct arena *arena, const char ***ret_texts, unsigned *ret_count)
+{
+	unsigned count = 0, room = 16;
+	const char **texts = arena_alloc(arena, room * sizeof(*texts));
+
+	while (db_step(q)) {
+		if (count == room) {
+			const char **more = arena_alloc(arena, 2 * room * sizeof(*more));
+			memcpy(more, texts, room * sizeof(*more));
+			texts = more;
+			room *= 2;
+		}
+		texts[count++] = arena_strdup(arena, db_text(q, 0));
+	}
+	*ret_texts = texts;
+	*ret_count = count;
+	return db_end(q);
 }

@@ -24,5 +24,8 @@ enum err sql_int(struct db_tx *tx, const char *sql, int64_t *ret_number, unsigne
 /* NULL: there is none, or it is null. */
 enum err sql_text(struct db_tx *tx, const char *sql, struct arena *arena, const char **ret_text,
         unsigned count, const char *const *texts);
+/* All of the first column; ends the query. */
+enum err sql_texts(
+        struct db_query *query, struct arena *arena, const char ***ret_texts, unsigned *ret_count);
 
 #endif

@@ -1,55 +1,29 @@
 /* STS: temporary credentials. Nothing of them is kept (session.h). */
-#include "identity/aws.h"
+#include "identity/iam.h"
 
-#include "identity/sql.h"
 #include "lib/auth/aws_policy.h"
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* arn:aws:iam::ACCOUNT:user/NAME, of who administers the account :root, or
- * arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION */
-static const char *arn_of(struct aws_call *c)
-{
-	const struct signer *s = &c->signer;
-
-	if (s->role_name)
-		return arena_printf(c->arena, "arn:aws:sts::%s:assumed-role/%s/%s",
-		        s->role_project_id, s->role_name, s->session.name);
-	if (c->administers)
-		return arena_printf(c->arena, "arn:aws:iam::%s:root", c->project_id);
-	return arena_printf(c->arena, "arn:aws:iam::%s:user/%s", c->project_id, c->user_name);
-}
 
 enum err sts_caller(struct aws_call *c, struct db_tx *tx)
 {
-	const struct signer *s = &c->signer;
-
 	(void)tx;
-	aws_xml(c, "Arn", arn_of(c));
-	aws_xml(c, "UserId",
-	        s->role_name ? arena_printf(c->arena, "%s:%s", s->session.role_id, s->session.name)
-	        : c->administers ? c->project_id
-	                         : c->user_id);
-	aws_xml(c, "Account", s->role_name ? s->role_project_id : c->project_id);
+	aws_xml(c, "Arn", c->arn);
+	aws_xml(c, "UserId", c->administers ? c->project_id : c->user_id);
+	aws_xml(c, "Account", c->project_id);
 	return ERR_OK;
 }
 
 /* --- a new session --- */
 
-/* In seconds: what was asked for. */
 static enum err read_duration(struct aws_call *c, int64_t standard, int64_t max, uint64_t *ret_us)
 {
-	const char *text = aws_param(c, "DurationSeconds");
-	char *end = NULL;
-	long long seconds = text ? strtoll(text, &end, 10) : standard;
+	int64_t seconds;
+	enum err err = aws_number(c, "DurationSeconds", SESSION_MIN_S, max, standard, &seconds);
 
-	if (text && (*end || seconds < SESSION_MIN_S || seconds > max))
-		return aws_fail(c, 400, "ValidationError",
-		        "DurationSeconds must be between %d and %lld seconds", SESSION_MIN_S,
-		        (long long)max);
-	*ret_us = (uint64_t)seconds * 1000000;
-	return ERR_OK;
+	if (!err)
+		*ret_us = (uint64_t)seconds * 1000000;
+	return err;
 }
 
 /* Nothing else begins so: an EC2 credential is 32 hexadecimal digits. */
@@ -121,51 +95,28 @@ static enum err read_arn(struct aws_call *c, const char **ret_account, const cha
 	return ERR_OK;
 }
 
-struct context {
-	struct aws_call *call;
-	const char *arn;
-};
-
-static const char *value(void *arg, const char *key, unsigned n)
-{
-	const struct context *x = arg;
-	struct aws_call *c = x->call;
-
-	if (n)
-		return NULL;
-	if (strcmp(key, "aws:PrincipalArn") == 0)
-		return x->arn;
-	if (strcmp(key, "aws:PrincipalAccount") == 0)
-		return c->project_id;
-	if (strcmp(key, "aws:username") == 0)
-		return c->user_name;
-	if (strcmp(key, "aws:userid") == 0)
-		return c->user_id;
-	if (strcmp(key, "sts:RoleSessionName") == 0)
-		return aws_param(c, "RoleSessionName");
-	return strcmp(key, "sts:ExternalId") == 0 ? aws_param(c, "ExternalId") : NULL;
-}
-
 static enum err refuse(struct aws_call *c)
 {
 	return aws_fail(c, 403, "AccessDenied",
-	        "User: %s is not authorized to perform: sts:AssumeRole on resource: %.200s",
-	        arn_of(c), aws_param(c, "RoleArn"));
+	        "User: %s is not authorized to perform: sts:AssumeRole on resource: %.200s", c->arn,
+	        aws_param(c, "RoleArn"));
 }
 
-/* The role's trust names the user, or the account, whose users then need to be allowed by what is
- * attached to them; who administers the project is. */
+/* The role's trust names the user or role, or the account: then who asks needs to be allowed by
+ * what is attached to them; who administers the project is. (AWS wants that of another account's
+ * users in any case, RGW does not.) */
 static enum err check_trust(struct aws_call *c, const struct iam_role *role)
 {
 	AUTO(jroot) struct jroot trust = JROOT_NONE;
-	struct context x = {c, arn_of(c)};
 	struct s3_policy_ask ask = {.action = "sts:AssumeRole",
 	        .account = c->project_id,
 	        .id = c->project_id,
 	        .user = c->user_id,
 	        .user_name = c->user_name,
-	        .value = value,
-	        .arg = &x};
+	        .role = c->signer.role_name,
+	        .session = c->signer.session.name,
+	        .value = aws_value,
+	        .arg = c};
 	bool may;
 	enum err err = aws_may(c, ask.action,
 	        arena_printf(c->arena, "arn:aws:iam::%s:role%s%s", role->project_id, role->path,
@@ -177,10 +128,14 @@ static enum err check_trust(struct aws_call *c, const struct iam_role *role)
 	ask.for_account = may || c->administers;
 	if (jread_parse(role->trust, strlen(role->trust), &trust))
 		return ERR_INTERNAL;
-	bool elsewhere = strcmp(role->project_id, c->project_id) != 0;
-	if (s3_policy_decide(trust.value, &ask) != S3_ALLOWED || (elsewhere && !ask.for_account))
-		return refuse(c);
-	return ERR_OK;
+	return s3_policy_decide(trust.value, &ask) == S3_ALLOWED ? ERR_OK : refuse(c);
+}
+
+/* Who is a role already takes the next for an hour at most. */
+static enum err read_life(struct aws_call *c, const struct iam_role *role, uint64_t *ret_us)
+{
+	return read_duration(
+	        c, 3600, c->signer.role_name ? SESSION_CHAIN_S : role->max_seconds, ret_us);
 }
 
 enum err sts_assume(struct aws_call *c, struct db_tx *tx)
@@ -202,8 +157,7 @@ enum err sts_assume(struct aws_call *c, struct db_tx *tx)
 		return err;
 	if ((err = iam_role_find(c, tx, account, name, &role)))
 		return c->status ? refuse(c) : err;
-	if ((err = check_trust(c, &role)) ||
-	        (err = read_duration(c, 3600, role.max_seconds, &life_us)))
+	if ((err = check_trust(c, &role)) || (err = read_life(c, &role, &life_us)))
 		return err;
 	s.role_id = role.id;
 	give(c, &s, life_us);

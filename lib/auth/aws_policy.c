@@ -421,12 +421,25 @@ static const char *resource_of(const char *arn)
 	return arn ? arn + 1 : NULL;
 }
 
+/* "arn:aws:iam:::user/NAME" is of the account of who asks. */
+static bool arn_fits(const struct s3_policy_ask *ask, const char *pattern)
+{
+	static const char here[] = "arn:aws:iam:::";
+	AUTO(buf) struct buf full = BUF_NONE;
+
+	if (!ask->account || strncmp(pattern, here, sizeof(here) - 1) != 0)
+		return like(ask, pattern, ask->arn);
+	buf_printf(&full, "arn:aws:iam::%s:%s", ask->account, pattern + sizeof(here) - 1);
+	return like(ask, buf_text(&full), ask->arn);
+}
+
 static bool resources_have(const struct s3_policy_ask *ask, const struct jval *resources)
 {
 	for (size_t i = 0; i < texts_len(resources); i++) {
-		const char *text = text_at(resources, i);
-		const char *pattern = ask->resource ? resource_of(text) : text;
-		if (pattern && like(ask, pattern, ask->resource ? ask->resource : ask->arn))
+		const char *text = text_at(resources, i), *pattern = resource_of(text);
+		if (!ask->resource && arn_fits(ask, text))
+			return true;
+		if (ask->resource && pattern && like(ask, pattern, ask->resource))
 			return true;
 	}
 	return false;
@@ -742,12 +755,37 @@ static const char *trust_wrong(const struct jval *s, const char *arg)
 	return conditions_wrong(jread_get(s, "Condition"));
 }
 
+static const char *sid_at(const struct jval *policy, size_t i)
+{
+	const struct jval *s = statement_at(policy, i);
+	const char *sid;
+
+	return s && jread_str(jread_get(s, "Sid"), &sid) ? sid : NULL;
+}
+
+static const char *sids_wrong(const struct jval *policy)
+{
+	const char *sid, *other;
+
+	for (size_t i = 0; statement_at(policy, i); i++) {
+		for (size_t k = 0; (sid = sid_at(policy, i)) && k < i; k++) {
+			if ((other = sid_at(policy, k)) && strcmp(sid, other) == 0)
+				return "Statement IDs (SID) in a single policy must be unique.";
+		}
+	}
+	return NULL;
+}
+
 const char *s3_policy_check_attached(const struct jval *policy)
 {
-	return policy_wrong(policy, attached_wrong, NULL);
+	const char *wrong = policy_wrong(policy, attached_wrong, NULL);
+
+	return wrong ? wrong : sids_wrong(policy);
 }
 
 const char *s3_policy_check_trust(const struct jval *policy)
 {
-	return policy_wrong(policy, trust_wrong, NULL);
+	const char *wrong = policy_wrong(policy, trust_wrong, NULL);
+
+	return wrong ? wrong : sids_wrong(policy);
 }

@@ -330,8 +330,9 @@ enum err verify_grantee_answer(
 	return ask->err;
 }
 
-static void read_action(struct verify_ask *ask, const struct jval *said)
+static void read_action(struct question *q, const struct jval *said)
 {
+	struct verify_ask *ask = q->ask;
 	struct verify_action *a = &ask->action;
 	uint64_t status;
 
@@ -341,6 +342,7 @@ static void read_action(struct verify_ask *ask, const struct jval *said)
 	        .text = text_at(said, "text", &ask->arena)};
 	if (jread_u64(jread_get(said, "status"), 599, &status))
 		a->status = (unsigned)status;
+	jread_u64(jread_get(said, "news"), UINT64_MAX, &q->news);
 	if ((a->name && a->result) || (a->status >= 400 && a->code && a->text))
 		ask->err = ERR_OK;
 }
@@ -388,7 +390,7 @@ void signing_read(struct question *q, const struct jval *root)
 		return;
 	}
 	if (is_text(q) && has_prefix(q->text, ACTION)) {
-		read_action(q->ask, jread_get(root, "aws"));
+		read_action(q, jread_get(root, "aws"));
 		return;
 	}
 	if (!slot.credential || !slot.token)

@@ -10,11 +10,12 @@
 #include <string.h>
 #include <time.h>
 
-#define NAMES_MS   300000 /* names may change; nobody is told */
-#define CONNECT_MS 2000
-#define ANSWER_MAX (8u << 20)
-#define PRUNE_MS   60000
-#define CLOCK_US   5000000 /* that a clock may be behind the identity service's */
+#define NAMES_MS     300000 /* names may change; nobody is told */
+#define CONNECT_MS   2000
+#define HELD_POLL_MS 10
+#define ANSWER_MAX   (8u << 20)
+#define PRUNE_MS     60000
+#define CLOCK_US     5000000 /* that a clock may be behind the identity service's */
 
 static uint64_t clock_ms(clockid_t clock)
 {
@@ -421,11 +422,8 @@ static void run_done(struct task *task)
 	ask->done(ask);
 }
 
-static void question_end(struct question *q)
+static void question_free(struct question *q)
 {
-	struct verify *v = q->verify;
-	struct verify_ask *ask = q->ask;
-
 	exchange_release(&q->x);
 	buf_done(&q->url);
 	buf_done(&q->headers);
@@ -433,10 +431,41 @@ static void question_end(struct question *q)
 	free(q->text);
 	free(q->service);
 	free(q);
+}
+
+static void question_end(struct question *q)
+{
+	struct verify *v = q->verify;
+	struct verify_ask *ask = q->ask;
+
+	question_free(q);
 	pthread_mutex_lock(&v->asks_lock);
 	v->ask_count--;
 	pthread_mutex_unlock(&v->asks_lock);
 	reactor_post(ask->reactor, &ask->task);
+}
+
+/* Who has changed something meets it changed: the answer waits until what that ends is known. */
+static void hold(struct question *q)
+{
+	struct verify *v = q->verify;
+
+	q->held_ms = clock_ms(CLOCK_MONOTONIC) + v->options.timeout_ms;
+	list_append(&v->held, &q->link);
+	v->next_ms = 0;
+}
+
+static void release_held(struct verify *v)
+{
+	uint64_t last = revocations_last(v->set), now = clock_ms(CLOCK_MONOTONIC);
+
+	LIST_EACH_SAFE (node, &v->held) {
+		struct question *q = LIST_ENTRY(node, struct question, link);
+		if (q->news > last && now < q->held_ms)
+			continue;
+		list_remove(node);
+		question_end(q);
+	}
 }
 
 static void question_done(struct exchange *x, enum err err)
@@ -447,7 +476,10 @@ static void question_done(struct exchange *x, enum err err)
 		q->ask->err = ERR_UNAVAILABLE;
 	else
 		read_answer(q);
-	question_end(q);
+	if (q->news > revocations_last(q->verify->set))
+		hold(q);
+	else
+		question_end(q);
 }
 
 /* Of a key that came after ours: it is heard of at once, not at the next turn. */
@@ -720,7 +752,10 @@ static void news_done(struct exchange *x, enum err err)
 		v->told = true;
 	}
 	exchange_release(x);
-	v->next_ms = clock_ms(CLOCK_MONOTONIC) + (v->news_more ? 0 : v->options.poll_ms);
+	release_held(v);
+	v->next_ms = clock_ms(CLOCK_MONOTONIC) + (v->news_more                  ? 0
+	                                                 : list_empty(&v->held) ? v->options.poll_ms
+	                                                                        : HELD_POLL_MS);
 }
 
 static bool news_push(struct exchange *x, const void *data, size_t len)
@@ -782,6 +817,8 @@ static void *run(void *arg)
 	if (v->news_under_way)
 		exchange_abort(&v->news);
 	exchange_release(&v->news);
+	LIST_EACH_SAFE (node, &v->held)
+		question_free(LIST_ENTRY(node, struct question, link));
 	return NULL;
 }
 
@@ -812,6 +849,7 @@ enum err verify_new(const struct verify_options *options, struct verify **ret_ve
 	for (unsigned i = 0; i < LOCKS; i++)
 		pthread_mutex_init(&v->locks[i], NULL);
 	list_init(&v->asks);
+	list_init(&v->held);
 	enum err err = client_new(CONNECT_MS, true, &v->client);
 	if (err || pthread_create(&v->thread, NULL, run, v) != 0) {
 		atomic_store(&v->stopping, true);

@@ -134,7 +134,7 @@ enum err verify_grantee_ask(
 enum err verify_grantee_answer(
         struct verify_ask *ask, struct arena *arena, const char **ret_id, const char **ret_name);
 /* Does what a form says, in the name of who has signed it: that the asker has checked. `session`
- * may be NULL. As verify_signing_ask. */
+ * may be NULL. As verify_signing_ask; what it has changed is known here when it is answered. */
 enum err verify_action_ask(struct verify *verify, struct verify_ask *ask, const char *service,
         const char *access, const char *session, const char *form);
 enum err verify_action_answer(

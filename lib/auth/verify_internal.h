@@ -48,6 +48,7 @@ struct verify {
 	struct exchange news;
 	struct buf news_url, news_headers, news_body;
 	bool news_under_way, news_more, complained, told;
+	struct list held; /* answered, of changes that are not heard of yet */
 	uint64_t next_ms, prune_ms;
 };
 
@@ -61,6 +62,8 @@ struct question {
 	size_t sent;          /* of text, as a body */
 	bool signing;         /* signing.c: text is a scope, whose key is asked for */
 	uint64_t role;        /* the newest revocation of one when it was asked */
+	uint64_t news;        /* what it has changed is told up to there; 0: nothing */
+	uint64_t held_ms;     /* until then that is waited for */
 };
 
 /* --- signing.c --- */

@@ -78,10 +78,10 @@ static const char *kept_of(const struct s3_target *target, bool object)
 }
 
 /* By which id lists know the caller: a project's, for those alone who may do the same with its own
- * account. NULL: none. */
+ * account, or with this. NULL: none. */
 static const char *listed_id(const struct request *request)
 {
-	return request->s3->access.speaks ? request->s3->caller.id : NULL;
+	return request->s3->access.stands ? request->s3->caller.id : NULL;
 }
 
 static bool owns(const struct request *request, const struct s3_acl *acl)
@@ -176,18 +176,19 @@ static bool pays(struct request *request, const struct s3_target *target)
 enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
 {
 	bool own = is_own(request, target), is_public;
-	enum s3_verdict verdict = s3_policy_verdict(request, target, &is_public);
-
 	enum s3_verdict attached = s3_rights_verdict(request, target);
+	struct s3_access *access = &request->s3->access;
 
+	access->stands = access->speaks || attached == S3_ALLOWED;
+	enum s3_verdict verdict = s3_policy_verdict(request, target, &is_public);
 	if (!is_expected(request, target) || !pays(request, target) || attached == S3_DENIED)
 		return S3_AccessDenied;
 	if (verdict == S3_DENIED && binds(target, own))
 		return S3_AccessDenied;
-	/* What is attached counts within the account; a role has nothing else elsewhere, either. */
-	bool home = request->s3->caller.account &&
-	            strcmp(request->s3->caller.account, target->account) == 0;
-	if (!home && request->s3->caller.role && attached != S3_ALLOWED)
+	/* What is attached counts within the account; elsewhere both accounts must let them. */
+	const char *account = request->s3->caller.account;
+	bool home = account && strcmp(account, target->account) == 0;
+	if (account && !home && !access->stands && !own)
 		return S3_AccessDenied;
 	if (home && attached == S3_ALLOWED && !is_foreign(request, target))
 		return S3_OK;

@@ -43,7 +43,9 @@ struct s3_access {
 	struct s3_naming naming;
 	bool by_list; /* a list has let them */
 	bool own;     /* Swift's rules let them, in the account of the bucket */
-	bool speaks;  /* for whom lists know by the caller's id */
+	bool speaks;  /* roles of theirs let them do the same in their own account */
+	bool stands;  /* so does that, or what is attached to them: what is said of the account
+	                 counts */
 };
 
 /* After login, and once it is known whose bucket it is. Call again while *ret_wait. */

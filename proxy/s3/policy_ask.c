@@ -157,7 +157,7 @@ static struct s3_policy_ask ask_of(struct request *request, struct asked *asked)
 	        .user_name = caller->user_name,
 	        .role = caller->role,
 	        .session = caller->session,
-	        .for_account = request->s3->access.speaks,
+	        .for_account = request->s3->access.stands,
 	        .value = value,
 	        .arg = asked,
 	};

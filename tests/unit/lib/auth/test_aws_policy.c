@@ -296,6 +296,38 @@ static void roles(void **state)
 	}
 }
 
+/* Resources that are none of S3's. */
+static void names(void **state)
+{
+	static const struct {
+		const char *resource, *arn;
+		enum s3_verdict verdict;
+	} rows[] = {
+	        {"*", "*", S3_ALLOWED},
+	        {"*", "arn:aws:iam::a:user/x", S3_ALLOWED},
+	        {"arn:aws:iam::a:user/*", "arn:aws:iam::a:user/t/x", S3_ALLOWED},
+	        {"arn:aws:iam::a:user/t/*", "arn:aws:iam::a:user/x", S3_SILENT},
+	        {"arn:aws:iam::b:user/*", "arn:aws:iam::a:user/x", S3_SILENT},
+	        {"arn:aws:iam:::user/x", "arn:aws:iam::a:user/x", S3_ALLOWED},
+	        {"arn:aws:iam:::user/x", "arn:aws:iam::b:user/x", S3_SILENT},
+	        {"arn:aws:iam::a:user/*", "*", S3_SILENT},
+	        {"arn:aws:s3:::*", "arn:aws:iam::a:user/x", S3_SILENT},
+	};
+	char text[256];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		const struct s3_policy_ask ask = {.action = "iam:GetUser",
+		        .arn = rows[i].arn,
+		        .account = "a",
+		        .attached = true};
+		snprintf(text, sizeof(text),
+		        "{\"Effect\": \"Allow\", \"Action\": \"iam:*\", \"Resource\": \"%s\"}",
+		        rows[i].resource);
+		assert_int_equal(decide(text, NULL, ask), rows[i].verdict);
+	}
+}
+
 /* Is it a policy of the one kind, and of the other? */
 static void kinds(void **state)
 {
@@ -312,6 +344,12 @@ static void kinds(void **state)
 	        {"\"Action\": \"s3:*\", \"Resource\": \"*\", \"Condition\": {\"Is\": {}}", false,
 	                false},
 	        {"\"Action\": [], \"Resource\": \"*\"", false, false},
+	        {"\"Sid\": \"a\", \"Action\": \"s3:*\", \"Resource\": \"*\"}, {\"Sid\": \"b\", "
+	         "\"Effect\": \"Deny\", \"Action\": \"s3:*\", \"Resource\": \"*\"",
+	                true, false},
+	        {"\"Sid\": \"a\", \"Action\": \"s3:*\", \"Resource\": \"*\"}, {\"Sid\": \"a\", "
+	         "\"Effect\": \"Deny\", \"Action\": \"s3:*\", \"Resource\": \"*\"",
+	                false, false},
 	};
 	char text[512];
 
@@ -337,6 +375,7 @@ int main(void)
 	        cmocka_unit_test(is_public),
 	        cmocka_unit_test(attached),
 	        cmocka_unit_test(roles),
+	        cmocka_unit_test(names),
 	        cmocka_unit_test(kinds),
 	};
 
