@@ -403,6 +403,8 @@ static enum step put_commit(struct op *op)
 	}
 	if (put->commit.row_err == ERR_NOT_FOUND)
 		return request_fail(request, 404);
+	if (put->commit.row_err && http_get(request->http, PUT_LISTED))
+		return request_fail(request, 503);
 	md5_hex(put->digest, etag);
 	AUTO(buf) struct buf headers = BUF_NONE;
 	if (request->versions)

@@ -1,27 +1,28 @@
 /* CompleteMultipartUpload: the parts that it names become one static large object.
  *
- *   prepare -> receive -> look -> parts -> replace -> store -> sweep -> unmark
- *                          '-> again
+ *   prepare -> receive -> there -> look -> parts -> replace -> store -> sweep -> unmark
+ *                           ^-- again --------------------------'          '------^
  *
- * What the parts are is told by the listing of them: none is looked at by itself. One that is sent
- * twice finds no marker, but the whole, made by that upload: it is answered as before. */
+ * What the parts are is told by the listing of them: none is looked at by itself. Where the whole
+ * is there already, the list has been sent twice: it is answered as before. Of two at once one is
+ * first: each stores in place of what it found there, and looks again if that has changed. */
 #include "proxy/manifest.h"
 #include "proxy/pipeline.h"
 #include "proxy/put.h"
 #include "proxy/s3/document.h"
 #include "proxy/s3/tags.h"
 #include "proxy/s3/upload.h"
+#include "proxy/s3/upload_sum.h"
+#include "proxy/unit/symlink.h"
 
-#include "lib/base/base64.h"
 #include "lib/base/kv.h"
-#include "lib/crypto/md5.h"
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { RECEIVE = 1, LOOK, PARTS, REPLACE, STORE, SWEEP, UNMARK, AGAIN };
+enum { RECEIVE = 1, THERE, LOOK, PARTS, REPLACE, STORE, SWEEP, UNMARK };
 
-#define BODY_MAX (8u << 20)
+#define BODY_MAX  (8u << 20)
+#define TRIES_MAX 4 /* then it stores, whatever is there */
 
 struct complete {
 	struct s3_document document; /* first */
@@ -34,6 +35,10 @@ struct complete {
 	struct sub sub;
 	struct sweep sweep;
 	const char *etag, *version_id, *sum; /* sum: as it is kept, or NULL */
+	/* What is in the key's place: when it was written, or NULL; is it only a link to it? */
+	const char *there_at;
+	bool looked, leads_on, conditional; /* conditional: by the client's wish */
+	unsigned tries;
 };
 
 static void complete_done(struct request *request)
@@ -50,6 +55,20 @@ static void complete_done(struct request *request)
 
 /* --- receive --- */
 
+static enum step read_list(struct request *request, struct complete *c)
+{
+	enum step step = s3_document_parse(request, "CompleteMultipartUpload");
+
+	if (step != STEP_NEXT)
+		return step;
+	enum s3_error error =
+	        upload_list_parse(c->document.root, request_arena(request), &c->listed, &c->count);
+	if (!error)
+		return op_go(&request->op, THERE);
+	return s3_fail_text(request, error,
+	        error == S3_InvalidArgument ? "PartNumber must be >= 1 and <= 10000" : NULL);
+}
+
 static enum step complete_receive(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -62,39 +81,79 @@ static enum step complete_receive(struct op *op)
 	if (request->http->has_length && !request->http->content_length)
 		return s3_fail(request, S3_MalformedXML);
 	enum step step = s3_document_text(request, BODY_MAX, S3_DIGEST_IF_SENT);
-	return step == STEP_NEXT ? op_go(op, LOOK) : step;
+	return step == STEP_NEXT ? read_list(request, c) : step;
+}
+
+/* --- is it there already? --- */
+
+static void head(struct request *request, struct complete *c, const char *query)
+{
+	sub_done(&c->sub);
+	sub_init(&c->sub, request, NULL, SUB_AS_SYSTEM, "HEAD");
+	sub_path(&c->sub, request->account, request->s3->bucket, request->s3->key, query);
+	sub_start(&c->sub);
+}
+
+static enum step is_made(struct request *request, struct complete *c)
+{
+	c->sum = sub_get(&c->sub, SUM_HEADER);
+	c->sum = c->sum ? arena_strdup(request_arena(request), c->sum) : NULL;
+	c->version_id = sub_get(&c->sub, "X-Object-Version-Id");
+	c->version_id = c->version_id ? arena_strdup(request_arena(request), c->version_id) : NULL;
+	s3_sse_tell(request, &request->http->out, sub_get(&c->sub, S3_SSE));
+	sub_done(&c->sub);
+	return op_go(&request->op, UNMARK);
+}
+
+/* When what is there was written comes first, then what it is: who comes between has changed the
+ * former when we store. */
+static enum step complete_there(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+
+	if (!c->sub.parent) {
+		c->etag = upload_etag(request_arena(request), c->listed, c->count);
+		head(request, c, "symlink=get&multipart-manifest=get");
+	}
+	if (!sub_headed(&c->sub))
+		return STEP_WAIT;
+	if (!sub_ok(&c->sub) && c->sub.status != 404)
+		return s3_fail_sub(request, &c->sub);
+	if (!c->looked) {
+		const char *ts = sub_ok(&c->sub) ? sub_get(&c->sub, "X-Timestamp") : NULL;
+		c->looked = true;
+		c->there_at = ts ? arena_strdup(request_arena(request), ts) : NULL;
+		c->leads_on = sub_ok(&c->sub) && sub_get(&c->sub, LINK_TARGET);
+		if (c->leads_on) {
+			head(request, c, "multipart-manifest=get");
+			return STEP_WAIT;
+		}
+	}
+	const char *id = sub_ok(&c->sub) ? sub_get(&c->sub, UPLOAD_ID_HEADER) : NULL,
+	           *etag = sub_ok(&c->sub) ? sub_get(&c->sub, S3_ETAG) : NULL,
+	           *upload = s3_param(request, "uploadId");
+	if (id && etag && upload && strcmp(id, upload) == 0)
+		return strcmp(etag, c->etag) == 0 ? is_made(request, c)
+		                                  : s3_fail(request, S3_NoSuchUpload);
+	sub_done(&c->sub);
+	return op_go(op, LOOK);
 }
 
 /* --- which upload, which parts --- */
-
-static enum step read_list(struct request *request, struct complete *c)
-{
-	enum step step = s3_document_parse(request, "CompleteMultipartUpload");
-
-	if (step != STEP_NEXT)
-		return step;
-	enum s3_error error =
-	        upload_list_parse(c->document.root, request_arena(request), &c->listed, &c->count);
-	if (!error)
-		return op_go(&request->op, PARTS);
-	return s3_fail_text(request, error,
-	        error == S3_InvalidArgument ? "PartNumber must be >= 1 and <= 10000" : NULL);
-}
 
 static enum step complete_look(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct complete *c = request->own;
+	const char *text = NULL;
 	enum s3_error error;
 
 	if (!upload_find(request, &c->upload, &error))
 		return STEP_WAIT;
-	if (error == S3_NoSuchUpload && c->upload.asked)
-		return op_go(op, AGAIN);
-	const char *text = NULL;
 	if (!error)
 		error = s3_sse_take_whole(request, &c->upload.marker.headers, &text);
-	return error ? s3_fail_text(request, error, text) : read_list(request, c);
+	return error ? s3_fail_text(request, error, text) : op_go(op, PARTS);
 }
 
 static enum step too_small(struct request *request, const struct upload_row *row)
@@ -135,109 +194,10 @@ static enum step invalid_part(struct request *request, const struct upload_liste
 
 /* --- the whole --- */
 
-/* Of the parts' MD5s, one behind the other; and how many they are. */
-static const char *whole_etag(struct request *request, const struct complete *c)
-{
-	AUTO(buf) struct buf all = BUF_NONE;
-	uint8_t digest[16];
-	char hex[33];
-
-	for (unsigned i = 0; i < c->count; i++) {
-		const char *etag = c->chosen[i]->etag;
-		for (unsigned k = 0; k < 32; k += 2) {
-			unsigned byte = 0;
-			sscanf(etag + k, "%2x", &byte);
-			buf_char(&all, (char)byte);
-		}
-	}
-	md5_digest(buf_text(&all), all.len, digest);
-	md5_hex(digest, hex);
-	return arena_printf(request_arena(request), "%s-%u", hex, c->count);
-}
-
-/* Made of the parts' checksums: of these, or of all bytes. NULL: one of them has none. */
-static const char *sum_of_parts(
-        struct request *request, const struct complete *c, enum checksum_kind kind, bool whole)
-{
-	struct arena *arena = request_arena(request);
-	uint8_t digest[CHECKSUM_BYTES_MAX] = {0}, next[CHECKSUM_BYTES_MAX];
-	AUTO(buf) struct buf all = BUF_NONE, text = BUF_NONE;
-	size_t size = checksum_size(kind);
-	struct checksum sum;
-
-	for (unsigned i = 0; i < c->count; i++) {
-		struct sum_kept part;
-		if (!sum_of_part(arena, c->chosen[i]->type, &part) || part.kind != kind ||
-		        !sum_decode(kind, part.value, next))
-			return NULL;
-		buf_add(&all, next, size);
-		if (i && whole)
-			checksum_combine(kind, digest, next, c->chosen[i]->bytes);
-		else
-			memcpy(digest, next, size);
-	}
-	if (!whole) {
-		checksum_begin(&sum, kind);
-		checksum_add(&sum, buf_text(&all), all.len);
-		checksum_end(&sum, digest);
-	}
-	base64_encode(digest, size, &text);
-	return whole ? arena_strdup(arena, buf_text(&text))
-	             : arena_printf(arena, "%s-%u", buf_text(&text), c->count);
-}
-
-/* Of which kind is it to be? False: of none. */
-static bool wanted_sum(struct request *request, const struct complete *c,
-        enum checksum_kind *ret_kind, bool *ret_whole)
-{
-	const char *said = upload_header(&c->upload, UPLOAD_SUM);
-	size_t len = said ? strcspn(said, " ") : 0;
-
-	if (!said || !said[len])
-		return false;
-	*ret_whole = strcmp(said + len + 1, SUM_WHOLE) == 0;
-	return sum_find(arena_strndup(request_arena(request), said, len), ret_kind);
-}
-
-static bool parts_agree(struct request *request, const struct complete *c, enum checksum_kind kind)
-{
-	for (unsigned i = 0; i < c->count; i++) {
-		const char *said = c->listed[i].checksum[kind];
-		struct sum_kept part;
-		if (said && (!sum_of_part(request_arena(request), c->chosen[i]->type, &part) ||
-		                    part.kind != kind || strcmp(part.value, said) != 0))
-			return false;
-	}
-	return true;
-}
-
-static enum s3_error whole_sum(struct request *request, struct complete *c, const char **ret_text)
-{
-	enum checksum_kind kind;
-	bool whole;
-
-	if (!wanted_sum(request, c, &kind, &whole))
-		return S3_OK;
-	if (!parts_agree(request, c, kind))
-		return S3_InvalidPart;
-	const char *value = sum_of_parts(request, c, kind, whole),
-	           *said = http_get(request->http, sum_header(kind));
-	if (said && (!value || strcmp(said, value) != 0)) {
-		*ret_text = arena_printf(request_arena(request),
-		        "The %s you specified did not match the calculated checksum.",
-		        sum_name(kind));
-		return S3_BadDigest;
-	}
-	if (value)
-		c->sum = arena_printf(request_arena(request), "%s %s %s", sum_name(kind), value,
-		        whole ? SUM_WHOLE : SUM_COMPOSITE);
-	return S3_OK;
-}
-
-static void make_manifest(struct request *request, struct complete *c)
+static void make_manifest(struct complete *c)
 {
 	struct manifest *m = &c->manifest;
-	const char *container = c->parts.read.root.container;
+	const struct upload_parts *p = &c->parts;
 	char date[ISO_DATE_SIZE];
 
 	arena_init(&m->arena);
@@ -246,9 +206,8 @@ static void make_manifest(struct request *request, struct complete *c)
 		const struct upload_row *row = c->chosen[m->count];
 		iso_date_format(row->ts, date);
 		m->segments[m->count] = (struct manifest_segment){
-		        .path = arena_printf(&m->arena, "/%s/%s", container,
-		                upload_part(
-		                        &m->arena, request->s3->key, c->upload.id, row->number)),
+		        .path = arena_printf(
+		                &m->arena, "/%s/%s%s", p->container, p->prefix, row->end),
 		        .etag = row->etag,
 		        .type = row->type,
 		        .modified = arena_strdup(&m->arena, date),
@@ -286,7 +245,10 @@ static void start_store(struct request *request, struct complete *c)
 		const char *value = http_get(request->http, conditions[i]);
 		if (value)
 			sub_header(&c->sub, conditions[i], value);
+		c->conditional |= value != NULL;
 	}
+	if (!c->conditional && c->tries < TRIES_MAX && !request->proxy->backend->plain)
+		sub_header(&c->sub, conditions[!c->there_at], c->there_at ? c->there_at : "*");
 	marker_headers(c);
 	s3_sse_sub(request, &c->sub, upload_header(&c->upload, S3_SSE));
 	if (c->sum)
@@ -306,6 +268,7 @@ static enum step complete_parts(struct op *op)
 	const char *text = NULL;
 	enum err err;
 
+	c->parts.wants_older = true;
 	if (!upload_parts_read(request, &c->upload, &c->parts, &err))
 		return STEP_WAIT;
 	if (err)
@@ -322,7 +285,8 @@ static enum step complete_parts(struct op *op)
 		return STEP_WAIT;
 	if (failed)
 		return s3_fail(request, failed);
-	enum s3_error error = whole_sum(request, c, &text);
+	enum s3_error error =
+	        upload_sum(request, &c->upload, c->listed, c->chosen, c->count, &c->sum, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
 	return op_go(op, REPLACE);
@@ -337,8 +301,7 @@ static enum step complete_replace(struct op *op)
 	        !s3_parts_note(request, &request->s3->parts, request->s3->bucket, request->s3->key,
 	                c->upload.id))
 		return STEP_WAIT;
-	c->etag = whole_etag(request, c);
-	make_manifest(request, c);
+	make_manifest(c);
 	start_store(request, c);
 	return op_go(op, STORE);
 }
@@ -346,19 +309,36 @@ static enum step complete_replace(struct op *op)
 /* Those that it does not name. */
 static void begin_sweep(struct request *request, struct complete *c)
 {
-	struct arena *arena = request_arena(request);
+	const struct upload_parts *p = &c->parts;
 	unsigned at = 0;
 
-	c->sweep.container = c->parts.read.root.container;
-	c->sweep.names = arena_alloc(arena, (c->parts.count + 1) * sizeof(*c->sweep.names));
-	for (unsigned i = 0; i < c->parts.count; i++) {
-		const struct upload_row *row = &c->parts.rows[i];
+	c->sweep.container = p->container;
+	c->sweep.prefix = p->prefix;
+	c->sweep.names = arena_alloc(
+	        request_arena(request), (p->count + p->older_count + 1) * sizeof(*c->sweep.names));
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct upload_row *row = &p->rows[i];
 		if (at < c->count && c->chosen[at] == row)
 			at++;
 		else
-			c->sweep.names[c->sweep.count++] =
-			        upload_part(arena, request->s3->key, c->upload.id, row->number);
+			c->sweep.names[c->sweep.count++] = row->end;
 	}
+	for (unsigned i = 0; i < p->older_count; i++)
+		c->sweep.names[c->sweep.count++] = p->older[i];
+}
+
+/* Somebody has written the key meanwhile: was that the same upload? */
+static enum step again(struct request *request, struct complete *c)
+{
+	c->tries++;
+	c->looked = false;
+	upload_done(&c->upload);
+	c->upload = (struct upload){0};
+	upload_parts_done(&c->parts);
+	manifest_done(&c->manifest);
+	c->manifest = (struct manifest){0};
+	sub_done(&c->sub);
+	return op_go(&request->op, THERE);
 }
 
 static enum step complete_store(struct op *op)
@@ -368,6 +348,8 @@ static enum step complete_store(struct op *op)
 
 	if (!sub_headed(&c->sub))
 		return STEP_WAIT;
+	if (c->sub.status == 412 && !c->conditional)
+		return again(request, c);
 	if (!sub_ok(&c->sub))
 		return s3_fail_sub(request, &c->sub);
 	const char *id = sub_get(&c->sub, "X-Object-Version-Id");
@@ -425,48 +407,23 @@ static enum step complete_unmark(struct op *op)
 	if (!c->sub.parent) {
 		sub_init(&c->sub, request, NULL, SUB_AS_SYSTEM, "DELETE");
 		sub_path(&c->sub, request->account, upload_container(arena, request->s3->bucket),
-		        upload_marker(arena, request->s3->key, c->upload.id), NULL);
+		        upload_marker(arena, request->s3->key, s3_param(request, "uploadId")),
+		        NULL);
 		sub_start(&c->sub);
 	}
 	return sub_headed(&c->sub) ? answer(request, c) : STEP_WAIT;
 }
 
-/* --- a second time --- */
-
-static enum step complete_again(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct complete *c = request->own;
-
-	if (!c->sub.parent) {
-		sub_init(&c->sub, request, NULL, SUB_AS_SYSTEM, "HEAD");
-		sub_path(&c->sub, request->account, request->s3->bucket, request->s3->key,
-		        "multipart-manifest=get");
-		sub_start(&c->sub);
-	}
-	if (!sub_headed(&c->sub))
-		return STEP_WAIT;
-	const char *id = sub_ok(&c->sub) ? sub_get(&c->sub, UPLOAD_ID_HEADER) : NULL,
-	           *etag = sub_ok(&c->sub) ? sub_get(&c->sub, S3_ETAG) : NULL;
-	if (!id || !etag || strcmp(id, c->upload.id) != 0)
-		return s3_fail(request, S3_NoSuchUpload);
-	c->etag = etag;
-	c->sum = sub_get(&c->sub, SUM_HEADER);
-	c->version_id = sub_get(&c->sub, "X-Object-Version-Id");
-	s3_sse_tell(request, &request->http->out, sub_get(&c->sub, S3_SSE));
-	return answer(request, c);
-}
-
 static const struct op_state states[] = {
         {"prepare", s3_prepare, TO(RECEIVE), 15000},
-        [RECEIVE] = {"receive", complete_receive, TO(LOOK), 0},
-        [LOOK] = {"look", complete_look, TO(PARTS) | TO(AGAIN), 0},
+        [RECEIVE] = {"receive", complete_receive, TO(THERE), 0},
+        [THERE] = {"there", complete_there, TO(LOOK) | TO(UNMARK), 0},
+        [LOOK] = {"look", complete_look, TO(PARTS), 0},
         [PARTS] = {"parts", complete_parts, TO(REPLACE), 0},
         [REPLACE] = {"replace", complete_replace, TO(STORE), 0},
-        [STORE] = {"store", complete_store, TO(SWEEP), 0},
+        [STORE] = {"store", complete_store, TO(SWEEP) | TO(THERE), 0},
         [SWEEP] = {"sweep", complete_sweep, TO(UNMARK), 0},
         [UNMARK] = {"unmark", complete_unmark, 0, 0},
-        [AGAIN] = {"again", complete_again, 0, 0},
 };
 const struct method s3_upload_complete = {
         .name = "s3-upload-complete", .states = states, .body = gather_on_body};

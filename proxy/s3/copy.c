@@ -5,6 +5,7 @@
  *
  * The source is looked at first (whose bucket, may they read it, conditions, what of it is to be
  * kept); the bytes are then brought by a request of our own, Swift's PUT with X-Copy-From. */
+#include "proxy/put.h"
 #include "proxy/s3/access.h"
 #include "proxy/s3/sum.h"
 #include "proxy/s3/tags.h"
@@ -33,6 +34,7 @@ struct source {
 
 struct copying {
 	struct upload upload; /* UploadPartCopy */
+	struct upload_parts before;
 	unsigned number;
 	struct source source;
 	struct sub store;
@@ -46,6 +48,7 @@ static void copying_done(struct request *request)
 	struct copying *c = request->own;
 
 	upload_done(&c->upload);
+	upload_parts_done(&c->before);
 	info_fetch_done(&c->source.info);
 	sub_done(&c->source.names);
 	sub_done(&c->source.head);
@@ -538,7 +541,12 @@ static enum step part_look(struct op *op)
 		return s3_fail_text(request, S3_InvalidArgument, UPLOAD_NUMBER_TEXT);
 	if (!upload_find(request, &c->upload, &error))
 		return STEP_WAIT;
-	return error ? s3_fail(request, error) : op_go(op, PART_SOURCE);
+	if (error)
+		return s3_fail(request, error);
+	enum err err;
+	if (!upload_part_follows(request, &c->upload, &c->before, c->number, &err))
+		return STEP_WAIT;
+	return err ? s3_fail(request, S3_ServiceUnavailable) : op_go(op, PART_SOURCE);
 }
 
 static enum step part_source(struct op *op)
@@ -569,7 +577,8 @@ static enum step part_source(struct op *op)
 	if (error)
 		return s3_fail_text(request, error, text);
 	begin_store(request, c, upload_container_of_parts(request, &c->upload),
-	        upload_part(arena, request->s3->key, c->upload.id, c->number));
+	        upload_part_new(request, &c->upload, c->number));
+	sub_header(&c->store, PUT_LISTED, "true");
 	sub_header(&c->store, "Content-Type", UPLOAD_PART_TYPE);
 	copy_sealing(request, c);
 	if (range)

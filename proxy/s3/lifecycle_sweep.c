@@ -142,12 +142,12 @@ static bool is_id(const char *text, size_t len)
 	       strspn(text + 1, "0123456789abcdef") >= UPLOAD_ID_LEN - 1;
 }
 
-/* "KEY/ID/NNNNN"; false: another wrote it. */
+/* "KEY/ID/NNNNN" and what there may be behind it; false: another wrote it. */
 static bool cut(struct arena *arena, const char *name, const char **ret_key, const char **ret_id)
 {
 	const char *number = strrchr(name, '/'), *id = number;
 
-	if (!number || strlen(number + 1) != 5 || !upload_number(number + 1))
+	if (!number || !upload_part_number(number + 1))
 		return false;
 	while (id > name && id[-1] != '/')
 		id--;

@@ -2,6 +2,7 @@
  *
  *   UploadPart  prepare -> look -> Swift's PUT of an object
  *   ListParts   prepare -> look -> read */
+#include "proxy/put.h"
 #include "proxy/s3/upload.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ enum { LOOK = 1, READ };
 
 struct part {
 	struct upload upload;
+	struct upload_parts before;
 	unsigned number;
 };
 
@@ -21,23 +23,21 @@ static void part_done(struct request *request)
 	struct part *p = request->own;
 
 	upload_done(&p->upload);
+	upload_parts_done(&p->before);
 }
 
 /* From here on it is a PUT of the part's own object. */
 static enum step pass(struct request *request, struct part *p)
 {
-	struct arena *arena = request_arena(request);
-	const char *id = p->upload.id, *container = upload_container_of_parts(request, &p->upload);
-	unsigned number = p->number;
-
+	request->container = upload_container_of_parts(request, &p->upload);
+	request->object = upload_part_new(request, &p->upload, p->number);
 	part_done(request);
 	request->own = NULL;
 	request->own_done = NULL;
-	request->container = container;
-	request->object = upload_part(arena, request->s3->key, id, number);
 	info_fetch_done(&request->container_info);
 	request->container_info = (struct info_fetch){0};
 	request_set_header(request, "Content-Type", UPLOAD_PART_TYPE);
+	request_set_header(request, PUT_LISTED, "true");
 	return s3_pass(request, &object_put);
 }
 
@@ -72,6 +72,11 @@ static enum step part_look(struct op *op)
 	}
 	if (!upload_find(request, &p->upload, &error))
 		return STEP_WAIT;
+	enum err err;
+	if (!error && !upload_part_follows(request, &p->upload, &p->before, p->number, &err))
+		return STEP_WAIT;
+	if (!error && err)
+		error = S3_ServiceUnavailable;
 	const char *text = NULL;
 	if (!error)
 		error = want_sum(request, p, &text);
@@ -134,6 +139,8 @@ static enum step list_look(struct op *op)
 			        "2147483647");
 		if (l->max > PARTS_MAX)
 			l->max = PARTS_MAX;
+		l->parts.after = l->marker < UPLOAD_PARTS ? (unsigned)l->marker : UPLOAD_PARTS;
+		l->parts.max = (unsigned)l->max + 1;
 	}
 	if (!upload_find(request, &l->upload, &error))
 		return STEP_WAIT;
@@ -170,12 +177,10 @@ static enum step answer(struct request *request, struct part_list *l)
 	const struct s3_caller *caller = &request->s3->caller;
 	AUTO(buf) struct buf xml = BUF_NONE, parts = BUF_NONE;
 	struct s3_acl acl;
-	unsigned i = 0, count = 0;
 	uint64_t last = l->marker;
+	unsigned i;
 
-	for (; i < l->parts.count && l->parts.rows[i].number <= l->marker; i++)
-		;
-	for (; i < l->parts.count && count < l->max; i++, count++) {
+	for (i = 0; i < l->parts.count && i < l->max; i++) {
 		add_part(request_arena(request), &parts, &l->parts.rows[i]);
 		last = l->parts.rows[i].number;
 	}

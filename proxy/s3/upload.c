@@ -47,11 +47,6 @@ bool upload_parse_marker(const char *name, struct buf *out_key, const char **ret
 	return true;
 }
 
-const char *upload_part(struct arena *arena, const char *key, const char *id, unsigned number)
-{
-	return arena_printf(arena, "%s/%s/%05u", key, id, number);
-}
-
 /* In order of time; nobody guesses it. A letter comes first: no part's number looks like it. */
 const char *upload_new_id(struct request *request)
 {
@@ -98,115 +93,6 @@ bool upload_find(struct request *request, struct upload *u, enum s3_error *ret_e
 void upload_done(struct upload *u)
 {
 	sub_done(&u->marker);
-}
-
-/* --- parts --- */
-
-const char *upload_container_of_parts(struct request *request, const struct upload *u)
-{
-	return upload_segments(
-	        request_arena(request), request->s3->bucket, upload_header(u, S3_CLASS));
-}
-
-static void ask(struct request *request, const struct upload *u, struct upload_parts *p)
-{
-	struct arena *arena = request_arena(request);
-	const char *prefix = arena_printf(arena, "%s/%s/", request->s3->key, u->id);
-
-	arena_init(&p->arena);
-	p->asked = true;
-	p->read.root.op = &request->op;
-	p->read.root.proxy = request->proxy;
-	p->read.root.account = request->account;
-	p->read.root.container = upload_container_of_parts(request, u);
-	/* Other keys may begin with the name of a part: they have a slash behind it. */
-	p->list = (struct backend_list){.prefix = prefix,
-	        .delimiter = "/",
-	        .end_marker = arena_printf(arena, "%s2", prefix),
-	        .limit = 2 * UPLOAD_PARTS};
-}
-
-static void take(struct request *request, struct upload_parts *p)
-{
-	struct unseal_rows sealed = {.keys = request_cluster(request)->seal,
-	        .account = request->account,
-	        .container = p->read.root.container};
-	size_t skip = strlen(p->list.prefix);
-	struct backend_row row;
-	unsigned room = 0;
-
-	for (size_t at = 0; backend_rows_next(p->read.root.rows, &at, &row);)
-		room++;
-	p->rows = arena_alloc(&p->arena, (room + 1) * sizeof(*p->rows));
-	for (size_t at = 0; backend_rows_next(p->read.root.rows, &at, &row);) {
-		unsigned number = row.subdir ? 0 : upload_number(row.name + skip);
-		if (!number || strlen(row.name + skip) != 5)
-			continue;
-		p->rows[p->count++] = (struct upload_row){.number = number,
-		        .bytes = row.bytes,
-		        .ts = row.ts,
-		        .etag = arena_strdup(&p->arena, unseal_row(&sealed, row.etag)),
-		        .type = arena_strdup(&p->arena, row.content_type)};
-	}
-	unseal_rows_done(&sealed);
-}
-
-bool upload_parts_read(
-        struct request *request, const struct upload *u, struct upload_parts *p, enum err *ret_err)
-{
-	*ret_err = ERR_OK;
-	if (p->ended)
-		return true;
-	if (!p->asked)
-		ask(request, u, p);
-	if (!ranged_rows(&p->read, &p->list))
-		return false;
-	p->ended = true;
-	if (p->read.err && p->read.err != ERR_NOT_FOUND)
-		*ret_err = p->read.err;
-	else if (!p->read.err)
-		take(request, p);
-	return true;
-}
-
-void upload_parts_done(struct upload_parts *p)
-{
-	if (!p->asked)
-		return;
-	ranged_done(&p->read);
-	arena_done(&p->arena);
-}
-
-/* --- sweep --- */
-
-bool sweep_run(struct request *request, struct sweep *s)
-{
-	bool open = false;
-
-	for (unsigned i = 0; i < SWEEP_AT_ONCE; i++) {
-		struct sub *sub = &s->subs[i];
-		for (;;) {
-			if (sub->parent && !sub_headed(sub)) {
-				open = true;
-				break;
-			}
-			if (sub->parent && !sub_ok(sub) && sub->status != 404)
-				s->failed = true;
-			sub_done(sub);
-			if (s->next == s->count)
-				break;
-			sub_init(sub, request, NULL, SUB_AS_SYSTEM, "DELETE");
-			sub_path(sub, request->account, s->container, s->names[s->next++], NULL);
-			sub_start(sub);
-		}
-	}
-	return !open;
-}
-
-void sweep_done(struct sweep *s)
-{
-	for (unsigned i = 0; i < SWEEP_AT_ONCE; i++)
-		sub_done(&s->subs[i]);
 }
 
 /* --- CreateMultipartUpload --- */
@@ -452,19 +338,23 @@ static enum step abort_whole(struct op *op)
 static enum step abort_parts(struct op *op)
 {
 	struct request *request = request_of(op);
-	struct arena *arena = request_arena(request);
 	struct abort *a = request->own;
+	const struct upload_parts *p = &a->parts;
 	enum err err;
 
+	a->parts.wants_older = true;
 	if (!upload_parts_read(request, &a->upload, &a->parts, &err))
 		return STEP_WAIT;
 	if (err)
 		return s3_fail(request, S3_ServiceUnavailable);
-	a->sweep.container = a->parts.read.root.container;
-	a->sweep.names = arena_alloc(arena, (a->parts.count + 1) * sizeof(*a->sweep.names));
-	for (unsigned i = 0; i < a->parts.count; i++)
-		a->sweep.names[a->sweep.count++] =
-		        upload_part(arena, request->s3->key, a->upload.id, a->parts.rows[i].number);
+	a->sweep.container = p->container;
+	a->sweep.prefix = p->prefix;
+	a->sweep.names = arena_alloc(
+	        request_arena(request), (p->count + p->older_count + 1) * sizeof(*a->sweep.names));
+	for (unsigned i = 0; i < p->count; i++)
+		a->sweep.names[a->sweep.count++] = p->rows[i].end;
+	for (unsigned i = 0; i < p->older_count; i++)
+		a->sweep.names[a->sweep.count++] = p->older[i];
 	return op_go(op, SWEEP);
 }
 

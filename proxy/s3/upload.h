@@ -2,7 +2,11 @@
  * that the whole will have, is in a hidden container beside the bucket's:
  *
  *     0xff "uploads" 0xff BUCKET    escaped(KEY) 0x01 0x01 ID      (as in proxy/unit/reserved.h)
- *     BUCKET+segments               KEY/ID/NNNNN                   its parts
+ *     BUCKET+segments               KEY/ID/NNNNN-RRRRRRRRRRRRRRRR  its parts
+ *
+ * A part gets another name each time that it is uploaded: what a whole names never changes, and of
+ * several with one number the newest counts, until the others go with the upload. Which there are
+ * is told by the listing, so a part is not acknowledged before it is listed (put.h, PUT_LISTED).
  *
  * The whole is a static large object, whose manifest names its parts. Order: the marker, parts, the
  * whole, then the marker goes. */
@@ -34,8 +38,11 @@ const char *upload_new_id(struct request *request);
 /* The marker's name; and back: false when it is none, *ret_id then borrowed from it. */
 const char *upload_marker(struct arena *arena, const char *key, const char *id);
 bool upload_parse_marker(const char *name, struct buf *out_key, const char **ret_id);
-/* A part's name. */
+/* The name of what a storage class makes of an object (class.h): KEY/ID/NNNNN. */
 const char *upload_part(struct arena *arena, const char *key, const char *id, unsigned number);
+/* The number of a part or of such a segment, by what follows "KEY/ID/" in its name; 0: it is
+ * neither. */
+unsigned upload_part_number(const char *end);
 
 /* One that a request names by its key and ?uploadId. In the method's own state. */
 struct upload {
@@ -52,6 +59,9 @@ static inline const char *upload_header(const struct upload *upload, const char 
 {
 	return sub_get(&upload->marker, name);
 }
+
+/* A name for a part that is uploaded, as there is no other. */
+const char *upload_part_new(struct request *request, const struct upload *upload, unsigned number);
 
 /* Where its parts are. */
 const char *upload_container_of_parts(struct request *request, const struct upload *upload);
@@ -72,16 +82,22 @@ void upload_whole_send(struct request *request, struct sub *sub, const struct up
 struct upload_row {
 	unsigned number;
 	uint64_t bytes, ts;
+	const char *end;         /* of its name, behind the prefix */
 	const char *etag, *type; /* of its row */
 };
 
 struct upload_parts {
+	unsigned after, up_to; /* the caller's: numbers; 0: all */
+	unsigned max;          /* the caller's: a few more than these will do; 0: all */
+	bool wants_older;      /* the caller's */
 	struct ranged read;
 	struct backend_list list;
-	bool asked, ended;
+	bool begun, asked, ended;
 	struct arena arena;
-	struct upload_row *rows; /* in ascending order */
-	unsigned count;
+	const char *container, *prefix;
+	struct upload_row *rows; /* in ascending order; the newest of each number */
+	const char **older;      /* ends of names: those before them */
+	unsigned count, older_count;
 };
 
 /* True when they are there, or not: *ret_err. */
@@ -89,13 +105,18 @@ bool upload_parts_read(struct request *request, const struct upload *upload,
         struct upload_parts *parts, enum err *ret_err);
 void upload_parts_done(struct upload_parts *parts);
 
-/* --- objects of the bucket's segments that go --- */
+/* Before a part is uploaded: it is later than any of that number which has been acknowledged,
+ * whichever node that came through. True when that is sure, or not: *ret_err. parts: zeroed. */
+bool upload_part_follows(struct request *request, const struct upload *upload,
+        struct upload_parts *parts, unsigned number, enum err *ret_err);
+
+/* --- parts that go --- */
 
 #define SWEEP_AT_ONCE 8
 
 struct sweep {
-	const char *container;
-	const char **names; /* borrowed */
+	const char *container, *prefix; /* prefix: or NULL; borrowed, as the names are */
+	const char **names;             /* behind the prefix */
 	unsigned count, next;
 	struct sub subs[SWEEP_AT_ONCE];
 	bool failed;

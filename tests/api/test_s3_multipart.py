@@ -1,8 +1,11 @@
 """Multipart uploads of the S3 API, and what Swift's clients see of them."""
+import concurrent.futures
 import hashlib
+import http.client
 import json
 import os
 import time
+import urllib.parse
 
 import pytest
 import requests
@@ -201,12 +204,75 @@ def test_parts_again_and_parts_left_out(s3, bucket, bodies, swift):
     three = put(s3, bucket, "again", id, 3, b"end")
     first = complete(s3, bucket, "again", id, [one, three])
     assert s3.get_object(Bucket=bucket, Key="again")["Body"].read() == bodies[0] + b"end"
-    assert parts_kept(swift, bucket, "again") == ["again/%s/%05d" % (id, n) for n in (1, 3)]
+    assert [name[:-17] for name in parts_kept(swift, bucket, "again")] == ["again/%s/%05d" % (id, n) for n in (1, 3)]
     # Who did not hear the answer asks again.
     second = complete(s3, bucket, "again", id, [one, three])
     assert second["ETag"] == first["ETag"]
     assert refused(s3.abort_multipart_upload, Bucket=bucket, Key="again", UploadId=id) == ("NoSuchUpload", 404)
     assert s3.get_object(Bucket=bucket, Key="again")["Body"].read() == bodies[0] + b"end"
+
+
+def test_parts_uploaded_many_times(s3, bucket, swift):
+    id = begin(s3, bucket, "many")
+    for i in range(40):
+        parts = [put(s3, bucket, "many", id, n, b"%d" % i * n) for n in (1, 5)]
+    assert [(p["PartNumber"], p["ETag"]) for p in s3.list_parts(Bucket=bucket, Key="many", UploadId=id)["Parts"]] == \
+        [(p["PartNumber"], p["ETag"]) for p in parts]
+    s3.abort_multipart_upload(Bucket=bucket, Key="many", UploadId=id)
+    assert parts_kept(swift, bucket, "many") == []
+
+
+class SlowPart:
+    """An UploadPart that is under way: taken in, but for its end."""
+
+    def __init__(self, s3, bucket, key, upload, number, body):
+        url = urllib.parse.urlsplit(s3.generate_presigned_url("upload_part", Params={
+            "Bucket": bucket, "Key": key, "UploadId": upload, "PartNumber": number}))
+        self.connection = http.client.HTTPConnection(url.netloc, timeout=60)
+        self.connection.putrequest("PUT", url.path + "?" + url.query)
+        self.connection.putheader("Content-Length", str(len(body)))
+        self.connection.endheaders()
+        # More than fits into sockets: what has been taken in has an upload that it is for.
+        self.connection.send(body[:-1])
+        self.rest = body[-1:]
+
+    def end(self):
+        self.connection.send(self.rest)
+        return self.connection.getresponse().status
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_what_is_complete_never_changes(s3, bodies, versioned):
+    name = "n-" + os.urandom(6).hex()
+    s3.create_bucket(Bucket=name)
+    if versioned:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    id = begin(s3, name, "k")
+    parts = [put(s3, name, "k", id, i + 1, b) for i, b in enumerate(bodies)]
+    late = SlowPart(s3, name, "k", id, 1, os.urandom(40 * MB))
+    etag = complete(s3, name, "k", id, parts)["ETag"]
+    assert late.end() in (200, 404)
+    got = s3.get_object(Bucket=name, Key="k")
+    assert got["Body"].read() == b"".join(bodies) and got["ETag"] == etag
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_two_complete_at_once(s3, bodies, versioned):
+    """Who hears nothing for a while sends it once more: one object comes of it, and one version."""
+    name = "n-" + os.urandom(6).hex()
+    s3.create_bucket(Bucket=name)
+    if versioned:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    for key in "abcdef":
+        id = begin(s3, name, key)
+        parts = [put(s3, name, key, id, 1, bodies[0]), put(s3, name, key, id, 2, bodies[2])]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            done = list(pool.map(lambda _: complete(s3, name, key, id, parts), range(4)))
+        assert {d["ETag"] for d in done} == {etag_of([bodies[0], bodies[2]])}
+        assert s3.get_object(Bucket=name, Key=key)["Body"].read() == bodies[0] + bodies[2]
+        assert len(s3.list_object_versions(Bucket=name, Prefix=key)["Versions"]) == 1
+        assert len({d.get("VersionId") for d in done}) == 1
+        assert refused(complete, s3=s3, bucket=name, key=key, upload=id, parts=parts[:1]) == ("NoSuchUpload", 404)
 
 
 def test_one_empty_part(s3, bucket):

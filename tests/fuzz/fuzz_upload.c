@@ -33,7 +33,7 @@ static void check_texts(const char *text, struct arena *arena)
 	struct sum_kept kept;
 	const char *id;
 
-	if (upload_number(text) > UPLOAD_PARTS)
+	if (upload_number(text) > UPLOAD_PARTS || upload_part_number(text) > UPLOAD_PARTS)
 		abort();
 	if (upload_parse_marker(text, &key, &id) &&
 	        strcmp(upload_marker(arena, buf_text(&key), id), text) != 0)

@@ -1,4 +1,4 @@
-#include "proxy/s3/upload_list.h"
+#include "proxy/s3/upload.h"
 
 #include "lib/base/auto.h"
 
@@ -36,6 +36,19 @@ static void numbers(void **state)
 		assert_int_equal(upload_number(bad[i]), 0);
 }
 
+static void names_of_parts(void **state)
+{
+	static const char *const bad[] = {"", "1", "00000", "00001-", "00001-0123456789abcde",
+	        "00001-0123456789abcdef0", "00001-0123456789abcdeF", "10001-0123456789abcdef",
+	        "0001-0123456789abcdef", "00001/0123456789abcdef"};
+
+	(void)state;
+	assert_int_equal(upload_part_number("00017"), 17);
+	assert_int_equal(upload_part_number("10000-0123456789abcdef"), 10000);
+	for (unsigned i = 0; i < COUNT_OF(bad); i++)
+		assert_int_equal(upload_part_number(bad[i]), 0);
+}
+
 static void lists(void **state)
 {
 	static const struct {
@@ -71,6 +84,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(numbers),
+	        cmocka_unit_test(names_of_parts),
 	        cmocka_unit_test(lists),
 	};
 
