@@ -180,6 +180,8 @@ const struct conf_option node_options[] = {
                 "on all nodes."},
         {"s3", "notify_keep", CONF_U64, AT(units.s3_notify_keep), "86400", 60, 31536000,
                 CONF_RESTART, "Seconds after which what a target has not taken is dropped."},
+        {"s3", "min_segment_size", CONF_U64, AT(units.s3_part_min), "5242880", 1, 5242880,
+                CONF_RESTART, "Bytes of a part of a multipart upload, but for the last."},
         {"s3", "lifecycle_day", CONF_U64, AT(lifecycle_day), "86400", 1, 86400, CONF_RESTART,
                 "Seconds that rules of buckets take for a day; fewer are for tests."},
         {"symlink", "symloop_max", CONF_U64, AT(symloop_max), "2", 1, 64, CONF_RESTART,

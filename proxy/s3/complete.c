@@ -159,7 +159,7 @@ static enum step complete_look(struct op *op)
 static enum step too_small(struct request *request, const struct upload_row *row)
 {
 	s3_error_add_u64(request, "ProposedSize", row->bytes);
-	s3_error_add_u64(request, "MinSizeAllowed", UPLOAD_PART_MIN);
+	s3_error_add_u64(request, "MinSizeAllowed", request_cluster(request)->units.s3_part_min);
 	s3_error_add_u64(request, "PartNumber", row->number);
 	s3_error_add(request, "ETag", row->etag);
 	return s3_fail_text(request, S3_EntityTooSmall,
@@ -277,7 +277,7 @@ static enum step complete_parts(struct op *op)
 	if (missing)
 		return invalid_part(request, missing);
 	for (unsigned i = 0; i + 1 < c->count; i++) {
-		if (c->chosen[i]->bytes < UPLOAD_PART_MIN)
+		if (c->chosen[i]->bytes < request_cluster(request)->units.s3_part_min)
 			return too_small(request, c->chosen[i]);
 	}
 	enum s3_error failed;

@@ -19,7 +19,6 @@
 
 #define UPLOAD_ID_LEN      33
 #define UPLOAD_PARTS       10000
-#define UPLOAD_PART_MIN    (5ull << 20)
 #define UPLOAD_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
 
 #define UPLOAD_PART_TYPE "application/octet-stream"

@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-#define PAGE       2000
-#define OLDER_MAX  100000 /* more of one upload are left to the daily look for parts (lifecycle_sweep.c) */
+#define PAGE 2000
+#define OLDER_MAX                                                                                  \
+	100000 /* more of one upload are left to the daily look for parts (lifecycle_sweep.c) */
 #define NUMBER_LEN 5
 #define MARK_LEN   16
 
@@ -32,9 +33,9 @@ unsigned upload_part_number(const char *end)
 	size_t len = strcspn(end, "-");
 	char number[NUMBER_LEN + 1];
 
-	if (len != NUMBER_LEN || (end[len] && (strlen(end + len + 1) != MARK_LEN ||
-	                                              strspn(end + len + 1, "0123456789abcdef") !=
-	                                                      MARK_LEN)))
+	if (len != NUMBER_LEN ||
+	        (end[len] && (strlen(end + len + 1) != MARK_LEN ||
+	                             strspn(end + len + 1, "0123456789abcdef") != MARK_LEN)))
 		return 0;
 	memcpy(number, end, NUMBER_LEN);
 	number[NUMBER_LEN] = 0;

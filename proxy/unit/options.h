@@ -37,6 +37,7 @@ struct unit_options {
 	bool s3;
 	const char *s3_domains, *s3_website_domains, *s3_kms_default, *s3_classes, *s3_notify;
 	uint64_t s3_log_interval, s3_notify_keep; /* seconds */
+	uint64_t s3_part_min;                     /* bytes of a part, but for the last */
 	bool s3_ssec_tls;
 };
 
