@@ -16,6 +16,7 @@
 #define IAM_INLINE      64 /* the same */
 #define IAM_TAGS        50 /* of a user, role or policy */
 
+#define IAM_INLINE_TOTAL  20480 /* of all within one user, group or role */
 #define IAM_INLINE_BYTES  10240
 #define IAM_MANAGED_BYTES 6144
 #define IAM_TRUST_BYTES   4096
@@ -144,8 +145,14 @@ struct iam_policy {
 	const char *name, *path, *description;
 	int64_t version, newest, created_us, updated_us;
 };
-/* The one that PolicyArn names. NoSuchEntity. */
+/* The one that an ARN names, of an account; or that PolicyArn does, of the caller's. NoSuchEntity.
+ */
+enum err iam_policy_of(struct aws_call *call, struct db_tx *tx, const char *account,
+        const char *arn, struct iam_policy *ret_policy);
 enum err iam_policy_named(struct aws_call *call, struct db_tx *tx, struct iam_policy *ret_policy);
+/* What its default version says. */
+enum err iam_policy_text(struct aws_call *call, struct db_tx *tx, const struct iam_policy *policy,
+        const char **ret_text);
 enum err iam_policy_by_id(
         struct aws_call *call, struct db_tx *tx, const char *id, struct iam_policy *ret_policy);
 const char *iam_policy_arn(struct aws_call *call, const struct iam_policy *policy);

@@ -4,6 +4,7 @@
 
 #include "identity/sql.h"
 #include "lib/auth/aws_policy.h"
+#include <string.h>
 
 #define OF "WHERE project_id = ? AND owner_id = ?"
 
@@ -25,7 +26,7 @@ enum err iam_inline_put(struct aws_call *c, struct db_tx *tx)
 {
 	struct iam_owner o;
 	const char *name, *text = NULL;
-	int64_t others;
+	int64_t others, bytes;
 	enum err err = find(c, tx, &o, &name);
 
 	if (!err)
@@ -36,6 +37,14 @@ enum err iam_inline_put(struct aws_call *c, struct db_tx *tx)
 		        &others, TEXTS(c->project_id, o.id, name));
 	if (!err)
 		err = aws_quota(c, others, IAM_INLINE, "policies");
+	if (!err)
+		err = sql_int(tx,
+		        statement(c, "SELECT SUM(LENGTH(document)) FROM", &o, OF " AND name <> ?"),
+		        &bytes, TEXTS(c->project_id, o.id, name));
+	if (!err && bytes + (int64_t)strlen(text) > IAM_INLINE_TOTAL)
+		err = aws_fail(c, 409, "LimitExceeded",
+		        "Maximum policy size of %d bytes exceeded for %s.", IAM_INLINE_TOTAL,
+		        o.name);
 	if (!err)
 		err = sql_run(tx,
 		        statement(c, "REPLACE INTO", &o,

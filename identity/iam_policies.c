@@ -71,10 +71,11 @@ const char *iam_policy_arn(struct aws_call *c, const struct iam_policy *p)
 }
 
 /* "arn:aws:iam::ACCOUNT:policy/path/NAME"; of account "aws": one that all have. */
-enum err iam_policy_named(struct aws_call *c, struct db_tx *tx, struct iam_policy *ret)
+enum err iam_policy_of(struct aws_call *c, struct db_tx *tx, const char *account, const char *arn,
+        struct iam_policy *ret)
 {
 	static const char begin[] = "arn:aws:iam::";
-	const char *arn = aws_param(c, "PolicyArn"), *slash = arn ? strrchr(arn, '/') : NULL;
+	const char *slash = arn ? strrchr(arn, '/') : NULL;
 
 	if (!arn || !slash || strncmp(arn, begin, sizeof(begin) - 1) != 0)
 		return aws_fail(
@@ -87,7 +88,7 @@ enum err iam_policy_named(struct aws_call *c, struct db_tx *tx, struct iam_polic
 	if (!p.id || strcmp(iam_policy_arn(c, &p), arn) != 0) {
 		struct db_query q =
 		        sql_query(tx, POLICIES "project_id = ? AND LOWER(name) = LOWER(?)",
-		                TEXTS(c->project_id, slash + 1));
+		                TEXTS(account, slash + 1));
 		err = find(c, &q, &p);
 	}
 	if (err && err != ERR_NOT_FOUND)
@@ -96,6 +97,11 @@ enum err iam_policy_named(struct aws_call *c, struct db_tx *tx, struct iam_polic
 		return aws_fail(c, 404, "NoSuchEntity", IAM_NO_SUCH_POLICY, arn);
 	*ret = p;
 	return ERR_OK;
+}
+
+enum err iam_policy_named(struct aws_call *c, struct db_tx *tx, struct iam_policy *ret)
+{
+	return iam_policy_of(c, tx, c->project_id, aws_param(c, "PolicyArn"), ret);
 }
 
 enum err iam_policy_uses(struct aws_call *c, struct db_tx *tx, const char *id, int64_t *ret)

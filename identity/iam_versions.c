@@ -137,6 +137,20 @@ static enum err show_own(
 	return err || found ? err : missing(c, version);
 }
 
+enum err iam_policy_text(
+        struct aws_call *c, struct db_tx *tx, const struct iam_policy *p, const char **ret)
+{
+	if (!p->project_id) {
+		*ret = iam_common_find(p->name)->document;
+		return ERR_OK;
+	}
+	enum err err = sql_text(tx,
+	        "SELECT v.document FROM iam_policy_version v JOIN iam_policy p ON p.id = "
+	        "v.policy_id AND p.version = v.version WHERE p.id = ?",
+	        c->arena, ret, TEXTS(p->id));
+	return err || *ret ? err : ERR_INTERNAL;
+}
+
 enum err iam_version_get(struct aws_call *c, struct db_tx *tx)
 {
 	struct iam_policy p;

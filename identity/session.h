@@ -11,6 +11,7 @@
 #define SESSION_MAX_S    43200
 #define SESSION_CHAIN_S  3600  /* of a role that was taken by one */
 #define SESSION_TEXT     16384 /* the longest token that is looked at */
+#define SESSION_SHOWN    7680  /* of one that is given out: it has to fit into a header */
 #define SESSION_POLICY   2048  /* characters of a policy */
 #define SESSION_PREFIX   "ASIA"
 #define SESSION_NAME_MAX 64

@@ -36,7 +36,7 @@ static const char *new_access(struct arena *arena)
 	return access;
 }
 
-static void give(struct aws_call *c, struct session *s, uint64_t life_us)
+static enum err give(struct aws_call *c, struct session *s, uint64_t life_us)
 {
 	AUTO(buf) struct buf token = BUF_NONE;
 
@@ -46,12 +46,20 @@ static void give(struct aws_call *c, struct session *s, uint64_t life_us)
 	s->credential_id = c->signer.credential.id;
 	s->expires_us = (time_now_us() + life_us) / 1000000 * 1000000;
 	session_seal(identity_of(c->req)->vault, s, &token);
+	if (token.len > SESSION_SHOWN)
+		return aws_fail(c, 400, "PackedPolicyTooLarge",
+		        "Packed policy consumes %zu%% of allotted space, please use smaller "
+		        "policy.",
+		        100 * token.len / SESSION_SHOWN);
 	buf_str(&c->xml, "<Credentials>");
 	aws_xml(c, "AccessKeyId", s->access);
 	aws_xml(c, "SecretAccessKey", s->secret);
 	aws_xml(c, "SessionToken", buf_text(&token));
 	aws_xml_time(c, "Expiration", s->expires_us);
 	buf_str(&c->xml, "</Credentials>");
+	if (s->policy)
+		aws_xml_int(c, "PackedPolicySize", (int64_t)(100 * token.len / SESSION_SHOWN));
+	return ERR_OK;
 }
 
 static enum err read_policy(struct aws_call *c, const char **ret)
@@ -71,9 +79,68 @@ enum err sts_session(struct aws_call *c, struct db_tx *tx)
 		err = read_policy(c, &s.policy);
 	if (!err)
 		err = aws_may(c, "sts:GetSessionToken", "*", &may);
-	if (!err)
-		give(c, &s, life_us);
+	return err ? err : give(c, &s, life_us);
+}
+
+/* --- policies of a session: one of what its own and those that are named say --- */
+
+static void add_statements(struct buf *out, const char *text)
+{
+	AUTO(jroot) struct jroot root = JROOT_NONE;
+
+	if (jread_parse(text, strlen(text), &root))
+		return; /* what was taken as a policy is one */
+	const struct jval *all = jread_get(root.value, "Statement");
+	size_t count = jread_is_array(all) ? jread_len(all) : 1;
+	for (size_t i = 0; i < count; i++) {
+		if (buf_text(out)[out->len - 1] != '[')
+			buf_char(out, ',');
+		jread_print(jread_is_array(all) ? jread_at(all, i) : all, out);
+	}
+}
+
+/* PolicyArns, of the role's account. They say for all of the session's life what they say now. */
+static enum err add_named(struct aws_call *c, struct db_tx *tx, const char *account,
+        struct buf *out, unsigned *ret_count)
+{
+	struct iam_policy p;
+	const char *arn, *text;
+	enum err err = ERR_OK;
+
+	for (*ret_count = 0; !err; ++*ret_count) {
+		arn = aws_param(
+		        c, arena_printf(c->arena, "PolicyArns.member.%u.arn", *ret_count + 1));
+		if (!arn)
+			break;
+		if (*ret_count == IAM_ATTACHED)
+			return aws_fail(
+			        c, 400, "ValidationError", "PolicyArns may be %d.", IAM_ATTACHED);
+		err = iam_policy_of(c, tx, account, arn, &p);
+		if (!err)
+			err = iam_policy_text(c, tx, &p, &text);
+		if (!err)
+			add_statements(out, text);
+	}
 	return err;
+}
+
+static enum err read_policies(
+        struct aws_call *c, struct db_tx *tx, const char *account, const char **ret)
+{
+	AUTO(buf) struct buf all = BUF_NONE;
+	unsigned named;
+	enum err err = read_policy(c, ret);
+
+	if (err)
+		return err;
+	buf_str(&all, "{\"Version\":\"2012-10-17\",\"Statement\":[");
+	if (*ret)
+		add_statements(&all, *ret);
+	if ((err = add_named(c, tx, account, &all, &named)) || !named)
+		return err;
+	buf_str(&all, "]}");
+	*ret = arena_strdup(c->arena, buf_text(&all));
+	return ERR_OK;
 }
 
 /* --- a role --- */
@@ -148,8 +215,6 @@ enum err sts_assume(struct aws_call *c, struct db_tx *tx)
 
 	if (!err)
 		err = read_arn(c, &account, &name);
-	if (!err)
-		err = read_policy(c, &s.policy);
 	if (!err && strlen(s.name) < 2)
 		err = aws_fail(c, 400, "ValidationError",
 		        "RoleSessionName must have length greater than or equal to 2");
@@ -160,7 +225,9 @@ enum err sts_assume(struct aws_call *c, struct db_tx *tx)
 	if ((err = check_trust(c, &role)) || (err = read_life(c, &role, &life_us)))
 		return err;
 	s.role_id = role.id;
-	give(c, &s, life_us);
+	if ((err = read_policies(c, tx, role.project_id, &s.policy)) ||
+	        (err = give(c, &s, life_us)))
+		return err;
 	buf_str(&c->xml, "<AssumedRoleUser>");
 	aws_xml(c, "Arn",
 	        arena_printf(c->arena, "arn:aws:sts::%s:assumed-role/%s/%s", role.project_id,

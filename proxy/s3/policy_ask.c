@@ -56,6 +56,19 @@ static const char *time_value(const struct asked *a, bool iso)
 	return arena_printf(request_arena(a->request), "%.19sZ", date);
 }
 
+/* Of a role, not of its session. */
+static const char *principal_arn(const struct asked *a)
+{
+	const struct s3_caller *c = &a->request->s3->caller;
+	const struct s3_rights *rights = a->request->s3->rights;
+	const char *path = rights && rights->path ? rights->path : "/",
+	           *name = c->role ? c->role : c->user_name;
+
+	return name ? arena_printf(request_arena(a->request), "arn:aws:iam::%s:%s%s%s", c->id,
+	                      c->role ? "role" : "user", path, name)
+	            : NULL;
+}
+
 static const char *aws_value(const struct asked *a, const char *key)
 {
 	const struct request *request = a->request;
@@ -77,6 +90,8 @@ static const char *aws_value(const struct asked *a, const char *key)
 		return caller->user_name;
 	if (strcasecmp(key, "userid") == 0)
 		return caller->user_id;
+	if (strcasecmp(key, "PrincipalArn") == 0)
+		return principal_arn(a);
 	if (strcasecmp(key, "PrincipalType") == 0)
 		return caller->role ? "AssumedRole" : caller->account ? "User" : "Anonymous";
 	return strcasecmp(key, "PrincipalAccount") == 0 ? caller->id : NULL;

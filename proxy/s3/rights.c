@@ -36,6 +36,7 @@ bool s3_rights_read(struct request *request, const char *json)
 		if (!read_one(jread_at(list, r->count), &r->policies[r->count]))
 			return false;
 	}
+	r->path = text_of(root.value, "path", arena);
 	r->role = text_of(root.value, "role", arena);
 	r->session = text_of(root.value, "session", arena);
 	r->role_id = text_of(root.value, "role_id", arena);

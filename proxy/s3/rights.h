@@ -14,6 +14,7 @@ struct s3_rights {
 	struct jroot *policies; /* owned */
 	unsigned count;
 	struct jroot bound;                              /* owned; no value: there is none */
+	const char *path;                                /* IAM's, of the role or user */
 	const char *role, *session;                      /* what was taken, and as whom; or NULL */
 	const char *project_id, *project_name, *role_id; /* the role's */
 };

@@ -150,6 +150,46 @@ def test_another_accounts_bucket_wants_both(keystone, boss, iam):
     assert not reads(u.s3, bucket, "k")
 
 
+def test_conditions_know_the_principal(keystone, boss, iam):
+    u, bucket = Made(keystone, boss), fresh("b")
+    boss.s3().create_bucket(Bucket=bucket)
+    boss.s3().put_object(Bucket=bucket, Key="k", Body=b"text")
+    iam.attach_user_policy(UserName=u.name, PolicyArn=READ)
+    made = role(boss, trusts("arn:aws:iam::%s:root" % boss.project), says("Allow", "s3:GetObject"), Path="/team/")
+    taken = s3_of(keystone, take(boss, made)["Credentials"])
+    assert reads(u.s3, bucket, "k") and reads(taken, bucket, "k")
+
+    def only(arn):
+        boss.s3().put_bucket_policy(Bucket=bucket, Policy=policy(says(
+            "Deny", "s3:GetObject", bucket + "/*", Principal="*", Condition={"ArnNotLike": {"aws:PrincipalArn": arn}})))
+
+    for arn, u_may, role_may in ((u.user["Arn"], True, False), (made["Arn"], False, True),
+                                 ("arn:aws:iam::%s:*/team/*" % boss.project, True, True), (u.user["Arn"].replace("/team/", "/"), False, False)):
+        only(arn)
+        wait_for(lambda: (reads(u.s3, bucket, "k"), reads(taken, bucket, "k")) == (u_may, role_may), 30)
+
+
+def test_sessions_are_bound_by_named_policies(keystone, boss, iam):
+    made = role(boss, trusts("arn:aws:iam::%s:root" % boss.project), says("Allow", "s3:*"))
+    p = managed(iam, says("Allow", "s3:GetObject", boss.bucket + "/a/*"))
+
+    def taken(*arns, **args):
+        return s3_of(keystone, take(boss, made, PolicyArns=[{"arn": a} for a in arns], **args)["Credentials"])
+
+    s3 = taken(p["Arn"])
+    assert reads(s3, boss.bucket, "a/1") and not reads(s3, boss.bucket, "b/1")
+    s3 = taken(p["Arn"], Policy=policy(says("Allow", "s3:GetObject", boss.bucket + "/b/*")))
+    assert reads(s3, boss.bucket, "a/1") and reads(s3, boss.bucket, "b/1")
+    assert refused(s3.put_object, Bucket=boss.bucket, Key="a/2", Body=b"") == ("AccessDenied", 403)
+    s3 = taken(READ, Policy=policy(says("Deny", "s3:GetObject", boss.bucket + "/b/*")))
+    assert reads(s3, boss.bucket, "a/1") and not reads(s3, boss.bucket, "b/1")
+    bad = {"holder": boss, "made": made}
+    assert refused(take, PolicyArns=[{"arn": FULL.replace("Full", "No")}], **bad) == ("NoSuchEntity", 404)
+    large = managed(iam, *[says("Allow", "s3:GetObject", "x" * 700)] * 7)
+    assert refused(take, PolicyArns=[{"arn": large["Arn"]}], **bad) == ("PackedPolicyTooLarge", 400)
+    assert refused(take, PolicyArns=[{"arn": READ}] * 11, **bad) == ("ValidationError", 400)
+
+
 # --- who may ---
 
 def test_who_is_allowed_by_policies(keystone, boss, iam):
@@ -387,5 +427,10 @@ def test_limits_and_bad_input(keystone, boss, iam):
                        (iam.get_policy, {"PolicyArn": FULL.replace("policy/", "policy/x/")}), (iam.get_group, {"GroupName": "none"}),
                        (iam.remove_user_from_group, {"GroupName": group(iam), "UserName": u.name})):
         assert refused(call, **args) == ("NoSuchEntity", 404), (call, args)
+    big = policy(*[says("Allow", "s3:GetObject", "x" * 900)] * 9)
+    for n in range(2):
+        iam.put_user_policy(UserName=u.name, PolicyName="big%d" % n, PolicyDocument=big)
+    assert refused(iam.put_user_policy, UserName=u.name, PolicyName="big2", PolicyDocument=big) == ("LimitExceeded", 409)
+    iam.put_user_policy(UserName=u.name, PolicyName="big1", PolicyDocument=big)
     got = act(boss, "iam", "TagUser", UserName=u.name, **{"Tags.member.%d.Key" % i: "k" for i in range(1, 80)})
     assert got.status_code == 400 and "<Code>ValidationError</Code>" in got.text
