@@ -1,6 +1,8 @@
 #include "proxy/body.h"
 #include "proxy/listing.h"
 #include "proxy/pipeline.h"
+#include "proxy/s3/class.h"
+#include "proxy/s3/version.h"
 #include "proxy/unit/shown.h"
 
 #include "lib/base/kv.h"
@@ -126,8 +128,8 @@ static bool take_segments(struct body *b)
 		struct shown shown;
 		row.etag = unseal_row(&sealed, row.etag);
 		shown_make(&row, b->account, b->segment_container, &shown);
-		if (shown.version) {
-			row.etag = shown.etag;
+		if (shown.version || shown.s3_etag) {
+			row.etag = shown.s3_etag ? shown.s3_etag : shown.etag;
 			row.bytes = shown.bytes;
 		}
 		add_segment(b, &row);
@@ -310,8 +312,9 @@ static bool look(struct body *b)
 	if (b->err)
 		return true;
 	b->size = r->size;
-	b->ts = is_for_s3(b) || r->ts > r->meta_ts ? r->ts : r->meta_ts;
-	if ((!b->raw || b->anew) && is_true(header(b, "X-Static-Large-Object")))
+	b->ts = is_for_s3(b) || r->ts > r->meta_ts ? s3_written(r) : r->meta_ts;
+	if ((!b->raw || b->anew || (b->one && header(b, S3_ETAG))) &&
+	        is_true(header(b, "X-Static-Large-Object")))
 		return read_manifest(b);
 	const char *manifest = header(b, "X-Object-Manifest");
 	return b->raw || !manifest || !*manifest || !start_dlo(b, manifest);

@@ -27,6 +27,7 @@ struct body {
 	/* Set before it is opened. raw: a manifest itself is meant; anew: as a client would send
 	 * it; head: its bytes will not be asked for; parts: nor is head then without segments. */
 	bool raw, anew, head_only, parts_wanted;
+	bool one; /* raw, but what S3 keeps in parts, or in another class, is one object */
 	struct reader head;    /* the object itself; of a link, what it leads to */
 	struct link_walk link; /* to there; its `raw` is the caller's too */
 	bool is_dlo, is_slo, whole, listed;
@@ -76,6 +77,8 @@ const char *body_part_type(const struct body *body, uint64_t part);
 const struct backend_reply *body_head(const struct body *body);
 uint64_t body_size(const struct body *body);
 uint64_t body_ts(const struct body *body); /* of the newest of its segments and itself */
+/* That time, told to requests of our own beside X-Timestamp, which is: */
+#define GET_WRITTEN "X-Backend-Written"
 /* Of its own last write, a POST too: what who writes under a condition names (PUT_IF_THERE). */
 uint64_t body_newest(const struct body *body);
 void body_etag(const struct body *body, char *ret_text, size_t size);

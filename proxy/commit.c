@@ -525,6 +525,7 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 		return again(c);
 	if (late)
 		return lasting ? again(c) : finish(c, ERR_UNAVAILABLE);
+	c->passed = true;
 	return written(c, ERR_OK);
 }
 
@@ -600,6 +601,7 @@ static bool record(struct commit *c)
 			return false;
 		if (c->fragments)
 			send_decision(c);
+		c->passed = !place_met(place, taken);
 		return written(c, deletes && !was_there(c) ? ERR_NOT_FOUND : ERR_OK);
 	}
 	if (place_met(place, newer) && !(c->fragments && fan_open(&c->record)))

@@ -213,6 +213,10 @@ static void answer_headers(struct request *request, struct get *get)
 	        (int64_t)((body_ts(&get->body) + TS_PER_SECOND - 1) / TS_PER_SECOND), date);
 	http_header(request->http, "Last-Modified", date);
 	http_header(request->http, "X-Timestamp", ts);
+	if (request->parent) {
+		ts_format(body_ts(&get->body), ts);
+		http_header(request->http, GET_WRITTEN, ts);
+	}
 	http_header(request->http, "Accept-Ranges", "bytes");
 	answer_etag(request, get);
 	if (body_is_slo(&get->body))

@@ -172,7 +172,7 @@ void listing_json_object(
 {
 	char date[ISO_DATE_SIZE];
 
-	iso_date_format(row->meta_ts > row->ts ? row->meta_ts : row->ts, date);
+	iso_date_format(row->meta_ts > row->ts ? row->meta_ts : s->written, date);
 	buf_str(out, "{\"hash\": ");
 	json_text(out, s->etag);
 	buf_str(out, ", \"last_modified\": \"");
@@ -274,7 +274,7 @@ static void xml_row(struct buf *out, const struct backend_row *row, const char *
 		}
 		return;
 	}
-	iso_date_format(row->meta_ts > row->ts ? row->meta_ts : row->ts, date);
+	uint64_t written = row->ts;
 	buf_str(out, objects ? "<object>" : "<container>");
 	xml_element(out, "name", row->name);
 	if (objects) {
@@ -283,11 +283,13 @@ static void xml_row(struct buf *out, const struct backend_row *row, const char *
 		xml_element(out, "hash", s.etag);
 		buf_printf(out, "<bytes>%llu</bytes>", (unsigned long long)s.bytes);
 		xml_element(out, "content_type", s.content_type);
+		written = s.written;
 		shown_done(&s);
 	} else {
 		buf_printf(out, "<count>%llu</count><bytes>%llu</bytes>",
 		        (unsigned long long)row->count, (unsigned long long)row->bytes);
 	}
+	iso_date_format(row->meta_ts > row->ts ? row->meta_ts : written, date);
 	xml_element(out, "last_modified", date);
 	if (policy)
 		xml_element(out, "storage_policy", policy);

@@ -1,12 +1,13 @@
 /* Object POST: new metadata for the newest version; and DELETE.
  *
- *   POST    prepare -> read (the version's headers) -> commit
+ *   POST    prepare -> read (the version's headers) -> commit (-> look (-> read))
  *   DELETE  prepare -> commit; of an object that expires -> read (when) -> commit */
 #include "proxy/commit.h"
 #include "proxy/params.h"
 #include "proxy/proxy.h"
 #include "proxy/put.h"
 #include "proxy/reader.h"
+#include "proxy/s3/class.h"
 #include "proxy/s3/event.h"
 #include "proxy/sync_queue.h"
 #include "proxy/unit/symlink.h"
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { PREPARE, READ, COMMIT };
+enum { PREPARE, READ, COMMIT, LOOK };
 
 struct post {
 	struct reader reader;
@@ -27,6 +28,8 @@ struct post {
 	uint64_t began;               /* X-If-Delete-At: the read; else 0 */
 	const struct s3_event *event;
 	bool reading;
+	struct reader later; /* what was in a POST's way */
+	bool looking;
 };
 
 static void post_done(struct request *request)
@@ -34,6 +37,7 @@ static void post_done(struct request *request)
 	struct post *post = request->own;
 
 	reader_done(&post->reader);
+	reader_done(&post->later);
 	commit_done(&post->commit);
 }
 
@@ -205,6 +209,45 @@ static enum step posted(struct request *request, const struct post *post)
 	return step == STEP_NEXT ? request_empty(request, 202) : step;
 }
 
+/* Is it the version that we were for, moved to another storage class meanwhile? */
+static bool is_moved(const struct post *post)
+{
+	const struct backend_reply *was = post->reader.reply, *is = post->later.reply;
+
+	return !post->later.err && kv_get(is->headers.data, is->headers.len, S3_WRITTEN) &&
+	       is->ts > was->ts && s3_written(is) == s3_written(was);
+}
+
+/* A later body was in the way of a POST, which ends with the version that it was for; but not when
+ * nobody but we have put it there. */
+static enum step post_look(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct post *post = request->own;
+
+	if (!post->looking) {
+		post->looking = true;
+		reader_open(&post->later, op, request->proxy, request->container_info.info->policy,
+		        request->account, request->container, request->object, 0, 0);
+	}
+	if (!reader_ready(&post->later))
+		return STEP_WAIT;
+	reader_close(&post->later);
+	if (post->later.err && post->later.err != ERR_NOT_FOUND)
+		return request_fail(request, 503);
+	bool moved = is_moved(post);
+	reader_done(&post->later);
+	post->later = (struct reader){0};
+	if (!moved)
+		return posted(request, post);
+	reader_done(&post->reader);
+	post->reader = (struct reader){0};
+	commit_done(&post->commit);
+	post->commit = (struct commit){0};
+	post->reading = post->looking = false;
+	return op_go(op, READ);
+}
+
 static enum step post_commit(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -229,6 +272,8 @@ static enum step post_commit(struct op *op)
 		if (!is_post(request) && post->reader.err == ERR_NOT_FOUND &&
 		        post->reader.reply->ts != post->first_ts)
 			return request_fail(request, 404);
+		if (is_post(request) && post->commit.passed)
+			return op_go(op, LOOK);
 		return is_post(request) ? posted(request, post) : request_empty(request, 204);
 	case ERR_NOT_FOUND:
 		/* What was there when we read was deleted since, and may have had our metadata. */
@@ -245,7 +290,8 @@ static enum step post_commit(struct op *op)
 static const struct op_state states[] = {
         [PREPARE] = {"prepare", request_prepare, TO(READ), 15000},
         [READ] = {"read", post_read, TO(COMMIT), 0},
-        [COMMIT] = {"commit", post_commit, TO(READ), 0},
+        [COMMIT] = {"commit", post_commit, TO(READ) | TO(LOOK), 0},
+        [LOOK] = {"look", post_look, TO(READ), 0},
 };
 const struct method object_post = {.name = "object-post", .states = states, .writes = true};
 const struct method object_delete = {.name = "object-delete", .states = states, .writes = true};

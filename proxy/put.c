@@ -257,6 +257,8 @@ void put_headers(struct request *request, struct put *put, const char *type, str
 	add_request_headers(request, put, out);
 	if (put->copy && !put->copy->fresh)
 		put_copy_headers(request, put, out);
+	else if (put->verbatim)
+		put_copy_sealed(put, out);
 	link_stored(request, out);
 }
 

@@ -112,6 +112,8 @@ enum step put_copy_source(struct op *op);
 const char *put_copy_seal(struct request *request, struct put *put);
 /* What a copy takes over: metadata and content headers the request does not set anew. */
 void put_copy_headers(struct request *request, struct put *put, struct buf *out);
+/* Of those, what says how it is sealed: bytes that are copied as they are need it. */
+void put_copy_sealed(const struct put *put, struct buf *out);
 /* Feeds from the copy's source, when this is a copy. */
 bool put_copy_feed(struct put *put, bool *ret_failed);
 /* What the answer says of the source. */

@@ -90,6 +90,8 @@ static bool is_of_manifest(const char *name, const struct copy *copy)
 
 	if (strcasecmp(name, "X-Object-Manifest") == 0)
 		return !copy->body.raw;
+	if (strcasecmp(name, S3_WRITTEN) == 0)
+		return !copy->body.raw;
 	return large && (strcasecmp(name, "X-Static-Large-Object") == 0 ||
 	                        strcasecmp(name, S3_ETAG) == 0 || strcasecmp(name, S3_CLASS) == 0 ||
 	                        has_prefix(name, "X-Object-Sysmeta-Slo-") ||
@@ -113,6 +115,15 @@ void put_copy_headers(struct request *request, struct put *put, struct buf *out)
 		const char *at = kv_get(out->data, out->len, "X-Delete-At");
 		put->delete_at = at ? strtoull(at, NULL, 10) : 0;
 	}
+}
+
+void put_copy_sealed(const struct put *put, struct buf *out)
+{
+	const struct buf *headers = &body_head(&put->copy->body)->headers;
+	const char *sealed = kv_get(headers->data, headers->len, SEAL_HEADER);
+
+	if (sealed)
+		kv_add(out, SEAL_HEADER, sealed);
 }
 
 const char *put_copy_seal(struct request *request, struct put *put)

@@ -140,19 +140,27 @@ static bool segment_allowed(struct segments *s, struct segment *g)
 	return true;
 }
 
+static bool is_etag(const struct segment *g)
+{
+	const struct buf *headers = &body_head(&g->body)->headers;
+	char etag[64];
+
+	if (body_is_slo(&g->body))
+		return strcasecmp(kv_get(headers->data, headers->len, S3_ETAG), g->etag) == 0;
+	body_etag(&g->body, etag, sizeof(etag));
+	return strcasecmp(etag, g->etag) == 0;
+}
+
 /* A segment that is another than the manifest means would make a body that never was. */
 static enum err segment_check(const struct segments *s, const struct segment *g)
 {
 	enum err err = body_err(&g->body);
-	char etag[64];
 
 	if (err)
 		return err_status(err) >= 500 ? ERR_UNAVAILABLE : ERR_CONFLICT;
 	if (body_lock(&g->body))
 		return ERR_CONFLICT;
-	body_etag(&g->body, etag, sizeof(etag));
-	if ((g->size != UINT64_MAX && body_size(&g->body) != g->size) ||
-	        (g->etag && strcasecmp(etag, g->etag) != 0) ||
+	if ((g->size != UINT64_MAX && body_size(&g->body) != g->size) || (g->etag && !is_etag(g)) ||
 	        request_expired(s->request, body_head(&g->body)))
 		return ERR_CONFLICT;
 	return ERR_OK;
@@ -171,6 +179,7 @@ static bool segment_ready(struct segments *s, struct segment *g)
 	if (!g->err && !g->opened) {
 		g->opened = true;
 		g->body.raw = true;
+		g->body.one = g != s->sub;
 		body_open(&g->body, s->request, s->op, s->proxy, &g->arena, g->info.info->policy,
 		        s->account, g->container, g->object, g->offset, g->len);
 	}

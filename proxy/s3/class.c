@@ -124,6 +124,14 @@ enum s3_error s3_class_take(struct request *request)
 	return S3_OK;
 }
 
+uint64_t s3_written(const struct backend_reply *object)
+{
+	const char *text = kv_get(object->headers.data, object->headers.len, S3_WRITTEN);
+	uint64_t ts;
+
+	return text && ts_parse(text, &ts) ? ts : object->ts;
+}
+
 /* --- containers --- */
 
 size_t s3_segments_bucket(const char *container)

@@ -17,6 +17,11 @@
 #define S3_CLASS_PARAM    "s3_class" /* of a row's etag */
 #define S3_CLASS_MAX      64
 
+/* Of what has been moved to another class since: when it was written. It is no newer for that. */
+#define S3_WRITTEN       "X-Object-Sysmeta-S3-Written"
+#define S3_WRITTEN_PARAM "s3_written" /* of a row's etag */
+uint64_t s3_written(const struct backend_reply *object);
+
 /* Is each of [s3] storage_classes "CLASS:policy", of a policy that there is? Else the first that is
  * not. */
 bool s3_classes_good(const struct cluster *cluster, struct buf *ret_wrong);

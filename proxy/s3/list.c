@@ -140,7 +140,7 @@ static void add_object(struct request *request, struct s3_list *l, const struct 
 	shown_make(row, request->account, request->container, &s);
 	buf_str(out, "<Contents>");
 	s3_list_add_name(&l->asked, out, "Key", row->name);
-	s3_xml_date(out, "LastModified", row->ts);
+	s3_xml_date(out, "LastModified", s.written);
 	buf_str(out, "<ETag>&quot;");
 	if (s.s3_etag)
 		buf_str(out, s.s3_etag);

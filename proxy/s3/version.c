@@ -1,5 +1,6 @@
 #include "proxy/s3/version.h"
 
+#include "proxy/body.h"
 #include "proxy/conditional.h"
 #include "proxy/s3/s3.h"
 #include "proxy/unit/reserved.h"
@@ -242,12 +243,10 @@ bool s3_etag_is(const char *wanted, const char *etag)
 
 uint64_t s3_modified(const struct sub *head)
 {
-	const char *text = sub_get(head, "Last-Modified");
-	int64_t seconds;
+	const char *text = sub_get(head, GET_WRITTEN);
+	uint64_t ts;
 
-	return text && http_date_parse(text, &seconds) && seconds > 0
-	               ? (uint64_t)seconds * TS_PER_SECOND
-	               : 0;
+	return text && ts_parse(text, &ts) ? ts : 0;
 }
 
 bool s3_time_is(const char *wanted, uint64_t ts)

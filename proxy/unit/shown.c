@@ -91,11 +91,21 @@ static void show_link(struct shown *s, const char *account, const char *containe
 	s->link_path = buf_text(&s->path_text);
 }
 
+static void take_written(struct shown *s)
+{
+	AUTO(buf) struct buf written = BUF_NONE;
+
+	if (take(s, "s3_written", &written))
+		ts_parse(buf_text(&written), &s->written);
+}
+
 void shown_make(
         const struct backend_row *row, const char *account, const char *container, struct shown *s)
 {
-	*s = (struct shown){
-	        .content_type = row->content_type, .etag = row->etag, .bytes = row->bytes};
+	*s = (struct shown){.content_type = row->content_type,
+	        .etag = row->etag,
+	        .bytes = row->bytes,
+	        .written = row->ts};
 	if (strchr(row->etag, ';'))
 		show_link(s, account, container);
 	if (strchr(s->etag, ';')) {
@@ -115,6 +125,8 @@ void shown_make(
 		s->s3_etag = buf_text(&s->s3_text);
 	if (strchr(s->etag, ';') && take(s, "s3_class", &s->class_text))
 		s->s3_class = buf_text(&s->class_text);
+	if (strchr(s->etag, ';'))
+		take_written(s);
 	if (params_swift_bytes(row->content_type, &s->bytes)) {
 		params_without(row->content_type, "swift_bytes", &s->type_text);
 		s->content_type = buf_text(&s->type_text);

@@ -1,7 +1,8 @@
 /* shown: what of an object's row a listing shows. The content type may say the size of what the
  * object stands for; the etag may have more behind it, of a static large object or a link:
- * "<md5>; s3_etag=...; s3_class=...; slo_etag=...; symlink_target=...; symlink_target_etag=...;
- * symlink_target_bytes=...". The link to a version is shown as that version. Pure. */
+ * "<md5>; s3_etag=...; s3_class=...; s3_written=...; slo_etag=...; symlink_target=...;
+ * symlink_target_etag=...; symlink_target_bytes=...". The link to a version is shown as that
+ * version. Pure. */
 #ifndef PROXY_UNIT_SHOWN_H
 #define PROXY_UNIT_SHOWN_H
 
@@ -14,7 +15,8 @@ struct shown {
 	const char *s3_etag;  /* of what S3 knows by another than Swift, or NULL */
 	const char *s3_class; /* storage class that is not the bucket's, or NULL */
 	uint64_t bytes;
-	const char *link_path;   /* where a link leads, quoted, or NULL */
+	uint64_t written;      /* by the row's time, or of what has been moved since, before that */
+	const char *link_path; /* where a link leads, quoted, or NULL */
 	const char *target_etag; /* of a static link that is shown as one */
 	uint64_t target_bytes;   /* of that */
 	bool null_version;       /* it is S3's "null" (versions.h) */

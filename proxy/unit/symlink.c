@@ -1,6 +1,8 @@
 #include "proxy/unit/symlink.h"
 #include "proxy/body.h"
 #include "proxy/pipeline.h"
+#include "proxy/s3/class.h"
+#include "proxy/s3/version.h"
 #include "proxy/sub.h"
 
 #include "lib/base/kv.h"
@@ -48,7 +50,16 @@ static const char *too_many(struct request *request)
 
 /* --- the way of a body to its object --- */
 
-/* Does the head stand for another object? Then its target is noted. */
+/* The same bytes, of another storage class by now. */
+static bool is_moved(const struct backend_reply *r, const char *etag)
+{
+	const char *told = stored(r, S3_ETAG);
+
+	return told && stored(r, S3_WRITTEN) && strcmp(told, etag) == 0;
+}
+
+/* Does the head stand for another object? Then its target is noted. What a version's name leads to
+ * is that version, whose bytes may have been moved to another storage class since. */
 static bool next_target(struct body *b)
 {
 	struct link_walk *w = &b->link;
@@ -62,7 +73,7 @@ static bool next_target(struct body *b)
 
 	md5_hex(r->etag, own);
 	if (!target || (w->raw && (!version || b->request->trusted))) {
-		if (w->etag && strcmp(w->etag, own) != 0)
+		if (w->etag && !w->version && strcmp(w->etag, own) != 0 && !is_moved(r, w->etag))
 			w->refusal = arena_printf(arena,
 			        "Object Etag '%s' does not match X-Symlink-Target-Etag header '%s'",
 			        own, w->etag);

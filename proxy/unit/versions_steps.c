@@ -243,6 +243,12 @@ enum step versions_unlinked(struct request *request)
 		return STEP_WAIT;
 	if (!sub_ok(&v->sub) && v->sub.status != 404 && v->sub.status != 412)
 		return versions_failed(request);
+	/* Another link is there by now: it may lead to the same version. */
+	if (v->sub.status == 412 && v->looks++ < VERSIONS_TRIES) {
+		versions_look(request, v->container, v->object);
+		v->step = LOOKED;
+		return STEP_WAIT;
+	}
 	v->step = SWAP;
 	return STEP_NEXT;
 }
