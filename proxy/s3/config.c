@@ -226,9 +226,7 @@ static bool is_class(struct request *request, const struct lifecycle_action *mov
 	return s3_class_policy(request_cluster(request), move->class, &policy);
 }
 
-/* Objects are put into classes by who writes or copies them: no rule moves them there. */
-static enum s3_error check_moves(
-        struct request *request, const struct lifecycle_rule *rule, const char **ret_text)
+static enum s3_error check_moves(struct request *request, const struct lifecycle_rule *rule)
 {
 	bool known = true;
 
@@ -236,12 +234,7 @@ static enum s3_error check_moves(
 		known &= is_class(request, &rule->moves[i]);
 	for (unsigned i = 0; i < rule->noncurrent_move_count; i++)
 		known &= is_class(request, &rule->noncurrent_moves[i]);
-	if (!known)
-		return S3_InvalidStorageClass;
-	if (!rule->move_count && !rule->noncurrent_move_count)
-		return S3_OK;
-	*ret_text = "Transitions between storage classes are not implemented.";
-	return S3_NotImplemented;
+	return known ? S3_OK : S3_InvalidStorageClass;
 }
 
 static enum s3_error take_lifecycle(
@@ -261,7 +254,7 @@ static enum s3_error take_lifecycle(
 	for (unsigned i = 0; !error && i < lifecycle.count; i++) {
 		if (!lifecycle.rules[i].id)
 			lifecycle.rules[i].id = new_id(request);
-		error = check_moves(request, &lifecycle.rules[i], ret_text);
+		error = check_moves(request, &lifecycle.rules[i]);
 	}
 	if (error)
 		return error;

@@ -57,6 +57,8 @@ struct lifecycle_rule {
 struct lifecycle {
 	struct lifecycle_rule *rules;
 	unsigned count;
+	uint64_t least; /* the caller's: smaller objects are moved only by rules that ask for sizes
+	                 */
 };
 
 /* root: a <LifecycleConfiguration>. *ret_text: why not, or NULL: the error's own. */
@@ -71,8 +73,9 @@ void lifecycle_write(const struct lifecycle *lifecycle, struct buf *out);
 
 struct lifecycle_object {
 	const char *key;
-	const char *tags; /* as proxy/s3/tags.h keeps them; NULL: none */
-	bool any_tags;    /* they are not known: it may have those that are asked for */
+	const char *tags;  /* as proxy/s3/tags.h keeps them; NULL: none */
+	bool any_tags;     /* they are not known: it may have those that are asked for */
+	const char *class; /* storage class; NULL: STANDARD */
 	uint64_t size;
 	uint64_t ts; /* when it was made; of a noncurrent version: when it became that */
 };
@@ -98,6 +101,14 @@ uint64_t lifecycle_marker_expires(
         const struct lifecycle *lifecycle, const struct lifecycle_object *object, uint64_t day_s);
 uint64_t lifecycle_upload_ends(
         const struct lifecycle *lifecycle, const struct lifecycle_object *upload, uint64_t day_s);
+
+/* To which class it is to be moved by now: that of the transition that was due last. NULL: it stays
+ * where it is, as it does where a transition still to come would bring it. With any_tags it may
+ * have to be moved, and the class is one of those. newer: of a noncurrent version; of a current one
+ * LIFECYCLE_CURRENT. */
+#define LIFECYCLE_CURRENT UINT64_MAX
+const char *lifecycle_moves(const struct lifecycle *lifecycle,
+        const struct lifecycle_object *object, uint64_t newer, uint64_t now, uint64_t day_s);
 
 /* x-amz-expiration of an object that is told of, or made: size and tags as request->s3 has them. */
 void lifecycle_answer(struct request *request, int status, struct buf *out);

@@ -1,5 +1,6 @@
 #include "proxy/s3/lifecycle.h"
 
+#include "proxy/s3/class.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/tags.h"
 #include "proxy/unit/versions.h"
@@ -124,6 +125,60 @@ uint64_t lifecycle_upload_ends(
 			first = due;
 	}
 	return first;
+}
+
+/* --- transitions --- */
+
+/* Of what is known of them. */
+struct moves {
+	const struct lifecycle *lifecycle;
+	const struct lifecycle_object *object;
+	uint64_t newer, now, day_s;
+	const char *class;      /* that is to be had; NULL: none yet */
+	uint64_t due, here_due; /* of that; of a transition to where it is, or 0 */
+};
+
+static bool is_too_small(const struct moves *m, const struct lifecycle_rule *rule)
+{
+	return !rule->has_greater && !rule->has_less && m->object->size < m->lifecycle->least;
+}
+
+static void look_at_moves(struct moves *m, const struct lifecycle_action *actions, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct lifecycle_action *a = &actions[i];
+		uint64_t due = lifecycle_due(a, m->object->ts, m->day_s);
+		bool here = strcmp(a->class, s3_class_told(m->object->class)) == 0;
+		if (m->newer < a->newer || (here && m->object->any_tags))
+			continue;
+		if (here && due > m->here_due)
+			m->here_due = due;
+		if (due <= m->now && due >= m->due) {
+			m->due = due;
+			m->class = a->class;
+		}
+	}
+}
+
+const char *lifecycle_moves(const struct lifecycle *lifecycle,
+        const struct lifecycle_object *object, uint64_t newer, uint64_t now, uint64_t day_s)
+{
+	struct moves m = {.lifecycle = lifecycle,
+	        .object = object,
+	        .newer = newer,
+	        .now = now,
+	        .day_s = day_s};
+
+	for (unsigned i = 0; i < lifecycle->count; i++) {
+		const struct lifecycle_rule *rule = &lifecycle->rules[i];
+		if (!lifecycle_concerns(rule, object) || is_too_small(&m, rule))
+			continue;
+		if (newer == LIFECYCLE_CURRENT)
+			look_at_moves(&m, rule->moves, rule->move_count);
+		else
+			look_at_moves(&m, rule->noncurrent_moves, rule->noncurrent_move_count);
+	}
+	return m.class && m.here_due < m.due ? m.class : NULL;
 }
 
 /* --- x-amz-expiration --- */

@@ -4,6 +4,7 @@
 #include "proxy/s3/deletion.h"
 #include "proxy/s3/lifecycle.h"
 #include "proxy/s3/tags.h"
+#include "proxy/s3/transition.h"
 #include "proxy/s3/upload.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/versions.h"
@@ -18,16 +19,19 @@
 #define AT_ONCE    8
 
 const char *const lifecycle_counts[LIFECYCLE_COUNTS] = {
-        "seen", "expired", "noncurrent", "markers", "aborted", "swept", "failed"};
+        "seen", "expired", "noncurrent", "moved", "markers", "aborted", "swept", "failed"};
 
 enum { RULES, NOTED, LIST, ROWS, UPLOADS, ABORT, NOTE };
 
-/* One that is due. */
+/* One that is due: to be deleted, or moved. */
 struct due {
 	struct s3_deletion deletion; /* the first member */
+	struct s3_transition transition;
+	struct page *page;
 	enum lifecycle_count kind;
+	bool latest;
 	uint64_t successor, newer; /* of a noncurrent version */
-	bool runs;
+	bool runs, moves, moved;
 };
 
 struct page {
@@ -156,6 +160,9 @@ static enum step rules(struct op *op)
 		w->ended = true;
 		return over(request, false);
 	}
+	const char *least = info_header(info, S3_TRANSITION_MIN);
+	p->rules.least =
+	        least && strcmp(least, S3_TRANSITION_ALL_128K) == 0 ? S3_TRANSITION_SIZE_MIN : 0;
 	bool first = !w->begun;
 	w->begun = true;
 	w->pages++;
@@ -182,6 +189,7 @@ static void start_list(struct request *request)
 struct row {
 	const char *key, *version;
 	const char *id; /* the same, also of S3's "null" where that is one of those kept */
+	const char *class;
 	bool marker, latest;
 	uint64_t bytes, ts;
 };
@@ -198,6 +206,7 @@ static bool row_at(const struct page *p, size_t i, struct row *ret_row)
 	jread_str(jread_get(v, "version_id"), &row.version);
 	jread_bool(jread_get(v, "null_version"), &null);
 	jread_bool(jread_get(v, "is_latest"), &row.latest);
+	jread_str(jread_get(v, "storage_class"), &row.class);
 	jread_u64(jread_get(v, "bytes"), UINT64_MAX, &row.bytes);
 	if (jread_str(jread_get(v, "content_type"), &type))
 		row.marker = strcmp(type, VERSIONS_MARKER) == 0;
@@ -218,12 +227,13 @@ static bool is_key(const struct page *p, size_t i, const char *key)
 }
 
 /* What a HEAD has found, in place of what the listing said. */
-static struct lifecycle_object object_of(const struct s3_deletion *d, const struct sub *head)
+static struct lifecycle_object object_of(const char *key, const struct sub *head)
 {
 	uint64_t modified = s3_modified(head);
 
-	return (struct lifecycle_object){.key = d->key,
+	return (struct lifecycle_object){.key = key,
 	        .tags = sub_get(head, S3_OBJECT_TAGS),
+	        .class = sub_get(head, S3_CLASS),
 	        .size = head->length,
 	        .ts = modified ? modified : LIFECYCLE_NEVER};
 }
@@ -232,7 +242,7 @@ static bool still_due(struct s3_deletion *d, const struct sub *head)
 {
 	struct page *p = page_of(d->request);
 	const struct due *due = CONTAINER_OF(d, struct due, deletion);
-	struct lifecycle_object object = object_of(d, head);
+	struct lifecycle_object object = object_of(d->key, head);
 	uint64_t now = now_of(d->request), day_s = p->walk->day_s, at = LIFECYCLE_NEVER;
 	const struct lifecycle_rule *rule;
 
@@ -250,17 +260,64 @@ static bool still_due(struct s3_deletion *d, const struct sub *head)
 	return due->kind == LIFECYCLE_MARKERS || at <= now;
 }
 
+static const char *wanted_class(struct s3_transition *t, const struct sub *head)
+{
+	const struct due *due = CONTAINER_OF(t, struct due, transition);
+	struct page *p = due->page;
+	struct lifecycle_object object = object_of(t->key, head);
+
+	if (!due->latest)
+		object.ts = due->successor;
+	return object.ts == LIFECYCLE_NEVER
+	               ? NULL
+	               : lifecycle_moves(&p->rules, &object,
+	                         due->latest ? LIFECYCLE_CURRENT : due->newer,
+	                         now_of(due->deletion.request), p->walk->day_s);
+}
+
+static void on_moved(struct s3_transition *t)
+{
+	struct due *due = CONTAINER_OF(t, struct due, transition);
+
+	due->moved = true;
+	op_child_end(&due->deletion.request->op);
+}
+
+static void start_move(struct request *request, struct due *due)
+{
+	struct page *p = page_of(request);
+	uint64_t id = 0;
+
+	if (!due->latest && !ts_parse(due->deletion.version, &id))
+		id = 0;
+	due->moves = true;
+	due->transition = (struct s3_transition){.proxy = request->proxy,
+	        .account = request->account,
+	        .bucket = request->container,
+	        .key = due->deletion.key,
+	        .version = id,
+	        .day_s = p->walk->day_s,
+	        .wanted = wanted_class,
+	        .done = on_moved};
+	op_child_begin(&request->op);
+	s3_transition_start(&due->transition);
+}
+
 static void add_due(struct request *request, const struct row *row, enum lifecycle_count kind)
 {
 	struct page *p = page_of(request);
 	struct due *due = &p->due[p->due_count++];
 
 	*due = (struct due){.kind = kind,
+	        .page = p,
+	        .latest = row->latest,
 	        .successor = p->walk->successor,
 	        .newer = p->walk->newer,
 	        .deletion = {.request = request,
 	                .key = row->key,
-	                .version = kind == LIFECYCLE_EXPIRED ? NULL : row->version,
+	                .version = kind == LIFECYCLE_EXPIRED ? NULL
+	                           : kind == LIFECYCLE_MOVED ? row->id
+	                                                     : row->version,
 	                .still = still_due}};
 }
 
@@ -269,8 +326,13 @@ static void look_at_row(struct request *request, const struct row *row, bool alo
 	struct page *p = page_of(request);
 	uint64_t now = now_of(request), day_s = p->walk->day_s;
 	const struct lifecycle_rule *rule;
-	struct lifecycle_object object = {
-	        .key = row->key, .any_tags = true, .size = row->bytes, .ts = row->ts};
+	struct lifecycle_object object = {.key = row->key,
+	        .any_tags = lifecycle_wants_tags(&p->rules),
+	        .class = row->class,
+	        .size = row->bytes,
+	        .ts = row->ts};
+	uint64_t newer = row->latest ? LIFECYCLE_CURRENT : p->walk->newer;
+	unsigned before = p->due_count;
 
 	if (!row->latest) {
 		object.ts = p->walk->successor;
@@ -282,6 +344,9 @@ static void look_at_row(struct request *request, const struct row *row, bool alo
 	} else if (lifecycle_expires(&p->rules, &object, day_s, &rule) <= now) {
 		add_due(request, row, LIFECYCLE_EXPIRED);
 	}
+	if (p->due_count == before && !row->marker &&
+	        lifecycle_moves(&p->rules, &object, newer, now, day_s))
+		add_due(request, row, LIFECYCLE_MOVED);
 }
 
 /* The last row of a page that is full is the next one's: whether it is its key's only one is not
@@ -331,10 +396,24 @@ static enum step list(struct op *op)
 static void count(struct page *p, const struct due *due)
 {
 	enum s3_error error = due->deletion.error;
-	if (!error)
+	if (due->moves) {
+		p->walk->counts[LIFECYCLE_MOVED] += due->transition.outcome == TRANSITION_MADE;
+		p->walk->counts[LIFECYCLE_FAILED] += due->transition.outcome == TRANSITION_FAILED;
+	} else if (!error)
 		p->walk->counts[due->kind]++;
 	else if (error != S3_PreconditionFailed && error != S3_AccessDenied)
 		p->walk->counts[LIFECYCLE_FAILED]++;
+}
+
+static bool run(struct request *request, struct due *due)
+{
+	if (due->kind == LIFECYCLE_MOVED) {
+		if (!due->moves)
+			start_move(request, due);
+		return due->moved;
+	}
+	request->s3->key = due->deletion.key;
+	return s3_deletion_run(&due->deletion);
 }
 
 static enum step rows(struct op *op)
@@ -352,8 +431,7 @@ static enum step rows(struct op *op)
 		}
 		if (!due->runs)
 			continue;
-		request->s3->key = due->deletion.key;
-		if (!s3_deletion_run(&due->deletion)) {
+		if (!run(request, due)) {
 			open++;
 			continue;
 		}

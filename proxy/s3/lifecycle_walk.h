@@ -20,6 +20,7 @@ enum lifecycle_count {
 	LIFECYCLE_SEEN,    /* rows looked at */
 	LIFECYCLE_EXPIRED, /* current versions */
 	LIFECYCLE_NONCURRENT,
+	LIFECYCLE_MOVED,   /* to other storage classes */
 	LIFECYCLE_MARKERS, /* delete markers that hid nothing any more */
 	LIFECYCLE_ABORTED, /* uploads */
 	LIFECYCLE_SWEPT,   /* parts that nothing needed */

@@ -68,8 +68,8 @@ static void note(struct s3_parts *p, struct row_put *put, const char *container,
 {
 	*put = (struct row_put){
 	        .row = {.name = arena_printf(request_arena(p->request), "%010llu-%s/%s/%s",
-	                        (unsigned long long)(ts / TS_PER_SECOND), p->request->account,
-	                        container, object),
+	                        (unsigned long long)(ts / TS_PER_SECOND + p->after_s),
+	                        p->request->account, container, object),
 	                .content_type = p->type,
 	                .etag = "",
 	                .ts = ts},
@@ -108,8 +108,10 @@ bool s3_parts_note(struct request *request, struct s3_parts *p, const char *cont
 	if (p->request && (strcmp(p->container, container) != 0 || strcmp(p->object, object) != 0))
 		s3_parts_done(p);
 	if (!p->request)
-		*p = (struct s3_parts){
-		        .request = request, .container = container, .object = object};
+		*p = (struct s3_parts){.request = request,
+		        .container = container,
+		        .object = object,
+		        .after_s = p->after_s};
 	for (;;) {
 		uint8_t step = p->step;
 		int next = OVER;

@@ -16,6 +16,7 @@ struct s3_parts {
 	struct manifest manifest;
 	struct row_put *rows;
 	const char *prefix, *type;
+	unsigned after_s; /* the caller's, before: how long who reads them still has */
 	unsigned open;
 	uint8_t step;
 };

@@ -70,7 +70,11 @@ const char *upload_container_of_parts(struct request *request, const struct uplo
 struct upload_whole {
 	const struct manifest *manifest;
 	const char *id, *etag, *type, *class; /* type, class: or NULL */
+	const char *written;                  /* S3_WRITTEN, or NULL */
 };
+/* What rows tell of it behind an etag; md5: that of the object itself. */
+const char *upload_whole_params(
+        struct arena *arena, const struct upload_whole *whole, char ret_md5[33]);
 
 /* A PUT of it: begun, then come headers of the caller's, then it is sent. */
 void upload_whole_begin(struct request *request, struct sub *sub);

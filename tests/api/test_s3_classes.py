@@ -297,10 +297,3 @@ def test_checksums_are_copied(s3, bucket):
         s3.copy_object(Bucket=bucket, Key=key, CopySource="%s/%s" % (bucket, source), StorageClass=class_)
         got = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         assert got.get("ChecksumSHA256") == made and got.get("StorageClass", "STANDARD") == class_
-
-
-@pytest.mark.parametrize("kind, days", [("Transition", "Days"), ("NoncurrentVersionTransition", "NoncurrentDays")])
-def test_rules_that_move_objects_are_refused(s3, bucket, kind, days):
-    for class_, code in (("EC42", "NotImplemented"), ("NONE", "InvalidStorageClass")):
-        rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, kind + "s": [{days: 1, "StorageClass": class_}]}
-        assert refused(s3.put_bucket_lifecycle_configuration, Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})[0] == code

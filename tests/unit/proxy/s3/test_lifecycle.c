@@ -161,6 +161,73 @@ static void first_that_expires(void **state)
 	arena_done(&arena);
 }
 
+#define MOVE(days, class)                                                                          \
+	"<Transition><Days>" days "</Days><StorageClass>" class "</StorageClass></Transition>"
+#define MOVE_OLD(days, newer, class)                                                               \
+	"<NoncurrentVersionTransition><NoncurrentDays>" days                                       \
+	"</NoncurrentDays><NewerNoncurrentVersions>" newer                                         \
+	"</NewerNoncurrentVersions><StorageClass>" class "</StorageClass></"                       \
+	                                                 "NoncurrentVersionTransition>"
+#define TAGGED "<Filter><Tag><Key>a</Key><Value>b</Value></Tag></Filter>"
+#define SIZED  "<Filter><ObjectSizeGreaterThan>0</ObjectSizeGreaterThan></Filter>"
+
+static void moves(void **state)
+{
+	static const char *const plain = RULE("<Prefix/>", MOVE("30", "WARM") MOVE("90", "COLD"));
+	static const struct {
+		const char *rules;
+		struct lifecycle_object object;
+		uint64_t newer, day, least;
+		const char *class;
+	} cases[] = {
+	        {plain, {.size = 9}, LIFECYCLE_CURRENT, 29, 0, NULL},
+	        {plain, {.size = 9}, LIFECYCLE_CURRENT, 30, 0, "WARM"},
+	        {plain, {.size = 9, .class = "WARM"}, LIFECYCLE_CURRENT, 89, 0, NULL},
+	        {plain, {.size = 9, .class = "WARM"}, LIFECYCLE_CURRENT, 90, 0, "COLD"},
+	        {plain, {.size = 9, .class = "COLD"}, LIFECYCLE_CURRENT, 90, 0, NULL},
+	        {plain, {.size = 9}, LIFECYCLE_CURRENT, 90, 0, "COLD"},
+	        /* It was put there at once. */
+	        {plain, {.size = 9, .class = "COLD"}, LIFECYCLE_CURRENT, 30, 0, NULL},
+	        {plain, {.size = 9, .class = "OTHER"}, LIFECYCLE_CURRENT, 30, 0, "WARM"},
+	        {plain, {.size = 9}, 5, 90, 0, NULL},
+	        {plain, {.size = 9}, LIFECYCLE_CURRENT, 90, 10, NULL},
+	        {plain, {.size = 10}, LIFECYCLE_CURRENT, 90, 10, "COLD"},
+	        {RULE(SIZED, MOVE("0", "WARM")), {.size = 9}, LIFECYCLE_CURRENT, 0, 10, "WARM"},
+	        {RULE(TAGGED, MOVE("2", "COLD")) RULE("<Prefix/>", MOVE("1", "WARM")),
+	                {.tags = "a=b"}, LIFECYCLE_CURRENT, 9, 0, "COLD"},
+	        {RULE(TAGGED, MOVE("2", "COLD")) RULE("<Prefix/>", MOVE("1", "WARM")), {.tags = ""},
+	                LIFECYCLE_CURRENT, 9, 0, "WARM"},
+	        /* It may have to go to where it would by its other tags. */
+	        {RULE(TAGGED, MOVE("2", "COLD")) RULE("<Prefix/>", MOVE("1", "WARM")),
+	                {.class = "COLD", .any_tags = true}, LIFECYCLE_CURRENT, 9, 0, "WARM"},
+	        {RULE("<Prefix/>", MOVE_OLD("3", "2", "COLD")), {.size = 9}, 1, 9, 0, NULL},
+	        {RULE("<Prefix/>", MOVE_OLD("3", "2", "COLD")), {.size = 9}, 2, 2, 0, NULL},
+	        {RULE("<Prefix/>", MOVE_OLD("3", "2", "COLD")), {.size = 9}, 2, 3, 0, "COLD"},
+	        {RULE("<Prefix/>", MOVE_OLD("3", "2", "COLD")), {.size = 9}, LIFECYCLE_CURRENT, 9,
+	                0, NULL},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		struct lifecycle_object object = cases[i].object;
+		struct lifecycle l;
+		struct arena arena;
+		const char *text;
+		arena_init(&arena);
+		object.key = "k";
+		object.ts = 100 * DAY;
+		assert_int_equal(read_rules(cases[i].rules, &arena, &l, &text), S3_OK);
+		l.least = cases[i].least;
+		const char *class = lifecycle_moves(
+		        &l, &object, cases[i].newer, (100 + cases[i].day) * DAY, LIFECYCLE_DAY);
+		if (cases[i].class)
+			assert_string_equal(class, cases[i].class);
+		else
+			assert_null(class);
+		arena_done(&arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +235,7 @@ int main(void)
 	        cmocka_unit_test(too_many),
 	        cmocka_unit_test(due),
 	        cmocka_unit_test(first_that_expires),
+	        cmocka_unit_test(moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
