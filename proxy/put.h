@@ -16,6 +16,8 @@ enum { PUT_PREPARE, PUT_CHECK, PUT_SOURCE, PUT_TARGET, PUT_RECEIVE, PUT_VERIFY, 
 
 /* Of requests of our own: only in place of the object of that time. */
 #define PUT_IF_THERE "X-Backend-If-There"
+/* The same, of a copy: only of a source with this ETag, and else fails with 503. */
+#define PUT_SOURCE_ETAG "X-Backend-Source-Etag"
 /* The same: it counts only once it is listed, and else fails with 503. */
 #define PUT_LISTED "X-Backend-Listed"
 

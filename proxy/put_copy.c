@@ -314,6 +314,9 @@ enum step put_copy_source(struct op *op)
 	int status = conditional_check(request->http, etag, body_ts(&copy->body));
 	if (status == 412 && !put->commit.only_if_absent)
 		return put_abandon(request, put, 412);
+	const char *wanted = http_get(request->http, PUT_SOURCE_ETAG);
+	if (wanted && !conditional_names(wanted, etag))
+		return put_abandon(request, put, 503);
 	struct range range = {0, body_size(&copy->body) - 1};
 	unsigned count = 1;
 	uint64_t part;

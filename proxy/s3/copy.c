@@ -253,9 +253,9 @@ static void begin_store(
 	sub_header(&c->store, "X-Copy-From", request_quoted(request, s->bucket, s->key));
 	sub_header(&c->store, "X-Copy-From-Account", request_quoted(request, s->account, NULL));
 	sub_header(&c->store, "X-Fresh-Metadata", "true");
-	/* Of the source: its bytes are those of the headers that were looked at. */
+	/* Its bytes are those of the headers that were looked at. */
 	if (sub_get(&s->head, "Etag"))
-		sub_header(&c->store, "If-Match", sub_get(&s->head, "Etag"));
+		sub_header(&c->store, PUT_SOURCE_ETAG, sub_get(&s->head, "Etag"));
 	if (c->open)
 		sub_header(&c->store, SEAL_OPEN, c->open);
 	sub_body_text(&c->store, "", 0);
@@ -294,9 +294,6 @@ static enum step stored(struct request *request, struct copying *c, const char *
 		return STEP_WAIT;
 	if (c->store.status == 416)
 		return s3_fail(request, S3_InvalidRange);
-	if (c->store.status ==
-	        412) /* it was written meanwhile: who tries again gets what it is now */
-		return s3_fail(request, S3_ServiceUnavailable);
 	return sub_ok(&c->store) ? answer(request, c, root) : s3_fail_sub(request, &c->store);
 }
 
@@ -354,6 +351,7 @@ static bool whole_sum(struct request *request, const struct copying *c, struct s
 /* Of the request's headers, which s3_take_object has seen, and of the source's. */
 static void copy_headers(struct request *request, struct copying *c, bool tags_anew)
 {
+	static const char *const conditions[] = {PUT_IF_THERE, "If-None-Match"};
 	struct buf *out = &request->s3->whole.headers;
 	const struct buf *from = &c->source.head.headers;
 	const struct http_req *http = request->http;
@@ -370,6 +368,11 @@ static void copy_headers(struct request *request, struct copying *c, bool tags_a
 	for (size_t at = 0; kv_next(from->data, from->len, &at, &pair);) {
 		if (is_tags(pair.name) ? !tags_anew : is_metadata(pair.name) && !c->anew)
 			kv_add(out, pair.name, pair.value);
+	}
+	for (unsigned i = 0; i < COUNT_OF(conditions); i++) {
+		const char *value = http_get(http, conditions[i]);
+		if (value)
+			kv_add(out, conditions[i], value);
 	}
 	if (whole_sum(request, c, &c->sum))
 		kv_add(out, SUM_HEADER, sub_get(&c->source.head, SUM_HEADER));
@@ -426,6 +429,11 @@ static enum step copy_source(struct op *op)
 	enum step step = find_source(request, &c->source);
 	if (step != STEP_NEXT)
 		return step;
+	/* Those of what is in the copy's place. */
+	if (!s3_condition_met(request, &request->s3->condition, &error))
+		return STEP_WAIT;
+	if (error)
+		return s3_fail(request, error);
 	if (is_to_itself(request, &c->source) && !c->anew &&
 	        !http_get(request->http, "x-amz-storage-class") &&
 	        !http_get(request->http, "x-amz-website-redirect-location") &&

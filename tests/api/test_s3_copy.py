@@ -1,9 +1,13 @@
 """Copies of the S3 API: of objects, and of parts from objects."""
 import base64
+import concurrent.futures
 import hashlib
+import itertools
 import os
+import threading
 
 import pytest
+from botocore.exceptions import ClientError
 
 from conftest import User
 from s3 import client, refused, send
@@ -130,3 +134,38 @@ def test_the_checksum_of_all_bytes_is_copied(cloud, s3, bucket):
     want = base64.b64encode(hashlib.sha256(b"text").digest()).decode()
     assert "<ChecksumSHA256>%s</ChecksumSHA256>" % want in r.text
     assert s3.head_object(Bucket=bucket, Key="to", ChecksumMode="ENABLED")["ChecksumSHA256"] == want
+
+
+def test_a_source_that_is_written_meanwhile(s3, bucket):
+    """What is said of a copy is true of its bytes, whichever of them it got."""
+    bodies = [bytes([c]) * 300000 for c in b"ab"]
+    stop = threading.Event()
+
+    def write():
+        for i in itertools.count():
+            if stop.is_set():
+                return
+            s3.put_object(Bucket=bucket, Key="busy", Body=bodies[i % 2], ChecksumAlgorithm="SHA256",
+                          Metadata={"is": "ab"[i % 2]})
+
+    def copy(key):
+        try:
+            s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": "busy"})
+        except ClientError as e:
+            assert e.response["Error"]["Code"] == "ServiceUnavailable", e
+            return False
+        got = s3.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        body = got["Body"].read()
+        assert base64.b64encode(hashlib.sha256(body).digest()).decode() == got["ChecksumSHA256"]
+        assert body[:1].decode() == got["Metadata"]["is"]
+        return True
+    s3.put_object(Bucket=bucket, Key="busy", Body=bodies[0], ChecksumAlgorithm="SHA256", Metadata={"is": "a"})
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            done = list(pool.map(copy, ["busy-%d" % i for i in range(90)]))
+    finally:
+        stop.set()
+        writer.join()
+    assert any(done)
