@@ -48,6 +48,7 @@ static void put_done(struct request *request)
 	info_fetch_done(&put->quota_info);
 	info_fetch_done(&put->late_info);
 	if (put->copy) {
+		s3_sum_done(&put->copy->sum);
 		bytes_unref(put->copy->gathered);
 		bytes_unref(put->copy->over);
 		if (put->copy->opened)
@@ -361,6 +362,7 @@ static enum step put_verify(struct op *op)
 		return STEP_WAIT;
 	if (request->s3)
 		s3_sum_keep(request);
+	put_copy_sum(request, put);
 	if (!put->copy && request->http->has_length && put->size != request->http->content_length)
 		return put_abandon(request, put, 499);
 	if (put->size && http_get(request->http, "X-Symlink-Target")) {

@@ -7,6 +7,7 @@
 #include "proxy/commit.h"
 #include "proxy/ec_put.h"
 #include "proxy/proxy.h"
+#include "proxy/s3/sum.h"
 #include "proxy/seal.h"
 
 #include "lib/crypto/md5_lanes.h"
@@ -18,6 +19,9 @@ enum { PUT_PREPARE, PUT_CHECK, PUT_SOURCE, PUT_TARGET, PUT_RECEIVE, PUT_VERIFY, 
 #define PUT_IF_THERE "X-Backend-If-There"
 /* The same, of a copy: only of a source with this ETag, and else fails with 503. */
 #define PUT_SOURCE_ETAG "X-Backend-Source-Etag"
+/* The same, of a copy: a checksum of its bytes is kept and told (proxy/s3/sum.h). "SHA256"; with
+ * " part" behind it as that of a part of an upload. */
+#define PUT_SUM "X-Backend-Checksum"
 /* The same: it counts only once it is listed, and else fails with 503. */
 #define PUT_LISTED "X-Backend-Listed"
 
@@ -44,8 +48,9 @@ struct copy {
 	struct bytes *gathered, *over; /* owned: a piece being filled; what did not fit into it */
 	/* As the client names it, when that is a version of it. */
 	const char *named_container, *named_object;
-	bool opened, fresh;
+	bool opened, fresh, sum_of_part;
 	uint64_t left;
+	struct s3_sum sum; /* of what is copied */
 };
 
 struct put {
@@ -118,6 +123,8 @@ void put_copy_headers(struct request *request, struct put *put, struct buf *out)
 void put_copy_sealed(const struct put *put, struct buf *out);
 /* Feeds from the copy's source, when this is a copy. */
 bool put_copy_feed(struct put *put, bool *ret_failed);
+/* Once all is there: what its headers have of its checksum. */
+void put_copy_sum(struct request *request, struct put *put);
 /* What the answer says of the source. */
 void put_copied_from(struct request *request, struct put *put);
 

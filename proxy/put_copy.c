@@ -48,6 +48,28 @@ static enum step bad_copy_header(struct request *request, const char *name)
 	                "%s header must be of the form <container name>/<object name>", name));
 }
 
+static void begin_sum(struct request *request, struct copy *copy)
+{
+	const char *wanted = http_get(request->http, PUT_SUM);
+	size_t len = wanted ? strcspn(wanted, " ") : 0;
+	enum checksum_kind kind;
+
+	if (!wanted || !sum_find(arena_strndup(request_arena(request), wanted, len), &kind))
+		return;
+	s3_sum_start(&copy->sum, kind);
+	copy->sum_of_part = wanted[len];
+}
+
+void put_copy_sum(struct request *request, struct put *put)
+{
+	const char *text;
+
+	if (!put->copy || !put->copy->sum.on)
+		return;
+	s3_sum_end(&put->copy->sum, request_arena(request), NULL, &text);
+	sum_keep(request, &put->copy->sum, put->copy->sum_of_part);
+}
+
 enum step put_copy_setup(struct request *request, struct put *put)
 {
 	struct arena *arena = request_arena(request);
@@ -77,8 +99,10 @@ enum step put_copy_setup(struct request *request, struct put *put)
 	}
 	if (put->copy && (strchr(put->account, '/') || strchr(put->copy->account, '/')))
 		return request_fail_text(request, 412, "Account name cannot contain slashes");
-	if (put->copy)
+	if (put->copy) {
 		put->copy->fresh = is_true(http_get(request->http, "X-Fresh-Metadata"));
+		begin_sum(request, put->copy);
+	}
 	return STEP_NEXT;
 }
 
@@ -225,6 +249,7 @@ bool put_copy_feed(struct put *put, bool *ret_failed)
 		body_close(&copy->body);
 		return true;
 	default:
+		s3_sum_add(&copy->sum, piece->data + offset, len);
 		copy->left -= len;
 		put->last = copy->left == 0;
 		*ret_failed = !gather(put, piece, offset, len);

@@ -40,6 +40,7 @@ struct copying {
 	struct sub store;
 	bool anew;           /* metadata of the request, not of the source */
 	struct sum_kept sum; /* that is kept; no value: none */
+	bool sums;           /* one of its kind is made of the bytes */
 	const char *open;    /* the key that the source wants (SEAL_OPEN), or NULL */
 };
 
@@ -258,6 +259,10 @@ static void begin_store(
 		sub_header(&c->store, PUT_SOURCE_ETAG, sub_get(&s->head, "Etag"));
 	if (c->open)
 		sub_header(&c->store, SEAL_OPEN, c->open);
+	if (c->sums)
+		sub_header(&c->store, PUT_SUM,
+		        arena_printf(request_arena(request), "%s%s", sum_name(c->sum.kind),
+		                c->number ? " part" : ""));
 	sub_body_text(&c->store, "", 0);
 }
 
@@ -277,7 +282,8 @@ static enum step answer(struct request *request, struct copying *c, const char *
 	buf_printf(&xml, "<ETag>&quot;%s&quot;</ETag>", etag);
 	if (c->sum.value) {
 		s3_xml_text(&xml, sum_element(c->sum.kind), c->sum.value);
-		s3_xml_text(&xml, "ChecksumType", c->sum.type);
+		if (!c->number)
+			s3_xml_text(&xml, "ChecksumType", c->sum.type);
 	}
 	buf_printf(&xml, "</%s>", root);
 	if (from && s3_versioning(c->source.info.info))
@@ -288,13 +294,27 @@ static enum step answer(struct request *request, struct copying *c, const char *
 	return s3_reply_xml(request, &xml);
 }
 
+/* The one that the bytes have turned out to have. */
+static void take_made_sum(struct request *request, struct copying *c)
+{
+	const char *made = c->sums ? sub_get(&c->store, sum_header(c->sum.kind)) : NULL;
+
+	if (!made)
+		return;
+	c->sum.value = arena_strdup(request_arena(request), made);
+	c->sum.type = SUM_WHOLE;
+}
+
 static enum step stored(struct request *request, struct copying *c, const char *root)
 {
 	if (!sub_headed(&c->store))
 		return STEP_WAIT;
 	if (c->store.status == 416)
 		return s3_fail(request, S3_InvalidRange);
-	return sub_ok(&c->store) ? answer(request, c, root) : s3_fail_sub(request, &c->store);
+	if (!sub_ok(&c->store))
+		return s3_fail_sub(request, &c->store);
+	take_made_sum(request, c);
+	return answer(request, c, root);
 }
 
 /* --- CopyObject --- */
@@ -341,11 +361,27 @@ static bool is_tags(const char *name)
 	return strcasecmp(name, S3_OBJECT_TAGS) == 0;
 }
 
-/* The checksum of all bytes, which are the same in the copy. */
-static bool whole_sum(struct request *request, const struct copying *c, struct sum_kept *ret)
+/* Of the kind that is asked for, or of the source's. That of all bytes of the source is that of the
+ * copy. */
+static enum s3_error take_sum(struct request *request, struct copying *c, const char **ret_text)
 {
-	return sum_read(request_arena(request), sub_get(&c->source.head, SUM_HEADER), ret) &&
-	       strcmp(ret->type, SUM_WHOLE) == 0;
+	const char *algorithm = http_get(request->http, "x-amz-checksum-algorithm");
+	struct sum_kept *sum = &c->sum;
+	enum checksum_kind kind;
+	bool has = sum_read(request_arena(request), sub_get(&c->source.head, SUM_HEADER), sum);
+
+	if (algorithm && !sum_find(algorithm, &kind)) {
+		*ret_text = SUM_UNKNOWN_TEXT;
+		return S3_InvalidRequest;
+	}
+	if (!algorithm && !has)
+		return S3_OK;
+	if (!algorithm)
+		kind = sum->kind;
+	c->sums = !has || sum->kind != kind || strcmp(sum->type, SUM_WHOLE) != 0;
+	if (c->sums)
+		*sum = (struct sum_kept){.kind = kind};
+	return S3_OK;
 }
 
 /* Of the request's headers, which s3_take_object has seen, and of the source's. */
@@ -374,7 +410,7 @@ static void copy_headers(struct request *request, struct copying *c, bool tags_a
 		if (value)
 			kv_add(out, conditions[i], value);
 	}
-	if (whole_sum(request, c, &c->sum))
+	if (c->sum.value)
 		kv_add(out, SUM_HEADER, sub_get(&c->source.head, SUM_HEADER));
 }
 
@@ -456,6 +492,8 @@ static enum step copy_source(struct op *op)
 	error = s3_sse_source(request, &c->source.head.headers, &c->open, &text);
 	if (!error)
 		error = s3_take_object(request, &text);
+	if (!error)
+		error = take_sum(request, c, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
 	copy_headers(request, c, tags_anew);
@@ -479,6 +517,9 @@ static enum step copy_store(struct op *op)
 		return STEP_WAIT;
 	if (!sub_ok(&c->store))
 		return s3_fail_sub(request, &c->store);
+	take_made_sum(request, c);
+	if (c->sums && c->sum.value)
+		kv_add(&w->headers, SUM_HEADER, sum_text(request_arena(request), &c->sum));
 	sub_done(&c->store);
 	sub_init(&c->store, request, NULL, SUB_AS_SYSTEM, "HEAD");
 	sub_path(&c->store, request->account, w->container, w->object, NULL);
@@ -584,6 +625,7 @@ static enum step part_source(struct op *op)
 		error = s3_sse_take_part(request, &c->upload.marker.headers, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
+	c->sums = upload_wants_sum(&c->upload, &c->sum.kind);
 	begin_store(request, c, upload_container_of_parts(request, &c->upload),
 	        upload_part_new(request, &c->upload, c->number));
 	sub_header(&c->store, PUT_LISTED, "true");

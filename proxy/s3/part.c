@@ -44,13 +44,9 @@ static enum step pass(struct request *request, struct part *p)
 /* An upload that was begun with checksums wants them of all parts. */
 static enum s3_error want_sum(struct request *request, struct part *p, const char **ret_text)
 {
-	const char *said = upload_header(&p->upload, UPLOAD_SUM);
 	enum checksum_kind kind;
 
-	if (!said ||
-	        !sum_find(arena_strndup(request_arena(request), said, strcspn(said, " ")), &kind))
-		return S3_OK;
-	return s3_sum_want(request, kind, ret_text);
+	return upload_wants_sum(&p->upload, &kind) ? s3_sum_want(request, kind, ret_text) : S3_OK;
 }
 
 static enum step part_look(struct op *op)

@@ -189,11 +189,15 @@ enum s3_error s3_sum_want(struct request *request, enum checksum_kind kind, cons
 		        kinds[kind].name, kinds[s->kind].name);
 		return S3_InvalidRequest;
 	}
-	if (!s->on) {
-		*s = (struct s3_sum){.on = true, .kind = kind};
-		checksum_begin(&s->sum, kind);
-	}
+	if (!s->on)
+		s3_sum_start(s, kind);
 	return S3_OK;
+}
+
+void s3_sum_start(struct s3_sum *s, enum checksum_kind kind)
+{
+	*s = (struct s3_sum){.on = true, .kind = kind};
+	checksum_begin(&s->sum, kind);
 }
 
 void s3_sum_add(struct s3_sum *s, const void *data, size_t len)
@@ -238,8 +242,14 @@ void s3_sum_done(struct s3_sum *s)
 
 void s3_sum_keep(struct request *request)
 {
+	const struct s3_operation *operation = request->s3->operation;
+
+	sum_keep(request, &request->s3->sum, operation && operation->method == &s3_part_put);
+}
+
+void sum_keep(struct request *request, const struct s3_sum *s, bool of_part)
+{
 	struct arena *arena = request_arena(request);
-	const struct s3_sum *s = &request->s3->sum;
 
 	if (!s->on || !s->ended)
 		return;
@@ -247,7 +257,7 @@ void s3_sum_keep(struct request *request)
 	request_set_header(
 	        request, SUM_HEADER, arena_printf(arena, "%s %s " SUM_WHOLE, name, s->text));
 	http_header(request->http, kinds[s->kind].header, s->text);
-	if (request->s3->operation->method == &s3_part_put)
+	if (of_part)
 		request_set_header(request, UPLOAD_ROW_TYPE,
 		        arena_printf(arena, UPLOAD_PART_TYPE ";" SUM_PART_PARAM "=%s/%s", name,
 		                s->text));
@@ -268,6 +278,11 @@ bool sum_read(struct arena *arena, const char *header, struct sum_kept *ret)
 	ret->value = arena_strndup(arena, value, len);
 	ret->type = arena_strdup(arena, value + len + 1);
 	return true;
+}
+
+const char *sum_text(struct arena *arena, const struct sum_kept *k)
+{
+	return arena_printf(arena, "%s %s %s", kinds[k->kind].name, k->value, k->type);
 }
 
 bool sum_of_part(struct arena *arena, const char *type, struct sum_kept *ret)

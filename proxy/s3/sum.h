@@ -22,6 +22,10 @@ struct request;
 #define SUM_COMPOSITE  "COMPOSITE"
 #define SUM_PART_PARAM "s3_checksum"
 
+#define SUM_UNKNOWN_TEXT                                                                           \
+	"Checksum algorithm provided is unsupported. Please try again with any of the valid "      \
+	"types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"
+
 /* Of the body of a request. */
 struct s3_sum {
 	bool on, trails, ended;
@@ -45,11 +49,14 @@ void s3_sum_add(struct s3_sum *sum, const void *data, size_t len);
 enum s3_error s3_sum_end(
         struct s3_sum *sum, struct arena *arena, const struct buf *trailer, const char **ret_text);
 void s3_sum_done(struct s3_sum *sum);
+/* One of that kind, whatever comes. */
+void s3_sum_start(struct s3_sum *sum, enum checksum_kind kind);
 /* A part of an upload that wants this kind. */
 enum s3_error s3_sum_want(struct request *request, enum checksum_kind kind, const char **ret_text);
 
 /* The body is stored next: its headers get what was found, and so does the answer. */
 void s3_sum_keep(struct request *request);
+void sum_keep(struct request *request, const struct s3_sum *sum, bool of_part);
 
 /* One that is kept. False: it is none. */
 struct sum_kept {
@@ -57,6 +64,7 @@ struct sum_kept {
 	const char *value, *type; /* in the arena */
 };
 bool sum_read(struct arena *arena, const char *header, struct sum_kept *ret_kept);
+const char *sum_text(struct arena *arena, const struct sum_kept *kept); /* as it is kept */
 /* Of a part, by its row's type. */
 bool sum_of_part(struct arena *arena, const char *type, struct sum_kept *ret_kept);
 /* base64 of a digest of that kind; false: it is none. */

@@ -193,8 +193,7 @@ static enum s3_error take_sum(struct request *request, struct create *c, const c
 		return type ? S3_InvalidRequest : S3_OK;
 	}
 	if (!sum_find(algorithm, &kind)) {
-		*ret_text = "Checksum algorithm provided is unsupported. Please try again with "
-		            "any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+		*ret_text = SUM_UNKNOWN_TEXT;
 		return S3_InvalidRequest;
 	}
 	if (!type)

@@ -63,16 +63,26 @@ static const char *of_parts(struct arena *arena, const struct of *o)
 	                : arena_printf(arena, "%s-%u", buf_text(&text), o->count);
 }
 
-/* Of which kind is it to be? False: of none. */
-static bool is_wanted(struct arena *arena, const struct upload *upload, struct of *o)
+bool upload_wants_sum(const struct upload *upload, enum checksum_kind *ret_kind)
 {
 	const char *said = upload_header(upload, UPLOAD_SUM);
+	char name[16];
 	size_t len = said ? strcspn(said, " ") : 0;
 
-	if (!said || !said[len])
+	if (!len || !said[len] || len >= sizeof(name))
 		return false;
-	o->whole = strcmp(said + len + 1, SUM_WHOLE) == 0;
-	return sum_find(arena_strndup(arena, said, len), &o->kind);
+	memcpy(name, said, len);
+	name[len] = 0;
+	return sum_find(name, ret_kind);
+}
+
+/* Of which kind is it to be? False: of none. */
+static bool is_wanted(const struct upload *upload, struct of *o)
+{
+	if (!upload_wants_sum(upload, &o->kind))
+		return false;
+	o->whole = strcmp(strchr(upload_header(upload, UPLOAD_SUM), ' ') + 1, SUM_WHOLE) == 0;
+	return true;
 }
 
 static bool parts_agree(struct arena *arena, const struct of *o)
@@ -95,7 +105,7 @@ enum s3_error upload_sum(struct request *request, const struct upload *upload,
 	struct of of = {.listed = listed, .chosen = chosen, .count = count};
 
 	*ret_sum = NULL;
-	if (!is_wanted(arena, upload, &of))
+	if (!is_wanted(upload, &of))
 		return S3_OK;
 	if (!parts_agree(arena, &of))
 		return S3_InvalidPart;

@@ -2,12 +2,14 @@
 import base64
 import hashlib
 import os
+import re
 import zlib
 
 import pytest
 import requests
 
 from s3 import Chunks, client, refused
+from s3 import send as raw
 from test_s3_multipart import MB
 
 
@@ -130,3 +132,73 @@ def test_kinds_that_do_not_go_together(s3, bucket):
     # One that is sent without gets it from us.
     assert s3.upload_part(Bucket=bucket, Key="x", UploadId=id, PartNumber=1, Body=b"a")["ChecksumSHA256"] == sha256(b"a")
     s3.abort_multipart_upload(Bucket=bucket, Key="x", UploadId=id)
+
+
+def element(text, name):
+    found = re.search("<%s>(.*?)</%s>" % (name, name), text)
+    return found and found.group(1)
+
+
+def copy_part(cloud, bucket, key, id, number, source, **headers):
+    r = raw(cloud, "PUT", "%s/%s?partNumber=%d&uploadId=%s" % (bucket, key, number, id), **{
+        "x-amz-copy-source": "%s/%s" % (bucket, source), **headers})
+    assert r.status_code == 200 and element(r.text, "ChecksumType") is None, r.text
+    return r.text, {"PartNumber": number, "ETag": element(r.text, "ETag").replace("&quot;", '"')}
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "sealed"])
+def test_of_parts_that_are_copied(cloud, s3, bucket, sealed):
+    source = os.urandom(11 * MB)
+    more = {"ServerSideEncryption": "AES256"} if sealed else {}
+    s3.put_object(Bucket=bucket, Key="source", Body=source, **more)
+    bodies = [source[:6 * MB], b"sent", source[6 * MB:], b""]
+    bodies[1] *= 2 * MB
+    for kind, of, type in (("SHA256", sha256, "COMPOSITE"), ("CRC32", crc32, "FULL_OBJECT")):
+        key = "copied-" + kind
+        r = raw(cloud, "POST", "%s/%s?uploads" % (bucket, key), **{
+            "x-amz-checksum-algorithm": kind, "x-amz-checksum-type": type})
+        id = element(r.text, "UploadId")
+        name, parts = "Checksum" + kind, []
+        for n, span in ((1, "0-%d" % (6 * MB - 1)), (3, "%d-%d" % (6 * MB, 11 * MB - 1))):
+            text, part = copy_part(cloud, bucket, key, id, n, "source", **{"x-amz-copy-source-range": "bytes=" + span})
+            assert element(text, name) == of(bodies[n - 1])
+            parts.append(dict(part, **{name: of(bodies[n - 1])}))
+        sent = s3.upload_part(Bucket=bucket, Key=key, UploadId=id, PartNumber=2, Body=bodies[1])
+        parts.insert(1, {"PartNumber": 2, "ETag": sent["ETag"]})
+        s3.put_object(Bucket=bucket, Key="nothing", Body=b"")
+        text, part = copy_part(cloud, bucket, key, id, 4, "nothing")
+        parts.append(part)
+        assert element(text, name) == of(b"")
+        listed = s3.list_parts(Bucket=bucket, Key=key, UploadId=id)
+        assert [p[name] for p in listed["Parts"]] == [of(b) for b in bodies]
+        done = s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=id, MultipartUpload={"Parts": parts})
+        wanted = of(b"".join(bodies)) if kind == "CRC32" else \
+            sha256(b"".join(hashlib.sha256(b).digest() for b in bodies)) + "-4"
+        assert done[name] == wanted
+        assert s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")[name] == wanted
+    # A copy of all has that of its bytes, of the same kind.
+    r = raw(cloud, "PUT", bucket + "/again", **{"x-amz-copy-source": bucket + "/copied-SHA256"})
+    assert element(r.text, "ChecksumSHA256") == sha256(b"".join(bodies)) and element(r.text, "ChecksumType") == "FULL_OBJECT"
+    assert s3.head_object(Bucket=bucket, Key="again", ChecksumMode="ENABLED")["ChecksumSHA256"] == sha256(b"".join(bodies))
+
+
+@pytest.mark.parametrize("versioned", [False, True], ids=["plain", "versioned"])
+def test_that_a_copy_asks_for(cloud, s3, versioned):
+    bucket = "k-" + os.urandom(6).hex()
+    s3.create_bucket(Bucket=bucket)
+    if versioned:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    body = os.urandom(3 * MB)
+    s3.put_object(Bucket=bucket, Key="from", Body=body, ChecksumSHA256=sha256(body))
+    s3.put_object(Bucket=bucket, Key="without", Body=body)
+    for source in ("from", "without"):
+        for kind, of in (("CRC32", crc32), ("SHA256", sha256), ("SHA1", lambda b: b64(hashlib.sha1(b).digest()))):
+            r = raw(cloud, "PUT", bucket + "/to", **{"x-amz-copy-source": "%s/%s" % (bucket, source),
+                                                      "x-amz-checksum-algorithm": kind})
+            assert element(r.text, "Checksum" + kind) == of(body) and element(r.text, "ChecksumType") == "FULL_OBJECT"
+            head = s3.head_object(Bucket=bucket, Key="to", ChecksumMode="ENABLED")
+            assert {k: v for k, v in head.items() if k in ("ChecksumCRC32", "ChecksumSHA1", "ChecksumSHA256")} == \
+                {"Checksum" + kind: of(body)}
+            assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == body
+    r = raw(cloud, "PUT", bucket + "/to", **{"x-amz-copy-source": bucket + "/from", "x-amz-checksum-algorithm": "MD4"})
+    assert r.status_code == 400 and "<Code>InvalidRequest</Code>" in r.text

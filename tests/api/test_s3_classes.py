@@ -1,7 +1,9 @@
 """Storage classes of the S3 API: each further policy is one, erasure-coded ones included."""
+import base64
 import hashlib
 import io
 import os
+import zlib
 
 import pytest
 import requests
@@ -297,3 +299,15 @@ def test_checksums_are_copied(s3, bucket):
         s3.copy_object(Bucket=bucket, Key=key, CopySource="%s/%s" % (bucket, source), StorageClass=class_)
         got = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         assert got.get("ChecksumSHA256") == made and got.get("StorageClass", "STANDARD") == class_
+
+
+def test_a_copy_has_the_checksum_that_it_asks_for(cloud, s3, bucket):
+    body = os.urandom(2 * MB)
+    s3.put_object(Bucket=bucket, Key="from", Body=body)
+    r = send(cloud, "PUT", bucket + "/to", **{"x-amz-copy-source": bucket + "/from", "x-amz-checksum-algorithm": "CRC32",
+                                               "x-amz-storage-class": "STANDARD_IA"})
+    want = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+    assert "<ChecksumCRC32>%s</ChecksumCRC32>" % want in r.text
+    head = s3.head_object(Bucket=bucket, Key="to", ChecksumMode="ENABLED")
+    assert head["ChecksumCRC32"] == want and head["StorageClass"] == "STANDARD_IA"
+    assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == body
