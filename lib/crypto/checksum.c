@@ -1,53 +1,15 @@
 #include "lib/crypto/checksum.h"
 
 #include "lib/crypto/crc32c.h"
+#include "lib/crypto/crc64.h"
 #include <assert.h>
 #include <isa-l/crc.h>
 #include <openssl/evp.h>
-#include <pthread.h>
 #include <string.h>
 
 /* Polynomials with their lowest power first, as these CRCs have them. */
 #define POLY_32  0xedb88320ull
 #define POLY_32C 0x82f63b78ull
-#define POLY_64  0x9a6c9329ac4bc9b5ull
-
-/* --- CRC-64, eight bytes at a time --- */
-
-static uint64_t tables[8][256];
-static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
-
-static void make_tables(void)
-{
-	for (unsigned i = 0; i < 256; i++) {
-		uint64_t crc = i;
-		for (unsigned bit = 0; bit < 8; bit++)
-			crc = crc & 1 ? crc >> 1 ^ POLY_64 : crc >> 1;
-		tables[0][i] = crc;
-	}
-	for (unsigned t = 1; t < 8; t++) {
-		for (unsigned i = 0; i < 256; i++)
-			tables[t][i] = tables[t - 1][i] >> 8 ^ tables[0][tables[t - 1][i] & 0xff];
-	}
-}
-
-static uint64_t crc64(uint64_t crc, const uint8_t *p, size_t len)
-{
-	uint64_t word;
-
-	pthread_once(&tables_once, make_tables);
-	crc = ~crc;
-	for (; len >= 8; p += 8, len -= 8) {
-		memcpy(&word, p, 8);
-		word ^= crc;
-		crc = 0;
-		for (unsigned t = 0; t < 8; t++)
-			crc ^= tables[7 - t][word >> 8 * t & 0xff];
-	}
-	for (; len; p++, len--)
-		crc = crc >> 8 ^ tables[0][(crc ^ *p) & 0xff];
-	return ~crc;
-}
 
 /* --- streams --- */
 
@@ -137,7 +99,7 @@ static uint64_t multiply(uint64_t a, uint64_t b, uint64_t poly, uint64_t top)
 
 void checksum_combine(enum checksum_kind kind, uint8_t *first, const uint8_t *second, uint64_t len)
 {
-	static const uint64_t polys[] = {POLY_32, POLY_32C, POLY_64};
+	static const uint64_t polys[] = {POLY_32, POLY_32C, CRC64_POLY};
 	size_t size = checksum_size(kind);
 	uint64_t poly = polys[kind], top = 1ull << (8 * size - 1), power = top >> 8, moved;
 
