@@ -206,6 +206,9 @@ enum err on_aws(struct rest_req *req)
 		aws_fail(&c, 400, "ValidationError", "There are more than %d parameters.",
 		        PARAMETERS_MAX);
 	query_parse(c.arena, form, &c.form);
+	c.from = text_of(asked, "from", c.arena);
+	c.agent = text_of(asked, "agent", c.arena);
+	jread_bool(jread_get(asked, "tls"), &c.tls);
 	if (!c.status && (c.action = choose(&c, service)))
 		err = db_run(identity_of(req)->db,
 		        c.action->flags & AWS_WRITES ? DB_WRITE : DB_READ, run, &c);

@@ -17,6 +17,8 @@ struct aws_call {
 	struct arena *arena;
 	struct signer signer;
 	struct query form;
+	const char *from, *agent; /* the client's; or NULL */
+	bool tls;
 	const struct aws_action *action;
 	/* Whose token was got with the key; of who has taken a role: the role's account. */
 	const char *user_id;   /* "ROLE:SESSION" of a role */
@@ -47,7 +49,8 @@ struct aws_action {
 /* NULL: there is none. */
 const struct aws_action *aws_action_find(const char *service, const char *name);
 
-/* POST /v3/OS-CAIRN/aws: {"aws": {"service", "access", "session", "form"}}, by a service. Answers
+/* POST /v3/OS-CAIRN/aws: {"aws": {"service", "access", "session", "form", "from",
+ * "agent", "tls"}}, by a service. Answers
  * 200 with {"aws": {"action", "result"}} or {"aws": {"status", "code", "text"}}. */
 enum err on_aws(struct rest_req *req);
 

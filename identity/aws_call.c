@@ -156,7 +156,8 @@ const char *aws_value(void *arg, const char *key, unsigned n)
 	        {"aws:PrincipalType", c->signer.role_name ? "AssumedRole" : "User"},
 	        {"sts:RoleSessionName", aws_param(c, "RoleSessionName")},
 	        {"sts:ExternalId", aws_param(c, "ExternalId")},
-	        {"iam:PolicyARN", aws_param(c, "PolicyArn")}};
+	        {"iam:PolicyARN", aws_param(c, "PolicyArn")}, {"aws:SourceIp", c->from},
+	        {"aws:UserAgent", c->agent}, {"aws:SecureTransport", c->tls ? "true" : "false"}};
 
 	if (n)
 		return NULL;

@@ -93,17 +93,19 @@ static void ask_of_session(const struct signing *s, struct buf *out)
 	jout_end_object(&json);
 }
 
-void signing_action(const char *service, const char *access, const char *session, const char *form,
-        struct buf *out)
+void signing_action(const struct verify_form *form, struct buf *out)
 {
 	struct jout json = {.out = out};
 
 	jout_object(&json, NULL);
 	jout_object(&json, "aws");
-	jout_text(&json, "service", service);
-	jout_text(&json, "access", access);
-	jout_text(&json, "session", session);
-	jout_text(&json, "form", form);
+	jout_text(&json, "service", form->service);
+	jout_text(&json, "access", form->access);
+	jout_text(&json, "session", form->session);
+	jout_text(&json, "form", form->form);
+	jout_text(&json, "from", form->from);
+	jout_text(&json, "agent", form->agent);
+	jout_bool(&json, "tls", form->tls);
 	jout_end_object(&json);
 	jout_end_object(&json);
 }

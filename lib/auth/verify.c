@@ -562,12 +562,11 @@ enum err verify_signing_ask(struct verify *v, struct verify_ask *ask, const stru
 	return ask_for(v, ask, buf_text(&scope), NULL, true);
 }
 
-enum err verify_action_ask(struct verify *v, struct verify_ask *ask, const char *service,
-        const char *access, const char *session, const char *form)
+enum err verify_action_ask(struct verify *v, struct verify_ask *ask, const struct verify_form *form)
 {
 	AUTO(buf) struct buf text = BUF_NONE;
 
-	signing_action(service, access, session, form, &text);
+	signing_action(form, &text);
 	return ask_for(v, ask, buf_text(&text), NULL, true);
 }
 

@@ -133,10 +133,17 @@ enum err verify_grantee_ask(
 /* After `done`, and once; the texts move to the arena. */
 enum err verify_grantee_answer(
         struct verify_ask *ask, struct arena *arena, const char **ret_id, const char **ret_name);
-/* Does what a form says, in the name of who has signed it: that the asker has checked. `session`
- * may be NULL. As verify_signing_ask; what it has changed is known here when it is answered. */
-enum err verify_action_ask(struct verify *verify, struct verify_ask *ask, const char *service,
-        const char *access, const char *session, const char *form);
+/* A form of STS or IAM, who has signed it, and how it came: policies may ask that. */
+struct verify_form {
+	const char *service, *access, *session, *form; /* session: or NULL */
+	const char *from, *agent;                      /* the client's address; agent: or NULL */
+	bool tls;
+};
+
+/* Does what the form says, in the name of who has signed it: that the asker has checked. As
+ * verify_signing_ask; what it has changed is known here when it is answered. */
+enum err verify_action_ask(
+        struct verify *verify, struct verify_ask *ask, const struct verify_form *form);
 enum err verify_action_answer(
         struct verify_ask *ask, struct arena *arena, struct verify_action *ret_action);
 /* As verify_answer. */

@@ -70,8 +70,7 @@ struct question {
 
 /* What names a scope here, or is asked about a text: a query, or a JSON object. */
 void signing_scope(const struct signing *signing, struct buf *out);
-void signing_action(const char *service, const char *access, const char *session, const char *form,
-        struct buf *out);
+void signing_action(const struct verify_form *form, struct buf *out);
 struct signing_slots *signing_slots_new(void);
 void signing_slots_free(struct signing_slots *slots);
 /* What is asked, and what the answer (of status 200) says: ask->err is set. */

@@ -160,8 +160,15 @@ static enum err ask(struct request *request, struct action *a)
 	if (strlen(form) != a->gather.text.len || !utf8_valid(form, a->gather.text.len))
 		return ERR_BAD_REQUEST;
 	a->ask.done = answered;
-	enum err err = verify_action_ask(request_cluster(request)->keystone->verify, &a->ask,
-	        sign->service, sign->access, sign->session, form);
+	const struct verify_form asked = {.service = sign->service,
+	        .access = sign->access,
+	        .session = sign->session,
+	        .form = form,
+	        .from = request->http->remote,
+	        .agent = http_get(request->http, "User-Agent"),
+	        .tls = request->proxy->cluster->tls};
+	enum err err =
+	        verify_action_ask(request_cluster(request)->keystone->verify, &a->ask, &asked);
 	if (!err) {
 		a->asked = a->pending = true;
 		op_child_begin(&request->op);

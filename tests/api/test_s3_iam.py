@@ -213,6 +213,20 @@ def test_who_is_allowed_by_policies(keystone, boss, iam):
     assert refused(mine.list_users) == ("AccessDenied", 403)
 
 
+def test_actions_know_where_they_come_from(keystone, boss, iam):
+    u = Made(keystone, boss)
+    mine = of(u, "iam")
+    for condition, may in (({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, True), ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
+                           ({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, True), ({"Bool": {"aws:SecureTransport": "true"}}, False),
+                           ({"StringLike": {"aws:UserAgent": "*Boto*"}}, True), ({"StringEquals": {"aws:username": u.name}}, True),
+                           ({"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, False)):
+        u.attach({"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*", "Condition": condition})
+        if may:
+            mine.list_users()
+        else:
+            assert refused(mine.list_users) == ("AccessDenied", 403), condition
+
+
 def test_all_of_iam_is_not_the_account(keystone, boss, iam):
     """Who may do all in IAM does not get keys of those that the identity service has given roles."""
     u = Made(keystone, boss)
