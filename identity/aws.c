@@ -78,6 +78,7 @@ static enum err find_caller(struct aws_call *c)
 	c->domain_id = text_of(jread_get(project, "domain"), "id", c->arena);
 	if (!c->user_id || !c->user_name || !c->project_id || !c->domain_id)
 		return ERR_UNAUTHORIZED;
+	c->user_name = iam_user_name(c->arena, c->user_name, c->project_id);
 	/* What was delegated does not beget. */
 	c->administers = may_administer(jread_get(t, "roles")) && !is_delegated(c);
 	if (c->signer.role_name)

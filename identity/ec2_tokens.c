@@ -2,6 +2,7 @@
  * that cannot check them itself; and for services that can, the key for one day, region and
  * service. */
 #include "identity/credentials.h"
+#include "identity/iam.h"
 #include "identity/signer.h"
 #include "identity/sql.h"
 
@@ -239,7 +240,8 @@ static enum err answer_service(const struct signer *s, const uint8_t *key)
 		jout_text(&req->json, "key", hex);
 	jout_text(&req->json, "credential_id", s->credential.id);
 	jout_text(&req->json, "token", token);
-	jout_text(&req->json, "user_name", user ? user : "");
+	jout_text(&req->json, "user_name",
+	        user ? iam_user_name(req->arena, user, s->credential.project_id) : "");
 	jout_text(&req->json, "project_name", project ? project : "");
 	show_rights(s, &req->json);
 	jout_end_object(&req->json);

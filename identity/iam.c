@@ -39,8 +39,9 @@ void iam_user_show(
 }
 
 #define USERS                                                                                      \
-	"SELECT u.id, u.name, i.path, u.created_us FROM user u LEFT JOIN iam_user i ON i.user_id " \
-	"= u.id AND i.project_id = ? WHERE "
+	"SELECT u.id, " IAM_USER_NAME                                                              \
+	", i.path, u.created_us FROM user u LEFT JOIN iam_user i ON i.user_id = u.id AND "         \
+	"i.project_id = ? WHERE "
 
 /* Who administers a project has the rights of its account, and is told as that. */
 static enum err show_root(struct aws_call *c)
@@ -76,7 +77,8 @@ enum err iam_user_get(struct aws_call *c, struct db_tx *tx)
 	enum err err = find(c, tx, &o);
 	if (err)
 		return err;
-	struct db_query q = sql_query(tx, USERS "u.id = ?", TEXTS(c->project_id, o.id));
+	struct db_query q =
+	        sql_query(tx, USERS "u.id = ?", TEXTS(iam_suffix(c), c->project_id, o.id));
 	buf_str(&c->xml, "<User>");
 	if (db_step(&q))
 		iam_user_show(c, o.id, db_text(&q, 1), db_text(&q, 2), (uint64_t)db_int(&q, 3));
@@ -97,8 +99,8 @@ enum err iam_user_list(struct aws_call *c, struct db_tx *tx)
 	struct db_query q = sql_query(tx,
 	        USERS
 	        "u.id IN (SELECT actor_id FROM assignment WHERE actor_kind = 'user' AND kind = "
-	        "'project' AND target_id = ?) ORDER BY LOWER(u.name)",
-	        TEXTS(c->project_id, c->project_id));
+	        "'project' AND target_id = ?) ORDER BY LOWER(" IAM_USER_NAME ")",
+	        TEXTS(iam_suffix(c), c->project_id, c->project_id, iam_suffix(c)));
 	buf_str(&c->xml, "<Users>");
 	while (db_step(&q)) {
 		const char *path = db_is_null(&q, 2) ? "/" : db_text(&q, 2);
@@ -118,8 +120,10 @@ enum err iam_user_list(struct aws_call *c, struct db_tx *tx)
 static enum err insert(struct aws_call *c, struct db_tx *tx, const struct user *user,
         const char *path, const char *role_id)
 {
-	enum err err = fields_insert(&user_fields, tx, user);
+	struct user row = *user;
 
+	row.name = arena_printf(c->arena, "%s%s", user->name, iam_suffix(c));
+	enum err err = fields_insert(&user_fields, tx, &row);
 	if (!err)
 		err = sql_run(tx,
 		        "INSERT INTO assignment (actor_kind, actor_id, kind, target_id, role_id, "
@@ -132,20 +136,14 @@ static enum err insert(struct aws_call *c, struct db_tx *tx, const struct user *
 	return err;
 }
 
-/* A name is another's in all of the domain. */
-static enum err check_free(
+/* What follows names would end in the middle of it. */
+static enum err check_name(
         struct aws_call *c, struct db_tx *tx, const char *name, const char *own_id)
 {
-	int64_t there;
-	enum err err = iam_free(c, tx, IAM_USER, name, own_id);
-
-	if (!err)
-		err = sql_int(tx,
-		        "SELECT COUNT(*) FROM user WHERE name = ? AND domain_id = ? AND id <> ?",
-		        &there, TEXTS(name, c->domain_id, own_id ? own_id : ""));
-	if (err || !there)
-		return err;
-	return aws_fail(c, 409, "EntityAlreadyExists", "User with name %s already exists.", name);
+	if (strstr(name, iam_suffix(c)))
+		return aws_fail(
+		        c, 400, "ValidationError", "The name may not hold @ and the account.");
+	return iam_free(c, tx, IAM_USER, name, own_id);
 }
 
 static enum err read_new(struct aws_call *c, struct db_tx *tx, struct user *user, const char **path)
@@ -158,7 +156,7 @@ static enum err read_new(struct aws_call *c, struct db_tx *tx, struct user *user
 	if (!err)
 		err = iam_unbounded(c);
 	if (!err)
-		err = check_free(c, tx, user->name, NULL);
+		err = check_name(c, tx, user->name, NULL);
 	if (!err)
 		err = sql_int(tx, "SELECT COUNT(*) FROM iam_user WHERE project_id = ?", &count,
 		        TEXTS(c->project_id));
@@ -229,7 +227,7 @@ enum err iam_user_update(struct aws_call *c, struct db_tx *tx)
 	if (!err && aws_param(c, "NewUserName"))
 		err = aws_name(c, "NewUserName", 64, &o.name);
 	if (!err)
-		err = check_free(c, tx, o.name, o.id);
+		err = check_name(c, tx, o.name, o.id);
 	if (!err)
 		err = sql_run(
 		        tx, "UPDATE user SET name = ? WHERE id = ?", NULL, TEXTS(o.name, o.id));

@@ -31,6 +31,14 @@ struct iam_owner {
 	const char *id, *name, *path;
 };
 
+/* A user that IAM has made is "NAME@PROJECT" to the identity service, so that an account's names
+ * are its own: no user of the domain has them. What follows NAME; */
+const char *iam_suffix(struct aws_call *call);
+/* the name of any user, as their account knows it; */
+const char *iam_user_name(struct arena *arena, const char *name, const char *project_id);
+/* and the same in SQL, of user u and with the suffix bound to it. */
+#define IAM_USER_NAME "REPLACE(u.name, ?, '')"
+
 /* "UserName" */
 const char *iam_param(enum iam_kind kind);
 /* "iam_user_policy": the table of what belongs to owners of a kind. */

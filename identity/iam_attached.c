@@ -137,10 +137,11 @@ static enum err list_entities(struct aws_call *c, struct db_tx *tx, const char *
 {
 	struct db_query q = sql_query(tx,
 	        arena_printf(c->arena,
-	                "SELECT o.id, o.name FROM %s a JOIN %s o ON o.id = a.owner_id WHERE "
-	                "a.project_id = ? AND a.policy_id = ? ORDER BY LOWER(o.name)",
+	                "SELECT u.id, " IAM_USER_NAME " FROM %s a JOIN %s u ON u.id = a.owner_id "
+	                "WHERE a.project_id = ? AND a.policy_id = ? ORDER BY LOWER(" IAM_USER_NAME
+	                ")",
 	                iam_table(c, entities[at].kind, "attached"), entities[at].from),
-	        TEXTS(c->project_id, policy_id));
+	        TEXTS(iam_suffix(c), c->project_id, policy_id, iam_suffix(c)));
 
 	while (db_step(&q)) {
 		if (!aws_page_takes(page, arena_printf(c->arena, "%u%s", at, db_text(&q, 1))))

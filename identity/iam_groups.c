@@ -61,10 +61,11 @@ static enum err show_members(struct aws_call *c, struct db_tx *tx, const char *g
 	if (err)
 		return err;
 	struct db_query q = sql_query(tx,
-	        "SELECT u.id, u.name, i.path, u.created_us FROM iam_member m JOIN user u ON u.id = "
+	        "SELECT u.id, " IAM_USER_NAME
+	        ", i.path, u.created_us FROM iam_member m JOIN user u ON u.id = "
 	        "m.user_id LEFT JOIN iam_user i ON i.user_id = u.id AND i.project_id = ? WHERE "
-	        "m.group_id = ? ORDER BY LOWER(u.name)",
-	        TEXTS(c->project_id, group_id));
+	        "m.group_id = ? ORDER BY LOWER(" IAM_USER_NAME ")",
+	        TEXTS(iam_suffix(c), c->project_id, group_id, iam_suffix(c)));
 	buf_str(&c->xml, "<Users>");
 	while (db_step(&q)) {
 		if (!aws_page_takes(&page, db_text(&q, 1)))

@@ -34,19 +34,37 @@ const char *iam_arn(struct aws_call *c, const struct iam_owner *o)
 
 /* --- by name --- */
 
-/* Users of the directory may differ in nothing but capitals: the exact one comes first. */
+/* Users of the directory may differ in nothing but capitals: the exact one comes first, and before
+ * it one that IAM has made. */
 #define FIND_USER                                                                                  \
-	"SELECT u.id, u.name, i.path FROM assignment a JOIN user u ON u.id = a.actor_id LEFT "     \
-	"JOIN "                                                                                    \
-	"iam_user i ON i.user_id = u.id AND i.project_id = a.target_id WHERE a.actor_kind = "      \
-	"'user' AND a.kind = 'project' AND a.target_id = ? AND u.domain_id = ? AND LOWER(u.name) " \
-	"= LOWER(?) ORDER BY u.name <> ?"
+	"SELECT u.id, " IAM_USER_NAME                                                              \
+	", i.path FROM assignment a JOIN user u ON u.id = a.actor_id LEFT JOIN iam_user i ON "     \
+	"i.user_id = u.id AND i.project_id = a.target_id WHERE a.actor_kind = 'user' AND a.kind "  \
+	"= 'project' AND a.target_id = ? AND u.domain_id = ? AND LOWER(" IAM_USER_NAME             \
+	") = LOWER(?) ORDER BY i.path IS NULL, u.name <> ?"
+
+const char *iam_suffix(struct aws_call *c)
+{
+	return arena_printf(c->arena, "@%s", c->project_id);
+}
+
+const char *iam_user_name(struct arena *arena, const char *name, const char *project_id)
+{
+	const char *suffix = arena_printf(arena, "@%s", project_id), *end = strstr(name, suffix);
+
+	return end && end > name && !end[strlen(suffix)]
+	               ? arena_strndup(arena, name, (size_t)(end - name))
+	               : name;
+}
 
 static struct db_query look(
         struct aws_call *c, struct db_tx *tx, enum iam_kind kind, const char *name)
 {
+	const char *suffix = iam_suffix(c);
+
 	if (kind == IAM_USER)
-		return sql_query(tx, FIND_USER, TEXTS(c->project_id, c->domain_id, name, name));
+		return sql_query(tx, FIND_USER,
+		        TEXTS(suffix, c->project_id, c->domain_id, suffix, name, name));
 	return sql_query(tx,
 	        arena_printf(c->arena,
 	                "SELECT id, name, path FROM %s WHERE project_id = ? AND LOWER(name) = "

@@ -317,6 +317,30 @@ def test_names_without_case(keystone, boss, iam):
     assert refused(iam.get_user, UserName=name) == ("NoSuchEntity", 404)
 
 
+def test_an_accounts_names_are_its_own(keystone, boss, iam):
+    other = Holder(keystone, "manager")
+    there = of(other, "iam")
+    u = Made(keystone, boss)
+    for name in (u.name, boss.who.name):  # of another account's user, and of one of the domain
+        user = there.create_user(UserName=name)["User"]
+        key = there.create_access_key(UserName=name)["AccessKey"]
+        sts = service(keystone, "sts", key["AccessKeyId"], key["SecretAccessKey"])
+        assert sts.get_caller_identity()["Arn"] == user["Arn"] == "arn:aws:iam::%s:user/%s" % (other.project, name)
+        assert name in [x["UserName"] for x in there.list_users()["Users"]]
+        # Neither is the other one, here or there.
+        there.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy(says("Allow", "s3:*")))
+        s3 = client(keystone.cloud, key["AccessKeyId"], key["SecretAccessKey"])
+        s3.list_buckets()
+        assert not reads(s3, boss.bucket, "a/1")
+    assert not reads(u.s3, boss.bucket, "a/1")
+    # Conditions and principals know it by the account's name.
+    u.attach(says("Allow", "s3:GetObject", boss.bucket + "/a/*", Condition={"StringEquals": {"aws:username": u.name}}))
+    assert reads(u.s3, boss.bucket, "a/1")
+    assert refused(iam.create_user, UserName="x@%sy" % boss.project) == ("ValidationError", 400)
+    names = [x["name"] for x in keystone.ask("GET", "/users")["users"]]
+    assert "%s@%s" % (u.name, boss.project) in names and "%s@%s" % (u.name, other.project) in names
+
+
 def test_users_are_renamed(keystone, boss, iam):
     u, other = Made(keystone, boss), Made(keystone, boss)
     u.attach(says("Allow", "s3:*"))
