@@ -127,7 +127,7 @@ static enum err authorize(struct aws_call *c, struct db_tx *tx)
 	const char *arn = "*";
 	bool may;
 
-	if (s->session_token && !s->role_name && !(a->flags & AWS_SESSION))
+	if (s->session_token && (s->role_name ? a->flags & AWS_KEY : !(a->flags & AWS_SESSION)))
 		return aws_fail(c, 403, "AccessDenied",
 		        "%s cannot be called with session credentials", a->name);
 	if (a->flags & AWS_OPEN)

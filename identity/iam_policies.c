@@ -5,7 +5,6 @@
 #include "identity/sql.h"
 #include "lib/auth/aws_policy.h"
 #include <string.h>
-#include <strings.h>
 
 #define POLICIES                                                                                   \
 	"SELECT id, project_id, name, path, description, version, newest, created_us, updated_us " \
@@ -86,14 +85,13 @@ enum err iam_policy_of(struct aws_call *c, struct db_tx *tx, const char *account
 	if (one)
 		common(one, &p);
 	if (!p.id || strcmp(iam_policy_arn(c, &p), arn) != 0) {
-		struct db_query q =
-		        sql_query(tx, POLICIES "project_id = ? AND LOWER(name) = LOWER(?)",
-		                TEXTS(account, slash + 1));
+		struct db_query q = sql_query(
+		        tx, POLICIES "project_id = ? AND name = ?", TEXTS(account, slash + 1));
 		err = find(c, &q, &p);
 	}
 	if (err && err != ERR_NOT_FOUND)
 		return err;
-	if (err || strcasecmp(iam_policy_arn(c, &p), arn) != 0)
+	if (err || strcmp(iam_policy_arn(c, &p), arn) != 0)
 		return aws_fail(c, 404, "NoSuchEntity", IAM_NO_SUCH_POLICY, arn);
 	*ret = p;
 	return ERR_OK;

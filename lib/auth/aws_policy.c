@@ -372,7 +372,7 @@ static bool principal_is(const struct s3_policy_ask *ask, const char *principal)
 		return ask->for_account;
 	if (strncmp(what, "role/", 5) == 0)
 		return ask->role && strcmp(strrchr(what, '/') + 1, ask->role) == 0;
-	return strncmp(what, "user/", 5) == 0 && is_user(ask, strrchr(what, '/') + 1);
+	return !ask->role && strncmp(what, "user/", 5) == 0 && is_user(ask, strrchr(what, '/') + 1);
 }
 
 static bool principals_have(const struct s3_policy_ask *ask, const struct jval *principals)

@@ -3,12 +3,16 @@ import datetime
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 import requests
 
 from conftest import CAIRN, Cloud, User, wait_for
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import mariadb  # noqa: E402
 
 DEFAULT = {"id": "default"}
 
@@ -79,13 +83,24 @@ class Somebody:
         return r
 
 
+def on_mariadb(cloud):
+    """Begins anew with a database of that."""
+    conf, database = cloud.state + "/identity.conf", mariadb.new_database()
+    with open(conf, "a") as f:
+        f.write("database = %s\n" % database)
+    subprocess.run([CAIRN, "identity", "--config", conf, "bootstrap", "object-store", "swift",
+                    cloud.url + "/v1/AUTH_$(project_id)s"], check=True, env=cloud.openrc(), timeout=120)
+
+
 def cloud_with_identity():
-    """For a fixture."""
+    """For a fixture; on MariaDB with CAIRN_TEST_DATABASE=mariadb."""
     c = Cloud(devices=1, replicas=1, identity=True)
     c.up()
     with open(c.state + "/identity.conf", "a") as f:
         f.write("password_hash_rounds = 4\n")
     c.down()
+    if os.environ.get("CAIRN_TEST_DATABASE") == "mariadb":
+        on_mariadb(c)
     c.up()
     yield c
     c.close()

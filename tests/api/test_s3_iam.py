@@ -1,5 +1,5 @@
 """IAM at S3's address: users, groups, managed policies, keys, tags, who may do what. (Sessions, inline policies and roles:
-test_s3_sts.py.)"""
+test_s3_sts.py.) Runs on MariaDB, too."""
 import json
 import os
 
@@ -255,6 +255,9 @@ def test_a_role_administers(keystone, boss, iam):
     assert theirs.get_role(RoleName=made["RoleName"])["Role"]["Arn"] == made["Arn"]
     assert refused(theirs.create_access_key) == ("ValidationError", 400)
     assert refused(theirs.create_role, RoleName="x", AssumeRolePolicyDocument=trusts("*")) == ("AccessDenied", 403)
+    # It gives no keys of who has taken it.
+    assert refused(service(keystone, "sts", c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"]).get_session_token) == (
+        "AccessDenied", 403)
     # A role takes another one, for an hour at most.
     second = role(boss, trusts(made["Arn"]), MaxSessionDuration=7200)
     sts = service(keystone, "sts", c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"])
@@ -310,6 +313,8 @@ def test_names_without_case(keystone, boss, iam):
     p = managed(iam, says("Allow", "s3:*"), name=name)
     assert refused(iam.create_policy, PolicyName=name.lower(), PolicyDocument=policy(says("Deny", "s3:*"))) == (
         "EntityAlreadyExists", 409)
+    # An ARN is as it is: a denial of it is not got round by another spelling.
+    assert refused(iam.delete_policy, PolicyArn=p["Arn"].replace(name, name.lower())) == ("NoSuchEntity", 404)
     iam.delete_policy(PolicyArn=p["Arn"])
     iam.delete_role(RoleName=name.upper())
     iam.delete_group(GroupName=name.lower())
