@@ -374,10 +374,8 @@ static enum s3_error take_sum(struct request *request, struct copying *c, const 
 		*ret_text = SUM_UNKNOWN_TEXT;
 		return S3_InvalidRequest;
 	}
-	if (!algorithm && !has)
-		return S3_OK;
 	if (!algorithm)
-		kind = sum->kind;
+		kind = has ? sum->kind : SUM_DEFAULT;
 	c->sums = !has || sum->kind != kind || strcmp(sum->type, SUM_WHOLE) != 0;
 	if (c->sums)
 		*sum = (struct sum_kept){.kind = kind};
@@ -625,7 +623,8 @@ static enum step part_source(struct op *op)
 		error = s3_sse_take_part(request, &c->upload.marker.headers, &text);
 	if (error)
 		return s3_fail_text(request, error, text);
-	c->sums = upload_wants_sum(&c->upload, &c->sum.kind);
+	upload_sum_kind(&c->upload, &c->sum.kind);
+	c->sums = true;
 	begin_store(request, c, upload_container_of_parts(request, &c->upload),
 	        upload_part_new(request, &c->upload, c->number));
 	sub_header(&c->store, PUT_LISTED, "true");

@@ -126,6 +126,8 @@ enum step s3_object_pass_put(struct op *op)
 	if (!request->http->has_length && !request->http->chunked)
 		return s3_fail(request, S3_MissingContentLength);
 	request->s3->told_tags = http_get(request->http, S3_OBJECT_TAGS);
+	if (!request->s3->sum.on)
+		s3_sum_start(&request->s3->sum, SUM_DEFAULT);
 	if (whole->class)
 		s3_whole_divert(request);
 	return s3_pass(request, &object_put);

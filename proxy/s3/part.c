@@ -41,12 +41,14 @@ static enum step pass(struct request *request, struct part *p)
 	return s3_pass(request, &object_put);
 }
 
-/* An upload that was begun with checksums wants them of all parts. */
+/* An upload that was begun with checksums wants them of all parts, and no others. */
 static enum s3_error want_sum(struct request *request, struct part *p, const char **ret_text)
 {
 	enum checksum_kind kind;
 
-	return upload_wants_sum(&p->upload, &kind) ? s3_sum_want(request, kind, ret_text) : S3_OK;
+	if (!upload_sum_kind(&p->upload, &kind) && request->s3->sum.on)
+		return S3_OK;
+	return s3_sum_want(request, kind, ret_text);
 }
 
 static enum step part_look(struct op *op)

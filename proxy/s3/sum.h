@@ -49,6 +49,8 @@ void s3_sum_add(struct s3_sum *sum, const void *data, size_t len);
 enum s3_error s3_sum_end(
         struct s3_sum *sum, struct arena *arena, const struct buf *trailer, const char **ret_text);
 void s3_sum_done(struct s3_sum *sum);
+/* What is stored without any has this one, of all bytes, as at AWS. */
+#define SUM_DEFAULT CHECKSUM_CRC64NVME
 /* One of that kind, whatever comes. */
 void s3_sum_start(struct s3_sum *sum, enum checksum_kind kind);
 /* A part of an upload that wants this kind. */

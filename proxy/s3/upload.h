@@ -59,8 +59,8 @@ static inline const char *upload_header(const struct upload *upload, const char 
 	return sub_get(&upload->marker, name);
 }
 
-/* Have its parts checksums? Then of which kind. */
-bool upload_wants_sum(const struct upload *upload, enum checksum_kind *ret_kind);
+/* Which checksums its parts have. False: nobody has said so, and others may come. */
+bool upload_sum_kind(const struct upload *upload, enum checksum_kind *ret_kind);
 
 /* A name for a part that is uploaded, as there is no other. */
 const char *upload_part_new(struct request *request, const struct upload *upload, unsigned number);

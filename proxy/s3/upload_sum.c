@@ -63,12 +63,13 @@ static const char *of_parts(struct arena *arena, const struct of *o)
 	                : arena_printf(arena, "%s-%u", buf_text(&text), o->count);
 }
 
-bool upload_wants_sum(const struct upload *upload, enum checksum_kind *ret_kind)
+bool upload_sum_kind(const struct upload *upload, enum checksum_kind *ret_kind)
 {
 	const char *said = upload_header(upload, UPLOAD_SUM);
 	char name[16];
 	size_t len = said ? strcspn(said, " ") : 0;
 
+	*ret_kind = SUM_DEFAULT;
 	if (!len || !said[len] || len >= sizeof(name))
 		return false;
 	memcpy(name, said, len);
@@ -76,13 +77,10 @@ bool upload_wants_sum(const struct upload *upload, enum checksum_kind *ret_kind)
 	return sum_find(name, ret_kind);
 }
 
-/* Of which kind is it to be? False: of none. */
-static bool is_wanted(const struct upload *upload, struct of *o)
+static void take_kind(const struct upload *upload, struct of *o)
 {
-	if (!upload_wants_sum(upload, &o->kind))
-		return false;
-	o->whole = strcmp(strchr(upload_header(upload, UPLOAD_SUM), ' ') + 1, SUM_WHOLE) == 0;
-	return true;
+	o->whole = !upload_sum_kind(upload, &o->kind) ||
+	           strcmp(strchr(upload_header(upload, UPLOAD_SUM), ' ') + 1, SUM_WHOLE) == 0;
 }
 
 static bool parts_agree(struct arena *arena, const struct of *o)
@@ -105,8 +103,7 @@ enum s3_error upload_sum(struct request *request, const struct upload *upload,
 	struct of of = {.listed = listed, .chosen = chosen, .count = count};
 
 	*ret_sum = NULL;
-	if (!is_wanted(upload, &of))
-		return S3_OK;
+	take_kind(upload, &of);
 	if (!parts_agree(arena, &of))
 		return S3_InvalidPart;
 	const char *value = of_parts(arena, &of),

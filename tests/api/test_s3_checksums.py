@@ -8,6 +8,7 @@ import zlib
 import pytest
 import requests
 
+from conftest import User
 from s3 import Chunks, client, refused
 from s3 import send as raw
 from test_s3_multipart import MB
@@ -202,3 +203,50 @@ def test_that_a_copy_asks_for(cloud, s3, versioned):
             assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == body
     r = raw(cloud, "PUT", bucket + "/to", **{"x-amz-copy-source": bucket + "/from", "x-amz-checksum-algorithm": "MD4"})
     assert r.status_code == 400 and "<Code>InvalidRequest</Code>" in r.text
+
+
+NVME = "x-amz-checksum-crc64nvme"
+
+
+def test_of_what_is_stored_without(cloud, s3, bucket):
+    """CRC64NVME, as AWS has it."""
+    r = raw(cloud, "PUT", bucket + "/default", b"A" * 1024)
+    assert r.headers[NVME] == LETTERS[NVME] and r.headers["x-amz-checksum-type"] == "FULL_OBJECT"
+    r = raw(cloud, "PUT", bucket + "/copy", **{"x-amz-copy-source": bucket + "/default"})
+    assert element(r.text, "ChecksumCRC64NVME") == LETTERS[NVME]
+    for key in ("default", "copy"):
+        assert NVME not in raw(cloud, "HEAD", "%s/%s" % (bucket, key)).headers
+        r = raw(cloud, "GET", "%s/%s" % (bucket, key), **{"x-amz-checksum-mode": "ENABLED"})
+        assert r.headers[NVME] == LETTERS[NVME] and r.content == b"A" * 1024
+        r = raw(cloud, "GET", "%s/%s?attributes" % (bucket, key), **{"x-amz-object-attributes": "Checksum"})
+        assert element(r.text, "ChecksumCRC64NVME") == LETTERS[NVME]
+    # What Swift's API has stored has none; a copy of it has.
+    User(cloud, "test:tester", "testing").request("PUT", "/%s/swift" % bucket, data=b"A" * 1024)
+    assert NVME not in raw(cloud, "HEAD", bucket + "/swift", **{"x-amz-checksum-mode": "ENABLED"}).headers
+    r = raw(cloud, "PUT", bucket + "/copy", **{"x-amz-copy-source": bucket + "/swift"})
+    assert element(r.text, "ChecksumCRC64NVME") == LETTERS[NVME]
+
+
+def test_of_an_upload_without(cloud, s3, bucket):
+    bodies = [os.urandom(5 * MB), os.urandom(6 * MB + 3), os.urandom(100)]
+    whole = raw(cloud, "PUT", bucket + "/once", b"".join(bodies)).headers[NVME]
+    s3.put_object(Bucket=bucket, Key="second", Body=bodies[1])
+
+    def upload(key, **last):
+        id = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        parts = []
+        for n, body, more in ((1, bodies[0], {}), (3, bodies[2], last)):
+            r = raw(cloud, "PUT", "%s/%s?partNumber=%d&uploadId=%s" % (bucket, key, n, id), body, **more)
+            assert all(r.headers[h] == v for h, v in more.items()) and (more or r.headers[NVME])
+            parts.append((n, r.headers["ETag"]))
+        parts.insert(1, (2, copy_part(cloud, bucket, key, id, 2, "second")[1]["ETag"]))
+        xml = "".join("<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>" % p for p in parts)
+        return raw(cloud, "POST", "%s/%s?uploadId=%s" % (bucket, key, id),
+                   b"<CompleteMultipartUpload>%s</CompleteMultipartUpload>" % xml.encode()).text
+    text = upload("parts")
+    assert element(text, "ChecksumCRC64NVME") == whole and element(text, "ChecksumType") == "FULL_OBJECT"
+    r = raw(cloud, "HEAD", bucket + "/parts", **{"x-amz-checksum-mode": "ENABLED"})
+    assert r.headers[NVME] == whole and r.headers["x-amz-checksum-type"] == "FULL_OBJECT"
+    # A part may have another one; then nothing is known of the whole.
+    text = upload("mixed", **{"x-amz-checksum-crc32": crc32(bodies[2])})
+    assert element(text, "ETag") and "Checksum" not in text
