@@ -1,4 +1,4 @@
-/* wait -> report (-> reported)* -> update (-> read (-> draft -> [drop]) -> rows)* -> wait */
+/* wait -> report (-> reported)* -> update (-> read -> look (-> drop | rows))* -> wait */
 #include "node/jobs.h"
 
 #include "lib/backend/points.h"
@@ -23,7 +23,7 @@
 /* A range that is so old was known to its container, if ever. */
 #define NOBODYS (3600 * TS_PER_SECOND)
 
-enum { WAIT, REPORT, REPORTED, UPDATE, READ, DRAFT, DROP, ROWS };
+enum { WAIT, REPORT, REPORTED, UPDATE, READ, LOOK, DROP, ROWS };
 
 struct jobs {
 	struct op op;
@@ -155,12 +155,13 @@ static enum step jobs_read(struct op *op)
 		j->lsn = 0;
 		return op_go(op, WAIT); /* those after it are younger still */
 	}
-	if (!j->read_err && u->policy >= BACKEND_POLICIES && u->update_count)
-		return op_go(op, DRAFT);
+	if (!j->read_err && u->update_count)
+		return op_go(op, LOOK);
 	return send_rows(j);
 }
 
-/* --- a draft whose writer is gone: reading the object decides what becomes of it --- */
+/* --- its writer is gone, and may not have reached a majority: reading the object decides what
+ * becomes of it --- */
 
 static enum step leave(struct jobs *j)
 {
@@ -188,9 +189,14 @@ static enum step drop(struct jobs *j, const struct backend_update *own, uint8_t 
 	return op_go(&j->op, DROP);
 }
 
-/* Its rows are sent once the version, or a newer one, is sure; a draft that can never be whole is
- * dropped when nobody can be writing it any more. */
-static enum step jobs_draft(struct op *op)
+static uint64_t newest_of(const struct backend_reply *r)
+{
+	return r->meta_ts > r->ts ? r->meta_ts : r->ts;
+}
+
+/* Its rows are sent once the version, or a newer one, is sure: of one that nobody reads they would
+ * be wrong. A draft that can never be whole is dropped when nobody can be writing it any more. */
+static enum step jobs_look(struct op *op)
 {
 	struct jobs *j = jobs_of(op);
 	const struct objectd_unsettled *u = &j->unsettled;
@@ -203,8 +209,8 @@ static enum step jobs_draft(struct op *op)
 	if (!reader_ready(&j->reader))
 		return STEP_WAIT;
 	enum err err = j->reader.err;
-	bool sure =
-	        (!err || err == ERR_NOT_FOUND) && j->reader.reply && j->reader.reply->ts >= u->ts;
+	bool sure = (!err || err == ERR_NOT_FOUND) && j->reader.reply &&
+	            newest_of(j->reader.reply) >= u->ts;
 	bool dead =
 	        j->reader.ec && ec_read_is_dead(j->reader.ec, u->ts) && u->ts + ABANDONED < wall(j);
 	reader_close(&j->reader);
@@ -244,8 +250,8 @@ static const struct op_state states[] = {
         [REPORT] = {"report", jobs_report, TO(REPORTED) | TO(UPDATE), 0},
         [REPORTED] = {"reported", jobs_reported, TO(REPORT) | TO(UPDATE), 0},
         [UPDATE] = {"update", jobs_update, TO(READ) | TO(WAIT), 0},
-        [READ] = {"read", jobs_read, TO(DRAFT) | TO(ROWS) | TO(WAIT), 0},
-        [DRAFT] = {"draft", jobs_draft, TO(DROP) | TO(ROWS) | TO(UPDATE), 0},
+        [READ] = {"read", jobs_read, TO(LOOK) | TO(ROWS) | TO(WAIT), 0},
+        [LOOK] = {"look", jobs_look, TO(DROP) | TO(ROWS) | TO(UPDATE), 0},
         [DROP] = {"drop", jobs_drop, TO(UPDATE), 0},
         [ROWS] = {"rows", jobs_rows, TO(UPDATE), 0},
 };

@@ -114,11 +114,16 @@ bool horizon_waits(struct objectd *o, struct backend_call *call)
 	return true;
 }
 
+uint64_t horizon_forgotten(const struct objectd *o)
+{
+	return reactor_now_us(o->reactor) < o->floor_until_us ? o->floor : 0;
+}
+
 uint64_t horizon_floor(const struct objectd *o, const struct backend_msg *msg)
 {
 	bool first_hand = msg->op == BACKEND_OBJECT_VERSION || msg->op == BACKEND_OBJECT_GRANT ||
 	                  (msg->op == BACKEND_OBJECT_PUT && msg->handle &&
 	                          msg->ts + PROMISE_US / 10 > o->floor);
 
-	return first_hand && reactor_now_us(o->reactor) < o->floor_until_us ? o->floor : 0;
+	return first_hand ? horizon_forgotten(o) : 0;
 }

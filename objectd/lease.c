@@ -17,7 +17,7 @@ struct lease {
 	struct list link; /* of objectd's promises */
 	struct objectd *objectd;
 	uint8_t policy, key[16];
-	uint64_t ts, known, holder; /* holder 0: it has ended */
+	uint64_t ts, replaced, known, holder; /* holder 0: it has ended */
 	struct timer timer;
 	struct list waiting; /* struct late, the first to come first */
 };
@@ -143,6 +143,8 @@ enum err lease_take(struct objectd *o, const struct backend_msg *msg)
 		l->known = 0;
 	l->holder = msg->stage;
 	promise(l, msg->ts);
+	if (msg->known)
+		l->replaced = l->ts;
 	list_remove(&l->link);
 	timer_set(o->reactor, &l->timer, o->grant_us);
 	return ERR_OK;
@@ -162,11 +164,17 @@ void lease_release(struct objectd *o, struct backend_call *call)
 	backend_finish(call, ERR_OK);
 }
 
-/* Repairs of fragments pass: the holder itself may have to know what they make of the version. */
+static bool is_holder(const struct lease *l, const struct backend_msg *msg)
+{
+	return l->holder && (l->holder == msg->handle || l->holder == msg->lease);
+}
+
+/* Repairs of a version's fragments pass; a draft that a reader completes would be one beside the
+ * holder's. */
 static bool claims(const struct backend_msg *msg)
 {
 	if (msg->op == BACKEND_OBJECT_PUT)
-		return !msg->fragment.k || msg->handle;
+		return !msg->fragment.k || msg->handle || msg->draft;
 	return msg->op == BACKEND_OBJECT_POST || msg->op == BACKEND_OBJECT_DELETE;
 }
 
@@ -174,7 +182,7 @@ bool lease_stops(struct objectd *o, struct backend_call *call)
 {
 	struct lease *l = o->leases.count ? find(o, call->msg) : NULL;
 
-	if (l && l->holder && l->holder == call->msg->handle) {
+	if (l && is_holder(l, call->msg)) {
 		if (call->msg->under_lease)
 			l->known = call->msg->known;
 		return false;
@@ -197,10 +205,18 @@ uint64_t lease_promised(struct objectd *o, const struct backend_msg *msg)
 	struct lease *l = o->leases.count ? find(o, msg) : NULL;
 	uint64_t floor = horizon_floor(o, msg);
 
-	if (MUTANT(lease_lets_pass) || (l && l->holder && l->holder == msg->handle))
+	if (MUTANT(lease_lets_pass) || (l && is_holder(l, msg)))
 		return 0;
 	/* What the holder knew was a deletion: only that, or one before it, may still come. */
 	if (!l || (msg->op == BACKEND_OBJECT_DELETE && msg->ts <= l->known))
 		return floor;
 	return l->ts > floor ? l->ts : floor;
+}
+
+uint64_t lease_replaced(struct objectd *o, const struct backend_msg *msg)
+{
+	struct lease *l = o->leases.count ? find(o, msg) : NULL;
+	uint64_t forgotten = horizon_forgotten(o);
+
+	return l && l->replaced > forgotten ? l->replaced : forgotten;
 }

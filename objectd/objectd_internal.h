@@ -76,6 +76,8 @@ void lease_release(struct objectd *objectd, struct backend_call *call);
 bool lease_stops(struct objectd *objectd, struct backend_call *call);
 /* Below this nothing is taken of the key, but from who has the lease; 0: no such promise. */
 uint64_t lease_promised(struct objectd *objectd, const struct backend_msg *msg);
+/* The latest promise of the key to who was to replace a version; 0: none. */
+uint64_t lease_replaced(struct objectd *objectd, const struct backend_msg *msg);
 void leases_drop(struct objectd *objectd);
 
 /* horizon.c */
@@ -85,6 +87,8 @@ void horizon_close(struct objectd *objectd);
 bool horizon_waits(struct objectd *objectd, struct backend_call *call);
 /* What who writes the message must come after, be it promised or not; 0: nothing. */
 uint64_t horizon_floor(const struct objectd *objectd, const struct backend_msg *msg);
+/* Up to there anything may have been promised before the start; 0: that is long ago. */
+uint64_t horizon_forgotten(const struct objectd *objectd);
 
 /* stage.c */
 void stage_write(struct objectd *objectd, struct backend_call *call);

@@ -402,7 +402,7 @@ static void run_draft(struct write *w, const struct device_version *version, boo
 		finish(w, ERR_CONFLICT);
 		return;
 	}
-	if (msg->handle && msg->ts < w->call->reply.promised) {
+	if (msg->ts < w->call->reply.promised) {
 		finish(w, ERR_BUSY);
 		return;
 	}
@@ -536,6 +536,7 @@ static void run(struct write *w)
 		return;
 	}
 	call->reply.promised = lease_promised(w->objectd, msg);
+	call->reply.replaced = lease_replaced(w->objectd, msg);
 	if (msg->op == BACKEND_OBJECT_PUT && msg->draft) {
 		run_draft(w, &version, known);
 		return;

@@ -185,7 +185,7 @@ static void send_record(struct commit *c)
 	if (MUTANT(rows_before_record) && !c->row_count)
 		send_rows(c);
 	c->phase = RECORD;
-	c->msg->known = c->known;
+	c->msg->known = c->only_if_at ? 0 : c->known;
 	if (c->fragments) {
 		struct backend_msg *msgs[PLACE_MAX];
 		ec_put_messages(c->fragments, c->msg, msgs);
@@ -231,7 +231,7 @@ static void start_look(struct commit *c)
 	c->phase = LOOK;
 	reader_open(&c->look, c->op, c->proxy, msg->policy, msg->account, msg->container,
 	        msg->object, 0, 0);
-	reader_as(&c->look, msg->handle);
+	reader_as(&c->look, msg->handle, &c->grants);
 }
 
 static uint64_t newest_of(const struct backend_reply *r)
@@ -246,7 +246,9 @@ static bool is_conditional(const struct commit *c)
 
 static bool is_as_wanted(const struct commit *c, bool there, uint64_t newest)
 {
-	return c->only_if_at ? there && newest == c->only_if_at : !there;
+	if (c->only_if_at)
+		return there && (newest == c->only_if_at || MUTANT(replace_blind));
+	return !there;
 }
 
 static bool look(struct commit *c)
@@ -424,12 +426,18 @@ static uint64_t astray(const struct commit *c)
 	return commit_astray(&c->record, &c->place, msg->updates[0].row.ts);
 }
 
-/* Does a conditional writer's version stand in our way, who has not seen ours? */
+/* Does a conditional writer's version stand in our way, who has not seen ours? To delete what a
+ * writer found gone is no harm. */
 static bool is_late(const struct commit *c)
 {
+	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE;
+
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_reply *r = &c->record.calls[i].reply;
-		if (c->record.calls[i].answered && r->err && r->promised > c->msg->ts)
+		uint64_t promised = !deletes                 ? r->promised
+		                    : MUTANT(delete_unaware) ? 0
+		                                             : r->replaced;
+		if (c->record.calls[i].answered && r->err && promised > c->msg->ts)
 			return true;
 	}
 	return false;
@@ -456,7 +464,7 @@ static uint64_t tombstones(const struct commit *c, bool first)
  * may not know of ours: a conditional writer's, or of a delete that found nothing. */
 static bool overtaken(const struct commit *c, uint64_t written, uint64_t newer)
 {
-	bool unaware = c->msg->op != BACKEND_OBJECT_DELETE && (is_late(c) || tombstones(c, false));
+	bool unaware = is_late(c) || tombstones(c, false);
 
 	return newer && written && !unaware && c->proxy->cluster->policies[c->msg->policy].ec &&
 	       !place_met(&c->place, place_all(&c->place) & ~written);
@@ -501,16 +509,26 @@ static bool is_one(const struct commit *c, uint64_t newer)
 	return true;
 }
 
+static bool refused_by_all(const struct commit *c)
+{
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		enum err err = call->reply.err;
+		if (!call->answered || (err != ERR_CONFLICT && err != ERR_BUSY))
+			return false;
+	}
+	return !brought(c);
+}
+
 /* Somebody wrote at a later time, and began before we had ended: then we were there just before,
- * and done. Not so when that was a conditional writer who had not seen ours (to delete what it
- * found gone is no harm): where its version is on a majority ours can never have been seen, nor
- * will be, and goes behind it. So it is when a delete was first, which may have said that nothing
- * was there. Of fragments a newer version may come to nothing: it counts when it is whole; and
- * drafts of ours, where they are, might become a version twice. */
+ * and done. Not so when that was a conditional writer who had not seen ours: when all have
+ * refused it, it goes behind; else it may have been seen, and must not come twice. So it is when a
+ * delete was first, which may have said that nothing was there. Of fragments a newer version may
+ * come to nothing: it counts when it is whole; and drafts of ours, where they are, might become a
+ * version twice. */
 static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 {
-	bool lasting = place_met(&c->place, newer),
-	     late = c->msg->op != BACKEND_OBJECT_DELETE && is_late(c);
+	bool late = is_late(c);
 
 	if (c->set_time || c->proxy->backend->plain)
 		return finish(c, ERR_CONFLICT);
@@ -523,8 +541,10 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 		return finish(c, ERR_UNAVAILABLE);
 	if (c->fragments && (late || !is_one(c, newer)))
 		return again(c);
+	if (late && fan_open(&c->record))
+		return false;
 	if (late)
-		return lasting ? again(c) : finish(c, ERR_UNAVAILABLE);
+		return refused_by_all(c) ? again(c) : finish(c, ERR_UNAVAILABLE);
 	c->passed = true;
 	return written(c, ERR_OK);
 }
@@ -634,6 +654,7 @@ void commit_start(struct commit *c)
 	 * told the same each device decides. */
 	c->msg->if_absent = c->only_if_absent && plain;
 	c->msg->under_lease = is_conditional(c) && !plain;
+	c->msg->known = c->only_if_at;
 	if (is_conditional(c)) {
 		c->phase = GRANTS;
 		grants_start(&c->grants, c->op, c->proxy, &c->place, c->msg);

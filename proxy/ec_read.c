@@ -3,6 +3,7 @@
 #include "proxy/commit.h"
 #include "proxy/ec_put.h"
 #include "proxy/ec_rebuild.h"
+#include "proxy/grants.h"
 #include "proxy/repair.h"
 
 #include "lib/base/auto.h"
@@ -268,8 +269,8 @@ static void start_rebuild(struct ec_read *r, uint64_t lagging)
 
 	for (; lagging; lagging &= lagging - 1)
 		to[n++] = f->place.devices[__builtin_ctzll(lagging)];
-	r->rebuild = ec_rebuild_start(
-	        f->proxy, f->op, f->policy, f->account, f->container, f->object, f->ts, to, n);
+	r->rebuild = ec_rebuild_start(f->proxy, f->op, f->policy, f->account, f->container,
+	        f->object, f->ts, to, n, r->writer);
 }
 
 static void send_commit(struct ec_read *r)
@@ -306,7 +307,9 @@ static bool asking(struct ec_read *r)
 	bool open = fan_open(&r->asked) && !r->patience.over;
 	struct view v = view_of(r, 0);
 
-	if (!meets_writes(&r->fetch.place, v.known))
+	/* Who granted the key to nobody lets others make whole what it has not. */
+	uint64_t counts = r->grants ? grants_given(r->grants, &r->fetch.place) : ~0ull;
+	if (!meets_writes(&r->fetch.place, v.known & counts))
 		return open ? false : finish(r, ERR_UNAVAILABLE);
 	for (uint64_t ts = candidate(r, UINT64_MAX); ts; ts = candidate(r, ts)) {
 		v = view_of(r, ts);
@@ -530,7 +533,7 @@ static void mend(struct ec_read *r)
 	for (; lacking; lacking &= lacking - 1)
 		to[n++] = f->place.devices[__builtin_ctzll(lacking)];
 	ec_rebuild_unref(ec_rebuild_start(
-	        f->proxy, NULL, f->policy, f->account, f->container, f->object, f->ts, to, n));
+	        f->proxy, NULL, f->policy, f->account, f->container, f->object, f->ts, to, n, 0));
 }
 
 static bool fetching(struct ec_read *r)

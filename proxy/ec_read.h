@@ -14,6 +14,7 @@
 #include "proxy/ec_fetch.h"
 
 struct ec_rebuild;
+struct grants;
 struct repair;
 
 struct ec_read {
@@ -25,7 +26,8 @@ struct ec_read {
 	struct patience patience;
 	struct ec_rebuild *rebuild;
 	struct repair *repair;
-	uint64_t newest_meta, writer; /* writer: see reader_as */
+	uint64_t newest_meta, writer; /* writer, grants: see reader_as */
+	const struct grants *grants;  /* borrowed */
 	uint64_t holders;             /* of the place: known to have a fragment of the version */
 	unsigned restarts;
 	bool committed, mended;

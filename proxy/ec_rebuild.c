@@ -24,7 +24,7 @@ struct ec_rebuild {
 	uint8_t to_index[PLACE_MAX];
 	unsigned to_count;
 	uint32_t wanted; /* bits of fragments: those of `to` */
-	uint64_t stage, offset, archive, good,
+	uint64_t writer, stage, offset, archive, good,
 	        written; /* good: bits of `to` that took all so far */
 	bool overtaken;  /* something newer is somewhere */
 	unsigned head;   /* of the answers: whose headers hold */
@@ -62,11 +62,17 @@ static void decide(struct ec_rebuild *r, enum err err)
 	r->waiter = NULL;
 }
 
-static enum step give_up(struct ec_rebuild *r, enum err err)
+/* What was not taken is let go of. */
+static void unstage(struct ec_rebuild *r)
 {
 	if (r->offset)
 		fan_start(&r->unstage, &r->op, r->proxy, message(r, BACKEND_OBJECT_UNSTAGE), r->to,
 		        r->to_count, DEADLINE_MS);
+}
+
+static enum step give_up(struct ec_rebuild *r, enum err err)
+{
+	unstage(r);
 	ec_fetch_close(&r->fetch);
 	decide(r, err);
 	return STEP_DONE;
@@ -228,6 +234,7 @@ static enum step rebuild_put(struct op *op)
 		msg->fragment = head->fragment;
 		msg->fragment.index = r->to_index[i];
 		msg->draft = !r->committed;
+		msg->lease = msg->draft ? r->writer : 0;
 	}
 	fan_start_each(&r->put, op, r->proxy, msgs, r->to, r->to_count, DEADLINE_MS);
 	return op_go(op, WAIT);
@@ -245,15 +252,19 @@ static enum step rebuild_wait(struct op *op)
 
 	if (fan_open(&r->put))
 		return STEP_WAIT;
+	bool all = true, refused = false;
 	for (unsigned i = 0; i < r->to_count; i++) {
 		const struct backend_reply *reply = &r->put.calls[i].reply;
+		bool newer = reply->err == ERR_CONFLICT && reply->ts > r->fetch.ts,
+		     promised = reply->err == ERR_BUSY;
 		if (took(r, reply))
 			r->written |= place_bit(&r->fetch.place, r->to[i]);
-		r->overtaken |= reply->err == ERR_CONFLICT && reply->ts > r->fetch.ts;
+		r->overtaken |= newer || promised;
+		all &= took(r, reply) || promised;
+		refused |= reply->err != ERR_OK;
 	}
-	bool all = true;
-	for (unsigned i = 0; i < r->to_count; i++)
-		all &= (r->written & place_bit(&r->fetch.place, r->to[i])) != 0;
+	if (refused)
+		unstage(r);
 	decide(r, !all ? ERR_UNAVAILABLE : r->overtaken ? ERR_CONFLICT : ERR_OK);
 	return STEP_DONE;
 }
@@ -292,13 +303,14 @@ static void release(struct op *op)
 
 struct ec_rebuild *ec_rebuild_start(struct proxy *proxy, struct op *op, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t ts,
-        const uint32_t *to, unsigned to_count)
+        const uint32_t *to, unsigned to_count, uint64_t writer)
 {
 	struct ec_rebuild *r = mem_zalloc(sizeof(*r));
 
 	r->proxy = proxy;
 	r->waiter = op;
 	r->refs = 2;
+	r->writer = writer;
 	r->account = mem_strdup(account);
 	r->container = mem_strdup(container);
 	r->object = mem_strdup(object);

@@ -9,13 +9,15 @@ struct ec_rebuild;
 
 /* Runs on its own and frees itself; `op` (or NULL) is woken when it is over. The texts are copied.
  * Each of `to` (at most PLACE_MAX) gets the fragment that is its by the rings. A version that no
- * device has committed is written as a draft. */
+ * device has committed is written as a draft. writer: the conditional writer this is read for, or
+ * 0. */
 struct ec_rebuild *ec_rebuild_start(struct proxy *proxy, struct op *op, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t ts,
-        const uint32_t *to, unsigned to_count);
+        const uint32_t *to, unsigned to_count, uint64_t writer);
 
 /* True when it is over; *ret_written: where it is durable now, bits of the object's place. ERR_OK:
- * everywhere it was to be; ERR_CONFLICT: there, or something newer. */
+ * everywhere it was to be; ERR_CONFLICT: there, or something newer, or a conditional writer's to
+ * be. */
 bool ec_rebuild_outcome(const struct ec_rebuild *rebuild, enum err *ret_err, uint64_t *ret_written);
 
 /* The starter has lost interest or has its answer; NULL is fine. */

@@ -19,6 +19,8 @@ struct backend_msg *grants_message(
 	msg->policy = of->policy;
 	msg->stage = of->handle;
 	msg->ts = of->ts;
+	if (op == BACKEND_OBJECT_GRANT)
+		msg->known = of->known;
 	return msg;
 }
 
@@ -97,7 +99,7 @@ static bool on_first(struct grants *g, const struct backend_msg *of)
 
 static bool on_rest(struct grants *g)
 {
-	uint64_t known = fan_known(&g->first, g->place) | fan_known(&g->rest, g->place);
+	uint64_t known = grants_given(g, g->place);
 	bool enough = place_met(g->place, known) || MUTANT(grant_of_one);
 
 	if (fan_open(&g->rest) && !(enough && (g->patience.over || g->hurry)))
@@ -138,6 +140,11 @@ bool grants_ready(struct grants *g, const struct backend_msg *of)
 	if (g->phase == REST && on_rest(g))
 		return true;
 	return g->phase == READY;
+}
+
+uint64_t grants_given(const struct grants *g, const struct place *place)
+{
+	return fan_known(&g->first, place) | fan_known(&g->rest, place);
 }
 
 void grants_take(const struct fan *fan, const struct place *place, struct grants_known *k)

@@ -37,6 +37,9 @@ bool grants_ready(struct grants *grants, const struct backend_msg *of);
 /* Adds the answers of first, rest, or of a VERSION. */
 void grants_take(const struct fan *fan, const struct place *place, struct grants_known *known);
 
+/* Who has granted it: bits of that place. */
+uint64_t grants_given(const struct grants *grants, const struct place *place);
+
 /* Nobody waits for that. */
 void grants_release(struct grants *grants, const struct backend_msg *of);
 

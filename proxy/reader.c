@@ -109,11 +109,13 @@ void reader_open(struct reader *r, struct op *op, struct proxy *proxy, unsigned 
 	ask(r);
 }
 
-void reader_as(struct reader *r, uint64_t writer)
+void reader_as(struct reader *r, uint64_t writer, const struct grants *grants)
 {
 	r->writer = writer;
-	if (r->ec)
+	if (r->ec) {
 		r->ec->writer = writer;
+		r->ec->grants = grants;
+	}
 }
 
 void reader_key(struct reader *r, const char *customer_key)

@@ -14,6 +14,7 @@
 #include "proxy/seal.h"
 
 struct ec_read;
+struct grants;
 
 struct reader {
 	struct proxy *proxy;
@@ -62,8 +63,9 @@ void reader_open(struct reader *reader, struct op *op, struct proxy *proxy, unsi
         const char *account, const char *container, const char *object, uint64_t offset,
         uint64_t len);
 
-/* It reads on behalf of a conditional writer that has a lease on the key: right after the open. */
-void reader_as(struct reader *reader, uint64_t writer);
+/* It reads on behalf of a conditional writer that has a lease on the key, from who granted that
+ * (borrowed): right after the open. */
+void reader_as(struct reader *reader, uint64_t writer, const struct grants *grants);
 
 /* It may be sealed with a customer's key (SEAL_OPEN; borrowed): right after the open. A body that
  * stays closed (unseal.lock) is not to be read: ERR_FORBIDDEN. */

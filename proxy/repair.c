@@ -70,11 +70,19 @@ static bool enough(const struct repair *r, const struct fan *fan, uint64_t took,
 	return r->all ? count == fan->count : place_met(&r->place, r->have | took);
 }
 
+/* What was not taken is let go of. */
+static void unstage(struct repair *r)
+{
+	if (!r->offset && !r->staged.count)
+		return;
+	fan_done(&r->close);
+	fan_start(&r->close, &r->op, r->proxy, message(r, BACKEND_OBJECT_UNSTAGE), r->to,
+	        r->to_count, DEADLINE_MS);
+}
+
 static enum step give_up(struct repair *r, enum err err)
 {
-	if (r->offset || r->staged.count)
-		fan_start(&r->close, &r->op, r->proxy, message(r, BACKEND_OBJECT_UNSTAGE), r->to,
-		        r->to_count, DEADLINE_MS);
+	unstage(r);
 	decide(r, err);
 	return STEP_DONE;
 }
@@ -271,7 +279,11 @@ static enum step repair_wait(struct op *op)
 		else if (!fan_open(&r->put))
 			decide(r, late ? ERR_CONFLICT : ERR_UNAVAILABLE);
 	}
-	return fan_open(&r->put) ? STEP_WAIT : STEP_DONE;
+	if (fan_open(&r->put))
+		return STEP_WAIT;
+	if (fan_with(&r->put, ERR_OK) < r->put.count)
+		unstage(r);
+	return STEP_DONE;
 }
 
 /* Each target gets its own fragment, made out of what all others have. */
@@ -283,7 +295,7 @@ static enum step repair_rebuild(struct op *op)
 
 	if (!r->rebuild)
 		r->rebuild = ec_rebuild_start(r->proxy, op, r->policy, r->account, r->container,
-		        r->object, r->ts, r->to, r->to_count);
+		        r->object, r->ts, r->to, r->to_count, r->writer);
 	if (!ec_rebuild_outcome(r->rebuild, &err, &written))
 		return STEP_WAIT;
 	if (err == ERR_CONFLICT || (err && !r->all && place_met(&r->place, r->have | written)))

@@ -238,10 +238,14 @@ struct backend_msg {
 	struct fragment fragment;    /* OBJECT_PUT; k 0: a whole object */
 	bool draft;
 	bool under_lease; /* OBJECT_PUT: ERR_BUSY when handle holds none */
-	uint64_t known;   /* under_lease: the newest version its writer has seen; OBJECT_POST: the
-	                   * version it is for, or 0: it has no place at a later one, ERR_CONFLICT */
-	bool if_absent;   /* OBJECT_PUT and its STAGEs, of a plain backend: ERR_PRECONDITION when a
-	                     version is there, as far as the device knows; else unused */
+	/* under_lease: the deletion its writer has seen, or 0; OBJECT_GRANT: the version that is to
+	 * be replaced, or 0; OBJECT_POST: the version it is for, or 0: it has no place at a later
+	 * one, ERR_CONFLICT. */
+	uint64_t known;
+	uint64_t lease; /* OBJECT_PUT of a draft that a reader makes: the conditional writer it
+	                   reads for, or 0 */
+	bool if_absent; /* OBJECT_PUT and its STAGEs, of a plain backend: ERR_PRECONDITION when a
+	                   version is there, as far as the device knows; else unused */
 	struct arena *arena;        /* private: what the pointers above live in */
 	struct backend_msg *parent; /* private: or they live in this one */
 };
@@ -276,6 +280,7 @@ struct backend_reply {
 	struct fragment fragment; /* OBJECT_GET; k 0: a whole object */
 	uint64_t promised; /* nothing older is taken of this key, unless who promised that had seen
 	                    * it: see OBJECT_GRANT; or 0 */
+	uint64_t replaced; /* the latest promise to who was to replace a version; or 0 */
 	/* OBJECT_GET: the draft it gives; 0: the committed version. DIGEST and KEYS with `draft`:
 	 * the oldest in those ranges. */
 	uint64_t draft_ts;

@@ -227,14 +227,17 @@ static void call_fields(
 {
 	bool cut = c->out && msg->fragment.k;
 	bool leased = c->out && msg->under_lease && c->version >= 3;
-	bool *const bits[] = {has_body, &msg->newest, &msg->if_lasting, &msg->draft, &cut, &leased};
+	bool knows = c->out && msg->known && !leased && c->version >= 5;
+	bool reads = c->out && msg->lease && c->version >= 5;
+	bool *const bits[] = {has_body, &msg->newest, &msg->if_lasting, &msg->draft, &cut, &leased,
+	        &knows, &reads};
 
 	u32(c, &head->device);
 	u64(c, &head->timeout_us);
 	u8(c, &msg->op);
 	u8(c, &msg->kind);
 	policy(c, &msg->policy);
-	flags(c, bits, COUNT_OF(bits));
+	flags(c, bits, COUNT_OF(bits) - 2 * (c->version < 5));
 	raw(c, msg->key, sizeof(msg->key));
 	text(c, &msg->account);
 	text(c, &msg->container);
@@ -259,9 +262,12 @@ static void call_fields(
 	u8(c, &msg->fan_out);
 	if (cut)
 		fragment_fields(c, &msg->fragment);
-	if (leased)
+	if (leased || knows)
 		u64(c, &msg->known);
-	if (leased && c->version < 3)
+	if (reads)
+		u64(c, &msg->lease);
+	if ((leased && (c->version < 3 || knows)) || (knows && !msg->known) ||
+	        (reads && !msg->lease))
 		c->bad = true;
 	if (!c->out)
 		msg->under_lease = leased;
@@ -510,6 +516,8 @@ static void reply_fields(struct codec *c, struct backend_reply *reply, uint64_t 
 	u64(c, &reply->meta_ts);
 	if (c->version >= 3)
 		u64(c, &reply->promised);
+	if (c->version >= 5)
+		u64(c, &reply->replaced);
 	u64(c, &reply->size);
 	raw(c, reply->etag, sizeof(reply->etag));
 	u64(c, &reply->handle);

@@ -10,7 +10,7 @@
 /* Versions of all that comes after the hello. Two neighbours understand each other; a node speaks
  * the newest both know. 2: an answer tells how long the device worked on it. */
 #define WIRE_VERSION_MIN 1
-#define WIRE_VERSION_MAX 4
+#define WIRE_VERSION_MAX 5
 
 struct wire_call_head {
 	uint32_t device;     /* by the order of the server's welcome */

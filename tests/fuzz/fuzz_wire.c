@@ -122,7 +122,8 @@ static void parse_call(uint8_t *bytes, size_t size)
 	AUTO(buf) struct buf again = BUF_NONE;
 	struct wire_call_head head;
 	struct backend_msg *msg;
-	unsigned version = WIRE_VERSION_MIN + (size ? bytes[size - 1] % 3 : 0);
+	unsigned version = WIRE_VERSION_MIN +
+	                   (size ? bytes[size - 1] % (WIRE_VERSION_MAX - WIRE_VERSION_MIN + 1) : 0);
 
 	if (wire_call_decode(version, bytes, size, NULL, &head, &msg) &&
 	        wire_call_decode(version, bytes, size, bytes_copy("x", 1), &head, &msg))

@@ -108,6 +108,11 @@ static bool apply(const struct search *s, unsigned op, uint64_t *value)
 			return false;
 		*value = s->of == META ? s->values[op] : *value;
 		return true;
+	case SIM_REPLACE:
+		if (s->of == BODY ? *value != r->instead : s->of == META && !*value)
+			return false;
+		*value = s->values[op];
+		return true;
 	default:
 		return *value == s->values[op];
 	}
@@ -175,11 +180,12 @@ static bool explain(struct search *s, uint64_t done, uint64_t value, bool unseen
 		uint64_t then = value, mark, bit = 1ull << i;
 		bool sure = s->must & bit;
 		if (!(next & bit) || sure != (n < s->count) || !apply(s, i, &then) ||
-		        (unseen && r->op != SIM_CREATE && r->op != SIM_POST))
+		        (unseen && r->op != SIM_CREATE && r->op != SIM_POST &&
+		                r->op != SIM_REPLACE))
 			continue;
-		mark = then * 2 + (r->op == SIM_POST);
-		/* They have no end: of several with the same effect any one will do, now or later.
-		 */
+		mark = then * 8 + r->op;
+		/* They have no end: of several of a kind with the same effect any one will do, now
+		 * or later. */
 		while (!sure && same < tried_count && tried[same] != mark)
 			same++;
 		if (!sure && (then == value || same < tried_count))
@@ -192,7 +198,7 @@ static bool explain(struct search *s, uint64_t done, uint64_t value, bool unseen
 	return false;
 }
 
-static const char *const names[] = {"put", "create", "delete", "get", "list", "post"};
+static const char *const names[] = {"put", "create", "delete", "get", "list", "post", "replace"};
 
 static void tell(const struct search *s, unsigned key)
 {
@@ -244,6 +250,8 @@ static bool concerns(enum aspect of, const struct sim_record *r)
 		return r->sure && of == LISTED;
 	case SIM_POST:
 		return of == META || (r->sure && of == BODY);
+	case SIM_REPLACE:
+		return !r->failed;
 	default:
 		return !(r->failed && of == LISTED) || r->op == SIM_DELETE;
 	}

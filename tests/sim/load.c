@@ -22,12 +22,15 @@ struct client {
 	enum sim_op op;
 	unsigned key;
 	uint8_t *body;
+	uint64_t read[SIM_KEYS]; /* the body that it has read last, or 0 */
+	char etag[SIM_KEYS][40];
 };
 
 static struct client clients[CLIENTS];
 static unsigned busy;
 static bool all_done, healing, wrong;
 static bool posts, wipes; /* may metadata be posted, disks be replaced? */
+static bool replaces;     /* do they put in place of what they have read, by S3? */
 static bool storm;        /* all want to create the same name, at the same time */
 static bool lags;         /* one is cut off, that will lag behind in a split */
 static unsigned laggard;
@@ -115,6 +118,15 @@ static void take_listing(struct client *c, const struct buf *answer)
 		end(c->listed[k], there[k]);
 }
 
+static void take_get(struct client *c, const struct sim_request *r)
+{
+	const char *etag = kv_get(r->req.out.data, r->req.out.len, "Etag");
+
+	end(c->record, read_value(r));
+	c->read[c->key] = read_body(&r->answer);
+	snprintf(c->etag[c->key], sizeof(c->etag[c->key]), "%s", etag ? etag : "");
+}
+
 /* What the answer says of what happened; where it says nothing the operation stays open. */
 static void take(struct client *c, const struct sim_request *r)
 {
@@ -143,7 +155,7 @@ static void take(struct client *c, const struct sim_request *r)
 		break;
 	case SIM_GET:
 		if (s == 200)
-			end(c->record, read_value(r));
+			take_get(c, r);
 		else if (s == 404)
 			end(c->record, 0);
 		else
@@ -155,6 +167,13 @@ static void take(struct client *c, const struct sim_request *r)
 			end(c->record, c->record->value);
 		else
 			fail("post", (unsigned)s);
+		break;
+	case SIM_REPLACE:
+		c->record->failed = s == 412 || s == 404;
+		if (s == 200 || s == 412 || s == 404)
+			end(c->record, c->record->value);
+		else
+			fail("replace", (unsigned)s);
 		break;
 	case SIM_LIST:
 		if (s == 200 || s == 204)
@@ -216,6 +235,23 @@ static void send(struct client *c, unsigned node)
 	sim_request(node, methods[c->op], target, headers, c->body, len, on_answer, c);
 }
 
+static void send_replacement(struct client *c, unsigned node)
+{
+	struct sim_signature signature;
+	char target[64], amz[48];
+	uint64_t value = ++next_value;
+
+	snprintf(target, sizeof(target), "/c/k%u", c->key);
+	snprintf(amz, sizeof(amz), "x-amz-meta-v:%llu", (unsigned long long)value);
+	sim_sign(node, "PUT", amz, target, &signature);
+	const char *const headers[] = {"Date", signature.date, "Authorization",
+	        signature.authorization, "X-Amz-Meta-V", strchr(amz, ':') + 1, "If-Match",
+	        c->etag[c->key], NULL};
+	c->record = history_begin(SIM_REPLACE, c->index, c->key, sim_value(value, value));
+	c->record->instead = c->read[c->key];
+	sim_request(node, "PUT", target, headers, c->body, make_body(value, c->body), on_answer, c);
+}
+
 static void on_think(struct sim_event *e)
 {
 	static const enum sim_op mix[] = {SIM_PUT, SIM_PUT, SIM_PUT, SIM_CREATE, SIM_DELETE,
@@ -234,7 +270,12 @@ static void on_think(struct sim_event *e)
 	else if (posts && sim_chance(20))
 		c->op = SIM_POST;
 	c->key = storm ? 0 : (unsigned)sim_draw(SIM_KEYS);
-	send(c, node);
+	if (replaces && c->read[c->key] && c->op <= SIM_CREATE) {
+		c->op = SIM_REPLACE;
+		send_replacement(c, node);
+	} else {
+		send(c, node);
+	}
 }
 
 /* --- what goes wrong --- */
@@ -521,6 +562,7 @@ bool load_round(uint64_t seed)
 	rough = seed % 12 == 6;
 	posts = seed % 7 >= 4;
 	wipes = seed % 7 == 3 || seed % 7 == 5;
+	replaces = seed % 5 == 2;
 	/* Each name becomes a range of its own, while the clients are at it. */
 	world.split_rows = seed % 4 == 1 && !storm;
 	world.held = world.split_rows && seed % 8 == 5;

@@ -6,6 +6,7 @@
 #define TESTS_SIM_SIM_H
 
 #include "lib/http/http.h"
+#include "lib/http/url.h"
 #include "node/node.h"
 
 #define SIM_NODES_MAX 8
@@ -108,9 +109,20 @@ struct sim_request *sim_request(unsigned node, const char *method, const char *t
 void sim_request_free(struct sim_request *request);
 void sim_requests_crash(unsigned node);
 
+/* --- sign.c --- */
+
+struct sim_signature {
+	char date[HTTP_DATE_SIZE], authorization[64];
+};
+
+/* By test:tester, now; amz: its one x-amz header, as "name:value". */
+void sim_sign(unsigned node, const char *method, const char *amz, const char *path,
+        struct sim_signature *ret);
+
 /* --- history.c: what clients saw, and whether one order explains it --- */
 
-enum sim_op { SIM_PUT, SIM_CREATE, SIM_DELETE, SIM_GET, SIM_LIST, SIM_POST };
+/* REPLACE: a PUT by S3's If-Match, in place of the body that the client has read. */
+enum sim_op { SIM_PUT, SIM_CREATE, SIM_DELETE, SIM_GET, SIM_LIST, SIM_POST, SIM_REPLACE };
 
 /* What a key holds: which PUT the body is of, and which PUT or POST the metadata; 0: absent. */
 static inline uint64_t sim_value(uint64_t body, uint64_t meta)
@@ -122,9 +134,11 @@ struct sim_record {
 	enum sim_op op;
 	unsigned client, key;
 	uint64_t value;      /* written, or read: sim_value; of a POST meta alone */
+	uint64_t instead;    /* REPLACE: of this body */
 	uint64_t begin, end; /* virtual time; end UINT64_MAX: never answered */
 	bool sure;           /* the answer said what happened */
-	bool failed;         /* CREATE: there was something; POST: nothing */
+	bool failed;         /* CREATE: there was something; POST: nothing; REPLACE: it did not
+	                        happen */
 };
 
 void history_reset(void);

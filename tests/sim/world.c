@@ -2,6 +2,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/wire/message.h"
 #include "node/replicate.h"
 #include "ring/builder.h"
 #include <assert.h>
@@ -189,6 +190,34 @@ static bool arrives(const struct sim_node *from, const struct sim_node *to)
 	       (!world.cut[from->index][to->index] && !(world.loss && sim_chance(world.loss)));
 }
 
+/* Another node gets what the wire has of it, no more. */
+static struct backend_msg *carried(const struct backend_msg *msg)
+{
+	AUTO(buf) struct buf out = BUF_NONE;
+	struct wire_call_head head = {0};
+	struct backend_msg *back;
+
+	if (wire_call_encode(&out, WIRE_VERSION_MAX, &head, msg) ||
+	        wire_call_decode(WIRE_VERSION_MAX, out.data, out.len,
+	                msg->body ? bytes_ref(msg->body) : NULL, &head, &back))
+		abort();
+	return back;
+}
+
+static void carry_reply(const struct backend_reply *reply, struct backend_reply *ret)
+{
+	AUTO(buf) struct buf out = BUF_NONE;
+	uint64_t worked_us;
+
+	if (wire_reply_encode(&out, WIRE_VERSION_MAX, reply, 0) ||
+	        wire_reply_decode(WIRE_VERSION_MAX, out.data, out.len,
+	                reply->body ? bytes_copy(reply->body->data + reply->body_offset,
+	                                      reply->body_len)
+	                            : NULL,
+	                ret, &worked_us))
+		abort();
+}
+
 static void on_reply(struct sim_event *e)
 {
 	struct sim_call *c = CONTAINER_OF(e, struct sim_call, way);
@@ -200,8 +229,12 @@ static void on_reply(struct sim_event *e)
 		return;
 	}
 	enum err err = c->inner.reply.err;
-	c->outer->reply = c->inner.reply;
-	c->inner.reply = (struct backend_reply){0};
+	if (c->from == c->to) {
+		c->outer->reply = c->inner.reply;
+		c->inner.reply = (struct backend_reply){0};
+	} else {
+		carry_reply(&c->inner.reply, &c->outer->reply);
+	}
 	answer(c, err);
 }
 
@@ -338,7 +371,7 @@ static void sim_send(struct backend *backend, struct backend_call *outer)
 		return;
 	}
 	struct sim_call *c = mem_zalloc(sizeof(*c));
-	c->inner.msg = backend_msg_ref(outer->msg);
+	c->inner.msg = from == to ? backend_msg_ref(outer->msg) : carried(outer->msg);
 	c->inner.device = 0;
 	c->inner.deadline_us = outer->deadline_us;
 	c->outer = outer;
@@ -439,6 +472,7 @@ static struct node *make_node(struct sim_node *s)
 	c->token_life_s = 86400;
 	c->hash_suffix = (struct ring_name){"sim", 3};
 	c->limits = limits_default;
+	c->units.s3 = true;
 	c->account_autocreate = true;
 	c->account_rings = make_rings(s->index, world.replicas);
 	c->container_rings = make_rings(s->index, world.replicas);

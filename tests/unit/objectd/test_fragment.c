@@ -208,6 +208,40 @@ static void a_writer_is_refused(void **state)
 	assert_int_equal(put("a", T + 2, 1000, true), ERR_OK); /* a repair is not */
 }
 
+static struct backend_msg *completed(uint64_t ts, uint64_t lease)
+{
+	struct backend_msg *msg = rig_put_msg("o", ts, 100);
+
+	msg->draft = true;
+	msg->fragment = (struct fragment){.k = 4, .m = 2, .index = 3, .size = 400};
+	msg->lease = lease;
+	return msg;
+}
+
+/* A conditional writer has seen that there is no such version: no reader makes it one any more. */
+static void a_reader_completes_no_draft_behind_a_lease(void **state)
+{
+	struct backend_msg *grant = rig_msg(BACKEND_OBJECT_GRANT, "o", T + 5),
+	                   *release = rig_msg(BACKEND_OBJECT_RELEASE, "o", T + 5);
+	struct rig_call late;
+
+	(void)state;
+	grant->stage = release->stage = 7;
+	assert_int_equal(send_plain(&rig, grant), ERR_NOT_FOUND);
+	rig_start(&rig, &late, completed(T + 1, 0));
+	assert_int_equal(send_plain(&rig, completed(T, 7)), ERR_OK); /* its own reader's */
+	assert_false(late.call.answered);
+	assert_int_equal(send_plain(&rig, release), ERR_OK);
+	rig_wait(&rig, &late);
+	assert_int_equal(late.call.reply.err, ERR_BUSY);
+	backend_call_done(&late.call);
+	struct seen s = look("o", 0);
+	assert_int_equal(s.drafts[0], T);
+	assert_int_equal(s.drafts[1], 0);
+	rig_sleep(&rig, 61000000);
+	assert_int_equal(send_plain(&rig, completed(T + 1, 0)), ERR_OK);
+}
+
 static void a_delete_ends_older_drafts(void **state)
 {
 	(void)state;
@@ -315,6 +349,7 @@ int main(void)
 	        T_(a_dropped_draft_is_gone),
 	        T_(drafts_are_kept_apart_and_bounded),
 	        T_(a_writer_is_refused),
+	        T_(a_reader_completes_no_draft_behind_a_lease),
 	        T_(a_delete_ends_older_drafts),
 	        T_(a_post_keeps_the_fragment),
 	        T_(a_post_between_draft_and_commit),

@@ -263,7 +263,8 @@ static struct backend_reply answer(struct backend_msg *msg)
 	rig_send(&rig, &call, msg);
 	struct backend_reply reply = {.err = call.call.reply.err,
 	        .ts = call.call.reply.ts,
-	        .promised = call.call.reply.promised};
+	        .promised = call.call.reply.promised,
+	        .replaced = call.call.reply.replaced};
 	backend_call_done(&call.call);
 	return reply;
 }
@@ -308,6 +309,31 @@ static void a_lease_that_ran_out_leaves_a_promise(void **state)
 	rig_sleep(&rig, 61000000);
 	assert_int_equal(answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised, 0);
 	assert_int_equal(answer(rig_put_msg("o", T + 3, 100)).err, ERR_OK);
+}
+
+/* Who finds nothing is in no delete's way; who replaces something must not come behind one that it
+ * has not seen. */
+static void a_delete_hears_of_who_replaced_something(void **state)
+{
+	struct backend_msg *grant = leased(BACKEND_OBJECT_GRANT, 2, T + 15);
+	struct backend_reply reply;
+
+	(void)state;
+	assert_int_equal(answer(leased(BACKEND_OBJECT_GRANT, 1, T + 5)).err, ERR_NOT_FOUND);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_PUT, 1, T + 5)).err, ERR_OK);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_RELEASE, 1, T + 5)).err, ERR_OK);
+	reply = answer(rig_msg(BACKEND_OBJECT_DELETE, "o", T + 3));
+	assert_int_equal(reply.err, ERR_CONFLICT);
+	assert_int_equal(reply.replaced, 0);
+	grant->known = T + 5;
+	assert_int_equal(answer(grant).err, ERR_OK);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_PUT, 2, T + 15)).err, ERR_OK);
+	assert_int_equal(answer(leased(BACKEND_OBJECT_RELEASE, 2, T + 15)).err, ERR_OK);
+	reply = answer(rig_msg(BACKEND_OBJECT_DELETE, "o", T + 13));
+	assert_int_equal(reply.err, ERR_CONFLICT);
+	assert_int_equal(reply.replaced, T + 15);
+	rig_sleep(&rig, 61000000);
+	assert_int_equal(answer(rig_msg(BACKEND_OBJECT_DELETE, "o", T + 13)).replaced, 0);
 }
 
 static void a_lease_that_came_to_nothing_leaves_none(void **state)
@@ -541,6 +567,7 @@ int main(void)
 	        T_(a_grant_is_one_writers),
 	        T_(what_others_write_waits_for_a_lease),
 	        T_(a_lease_that_ran_out_leaves_a_promise),
+	        T_(a_delete_hears_of_who_replaced_something),
 	        T_(a_lease_that_came_to_nothing_leaves_none),
 	        T_(a_delete_older_than_the_last_post_ends_it),
 	        T_(after_a_crash_who_writes_hears_of_what_may_be_promised),

@@ -8,7 +8,8 @@ static uint64_t newest[DEVICES]; /* what each device knows of the key */
 static bool down[DEVICES], is_tombstone[DEVICES];
 static uint64_t drafts[DEVICES]; /* for a delete */
 static bool had_it[DEVICES];     /* what a tombstone has replaced is just what comes */
-static uint64_t promised;
+static uint64_t posted[DEVICES]; /* when its metadata was */
+static uint64_t promised, replaced;
 static unsigned records;
 
 /* A device that keeps timestamps only. */
@@ -34,7 +35,22 @@ static void device_send(struct backend *b, struct backend_call *call)
 			*known = msg->ts;
 			is_tombstone[call->device] = false;
 		}
+	} else if (msg->op == BACKEND_OBJECT_POST) {
+		records++;
+		call->reply.ts = *known;
+		call->reply.meta_ts = posted[call->device];
+		call->reply.promised = promised;
+		if (msg->ts <= posted[call->device])
+			err = ERR_CONFLICT;
+		else
+			posted[call->device] = msg->ts;
+	} else if (msg->op == BACKEND_OBJECT_DELETE && replaced && msg->ts <= *known) {
+		records++;
+		call->reply.ts = *known;
+		call->reply.replaced = replaced;
+		err = ERR_CONFLICT;
 	} else if (msg->op == BACKEND_OBJECT_DELETE) {
+		records++;
 		call->reply.ts = *known;
 		call->reply.deleted = is_tombstone[call->device];
 		call->reply.drafts[0] = drafts[call->device];
@@ -56,13 +72,15 @@ static int setup(void **state)
 	memset(is_tombstone, 0, sizeof(is_tombstone));
 	memset(drafts, 0, sizeof(drafts));
 	memset(had_it, 0, sizeof(had_it));
+	memset(posted, 0, sizeof(posted));
 	records = 0;
-	promised = 0;
+	promised = replaced = 0;
 	rig_init(device_send);
 	return 0;
 }
 
 static struct commit commit;
+static uint64_t post_to;
 static bool ended;
 static enum err outcome;
 
@@ -88,10 +106,12 @@ static void run_one(enum backend_op what, bool only_if_absent)
 {
 	struct op op;
 
-	commit = (struct commit){.only_if_absent = only_if_absent};
+	commit = (struct commit){.only_if_absent = only_if_absent, .known = post_to};
 	ended = false;
 	op_init(&op, reactor, states, release);
 	commit_message(&commit, what, &op, &proxy, 0, "a", "c", "o");
+	if (what == BACKEND_OBJECT_POST)
+		commit_updates(&commit, &(struct backend_row){.ts = post_to}, 0, 0);
 	commit_start(&commit);
 	op_start(&op);
 	rig_wait(&ended);
@@ -160,11 +180,54 @@ static void test_overtaken_by_a_conditional_write(void **state)
 	uint64_t ahead = hlc_now(&hlc) + TS_PER_SECOND;
 
 	cluster.one_clock = true;
-	newest[0] = newest[1] = promised = ahead;
+	newest[0] = newest[1] = newest[2] = promised = ahead;
 	put(false);
 	assert_int_equal(outcome, ERR_OK);
 	assert_int_equal(records, 6);
 	assert_true(newest[0] > ahead && newest[1] > ahead);
+}
+
+/* Somebody may have read it where it was taken, and acted on it: it must not happen twice. */
+static void test_taken_and_overtaken_by_a_conditional_write(void **state)
+{
+	(void)state;
+	cluster.one_clock = true;
+	for (unsigned silent = 0; silent < 2; silent++) {
+		newest[0] = newest[1] = promised = hlc_now(&hlc) + TS_PER_SECOND;
+		newest[2] = 0;
+		down[2] = silent;
+		records = 0;
+		put(false);
+		assert_int_equal(outcome, ERR_UNAVAILABLE);
+		assert_int_equal(records, silent ? 2 : 3);
+	}
+}
+
+/* A delete is no harm to who found nothing there; who replaced something it must come behind. */
+static void test_a_delete_overtaken_by_who_replaced(void **state)
+{
+	(void)state;
+	uint64_t ahead = hlc_now(&hlc) + TS_PER_SECOND;
+
+	cluster.one_clock = true;
+	newest[0] = newest[1] = newest[2] = replaced = ahead;
+	run_one(BACKEND_OBJECT_DELETE, false);
+	assert_int_equal(outcome, ERR_OK);
+	assert_int_equal(records, 6);
+	assert_true(is_tombstone[0] && newest[0] > ahead);
+}
+
+/* Where a later POST to the same version is, ours may have been, and been read. */
+static void test_a_post_overtaken_by_a_post(void **state)
+{
+	(void)state;
+	cluster.one_clock = true;
+	newest[0] = newest[1] = newest[2] = 10;
+	posted[0] = posted[1] = promised = hlc_now(&hlc) + TS_PER_SECOND;
+	post_to = 10;
+	run_one(BACKEND_OBJECT_POST, false);
+	assert_int_equal(outcome, ERR_OK);
+	assert_int_equal(records, 3);
 }
 
 /* Nor is it lost to a delete that came before it to a majority: that found nothing, and may have
@@ -272,6 +335,11 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_overtaken_while_under_way, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
 	                test_overtaken_by_a_conditional_write, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(
+	                test_taken_and_overtaken_by_a_conditional_write, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(
+	                test_a_delete_overtaken_by_who_replaced, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(test_a_post_overtaken_by_a_post, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(test_a_delete_came_first, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
 	                test_between_a_conditional_write_and_nothing, setup, rig_done),

@@ -30,6 +30,11 @@ static void refused(uint64_t begin, uint64_t end)
 	did(SIM_CREATE, 0, begin, end)->failed = true;
 }
 
+static void replaced(uint64_t value, uint64_t instead, uint64_t begin, uint64_t end)
+{
+	did(SIM_REPLACE, value, begin, end)->instead = instead;
+}
+
 static bool has_order(void)
 {
 	bool ok = history_check(true);
@@ -79,6 +84,21 @@ static void test_histories_with_an_order(void **state)
 	did(SIM_LIST, 0, 6, 7);
 	did(SIM_LIST, 1, 8, 9);
 	assert_true(has_order());
+	did(SIM_PUT, 1, 0, 1);
+	did(SIM_GET, 1, 2, 3);
+	did(SIM_POST, 2, 4, 5); /* the body is what it was */
+	replaced(3, 1, 6, 9);
+	did(SIM_DELETE, 0, 7, 10);
+	did(SIM_PUT, 4, 8, 0);
+	did(SIM_GET, 4, 11, 12);
+	assert_true(has_order());
+	did(SIM_PUT, 1, 0, 1);
+	did(SIM_GET, 1, 2, 3);
+	did(SIM_PUT, 2, 4, 0); /* nobody read either: in one order only */
+	replaced(3, 1, 4, 0);
+	refused(5, 6);
+	did(SIM_GET, 1, 7, 8);
+	assert_true(has_order());
 }
 
 static void test_histories_without(void **state)
@@ -115,6 +135,22 @@ static void test_histories_without(void **state)
 	assert_false(has_order());
 	did(SIM_PUT, 1, 0, 1);
 	did(SIM_POST, 2, 2, 3)->failed = true; /* nothing was there */
+	assert_false(has_order());
+	did(SIM_PUT, 1, 0, 1);
+	did(SIM_GET, 1, 2, 3);
+	did(SIM_DELETE, 0, 4, 5);
+	replaced(2, 1, 6, 7);
+	assert_false(has_order());
+	did(SIM_PUT, 1, 0, 1);
+	did(SIM_GET, 1, 2, 3);
+	replaced(2, 1, 4, 8);
+	did(SIM_DELETE, 0, 5, 9); /* before it, or after: it is gone then */
+	did(SIM_GET, 2, 10, 11);
+	assert_false(has_order());
+	did(SIM_PUT, 1, 0, 1);
+	did(SIM_GET, 1, 2, 3);
+	replaced(2, 1, 4, 8); /* one of two */
+	replaced(3, 1, 4, 8);
 	assert_false(has_order());
 }
 

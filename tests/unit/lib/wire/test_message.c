@@ -162,12 +162,15 @@ static void same_msg(const struct backend_msg *a, const struct backend_msg *b)
 static void a_message_comes_back_as_it_was(void **state)
 {
 	struct backend_msg *full = make_msg(),
-	                   *bare = backend_msg_new(BACKEND_OBJECT_VERSION, BACKEND_OBJECT);
-	struct backend_msg *const msgs[] = {full, bare};
+	                   *bare = backend_msg_new(BACKEND_OBJECT_VERSION, BACKEND_OBJECT),
+	                   *post = backend_msg_new(BACKEND_OBJECT_POST, BACKEND_OBJECT);
+	struct backend_msg *const msgs[] = {full, bare, post};
+	post->known = 4711;
+	post->lease = 815;
 
 	(void)state;
 	for (unsigned version = WIRE_VERSION_MIN; version <= WIRE_VERSION_MAX; version++) {
-		for (unsigned i = 0; i < 2; i++) {
+		for (unsigned i = 0; i < COUNT_OF(msgs); i++) {
 			AUTO(buf) struct buf out = BUF_NONE;
 			struct wire_call_head head = {.device = 5, .timeout_us = 99}, got;
 			struct backend_msg *back;
@@ -178,7 +181,9 @@ static void a_message_comes_back_as_it_was(void **state)
 			        ERR_OK);
 			same_msg(msgs[i], back);
 			assert_int_equal(back->under_lease, version >= 3 && msgs[i]->under_lease);
-			assert_int_equal(back->known, version >= 3 ? msgs[i]->known : 0);
+			assert_int_equal(back->known,
+			        version >= (msgs[i]->under_lease ? 3 : 5) ? msgs[i]->known : 0);
+			assert_int_equal(back->lease, version >= 5 ? msgs[i]->lease : 0);
 			assert_int_equal(got.device, 5);
 			assert_int_equal(got.timeout_us, 99);
 			backend_msg_unref(back);
@@ -186,6 +191,7 @@ static void a_message_comes_back_as_it_was(void **state)
 	}
 	backend_msg_unref(full);
 	backend_msg_unref(bare);
+	backend_msg_unref(post);
 }
 
 static void make_reply(struct backend_reply *reply)
@@ -213,6 +219,7 @@ static void make_reply(struct backend_reply *reply)
 	reply->more = true;
 	reply->filling = true;
 	reply->promised = 77;
+	reply->replaced = 76;
 	reply->fragment = (struct fragment){8, 4, 0, 99, "etag of whole..."};
 	reply->draft_ts = 21;
 	reply->drafts[0] = 23;
@@ -283,6 +290,7 @@ static void a_reply_comes_back_as_it_was(void **state)
 				        replies[i]->points.len);
 			same_reply(replies[i], &back);
 			assert_int_equal(back.promised, version >= 3 ? replies[i]->promised : 0);
+			assert_int_equal(back.replaced, version >= 5 ? replies[i]->replaced : 0);
 			assert_int_equal(back.containers_of[14],
 			        version >= 4 ? replies[i]->containers_of[14] : 0);
 			assert_int_equal(back.filling, version >= 3 && replies[i]->filling);
@@ -300,7 +308,7 @@ static void a_small_answer_is_small(void **state)
 
 	(void)state;
 	assert_int_equal(wire_reply_encode(&out, WIRE_VERSION_MAX, &reply, 0), ERR_OK);
-	assert_true(out.len < 80);
+	assert_true(out.len < 88);
 }
 
 /* Whatever is cut off or put behind is no message. */
