@@ -35,10 +35,10 @@ struct aws_call {
 
 enum {
 	AWS_WRITES = 1,
-	AWS_SESSION = 2, /* with credentials of GetSessionToken, too */
-	AWS_KEY = 8,  /* with no temporary ones at all, not a role's either: it gives what the key
-	                 has by which these were got */
-	AWS_OPEN = 4, /* looks by itself who may, or lets everybody */
+	AWS_OPEN = 2,    /* looks by itself who may, or lets everybody */
+	AWS_SESSION = 4, /* with credentials of GetSessionToken, too */
+	AWS_KEY = 8,     /* with no temporary ones, not a role's either: they would get what the key
+	                    has by which they were got */
 };
 
 struct aws_action {
