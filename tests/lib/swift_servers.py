@@ -27,6 +27,24 @@ pipeline = {kind}-server
 use = egg:swift#{kind}
 [{kind}-replicator]
 [{kind}-updater]
+[{kind}-sync]
+internal_client_conf_path = {dir}/internal-client.conf
+"""
+INTERNAL = """[DEFAULT]
+swift_dir = {dir}
+[pipeline:main]
+pipeline = catch_errors proxy-logging cache symlink proxy-server
+[app:proxy-server]
+use = egg:swift#proxy
+account_autocreate = true
+[filter:symlink]
+use = egg:swift#symlink
+[filter:cache]
+use = egg:swift#memcache
+[filter:proxy-logging]
+use = egg:swift#proxy_logging
+[filter:catch_errors]
+use = egg:swift#catch_errors
 """
 PROXY = """[DEFAULT]
 bind_ip = 127.0.0.1
@@ -129,6 +147,7 @@ class SwiftServers:
                     where = "r1z%d-127.0.0.1:%d/d%d" % (n + 1, port, n * devices + i)
                     self.ring_builder(builder, "add", where, "100")
             self.ring_builder(builder, "rebalance")
+        self.write("internal-client", INTERNAL)
         started = time.monotonic()
         for n in range(nodes):
             for kind in ("account", "container", "object"):
