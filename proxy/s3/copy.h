@@ -22,8 +22,8 @@ struct copying {
 struct copying *copying_of(struct request *request);
 
 /* The store: begun, then come headers of the caller's and sub_start. */
-void copying_begin(
-        struct request *request, struct copying *copying, const char *container, const char *object);
+void copying_begin(struct request *request, struct copying *copying, const char *container,
+        const char *object);
 /* How its bytes are sealed. */
 void copying_sealing(struct request *request, struct copying *copying);
 /* It has ended: the checksum that the bytes have turned out to have. */

@@ -15,7 +15,8 @@ void copy_source_done(struct copy_source *s)
 }
 
 /* "/bucket/key?versionId=..." */
-static enum s3_error parse_source(struct request *request, struct copy_source *s, const char **ret_text)
+static enum s3_error parse_source(
+        struct request *request, struct copy_source *s, const char **ret_text)
 {
 	static const char version[] = "?versionId=";
 	const char *sent = http_get(request->http, "x-amz-copy-source"),
