@@ -530,6 +530,7 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 {
 	bool late = is_late(c);
 
+	c->passed = true;
 	if (c->set_time || c->proxy->backend->plain)
 		return finish(c, ERR_CONFLICT);
 	if (is_conditional(c))
@@ -545,7 +546,6 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 		return false;
 	if (late)
 		return refused_by_all(c) ? again(c) : finish(c, ERR_UNAVAILABLE);
-	c->passed = true;
 	return written(c, ERR_OK);
 }
 

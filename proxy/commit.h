@@ -42,7 +42,7 @@ struct commit {
 	/* Outcome, when commit_ready said true. */
 	enum err err;   /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT (set_time, or a
 	                   plain backend:   a later version); NO_SPACE; CLOCK;   UNAVAILABLE */
-	bool passed;    /* OK all the same: a later body was there before, or a delete */
+	bool passed;    /* of OK and UNAVAILABLE: a later write was in the way */
 	bool unsettled; /* some listing row reached no majority */
 	enum err row_err; /* of the row in the object's own container */
 };

@@ -218,8 +218,9 @@ static bool is_moved(const struct post *post)
 	       is->ts > was->ts && s3_written(is) == s3_written(was);
 }
 
-/* A later body was in the way of a POST, which ends with the version that it was for; but not when
- * nobody but we have put it there. */
+/* A later body was in the way of a POST, or may have been: it ends with the version that it was
+ * for; but not when nobody but we have put another there. Then nobody can have seen the POST: the
+ * move would have found it. */
 static enum step post_look(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -239,7 +240,7 @@ static enum step post_look(struct op *op)
 	reader_done(&post->later);
 	post->later = (struct reader){0};
 	if (!moved)
-		return posted(request, post);
+		return post->commit.err ? request_fail(request, 503) : posted(request, post);
 	reader_done(&post->reader);
 	post->reader = (struct reader){0};
 	commit_done(&post->commit);
@@ -263,6 +264,9 @@ static enum step post_commit(struct op *op)
 		post->commit = (struct commit){0};
 		return op_go(op, READ);
 	}
+	bool done = !post->commit.err || post->commit.err == ERR_UNAVAILABLE;
+	if (is_post(request) && post->commit.passed && done)
+		return op_go(op, LOOK);
 	switch (post->commit.err) {
 	case ERR_OK:
 		if (!is_post(request) && post->reader.reply && !post->reader.err &&
@@ -272,8 +276,6 @@ static enum step post_commit(struct op *op)
 		if (!is_post(request) && post->reader.err == ERR_NOT_FOUND &&
 		        post->reader.reply->ts != post->first_ts)
 			return request_fail(request, 404);
-		if (is_post(request) && post->commit.passed)
-			return op_go(op, LOOK);
 		return is_post(request) ? posted(request, post) : request_empty(request, 204);
 	case ERR_NOT_FOUND:
 		/* What was there when we read was deleted since, and may have had our metadata. */
