@@ -2,7 +2,9 @@
 #include "proxy/listing.h"
 #include "proxy/pipeline.h"
 #include "proxy/s3/class.h"
+#include "proxy/s3/upload.h"
 #include "proxy/s3/version.h"
+#include "proxy/unit/reserved.h"
 #include "proxy/unit/shown.h"
 
 #include "lib/base/kv.h"
@@ -176,12 +178,24 @@ static bool list_segments(struct body *b)
 	}
 }
 
+/* Of an object that S3 has made of parts; NULL: it is none. */
+static const char *bucket_of(const struct body *b)
+{
+	const struct buf *headers = &b->head.reply->headers;
+	bool own = !b->is_dlo && strcmp(b->head.account, b->account) == 0;
+
+	return own && kv_get(headers->data, headers->len, UPLOAD_ID_HEADER)
+	               ? versions_container_of(b->head.container)
+	               : NULL;
+}
+
 static void have_segments(struct body *b)
 {
 	b->segment_count = b->manifest.count;
 	b->manifest.size = b->size;
 	b->segments = arena_alloc(b->arena, sizeof(*b->segments));
 	segments_init(b->segments, b->request, b->op, b->proxy, b->account, &b->manifest);
+	b->segments->bucket = bucket_of(b);
 }
 
 /* --- static large objects --- */

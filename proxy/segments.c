@@ -126,11 +126,12 @@ static bool segment_allowed(struct segments *s, struct segment *g)
 		return true;
 	}
 	/* Who may read a whole of S3's may read its parts. */
-	enum err err = s3_is_part(s->request, s->account, g->container)
-	                       ? ERR_OK
-	                       : request_authorize(s->request, &access,
-	                                 info_header(g->info.info, "X-Container-Read"), &g->account,
-	                                 &wait);
+	bool part = s3_is_part(s->request, s->account, g->container) ||
+	            (s->bucket && s3_segments_of(s->bucket, g->container));
+	enum err err =
+	        part ? ERR_OK
+	             : request_authorize(s->request, &access,
+	                       info_header(g->info.info, "X-Container-Read"), &g->account, &wait);
 	if (wait)
 		return false;
 	if (err)

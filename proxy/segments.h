@@ -22,6 +22,7 @@ struct segments_level {
 
 struct segments {
 	struct request *request; /* borrowed; whose rights count */
+	const char *bucket;      /* or NULL; who reads an object of S3's there may read its parts */
 	struct op *op;
 	struct proxy *proxy;
 	const char *account;

@@ -9,6 +9,14 @@ const char *versions_container(struct arena *arena, const char *container)
 	return arena_printf(arena, RESERVED "versions" RESERVED "%s", container);
 }
 
+const char *versions_container_of(const char *container)
+{
+	static const char before[] = RESERVED "versions" RESERVED;
+
+	return strncmp(container, before, strlen(before)) == 0 ? container + strlen(before)
+	                                                       : container;
+}
+
 void versions_escape(const char *name, struct buf *out)
 {
 	for (; *name; name++) {

@@ -24,6 +24,8 @@ static inline bool reserved_name(const char *name)
 #define RESERVED_CONTAINER_EXTRA 16
 
 const char *versions_container(struct arena *arena, const char *container);
+/* Whose versions are there; of any other container, that one. */
+const char *versions_container_of(const char *container);
 
 /* A part of an object's name as it stands in names of versions. */
 void versions_escape(const char *name, struct buf *out);
