@@ -349,6 +349,9 @@ enum step s3_whole_store(struct request *request, const char *etag, uint64_t byt
 	}
 	if (!sub_headed(&w->sub))
 		return STEP_WAIT;
+	/* What is not known to have failed may come to light: its segment is left to who sweeps. */
+	if (w->step == STORE && w->sub.status >= 500)
+		return s3_fail_status(request, w->sub.status, NULL);
 	if (w->step == STORE && !sub_ok(&w->sub)) {
 		start_undo(request);
 		w->step = UNDO;
