@@ -20,6 +20,7 @@ struct subject {
 	const char *bucket, *key;
 	const char *version; /* or NULL */
 	bool marker;         /* that is a delete marker */
+	bool moved;          /* to another storage class */
 };
 
 static struct request *root_of(struct request *request)
@@ -48,12 +49,30 @@ static bool find_kept(struct request *request, struct subject *s)
 	return true;
 }
 
+/* What is moved to another storage class, wherever that is kept. */
+static bool find_moved(struct request *request, struct subject *s)
+{
+	const struct request *root = root_of(request);
+	const char *version = request->trusted ? http_get(request->http, S3_EVENT_MOVED) : NULL;
+
+	if (!version || !root->container_info.info)
+		return false;
+	*s = (struct subject){.info = root->container_info.info,
+	        .bucket = root->container,
+	        .key = root->object,
+	        .version = *version ? version : NULL,
+	        .moved = true};
+	return true;
+}
+
 /* False: it is no object of clients, but behind one. */
 static bool find_subject(struct request *request, enum s3_event_write write, struct subject *s)
 {
 	const struct versions *v = request->versions;
 	const char *marker = request->trusted ? http_get(request->http, S3_EVENT_MARKER) : NULL;
 
+	if (find_moved(request, s))
+		return true;
 	if (v && v->swapped) {
 		s->info = versions_named(request);
 		s->bucket = v->container;
@@ -125,15 +144,15 @@ static const char *post_name(const struct request *root)
 }
 
 static const char *name_of(const struct request *request, const struct request *root,
-        enum s3_event_write write, bool marker)
+        enum s3_event_write write, const struct subject *s)
 {
 	switch (write) {
 	case S3_EVENT_PUT:
-		return put_name(request, root);
+		return s->moved ? "LifecycleTransition" : put_name(request, root);
 	case S3_EVENT_POST:
 		return post_name(root);
 	default:
-		return delete_name(root, marker);
+		return delete_name(root, s->marker);
 	}
 }
 
@@ -202,7 +221,7 @@ const struct s3_event *s3_event_of(struct request *request, enum s3_event_write 
 	const char *kept = info_header(s.info, S3_NOTIFICATION);
 	if (!kept || !*kept || !notification_parse(kept, arena, &n))
 		return NULL;
-	const char *name = name_of(request, root_of(request), write, s.marker);
+	const char *name = name_of(request, root_of(request), write, &s);
 	const struct notification_rule *rule = name ? notification_find(&n, name, s.key) : NULL;
 	const struct event_target *target = rule ? event_target_find(targets, rule->arn) : NULL;
 	if (!target)

@@ -19,6 +19,9 @@
 /* Of a DELETE of our own: the delete marker that was made with it. */
 #define S3_EVENT_MARKER "X-Backend-Delete-Marker"
 
+/* Of a PUT of our own: it moves an object to another storage class; its version's id, or empty. */
+#define S3_EVENT_MOVED "X-Backend-Moved"
+
 struct s3_event {
 	const char *name, *note; /* of the row: its name and content type */
 };

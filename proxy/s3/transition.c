@@ -4,6 +4,7 @@
 #include "proxy/manifest.h"
 #include "proxy/pipeline.h"
 #include "proxy/put.h"
+#include "proxy/s3/event.h"
 #include "proxy/s3/upload.h"
 #include "proxy/s3/version.h"
 #include "proxy/unit/reserved.h"
@@ -445,6 +446,8 @@ static enum step move_store(struct op *op)
 	if (!m->asked) {
 		struct upload_whole whole = whole_of(m, &m->head);
 		begin_put(request, m->container, m->object, &m->head);
+		sub_header(&m->sub, S3_EVENT_MOVED,
+		        m->version ? s3_version_text(request, m->version) : "");
 		upload_whole_send(request, &m->sub, &whole);
 	}
 	if (!sub_headed(&m->sub))

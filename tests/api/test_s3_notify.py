@@ -253,6 +253,25 @@ def test_lifecycle(s3, bucket, hook, versioned):
     assert record["userIdentity"] == {"principalId": "s3.amazonaws.com"} and record["eventVersion"] == "2.3"
 
 
+@pytest.mark.parametrize("versioned", [False, True])
+def test_what_rules_move_is_told_as_that(s3, bucket, hook, versioned):
+    put(s3, bucket, queue(["s3:LifecycleTransition", "s3:ObjectRemoved:*"]),
+        queue(["s3:ObjectCreated:*"]))
+    if versioned:
+        version(s3, bucket, "Enabled")
+    made = s3.put_object(Bucket=bucket, Key="k", Body=b"text")
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [
+        {"ID": "r", "Status": "Enabled", "Filter": {}, "Transitions": [{"Days": 0, "StorageClass": "SILVER"}]}]})
+    first, second = told(hook, bucket, 2)
+    assert (first["eventName"], second["eventName"]) == ("ObjectCreated:Put", "LifecycleTransition")
+    thing = second["s3"]["object"]
+    assert (thing["key"], thing["eTag"], thing["size"]) == ("k", made["ETag"].strip('"'), 4)
+    assert thing.get("versionId") == made.get("VersionId")
+    assert second["userIdentity"] == {"principalId": "s3.amazonaws.com"}
+    s3.delete_object(Bucket=bucket, Key="k")
+    assert told(hook, bucket, 3)[2]["eventName"].startswith("ObjectRemoved")
+
+
 def test_a_target_that_fails_holds_up_no_other_and_loses_nothing(s3, cloud, bucket, hook, slow):
     put(s3, bucket, queue("s3:ObjectCreated:*", SLOW, **filters(prefix="s")), queue("s3:ObjectCreated:*", **filters(prefix="h")))
     wait_for(lambda: [b for _, _, b in slow.got if b.get("Bucket") == bucket])
