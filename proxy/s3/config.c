@@ -264,7 +264,7 @@ static enum s3_error take_lifecycle(
 		return S3_InvalidRequest;
 	}
 	c->kept = arena_strdup(request_arena(request), buf_text(&kept));
-	c->beside = min ? min : S3_TRANSITION_ALL_128K;
+	c->beside = min;
 	return S3_OK;
 }
 
@@ -421,6 +421,14 @@ static const struct config *config_of(const struct request *request)
 	return &configs[i];
 }
 
+/* What is kept beside it, in the answer. */
+static void tell_beside(struct request *request, const struct config *config, const char *beside)
+{
+	if (config->tells)
+		http_header(request->http, config->tells,
+		        beside && *beside ? beside : S3_TRANSITION_ALL_128K);
+}
+
 static enum step tell(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -431,10 +439,9 @@ static enum step tell(struct op *op)
 	if (config->none && (!kept || !*kept))
 		return s3_fail(request, config->none);
 	config->tell(kept ? kept : "", &text);
-	const char *beside =
-	        config->tells ? info_header(request->container_info.info, config->beside) : NULL;
-	if (beside && *beside)
-		http_header(request->http, config->tells, beside);
+	if (config->tells)
+		tell_beside(
+		        request, config, info_header(request->container_info.info, config->beside));
 	if (config->root)
 		return s3_reply_xml(request, &text);
 	http_header(request->http, "Content-Type", "application/json");
@@ -485,8 +492,8 @@ static enum step store_state(struct op *op)
 
 	if (!store(request))
 		return STEP_WAIT;
-	if (config->tells && c->kept && sub_ok(sub))
-		http_header(request->http, config->tells, c->beside);
+	if (c->kept && sub_ok(sub))
+		tell_beside(request, config, c->beside);
 	if (c->notification.count && sub_ok(sub))
 		s3_event_test(request, &c->notification);
 	return sub_ok(sub) ? s3_empty(request, status) : s3_fail_sub(request, sub);

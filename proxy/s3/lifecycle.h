@@ -16,7 +16,7 @@
 struct request;
 
 #define S3_LIFECYCLE           "X-Container-Sysmeta-S3-Lifecycle" /* XML, as lifecycle_write makes it */
-#define S3_TRANSITION_MIN      "X-Container-Sysmeta-S3-Transition-Min" /* one of these: */
+#define S3_TRANSITION_MIN      "X-Container-Sysmeta-S3-Transition-Min" /* one of these, or empty: */
 #define S3_TRANSITION_MIN_SAID "x-amz-transition-default-minimum-object-size"
 #define S3_TRANSITION_ALL_128K "all_storage_classes_128K"
 #define S3_TRANSITION_VARIES   "varies_by_storage_class"

@@ -143,6 +143,17 @@ static const char *common_prefix(struct request *request, const struct lifecycle
 	return first ? arena_strndup(request_arena(request), first, len) : NULL;
 }
 
+/* Who says nothing of it has small objects stay; but for tests, whose days are shorter and whose
+ * objects are small. */
+static uint64_t least_of(const struct info *info, uint64_t day_s)
+{
+	const char *said = info_header(info, S3_TRANSITION_MIN);
+	bool counts =
+	        said && *said ? strcmp(said, S3_TRANSITION_ALL_128K) == 0 : day_s == LIFECYCLE_DAY;
+
+	return counts ? S3_TRANSITION_SIZE_MIN : 0;
+}
+
 static enum step rules(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -160,9 +171,7 @@ static enum step rules(struct op *op)
 		w->ended = true;
 		return over(request, false);
 	}
-	const char *least = info_header(info, S3_TRANSITION_MIN);
-	p->rules.least =
-	        least && strcmp(least, S3_TRANSITION_ALL_128K) == 0 ? S3_TRANSITION_SIZE_MIN : 0;
+	p->rules.least = least_of(info, w->day_s);
 	bool first = !w->begun;
 	w->begun = true;
 	w->pages++;

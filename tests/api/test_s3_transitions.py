@@ -15,7 +15,6 @@ from s3 import client, refused, send
 MB = 1 << 20
 CONF = {"cluster": ["policy = 2 ec42 gilded type=ec k=4 m=2"],
         "s3": ["storage_classes = STANDARD_IA:silver, GLACIER:ec42", "lifecycle_day = 10"]}
-VARIES = "varies_by_storage_class"
 CUSTOMER = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": base64.b64encode(b"k" * 32).decode(),
             "SSECustomerKeyMD5": base64.b64encode(hashlib.md5(b"k" * 32).digest()).decode()}
 KMS = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "testkey-1"}
@@ -59,11 +58,12 @@ def versioning(s3, bucket, status):
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
 
 
-def rules(s3, bucket, *rules, least=VARIES):
+def rules(s3, bucket, *rules, least=None):
     rules = [{"ID": "rule-%d" % i, "Status": "Enabled", "Filter": {"Prefix": ""}, **r} for i, r in enumerate(rules)]
 
     def say(params, **_):
-        params["headers"][LEAST] = least
+        if least:
+            params["headers"][LEAST] = least
 
     event = "before-call.s3.PutBucketLifecycleConfiguration"
     s3.meta.events.register(event, say)
@@ -204,6 +204,8 @@ def test_small_objects_stay_but_for_rules_that_ask_for_sizes(s3, bucket):
     moves(s3, bucket, "large", "EC42")
     moves(s3, bucket, "asked/small", "GLACIER")
     assert told(s3, bucket, "small") == "STANDARD"
+    rules(s3, bucket, move("EC42"), least="varies_by_storage_class")
+    moves(s3, bucket, "small", "EC42")
 
 
 @pytest.mark.parametrize("how", [{}, {"ServerSideEncryption": "AES256"}, CUSTOMER, KMS])
@@ -342,6 +344,21 @@ def test_what_is_not_ours_to_move_stays(s3, bucket, swift):
     assert swift.request("HEAD", "/%s/dlo" % bucket).headers["Etag"] == dlo
     assert {k: v[0] for k, v in listed(s3, bucket).items()} == \
         {"seg": "EC42", "slo": "STANDARD", "dlo": "STANDARD", "link": "STANDARD", "pinned": "STANDARD"}
+
+
+def test_who_could_read_it_still_can(cloud, s3, versioned, swift):
+    """By lists of Swift's, which say nothing of where the parts are."""
+    upload(s3, versioned, "parts", {1: b"text"})
+    s3.put_object(Bucket=versioned, Key="k", Body=b"text")
+    assert swift.request("POST", "/" + versioned, headers={"X-Container-Read": ".r:*"}).status_code == 204
+    other = User(cloud, "test2:tester2", "testing2")
+    rules(s3, versioned, move("EC42"))
+    for key in ("k", "parts"):
+        moves(s3, versioned, key, "EC42")
+        assert other.request("GET", "/%s/%s" % (versioned, key), storage=swift.storage).content == b"text"
+        assert requests.get(swift.storage + "/%s/%s" % (versioned, key)).content == b"text"
+    name = segments(swift, versioned + "+segments+EC42")[0]["name"]
+    assert requests.get(swift.storage + "/%s+segments+EC42/%s" % (versioned, name)).status_code == 401
 
 
 def test_copies_of_what_was_moved_are_new(s3, bucket):
