@@ -1,7 +1,7 @@
 /* CompleteMultipartUpload: the parts that it names become one static large object.
  *
- *   prepare -> receive -> there -> look -> parts -> replace -> store -> sweep -> unmark
- *                           ^-- again --------------------------'          '------^
+ *   prepare -> receive -> look -> there -> parts -> replace -> store -> sweep -> unmark
+ *                          ^-- again --------------------------'           '------^
  *
  * What the parts are is told by the listing of them: none is looked at by itself. Where the whole
  * is there already, the list has been sent twice: it is answered as before. Of two at once one is
@@ -19,7 +19,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RECEIVE = 1, THERE, LOOK, PARTS, REPLACE, STORE, SWEEP, UNMARK };
+enum { RECEIVE = 1, LOOK, THERE, PARTS, REPLACE, STORE, SWEEP, UNMARK };
 
 #define BODY_MAX  (8u << 20)
 #define TRIES_MAX 4 /* then it stores, whatever is there */
@@ -38,6 +38,7 @@ struct complete {
 	/* What is in the key's place: when it was written, or NULL; is it only a link to it? */
 	const char *there_at;
 	bool looked, leads_on, conditional; /* conditional: by the client's wish */
+	bool missing;                       /* there is no such upload, or no more */
 	unsigned tries;
 };
 
@@ -55,20 +56,6 @@ static void complete_done(struct request *request)
 
 /* --- receive --- */
 
-static enum step read_list(struct request *request, struct complete *c)
-{
-	enum step step = s3_document_parse(request, "CompleteMultipartUpload");
-
-	if (step != STEP_NEXT)
-		return step;
-	enum s3_error error =
-	        upload_list_parse(c->document.root, request_arena(request), &c->listed, &c->count);
-	if (!error)
-		return op_go(&request->op, THERE);
-	return s3_fail_text(request, error,
-	        error == S3_InvalidArgument ? "PartNumber must be >= 1 and <= 10000" : NULL);
-}
-
 static enum step complete_receive(struct op *op)
 {
 	struct request *request = request_of(op);
@@ -81,7 +68,41 @@ static enum step complete_receive(struct op *op)
 	if (request->http->has_length && !request->http->content_length)
 		return s3_fail(request, S3_MalformedXML);
 	enum step step = s3_document_text(request, BODY_MAX, S3_DIGEST_IF_SENT);
-	return step == STEP_NEXT ? read_list(request, c) : step;
+	return step == STEP_NEXT ? op_go(op, LOOK) : step;
+}
+
+/* --- which upload --- */
+
+static enum step read_list(struct request *request, struct complete *c)
+{
+	enum s3_error error = S3_MalformedXML;
+
+	if (s3_document_parse(request, "CompleteMultipartUpload"))
+		error = upload_list_parse(
+		        c->document.root, request_arena(request), &c->listed, &c->count);
+	if (!error)
+		return op_go(&request->op, THERE);
+	if (c->missing)
+		return s3_fail(request, S3_NoSuchUpload);
+	return s3_fail_text(request, error,
+	        error == S3_InvalidArgument ? "PartNumber must be >= 1 and <= 10000" : NULL);
+}
+
+static enum step complete_look(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+	const char *text = NULL;
+	enum s3_error error;
+
+	if (!upload_find(request, &c->upload, &error))
+		return STEP_WAIT;
+	c->missing = error == S3_NoSuchUpload;
+	if (!error)
+		error = s3_sse_take_whole(request, &c->upload.marker.headers, &text);
+	if (error && !c->missing)
+		return s3_fail_text(request, error, text);
+	return c->listed ? op_go(op, THERE) : read_list(request, c);
 }
 
 /* --- is it there already? --- */
@@ -137,24 +158,10 @@ static enum step complete_there(struct op *op)
 		return strcmp(etag, c->etag) == 0 ? is_made(request, c)
 		                                  : s3_fail(request, S3_NoSuchUpload);
 	sub_done(&c->sub);
-	return op_go(op, LOOK);
+	return c->missing ? s3_fail(request, S3_NoSuchUpload) : op_go(op, PARTS);
 }
 
-/* --- which upload, which parts --- */
-
-static enum step complete_look(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct complete *c = request->own;
-	const char *text = NULL;
-	enum s3_error error;
-
-	if (!upload_find(request, &c->upload, &error))
-		return STEP_WAIT;
-	if (!error)
-		error = s3_sse_take_whole(request, &c->upload.marker.headers, &text);
-	return error ? s3_fail_text(request, error, text) : op_go(op, PARTS);
-}
+/* --- which parts --- */
 
 static enum step too_small(struct request *request, const struct upload_row *row)
 {
@@ -338,7 +345,7 @@ static enum step again(struct request *request, struct complete *c)
 	manifest_done(&c->manifest);
 	c->manifest = (struct manifest){0};
 	sub_done(&c->sub);
-	return op_go(&request->op, THERE);
+	return op_go(&request->op, LOOK);
 }
 
 static enum step complete_store(struct op *op)
@@ -386,7 +393,8 @@ static enum step answer(struct request *request, struct complete *c)
 	s3_xml_text(&xml, "Bucket", request->s3->bucket);
 	s3_xml_text(&xml, "Key", request->s3->key);
 	buf_printf(&xml, "<ETag>&quot;%s&quot;</ETag>", c->etag);
-	if (c->sum && sum_read(request_arena(request), c->sum, &sum)) {
+	if (c->sum && sum_read(request_arena(request), c->sum, &sum) &&
+	        !upload_sum_unasked(&c->upload, sum.kind)) {
 		s3_xml_text(&xml, sum_element(sum.kind), sum.value);
 		s3_xml_text(&xml, "ChecksumType", sum.type);
 	}
@@ -416,12 +424,12 @@ static enum step complete_unmark(struct op *op)
 
 static const struct op_state states[] = {
         {"prepare", s3_prepare, TO(RECEIVE), 15000},
-        [RECEIVE] = {"receive", complete_receive, TO(THERE), 0},
-        [THERE] = {"there", complete_there, TO(LOOK) | TO(UNMARK), 0},
-        [LOOK] = {"look", complete_look, TO(PARTS), 0},
+        [RECEIVE] = {"receive", complete_receive, TO(LOOK), 0},
+        [LOOK] = {"look", complete_look, TO(THERE), 0},
+        [THERE] = {"there", complete_there, TO(PARTS) | TO(UNMARK), 0},
         [PARTS] = {"parts", complete_parts, TO(REPLACE), 0},
         [REPLACE] = {"replace", complete_replace, TO(STORE), 0},
-        [STORE] = {"store", complete_store, TO(SWEEP) | TO(THERE), 0},
+        [STORE] = {"store", complete_store, TO(SWEEP) | TO(LOOK), 0},
         [SWEEP] = {"sweep", complete_sweep, TO(UNMARK), 0},
         [UNMARK] = {"unmark", complete_unmark, 0, 0},
 };

@@ -70,7 +70,7 @@ enum step copying_answer(struct request *request, struct copying *c, const char 
 	s3_xml_begin(&xml, root);
 	s3_xml_date(&xml, "LastModified", (uint64_t)seconds * TS_PER_SECOND);
 	buf_printf(&xml, "<ETag>&quot;%s&quot;</ETag>", etag);
-	if (c->sum.value) {
+	if (c->sum.value && !c->unasked) {
 		s3_xml_text(&xml, sum_element(c->sum.kind), c->sum.value);
 		if (!c->number)
 			s3_xml_text(&xml, "ChecksumType", c->sum.type);

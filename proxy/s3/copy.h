@@ -15,7 +15,8 @@ struct copying {
 	bool anew;           /* metadata of the request, not of the source */
 	struct sum_kept sum; /* that is kept; no value: none */
 	bool sums;           /* one of its kind is made of the bytes */
-	const char *open;    /* the key that the source wants (SEAL_OPEN), or NULL */
+	bool unasked; /* which the result does not tell: clients of before know no such element */
+	const char *open; /* the key that the source wants (SEAL_OPEN), or NULL */
 };
 
 /* The request's. */

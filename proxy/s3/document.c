@@ -74,15 +74,13 @@ enum step s3_document_text(struct request *request, size_t max, enum s3_digest d
 	return STEP_NEXT;
 }
 
-enum step s3_document_parse(struct request *request, const char *root)
+bool s3_document_parse(struct request *request, const char *root)
 {
 	struct s3_document *d = request->own;
 	const struct buf *text = &d->gather.text;
 
-	if (xml_parse(text->data, text->len, request_arena(request), &d->root) ||
-	        strcmp(d->root->name, root) != 0)
-		return s3_fail(request, S3_MalformedXML);
-	return STEP_NEXT;
+	return !xml_parse(text->data, text->len, request_arena(request), &d->root) &&
+	       strcmp(d->root->name, root) == 0;
 }
 
 enum step s3_document_read(
@@ -90,7 +88,9 @@ enum step s3_document_read(
 {
 	enum step step = s3_document_text(request, max, digest);
 
-	return step == STEP_NEXT ? s3_document_parse(request, root) : step;
+	if (step == STEP_NEXT && !s3_document_parse(request, root))
+		return s3_fail(request, S3_MalformedXML);
+	return step;
 }
 
 void s3_document_done(struct s3_document *document)

@@ -19,8 +19,8 @@ enum step s3_document_read(
         struct request *request, const char *root, size_t max, enum s3_digest digest);
 /* The same of one that is no XML: document->gather.text. */
 enum step s3_document_text(struct request *request, size_t max, enum s3_digest digest);
-/* What that has brought as XML: STEP_NEXT, or it has answered. */
-enum step s3_document_parse(struct request *request, const char *root);
+/* What that has brought as XML. False: it is none, or has another root. */
+bool s3_document_parse(struct request *request, const char *root);
 void s3_document_done(struct s3_document *document);
 
 #endif

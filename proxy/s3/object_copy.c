@@ -72,6 +72,7 @@ static enum s3_error take_sum(struct request *request, struct copying *c, const 
 	}
 	if (!algorithm)
 		kind = has ? sum->kind : SUM_DEFAULT;
+	c->unasked = !algorithm && kind == SUM_DEFAULT;
 	c->sums = !has || sum->kind != kind || strcmp(sum->type, SUM_WHOLE) != 0;
 	if (c->sums)
 		*sum = (struct sum_kept){.kind = kind};

@@ -145,7 +145,8 @@ static enum step list_look(struct op *op)
 	return error ? s3_fail(request, error) : op_go(op, READ);
 }
 
-static void add_part(struct arena *arena, struct buf *xml, const struct upload_row *row)
+static void add_part(struct arena *arena, const struct part_list *l, struct buf *xml,
+        const struct upload_row *row)
 {
 	struct sum_kept sum;
 
@@ -154,7 +155,7 @@ static void add_part(struct arena *arena, struct buf *xml, const struct upload_r
 	s3_xml_date(xml, "LastModified", row->ts);
 	buf_printf(xml, "<ETag>&quot;%s&quot;</ETag>", row->etag);
 	s3_xml_u64(xml, "Size", row->bytes);
-	if (sum_of_part(arena, row->type, &sum))
+	if (sum_of_part(arena, row->type, &sum) && !upload_sum_unasked(&l->upload, sum.kind))
 		s3_xml_text(xml, sum_element(sum.kind), sum.value);
 	buf_str(xml, "</Part>");
 }
@@ -179,7 +180,7 @@ static enum step answer(struct request *request, struct part_list *l)
 	unsigned i;
 
 	for (i = 0; i < l->parts.count && i < l->max; i++) {
-		add_part(request_arena(request), &parts, &l->parts.rows[i]);
+		add_part(request_arena(request), l, &parts, &l->parts.rows[i]);
 		last = l->parts.rows[i].number;
 	}
 	s3_acl_of_object(request, &l->upload.marker.headers, &acl);

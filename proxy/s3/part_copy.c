@@ -70,6 +70,7 @@ static enum step part_source(struct op *op)
 	if (error)
 		return s3_fail_text(request, error, text);
 	upload_sum_kind(&c->upload, &c->sum.kind);
+	c->unasked = upload_sum_unasked(&c->upload, c->sum.kind);
 	c->sums = true;
 	copying_begin(request, c, upload_container_of_parts(request, &c->upload),
 	        upload_part_new(request, &c->upload, c->number));

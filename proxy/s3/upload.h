@@ -61,6 +61,9 @@ static inline const char *upload_header(const struct upload *upload, const char 
 
 /* Which checksums its parts have. False: nobody has said so, and others may come. */
 bool upload_sum_kind(const struct upload *upload, enum checksum_kind *ret_kind);
+/* Results do not tell checksums that nobody has asked for: clients of before know no such elements.
+ */
+bool upload_sum_unasked(const struct upload *upload, enum checksum_kind kind);
 
 /* A name for a part that is uploaded, as there is no other. */
 const char *upload_part_new(struct request *request, const struct upload *upload, unsigned number);

@@ -77,6 +77,13 @@ bool upload_sum_kind(const struct upload *upload, enum checksum_kind *ret_kind)
 	return sum_find(name, ret_kind);
 }
 
+bool upload_sum_unasked(const struct upload *upload, enum checksum_kind kind)
+{
+	enum checksum_kind said;
+
+	return !upload_sum_kind(upload, &said) && kind == SUM_DEFAULT;
+}
+
 static void take_kind(const struct upload *upload, struct of *o)
 {
 	o->whole = !upload_sum_kind(upload, &o->kind) ||

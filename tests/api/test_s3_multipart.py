@@ -182,6 +182,8 @@ def test_refusals(s3, bucket, bodies, swift):
         assert refused(s3.abort_multipart_upload, Bucket=bucket, Key="r", UploadId=wrong) == ("NoSuchUpload", 404)
         assert refused(s3.complete_multipart_upload, Bucket=bucket, Key="r", UploadId=wrong,
                        MultipartUpload={"Parts": [one]}) == ("NoSuchUpload", 404)
+        assert refused(s3.complete_multipart_upload, Bucket=bucket, Key="r", UploadId=wrong,
+                       MultipartUpload={"Parts": [{"ETag": "x", "PartNumber": -1}]}) == ("NoSuchUpload", 404)
     assert refused(s3.upload_part, Bucket=bucket, Key="other", UploadId=id, PartNumber=1, Body=b"") == ("NoSuchUpload", 404)
     assert refused(s3.head_object, Bucket=bucket, Key="r") == ("404", 404)
     url = s3.generate_presigned_url("complete_multipart_upload", Params={"Bucket": bucket, "Key": "r", "UploadId": id})
