@@ -328,12 +328,13 @@ static bool same(const char *a, const char *b, size_t len)
 	return b && strlen(b) == len && strncmp(a, b, len) == 0;
 }
 
-static bool is_user(const struct s3_policy_ask *ask, const char *name)
+/* Names are an account's own: another's user may have the same. */
+static bool is_user(const struct s3_policy_ask *ask, const char *name, bool of_account)
 {
 	size_t len = strlen(name);
 
-	return same(name, ask->user, len) || same(name, ask->user_name, len) ||
-	       same(name, ask->id, len);
+	return same(name, ask->user, len) || same(name, ask->id, len) ||
+	       (of_account && same(name, ask->user_name, len));
 }
 
 /* "arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION" */
@@ -349,7 +350,7 @@ static bool is_session(const struct s3_policy_ask *ask, const char *principal)
 }
 
 /* "arn:aws:iam::ACCOUNT:root", "arn:aws:iam::ACCOUNT:user/NAME" or ":role/NAME", an account, or
- * all. */
+ * all; "arn:aws:iam:::user/ID". */
 static bool principal_is(const struct s3_policy_ask *ask, const char *principal)
 {
 	static const char arn[] = "arn:aws:iam::";
@@ -371,8 +372,9 @@ static bool principal_is(const struct s3_policy_ask *ask, const char *principal)
 	if (len && strcmp(what, "root") == 0)
 		return ask->for_account;
 	if (strncmp(what, "role/", 5) == 0)
-		return ask->role && strcmp(strrchr(what, '/') + 1, ask->role) == 0;
-	return !ask->role && strncmp(what, "user/", 5) == 0 && is_user(ask, strrchr(what, '/') + 1);
+		return len && ask->role && strcmp(strrchr(what, '/') + 1, ask->role) == 0;
+	return !ask->role && strncmp(what, "user/", 5) == 0 &&
+	       is_user(ask, strrchr(what, '/') + 1, len);
 }
 
 static bool principals_have(const struct s3_policy_ask *ask, const struct jval *principals)
@@ -456,15 +458,31 @@ static const struct jval *statement_at(const struct jval *policy, size_t i)
 	return i < jread_len(all) ? jread_at(all, i) : NULL;
 }
 
+static bool allows(const struct jval *statement)
+{
+	const char *effect;
+
+	return jread_str(jread_get(statement, "Effect"), &effect) && strcmp(effect, "Allow") == 0;
+}
+
+/* What an account is allowed its users have by its leave; what it is denied, all of them. */
+static bool is_for(const struct jval *s, const struct s3_policy_ask *ask)
+{
+	const struct jval *not = jread_get(s, "NotPrincipal");
+	struct s3_policy_ask anybody = *ask;
+
+	if (not )
+		return !principals_have(ask, not );
+	anybody.for_account |= !allows(s);
+	return principals_have(&anybody, jread_get(s, "Principal"));
+}
+
 static bool statement_fits(const struct jval *s, const struct s3_policy_ask *ask)
 {
-	const struct jval *principals = jread_get(s, "Principal"),
-	                  *actions = jread_get(s, "Action"), *resources = jread_get(s, "Resource"),
+	const struct jval *actions = jread_get(s, "Action"), *resources = jread_get(s, "Resource"),
 	                  *not ;
 
-	not = jread_get(s, "NotPrincipal");
-	if (!ask->attached &&
-	        (not ? principals_have(ask, not ) : !principals_have(ask, principals)))
+	if (!ask->attached && !is_for(s, ask))
 		return false;
 	not = jread_get(s, "NotAction");
 	if (not ? actions_have(ask, not ) : !actions_have(ask, actions))
@@ -475,13 +493,6 @@ static bool statement_fits(const struct jval *s, const struct s3_policy_ask *ask
 	if (not ? resources_have(ask, not ) : !resources_have(ask, resources))
 		return false;
 	return conditions_hold(ask, jread_get(s, "Condition"));
-}
-
-static bool allows(const struct jval *statement)
-{
-	const char *effect;
-
-	return jread_str(jread_get(statement, "Effect"), &effect) && strcmp(effect, "Allow") == 0;
 }
 
 enum s3_verdict s3_policy_decide(const struct jval *policy, const struct s3_policy_ask *ask)

@@ -296,6 +296,71 @@ static void roles(void **state)
 	}
 }
 
+/* Of whom a policy that tells no account speaks: names are each account's own, ids are not. */
+static void without_account(void **state)
+{
+	static const struct {
+		const char *principal;
+		bool user, role;
+	} rows[] = {
+	        {"arn:aws:iam:::user/name", false, false},
+	        {"arn:aws:iam:::user/u1", true, false},
+	        {"arn:aws:iam:::user/a", true, false},
+	        {"arn:aws:iam:::role/name", false, false},
+	        {"arn:aws:iam::a:user/name", true, false},
+	        {"arn:aws:iam::a:role/name", false, true},
+	};
+	const struct s3_policy_ask user = {.action = "s3:GetObject",
+	                                   .resource = "b/k",
+	                                   .account = "a",
+	                                   .id = "a",
+	                                   .user = "u1",
+	                                   .user_name = "name"},
+	                           role = {.action = "s3:GetObject",
+	                                   .resource = "b/k",
+	                                   .account = "a",
+	                                   .id = "a",
+	                                   .user = "r1:me",
+	                                   .role = "name",
+	                                   .session = "me"};
+	char text[256];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		snprintf(text, sizeof(text),
+		        "{\"Effect\": \"Allow\", \"Principal\": {\"AWS\": \"%s\"}, \"Action\": "
+		        "\"s3:*\", \"Resource\": \"arn:aws:s3:::b/*\"}",
+		        rows[i].principal);
+		assert_int_equal(decide(text, NULL, user), rows[i].user ? S3_ALLOWED : S3_SILENT);
+		assert_int_equal(decide(text, NULL, role), rows[i].role ? S3_ALLOWED : S3_SILENT);
+	}
+}
+
+/* What is denied to an account is denied to all in it, also to who has none of its rights. */
+static void denied_to_an_account(void **state)
+{
+	static const char *const principals[] = {
+	        "\"Principal\": {\"AWS\": \"arn:aws:iam::a:root\"}",
+	        "\"Principal\": {\"AWS\": \"a\"}", "\"Principal\": {\"CanonicalUser\": \"a\"}",
+	        "\"NotPrincipal\": {\"AWS\": \"arn:aws:iam::a:root\"}"};
+	const struct s3_policy_ask user = {.action = "s3:GetObject",
+	        .resource = "b/k",
+	        .account = "a",
+	        .id = "a",
+	        .user = "u1",
+	        .user_name = "name"};
+	char text[256];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(principals); i++) {
+		snprintf(text, sizeof(text),
+		        "{\"Effect\": \"Deny\", %s, \"Action\": \"s3:*\", \"Resource\": "
+		        "\"arn:aws:s3:::b/*\"}",
+		        principals[i]);
+		assert_int_equal(decide(text, NULL, user), S3_DENIED);
+	}
+}
+
 /* Resources that are none of S3's. */
 static void names(void **state)
 {
@@ -375,6 +440,8 @@ int main(void)
 	        cmocka_unit_test(is_public),
 	        cmocka_unit_test(attached),
 	        cmocka_unit_test(roles),
+	        cmocka_unit_test(without_account),
+	        cmocka_unit_test(denied_to_an_account),
 	        cmocka_unit_test(names),
 	        cmocka_unit_test(kinds),
 	};
