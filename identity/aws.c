@@ -120,12 +120,25 @@ static bool is_of_self(const struct aws_call *c)
 	       (!name || strcmp(name, c->user_name) == 0);
 }
 
+enum err aws_allowed(struct aws_call *c, const char *arn)
+{
+	const struct aws_action *a = c->action;
+	bool may;
+	enum err err =
+	        aws_may(c, arena_printf(c->arena, "%s:%s", a->service, a->name), arn, &may);
+
+	if (err)
+		return err;
+	if (is_delegated(c) && (a->flags & AWS_WRITES))
+		return refuse(c, arn);
+	return may || c->administers || is_of_self(c) ? ERR_OK : refuse(c, arn);
+}
+
 static enum err authorize(struct aws_call *c, struct db_tx *tx)
 {
 	const struct aws_action *a = c->action;
 	const struct signer *s = &c->signer;
 	const char *arn = "*";
-	bool may;
 
 	if (s->session_token && (s->role_name ? a->flags & AWS_KEY : !(a->flags & AWS_SESSION)))
 		return aws_fail(c, 403, "AccessDenied",
@@ -133,13 +146,7 @@ static enum err authorize(struct aws_call *c, struct db_tx *tx)
 	if (a->flags & AWS_OPEN)
 		return ERR_OK;
 	enum err err = iam_resource(c, tx, &arn);
-	if (!err)
-		err = aws_may(c, arena_printf(c->arena, "%s:%s", a->service, a->name), arn, &may);
-	if (err)
-		return err;
-	if (is_delegated(c) && (a->flags & AWS_WRITES))
-		return refuse(c, arn);
-	return may || c->administers || is_of_self(c) ? ERR_OK : refuse(c, arn);
+	return err ? err : aws_allowed(c, arn);
 }
 
 static enum err run(struct db_tx *tx, void *arg)

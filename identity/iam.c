@@ -227,6 +227,8 @@ enum err iam_user_update(struct aws_call *c, struct db_tx *tx)
 	if (!err && aws_param(c, "NewUserName"))
 		err = aws_name(c, "NewUserName", 64, &o.name);
 	if (!err)
+		err = aws_allowed(c, iam_arn(c, &o));
+	if (!err)
 		err = check_name(c, tx, o.name, o.id);
 	if (!err)
 		err = sql_run(

@@ -134,6 +134,8 @@ enum err iam_group_update(struct aws_call *c, struct db_tx *tx)
 	if (!err && aws_param(c, "NewGroupName"))
 		err = aws_name(c, "NewGroupName", 128, &o.name);
 	if (!err)
+		err = aws_allowed(c, iam_arn(c, &o));
+	if (!err)
 		err = iam_free(c, tx, IAM_GROUP, o.name, o.id);
 	return err ? err
 	           : sql_run(tx, "UPDATE iam_group SET name = ?, path = ? WHERE id = ?", NULL,

@@ -164,7 +164,7 @@ enum err iam_resource(struct aws_call *c, struct db_tx *tx, const char **ret)
 
 	if (kind == IAM_NONE)
 		return ERR_OK;
-	if (kind == IAM_POLICY && arn) {
+	if (kind == IAM_POLICY && arn && c->action->run != iam_policy_create) {
 		*ret = arn;
 		return ERR_OK;
 	}

@@ -223,6 +223,33 @@ def test_who_is_allowed_by_policies(keystone, boss, iam):
     assert refused(mine.list_users) == ("AccessDenied", 403)
 
 
+def test_what_is_made_or_renamed_is_allowed_as_what_it_becomes(keystone, boss, iam):
+    u, w = Made(keystone, boss), Made(keystone, boss)
+    arn = "arn:aws:iam::%s:%%s" % boss.project
+    u.attach({"Effect": "Allow", "Action": "iam:*", "Resource": [arn % "policy/mine/*", arn % "user/team/*", arn % "group/mine/*"]})
+    mine = of(u, "iam")
+
+    def elsewhere(params, **_):
+        params["body"]["PolicyArn"] = arn % "policy/mine/x"
+
+    mine.meta.events.register("before-call.iam.CreatePolicy", elsewhere)
+    made = {"PolicyName": fresh("p"), "PolicyDocument": policy(says("Allow", "s3:*"))}
+    assert refused(mine.create_policy, **made) == ("AccessDenied", 403)
+    assert mine.create_policy(Path="/mine/", **made)["Policy"]["Arn"] == arn % ("policy/mine/" + made["PolicyName"])
+    assert refused(mine.update_user, UserName=w.name, NewPath="/boss/") == ("AccessDenied", 403)
+    assert iam.get_user(UserName=w.name)["User"]["Path"] == "/team/"
+    new = fresh("n")
+    mine.update_user(UserName=w.name, NewUserName=new)
+    assert iam.get_user(UserName=new)["User"]["Arn"] == arn % ("user/team/" + new)
+    iam.put_user_policy(UserName=u.name, PolicyName="q", PolicyDocument=policy(
+        {"Effect": "Deny", "Action": "iam:UpdateUser", "Resource": arn % "user/team/boss*"}))
+    assert refused(mine.update_user, UserName=new, NewUserName=fresh("boss")) == ("AccessDenied", 403)
+    g = fresh("g")
+    mine.create_group(GroupName=g, Path="/mine/")
+    assert refused(mine.update_group, GroupName=g, NewPath="/boss/") == ("AccessDenied", 403)
+    mine.update_group(GroupName=g, NewPath="/mine/too/")
+
+
 def test_actions_know_where_they_come_from(keystone, boss, iam):
     u = Made(keystone, boss)
     mine = of(u, "iam")
