@@ -111,7 +111,7 @@ bool s3_lock_bypass(struct request *request, const char *key, const char *versio
 	        .key = key,
 	        .version = version};
 
-	return is_true(says) && (request->s3->access.own || !s3_may_at(request, &target));
+	return is_true(says) && !s3_may_at(request, &target);
 }
 
 uint64_t s3_lock_now(struct request *request)

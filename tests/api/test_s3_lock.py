@@ -1,5 +1,6 @@
 """Object lock: what it protects is not deleted, whoever asks and by which API."""
 import datetime
+import json
 import os
 import time
 
@@ -93,6 +94,16 @@ def test_governance(s3, bucket):
     assert refused(s3.delete_object, Bucket=bucket, Key="k", VersionId=version) == ("AccessDenied", 403)
     s3.delete_object(Bucket=bucket, Key="k", VersionId=version, BypassGovernanceRetention=True)
     assert "Versions" not in s3.list_object_versions(Bucket=bucket)
+
+
+def test_who_is_denied_it_does_not_bypass(s3, bucket):
+    version = put(s3, bucket, ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=LATER)
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:BypassGovernanceRetention", "Resource": "arn:aws:s3:::%s/*" % bucket}]}))
+    call = dict(Bucket=bucket, Key="k", VersionId=version, BypassGovernanceRetention=True)
+    assert refused(s3.delete_object, **call) == ("AccessDenied", 403)
+    s3.delete_bucket_policy(Bucket=bucket)
+    s3.delete_object(**call)
 
 
 def test_compliance_only_grows_and_ends(s3, bucket):
