@@ -301,6 +301,16 @@ def test_plain_objects_in_versioned_buckets(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"newest"
 
 
+def test_parts_of_plain_objects_in_versioned_buckets_go(s3, bucket, swift):
+    bodies = {1: os.urandom(5 * MB), 2: b"end"}
+    upload(s3, bucket, "k", bodies)
+    versioning(s3, bucket, "Enabled")
+    rules(s3, bucket, move("EC42"))
+    moves(s3, bucket, "k", "EC42")
+    wait_for(lambda: not segments(swift, bucket + "+segments"), seconds=60)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"".join(bodies.values())
+
+
 def test_locks_stay(s3):
     name = "m-" + os.urandom(6).hex()
     s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
