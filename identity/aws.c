@@ -124,8 +124,7 @@ enum err aws_allowed(struct aws_call *c, const char *arn)
 {
 	const struct aws_action *a = c->action;
 	bool may;
-	enum err err =
-	        aws_may(c, arena_printf(c->arena, "%s:%s", a->service, a->name), arn, &may);
+	enum err err = aws_may(c, arena_printf(c->arena, "%s:%s", a->service, a->name), arn, &may);
 
 	if (err)
 		return err;

@@ -83,8 +83,8 @@ enum err aws_quota(struct aws_call *call, int64_t there, int max, const char *na
 /* What policies attached to the caller say of an action on what has that name; an explicit denial
  * is AccessDenied. */
 enum err aws_may(struct aws_call *call, const char *action, const char *arn, bool *ret_may);
-/* May they do what they ask for to what has that name? AccessDenied. Asked before of what the action
- * is about (iam_resource); an action that makes another of it asks again. */
+/* May they do what they ask for to what has that name? AccessDenied. Asked before of what the
+ * action is about (iam_resource); an action that makes another of it asks again. */
 enum err aws_allowed(struct aws_call *call, const char *arn);
 /* The n-th value of a condition's key; `call` is the argument of aws_policy.h's `value`. */
 const char *aws_value(void *call, const char *key, unsigned n);

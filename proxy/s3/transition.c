@@ -341,8 +341,8 @@ static enum step move_note(struct op *op)
 	if (took > day / 4 * 3)
 		return STEP_DONE;
 	request->s3->parts.after_s = (unsigned)(m->transition->day_s / READERS_SHARE);
-	/* Who writes the key meanwhile may keep what is there as a version: then it is for the sweep
-	 * to see that nothing needs its parts. */
+	/* Who writes the key meanwhile may keep what is there as a version: then it is for the
+	 * sweep to see that nothing needs its parts. */
 	bool keeps = !m->version && s3_versioning(request->container_info.info);
 	if (m->parts && !keeps &&
 	        !s3_parts_note(request, &request->s3->parts, m->container, m->object, NULL))
