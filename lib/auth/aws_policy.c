@@ -529,10 +529,11 @@ static bool is_everybody(const struct jval *principals)
 /* Is what the key may be said without wildcards? */
 static bool is_fixed(const char *key, const struct jval *wanted)
 {
+	AUTO(buf) struct buf out = BUF_NONE;
 	bool ip = strcasecmp(key, "aws:SourceIp") == 0;
 
 	for (size_t i = 0; i < texts_len(wanted); i++) {
-		const char *text = text_at(wanted, i), *slash = strchr(text, '/');
+		const char *text = wanted_at(wanted, i, &out), *slash = strchr(text, '/');
 		if (strpbrk(text, "*?") || strstr(text, "${"))
 			return false;
 		if (ip && slash && strtoul(slash + 1, NULL, 10) < (strchr(text, ':') ? 32 : 8))
@@ -625,10 +626,22 @@ static bool resources_good(const struct jval *resources, const char *bucket)
 	return true;
 }
 
+/* A text, number or boolean, or several. */
+static bool wanted_good(const struct jval *wanted)
+{
+	bool many = jread_is_array(wanted), good = true;
+
+	for (size_t i = 0; good && i < (many ? jread_len(wanted) : 1); i++) {
+		const struct jval *one = many ? jread_at(wanted, i) : wanted;
+		good = !jread_is_null(one) && !jread_is_array(one) && !jread_is_object(one);
+	}
+	return good;
+}
+
 static const char *conditions_wrong(const struct jval *conditions)
 {
 	struct condition c;
-	const char *name;
+	const char *name, *key;
 
 	if (!conditions)
 		return NULL;
@@ -637,8 +650,13 @@ static const char *conditions_wrong(const struct jval *conditions)
 	for (size_t i = 0; (name = jread_name(conditions, i)); i++) {
 		if (!parse_operator(name, &c))
 			return "Invalid Condition type";
-		if (!jread_is_object(jread_get(conditions, name)))
+		const struct jval *keys = jread_get(conditions, name);
+		if (!jread_is_object(keys))
 			return "Policy has an invalid condition key";
+		for (size_t k = 0; (key = jread_name(keys, k)); k++) {
+			if (!wanted_good(jread_get(keys, key)))
+				return "Syntax errors in policy.";
+		}
 	}
 	return NULL;
 }

@@ -222,6 +222,9 @@ static void is_public(void **state)
 	         "{\"StringNotEquals\": "
 	         "{\"aws:SourceVpc\": \"v\"}}",
 	                true},
+	        {"\"Effect\": \"Allow\", \"Principal\": \"*\", \"Condition\": {\"NumericEquals\": "
+	         "{\"aws:userid\": [1]}}",
+	                false},
 	};
 	char text[512];
 
@@ -408,6 +411,15 @@ static void kinds(void **state)
 	        {"\"Action\": \"s3:*\", \"Resource\": \"b\"", false, false},
 	        {"\"Action\": \"s3:*\", \"Resource\": \"*\", \"Condition\": {\"Is\": {}}", false,
 	                false},
+	        {"\"Action\": \"s3:*\", \"Resource\": \"*\", \"Condition\": {\"Bool\": {\"a\": "
+	         "[true, 1, 1.5, \"x\"], \"b\": false}}",
+	                true, false},
+	        {"\"Action\": \"s3:*\", \"Resource\": \"*\", \"Condition\": {\"Bool\": {\"a\": "
+	         "{}}}",
+	                false, false},
+	        {"\"Action\": \"s3:*\", \"Resource\": \"*\", \"Condition\": {\"Bool\": {\"a\": "
+	         "[null]}}",
+	                false, false},
 	        {"\"Action\": [], \"Resource\": \"*\"", false, false},
 	        {"\"Sid\": \"a\", \"Action\": \"s3:*\", \"Resource\": \"*\"}, {\"Sid\": \"b\", "
 	         "\"Effect\": \"Deny\", \"Action\": \"s3:*\", \"Resource\": \"*\"",
