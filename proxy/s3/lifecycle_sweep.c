@@ -177,16 +177,6 @@ static void take_row(struct request *request, const struct backend_row *row)
 		g->ts = row->ts;
 }
 
-/* When it was begun. */
-static uint64_t begun_at(const struct group *g)
-{
-	char text[17];
-
-	memcpy(text, g->id + 1, 16);
-	text[16] = 0;
-	return strtoull(text, NULL, 16);
-}
-
 static void take_rows(struct request *request)
 {
 	struct page *p = page_of(request);
@@ -205,7 +195,7 @@ static void take_rows(struct request *request)
 	}
 	for (unsigned i = 0; i < p->group_count; i++) {
 		struct group *g = &p->groups[i];
-		g->lives = g->ts + day > now || begun_at(g) + day > now;
+		g->lives = g->ts + day > now || upload_begun(g->id) + day > now;
 	}
 	w->counts[LIFECYCLE_SEEN] += found;
 	w->ended = found < PAGE;

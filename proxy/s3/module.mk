@@ -61,6 +61,7 @@ SRC += proxy/s3/tag_ops.c
 SRC += proxy/s3/tags.c
 SRC += proxy/s3/transition.c
 SRC += proxy/s3/upload.c
+SRC += proxy/s3/upload_abort.c
 SRC += proxy/s3/upload_list.c
 SRC += proxy/s3/upload_listing.c
 SRC += proxy/s3/upload_parts.c

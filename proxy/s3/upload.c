@@ -1,7 +1,6 @@
-/* Where multipart uploads are, how they begin, and how they are given up.
+/* Where multipart uploads are, and how they begin.
  *
- *   CreateMultipartUpload  prepare -> segments -> mark (-> uploads -> mark)
- *   AbortMultipartUpload   prepare -> look -> whole -> parts -> sweep -> unmark */
+ *   CreateMultipartUpload  prepare -> segments -> mark (-> uploads -> mark) */
 #include "proxy/s3/upload.h"
 #include "proxy/seal.h"
 #include "proxy/unit/reserved.h"
@@ -9,6 +8,7 @@
 
 #include "lib/base/kv.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -45,6 +45,14 @@ bool upload_parse_marker(const char *name, struct buf *out_key, const char **ret
 		return false;
 	*ret_id = end + strlen(END);
 	return true;
+}
+
+uint64_t upload_begun(const char *id)
+{
+	char text[17];
+
+	snprintf(text, sizeof(text), "%s", *id ? id + 1 : "");
+	return strtoull(text, NULL, 16);
 }
 
 /* In order of time; nobody guesses it. A letter comes first: no part's number looks like it. */
@@ -274,124 +282,3 @@ static const struct op_state create_states[] = {
         [UPLOADS] = {"uploads", create_uploads, TO(MARK), 0},
 };
 const struct method s3_upload_create = {.name = "s3-upload-create", .states = create_states};
-
-/* --- AbortMultipartUpload --- */
-
-enum { LOOK = 1, WHOLE, PARTS, SWEEP, UNMARK };
-
-struct abort {
-	struct upload upload;
-	struct upload_parts parts;
-	struct sweep sweep;
-	struct sub sub;
-};
-
-static void abort_done(struct request *request)
-{
-	struct abort *a = request->own;
-
-	upload_done(&a->upload);
-	upload_parts_done(&a->parts);
-	sweep_done(&a->sweep);
-	sub_done(&a->sub);
-}
-
-static enum step abort_look(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct abort *a = request->own;
-	enum s3_error error;
-
-	if (!a) {
-		a = request->own = arena_zalloc(request_arena(request), sizeof(*a));
-		request->own_done = abort_done;
-	}
-	if (!upload_find(request, &a->upload, &error))
-		return STEP_WAIT;
-	return error ? s3_fail(request, error) : op_go(op, WHOLE);
-}
-
-/* One whose whole is there, but for whose marker the time did not suffice, has parts that are in
- * use. */
-static enum step abort_whole(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct abort *a = request->own;
-
-	if (!a->sub.parent) {
-		sub_init(&a->sub, request, NULL, SUB_AS_SYSTEM, "HEAD");
-		sub_path(&a->sub, request->account, request->s3->bucket, request->s3->key,
-		        "multipart-manifest=get");
-		sub_start(&a->sub);
-	}
-	if (!sub_headed(&a->sub))
-		return STEP_WAIT;
-	if (!sub_ok(&a->sub) && a->sub.status != 404)
-		return s3_fail_sub(request, &a->sub);
-	const char *id = sub_ok(&a->sub) ? sub_get(&a->sub, UPLOAD_ID_HEADER) : NULL;
-	bool whole = id && strcmp(id, a->upload.id) == 0;
-	sub_done(&a->sub);
-	return op_go(op, whole ? UNMARK : PARTS);
-}
-
-static enum step abort_parts(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct abort *a = request->own;
-	const struct upload_parts *p = &a->parts;
-	enum err err;
-
-	a->parts.wants_older = true;
-	if (!upload_parts_read(request, &a->upload, &a->parts, &err))
-		return STEP_WAIT;
-	if (err)
-		return s3_fail(request, S3_ServiceUnavailable);
-	a->sweep.container = p->container;
-	a->sweep.prefix = p->prefix;
-	a->sweep.names = arena_alloc(
-	        request_arena(request), (p->count + p->older_count + 1) * sizeof(*a->sweep.names));
-	for (unsigned i = 0; i < p->count; i++)
-		a->sweep.names[a->sweep.count++] = p->rows[i].end;
-	for (unsigned i = 0; i < p->older_count; i++)
-		a->sweep.names[a->sweep.count++] = p->older[i];
-	return op_go(op, SWEEP);
-}
-
-static enum step abort_sweep(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct abort *a = request->own;
-
-	if (!sweep_run(request, &a->sweep))
-		return STEP_WAIT;
-	return a->sweep.failed ? s3_fail(request, S3_ServiceUnavailable) : op_go(op, UNMARK);
-}
-
-static enum step abort_unmark(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct arena *arena = request_arena(request);
-	struct abort *a = request->own;
-
-	if (!a->sub.parent) {
-		sub_init(&a->sub, request, NULL, SUB_AS_SYSTEM, "DELETE");
-		sub_path(&a->sub, request->account, upload_container(arena, request->s3->bucket),
-		        upload_marker(arena, request->s3->key, a->upload.id), NULL);
-		sub_start(&a->sub);
-	}
-	if (!sub_headed(&a->sub))
-		return STEP_WAIT;
-	if (!sub_ok(&a->sub) && a->sub.status != 404)
-		return s3_fail_sub(request, &a->sub);
-	return s3_empty(request, 204);
-}
-
-static const struct op_state abort_states[] = {
-        {"prepare", s3_prepare, TO(LOOK), 15000},
-        [LOOK] = {"look", abort_look, TO(WHOLE), 0},
-        [WHOLE] = {"whole", abort_whole, TO(PARTS) | TO(UNMARK), 0},
-        [PARTS] = {"parts", abort_parts, TO(SWEEP), 0},
-        [SWEEP] = {"sweep", abort_sweep, TO(UNMARK), 0},
-        [UNMARK] = {"unmark", abort_unmark, 0, 0},
-};
-const struct method s3_upload_abort = {.name = "s3-upload-abort", .states = abort_states};

@@ -34,6 +34,8 @@ const char *upload_container(struct arena *arena, const char *bucket);
 /* class: NULL for STANDARD. */
 const char *upload_segments(struct arena *arena, const char *bucket, const char *class);
 const char *upload_new_id(struct request *request);
+/* When the upload of that id was begun. */
+uint64_t upload_begun(const char *id);
 /* The marker's name; and back: false when it is none, *ret_id then borrowed from it. */
 const char *upload_marker(struct arena *arena, const char *key, const char *id);
 bool upload_parse_marker(const char *name, struct buf *out_key, const char **ret_id);

@@ -476,3 +476,18 @@ def test_status_tells_of_it(quick, fast, shelf):
     line = wait_for(lambda: re.search(r"^lifecycle +(\d+) buckets walked, \d+ at it; (\d+) objects",
                                       quick.cairn("status", "--state", quick.state).stdout, re.M))
     assert int(line[1]) > 0 and int(line[2]) > 0
+
+
+def test_what_is_given_up_takes_its_own_parts_alone(quick, fast, shelf):
+    versioned(fast, shelf)
+    complete(fast, shelf, "k")
+    kept = segments(quick, shelf)
+    upload_id, parts = upload(fast, shelf, "k")
+    for _ in range(2):
+        fast.put_object(Bucket=shelf, Key="k", Body=b"x")
+    fast.delete_object(Bucket=shelf, Key="k")
+    assert len(segments(quick, shelf)) == 4
+    fast.abort_multipart_upload(Bucket=shelf, Key="k", UploadId=upload_id)
+    assert segments(quick, shelf) == kept
+    old = fast.list_object_versions(Bucket=shelf)["Versions"][-1]["VersionId"]
+    assert len(fast.get_object(Bucket=shelf, Key="k", VersionId=old)["Body"].read()) == (5 << 20) + 1
