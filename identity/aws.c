@@ -128,8 +128,6 @@ enum err aws_allowed(struct aws_call *c, const char *arn)
 
 	if (err)
 		return err;
-	if (is_delegated(c) && (a->flags & AWS_WRITES))
-		return refuse(c, arn);
 	return may || c->administers || is_of_self(c) ? ERR_OK : refuse(c, arn);
 }
 
@@ -142,6 +140,9 @@ static enum err authorize(struct aws_call *c, struct db_tx *tx)
 	if (s->session_token && (s->role_name ? a->flags & AWS_KEY : !(a->flags & AWS_SESSION)))
 		return aws_fail(c, 403, "AccessDenied",
 		        "%s cannot be called with session credentials", a->name);
+	if (is_delegated(c) && a->flags & (AWS_WRITES | AWS_BEGETS))
+		return aws_fail(c, 403, "AccessDenied",
+		        "%s cannot be called with delegated credentials", a->name);
 	if (a->flags & AWS_OPEN)
 		return ERR_OK;
 	enum err err = iam_resource(c, tx, &arn);

@@ -39,6 +39,7 @@ enum {
 	AWS_SESSION = 4, /* with credentials of GetSessionToken, too */
 	AWS_KEY = 8,     /* with no temporary ones, not a role's either: they would get what the key
 	                    has by which they were got */
+	AWS_BEGETS = 16, /* not by what was delegated: it would have rights that it was not given */
 };
 
 struct aws_action {

@@ -6,7 +6,7 @@
 static const struct aws_action actions[] = {
         {"sts", "GetCallerIdentity", sts_caller, IAM_NONE, AWS_OPEN | AWS_SESSION},
         {"sts", "GetSessionToken", sts_session, IAM_NONE, AWS_OPEN | AWS_KEY},
-        {"sts", "AssumeRole", sts_assume, IAM_NONE, AWS_OPEN | AWS_SESSION},
+        {"sts", "AssumeRole", sts_assume, IAM_NONE, AWS_OPEN | AWS_SESSION | AWS_BEGETS},
         {"iam", "CreateUser", iam_user_create, IAM_USER, AWS_WRITES},
         {"iam", "GetUser", iam_user_get, IAM_USER, 0},
         {"iam", "ListUsers", iam_user_list, IAM_NONE, 0},

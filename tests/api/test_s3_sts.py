@@ -390,6 +390,25 @@ def test_who_is_trusted(keystone, boss):
     assert not reads(s3, bucket, "k")
 
 
+def test_what_was_delegated_takes_no_role(keystone, boss):
+    """An application credential has the rights that it was given, not all that its user could come by."""
+    u = Holder(keystone, "member")
+    made = role(boss, trusts("arn:aws:iam::%s:user/%s" % (u.project, u.who.name)), says("Allow", "s3:*"))
+    take(u, made)
+    a = keystone.ask("POST", "/users/%s/application_credentials" % u.who.id, token=u.who.token, application_credential={
+        "name": "a", "unrestricted": True})["application_credential"]
+    r = requests.post(keystone.url + "/auth/tokens", timeout=10, json={"auth": {"identity": {
+        "methods": ["application_credential"], "application_credential": {"id": a["id"], "secret": a["secret"]}}}})
+    key = keystone.ask("POST", "/users/%s/credentials/OS-EC2" % u.who.id, token=r.headers["X-Subject-Token"],
+                       tenant_id=u.project)["credential"]
+    sts = service(keystone, "sts", key["access"], key["secret"])
+    assert sts.get_caller_identity()["Account"] == u.project
+    assert refused(sts.assume_role, RoleArn=made["Arn"], RoleSessionName="me") == ("AccessDenied", 403)
+    got = sts.get_session_token()["Credentials"]
+    sts = service(keystone, "sts", got["AccessKeyId"], got["SecretAccessKey"], got["SessionToken"])
+    assert refused(sts.assume_role, RoleArn=made["Arn"], RoleSessionName="me") == ("AccessDenied", 403)
+
+
 def test_a_bucket_policy_names_a_role(keystone, boss):
     made = role(boss, trusts("arn:aws:iam::%s:root" % boss.project))
     s3, bucket = s3_of(keystone, take(boss, made)["Credentials"]), "b-" + os.urandom(4).hex()
