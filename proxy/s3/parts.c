@@ -2,6 +2,7 @@
 
 #include "proxy/commit.h"
 #include "proxy/s3/upload.h"
+#include "proxy/unit/legacy_versions.h"
 #include "proxy/unit/versions.h"
 
 #include <string.h>
@@ -28,9 +29,13 @@ static void ask(struct s3_parts *p, const char *method)
 /* A bucket without a container for parts has no such object: that is known without asking. */
 static int begin(struct s3_parts *p)
 {
-	const char *segments =
-	        upload_segments(request_arena(p->request), p->request->s3->bucket, NULL);
+	const char *bucket = p->request->s3->bucket,
+	           *segments = upload_segments(request_arena(p->request), bucket, NULL);
+	const struct info *named = versions_named(p->request);
 
+	/* Older ways of keeping versions move it elsewhere, with its parts. */
+	if (named && strcmp(p->container, bucket) == 0 && legacy_versions_location(named))
+		return OVER;
 	if (!info_get(&p->info, &p->request->op, p->request->proxy, p->request->account, segments))
 		return BEGIN;
 	if (p->info.err || !p->info.info->exists)
