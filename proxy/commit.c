@@ -484,6 +484,7 @@ static bool again(struct commit *c)
 {
 	if (++c->tries == TRIES_MAX)
 		return finish(c, ERR_UNAVAILABLE);
+	c->passed = false;
 	restamp(c);
 	fan_done(&c->record);
 	commit_start(c);
