@@ -1,7 +1,7 @@
 /* CompleteMultipartUpload: the parts that it names become one static large object.
  *
- *   prepare -> receive -> look -> there -> parts -> replace -> store -> sweep -> unmark
- *                          ^-- again --------------------------'           '------^
+ *   prepare -> receive -> look -> there -> parts -> replace -> claim -> store -> sweep -> unmark
+ *                          ^-- again ---------------------------------'           '------^
  *
  * What the parts are is told by the listing of them: none is looked at by itself. Where the whole
  * is there already, the list has been sent twice: it is answered as before. Of two at once one is
@@ -9,6 +9,7 @@
 #include "proxy/manifest.h"
 #include "proxy/pipeline.h"
 #include "proxy/put.h"
+#include "proxy/s3/attribute.h"
 #include "proxy/s3/document.h"
 #include "proxy/s3/tags.h"
 #include "proxy/s3/upload.h"
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RECEIVE = 1, LOOK, THERE, PARTS, REPLACE, STORE, SWEEP, UNMARK };
+enum { RECEIVE = 1, LOOK, THERE, PARTS, REPLACE, CLAIM, STORE, SWEEP, UNMARK };
 
 #define BODY_MAX  (8u << 20)
 #define TRIES_MAX 4 /* then it stores, whatever is there */
@@ -32,13 +33,14 @@ struct complete {
 	struct upload_parts parts;
 	const struct upload_row **chosen; /* of `listed` */
 	struct manifest manifest;
-	struct sub sub;
+	struct sub sub, mark;
 	struct sweep sweep;
 	const char *etag, *version_id, *sum; /* sum: as it is kept, or NULL */
 	/* What is in the key's place: when it was written, or NULL; is it only a link to it? */
 	const char *there_at;
 	bool looked, leads_on, conditional; /* conditional: by the client's wish */
 	bool missing;                       /* there is no such upload, or no more */
+	bool claimed;
 	unsigned tries;
 };
 
@@ -51,6 +53,7 @@ static void complete_done(struct request *request)
 	upload_parts_done(&c->parts);
 	manifest_done(&c->manifest);
 	sub_done(&c->sub);
+	sub_done(&c->mark);
 	sweep_done(&c->sweep);
 }
 
@@ -238,6 +241,7 @@ static void marker_headers(struct complete *c)
 		             has_prefix(pair.name, "X-Object-Transient-Sysmeta-");
 		for (unsigned k = 0; k < COUNT_OF(kept); k++)
 			keeps |= strcasecmp(pair.name, kept[k]) == 0;
+		keeps &= strcasecmp(pair.name, UPLOAD_STORES) != 0;
 		if (keeps && !has_prefix(pair.name, "X-Object-Sysmeta-Container-Update-"))
 			sub_header(&c->sub, pair.name, pair.value);
 	}
@@ -309,8 +313,7 @@ static enum step complete_replace(struct op *op)
 	                c->upload.id))
 		return STEP_WAIT;
 	make_manifest(c);
-	start_store(request, c);
-	return op_go(op, STORE);
+	return op_go(op, CLAIM);
 }
 
 /* Those that it does not name. */
@@ -334,18 +337,75 @@ static void begin_sweep(struct request *request, struct complete *c)
 		c->sweep.names[c->sweep.count++] = p->older[i];
 }
 
-/* Somebody has written the key meanwhile: was that the same upload? */
+/* Somebody has written the key, or taken the upload, meanwhile: was that the same upload? */
 static enum step again(struct request *request, struct complete *c)
 {
 	c->tries++;
-	c->looked = false;
+	c->looked = c->claimed = false;
 	upload_done(&c->upload);
 	c->upload = (struct upload){0};
 	upload_parts_done(&c->parts);
 	manifest_done(&c->manifest);
 	c->manifest = (struct manifest){0};
 	sub_done(&c->sub);
+	sub_done(&c->mark);
 	return op_go(&request->op, LOOK);
+}
+
+static void ask_marker(struct request *request, struct complete *c, const char *method)
+{
+	struct arena *arena = request_arena(request);
+
+	sub_init(&c->mark, request, NULL, SUB_AS_SYSTEM, method);
+	sub_path(&c->mark, request->account, upload_container(arena, request->s3->bucket),
+	        upload_marker(arena, request->s3->key, c->upload.id), NULL);
+}
+
+/* Says on the marker since when the whole is being stored; "": it is not. */
+static bool mark(struct request *request, struct complete *c, const char *since)
+{
+	if (!c->mark.parent) {
+		ask_marker(request, c, "POST");
+		s3_same_metadata(&c->mark, &c->upload.marker);
+		sub_header(&c->mark, UPLOAD_STORES, since);
+		sub_start(&c->mark);
+	}
+	return sub_headed(&c->mark);
+}
+
+static bool marked(struct request *request, struct complete *c)
+{
+	if (!c->mark.parent) {
+		ask_marker(request, c, "HEAD");
+		sub_start(&c->mark);
+	}
+	return sub_headed(&c->mark);
+}
+
+/* From here on nobody gives the upload up, and takes its parts. A POST that met a deletion has been
+ * done as well: only what is there then counts. */
+static enum step complete_claim(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+
+	const char *since = arena_printf(
+	        request_arena(request), "%llu", (unsigned long long)(request->ts / TS_PER_SECOND));
+	bool looks = c->claimed;
+
+	if (!(looks ? marked(request, c) : mark(request, c, since)))
+		return STEP_WAIT;
+	bool ours = !looks || sub_get(&c->mark, UPLOAD_STORES);
+	if (c->mark.status == 404 || (sub_ok(&c->mark) && !ours))
+		return again(request, c);
+	if (!sub_ok(&c->mark))
+		return s3_fail_sub(request, &c->mark);
+	sub_done(&c->mark);
+	c->claimed = !looks;
+	if (!looks)
+		return op_go(op, CLAIM);
+	start_store(request, c);
+	return op_go(op, STORE);
 }
 
 static enum step complete_store(struct op *op)
@@ -357,6 +417,9 @@ static enum step complete_store(struct op *op)
 		return STEP_WAIT;
 	if (c->sub.status == 412 && !c->conditional)
 		return again(request, c);
+	/* What was refused never will be there; of what failed nobody knows. */
+	if (c->sub.status / 100 == 4 && !mark(request, c, ""))
+		return STEP_WAIT;
 	if (!sub_ok(&c->sub))
 		return s3_fail_sub(request, &c->sub);
 	const char *id = sub_get(&c->sub, "X-Object-Version-Id");
@@ -428,7 +491,8 @@ static const struct op_state states[] = {
         [LOOK] = {"look", complete_look, TO(THERE), 0},
         [THERE] = {"there", complete_there, TO(PARTS) | TO(UNMARK), 0},
         [PARTS] = {"parts", complete_parts, TO(REPLACE), 0},
-        [REPLACE] = {"replace", complete_replace, TO(STORE), 0},
+        [REPLACE] = {"replace", complete_replace, TO(CLAIM), 0},
+        [CLAIM] = {"claim", complete_claim, TO(CLAIM) | TO(STORE) | TO(LOOK), 0},
         [STORE] = {"store", complete_store, TO(SWEEP) | TO(LOOK), 0},
         [SWEEP] = {"sweep", complete_sweep, TO(UNMARK), 0},
         [UNMARK] = {"unmark", complete_unmark, 0, 0},

@@ -26,6 +26,11 @@
 /* What parts are to have: "SHA256 COMPOSITE". Of the marker. */
 #define UPLOAD_SUM "X-Object-Sysmeta-S3-Upload-Checksum"
 
+/* When a Complete began to store the whole, in seconds: until UPLOAD_STORES_S later, longer than it
+ * may take, nobody else gives the upload up. Of the marker: so one of the two is first. */
+#define UPLOAD_STORES   "X-Object-Transient-Sysmeta-S3-Upload-Stores"
+#define UPLOAD_STORES_S 900
+
 /* What the whole keeps of the upload. */
 #define UPLOAD_ID_HEADER "X-Object-Sysmeta-S3-Upload-Id"
 #define UPLOAD_ROW_TYPE  "X-Object-Sysmeta-Container-Update-Override-Content-Type"

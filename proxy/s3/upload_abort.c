@@ -1,15 +1,18 @@
 /* AbortMultipartUpload: how an upload is given up.
  *
- *   prepare -> look -> whole (-> versions <-> version) -> parts -> sweep -> unmark */
+ *   prepare -> look -> whole (-> versions <-> version) -> parts -> take -> sweep
+ *                ^                  '-> unmark                    '-> again */
+#include "proxy/put.h"
 #include "proxy/s3/upload.h"
 #include "proxy/s3/version.h"
 #include "proxy/unit/reserved.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define SKEW_S 86400 /* that clocks may be apart, at the very most */
 
-enum { LOOK = 1, WHOLE, VERSIONS, VERSION, PARTS, SWEEP, UNMARK };
+enum { LOOK = 1, WHOLE, VERSIONS, VERSION, PARTS, TAKE, SWEEP, UNMARK };
 
 struct abort {
 	struct upload upload;
@@ -162,7 +165,53 @@ static enum step abort_parts(struct op *op)
 		a->sweep.names[a->sweep.count++] = p->rows[i].end;
 	for (unsigned i = 0; i < p->older_count; i++)
 		a->sweep.names[a->sweep.count++] = p->older[i];
-	return op_go(op, SWEEP);
+	return op_go(op, TAKE);
+}
+
+static void delete_marker(struct request *request, struct abort *a, const char *only_if)
+{
+	struct arena *arena = request_arena(request);
+
+	sub_init(&a->sub, request, NULL, SUB_AS_SYSTEM, "DELETE");
+	sub_path(&a->sub, request->account, upload_container(arena, request->s3->bucket),
+	        upload_marker(arena, request->s3->key, a->upload.id), NULL);
+	if (only_if && !request->proxy->backend->plain)
+		sub_header(&a->sub, PUT_IF_THERE, only_if);
+	sub_start(&a->sub);
+}
+
+/* Is the whole being stored, or may it be? */
+static bool is_claimed(struct request *request, const struct abort *a)
+{
+	const char *since = upload_header(&a->upload, UPLOAD_STORES);
+
+	return since && request->ts / TS_PER_SECOND < strtoull(since, NULL, 10) + UPLOAD_STORES_S;
+}
+
+/* Without its marker no whole is made of it any more; what is left of the parts when we are
+ * interrupted the sweeper finds. */
+static enum step abort_take(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct abort *a = request->own;
+
+	if (is_claimed(request, a))
+		return s3_fail(request, S3_OperationAborted);
+	if (!a->sub.parent)
+		delete_marker(request, a, sub_get(&a->upload.marker, "X-Timestamp"));
+	if (!sub_headed(&a->sub))
+		return STEP_WAIT;
+	int status = a->sub.status;
+	if (status != 412 && status != 404 && !sub_ok(&a->sub))
+		return s3_fail_sub(request, &a->sub);
+	sub_done(&a->sub);
+	if (status != 412 && status != 404)
+		return op_go(op, SWEEP);
+	upload_done(&a->upload);
+	a->upload = (struct upload){0};
+	upload_parts_done(&a->parts);
+	a->sweep = (struct sweep){0};
+	return op_go(op, LOOK);
 }
 
 static enum step abort_sweep(struct op *op)
@@ -170,23 +219,16 @@ static enum step abort_sweep(struct op *op)
 	struct request *request = request_of(op);
 	struct abort *a = request->own;
 
-	if (!sweep_run(request, &a->sweep))
-		return STEP_WAIT;
-	return a->sweep.failed ? s3_fail(request, S3_ServiceUnavailable) : op_go(op, UNMARK);
+	return sweep_run(request, &a->sweep) ? s3_empty(request, 204) : STEP_WAIT;
 }
 
 static enum step abort_unmark(struct op *op)
 {
 	struct request *request = request_of(op);
-	struct arena *arena = request_arena(request);
 	struct abort *a = request->own;
 
-	if (!a->sub.parent) {
-		sub_init(&a->sub, request, NULL, SUB_AS_SYSTEM, "DELETE");
-		sub_path(&a->sub, request->account, upload_container(arena, request->s3->bucket),
-		        upload_marker(arena, request->s3->key, a->upload.id), NULL);
-		sub_start(&a->sub);
-	}
+	if (!a->sub.parent)
+		delete_marker(request, a, NULL);
 	if (!sub_headed(&a->sub))
 		return STEP_WAIT;
 	if (!sub_ok(&a->sub) && a->sub.status != 404)
@@ -200,8 +242,9 @@ static const struct op_state abort_states[] = {
         [WHOLE] = {"whole", abort_whole, TO(VERSIONS) | TO(PARTS) | TO(UNMARK), 0},
         [VERSIONS] = {"versions", abort_versions, TO(VERSION) | TO(PARTS), 0},
         [VERSION] = {"version", abort_version, TO(VERSIONS) | TO(PARTS) | TO(UNMARK), 0},
-        [PARTS] = {"parts", abort_parts, TO(SWEEP), 0},
-        [SWEEP] = {"sweep", abort_sweep, TO(UNMARK), 0},
+        [PARTS] = {"parts", abort_parts, TO(TAKE), 0},
+        [TAKE] = {"take", abort_take, TO(SWEEP) | TO(LOOK), 0},
+        [SWEEP] = {"sweep", abort_sweep, 0, 0},
         [UNMARK] = {"unmark", abort_unmark, 0, 0},
 };
 const struct method s3_upload_abort = {.name = "s3-upload-abort", .states = abort_states};

@@ -9,9 +9,10 @@ import urllib.parse
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from conftest import User
-from s3 import client, refused
+from s3 import client, refused, send
 
 MB = 1 << 20
 
@@ -368,6 +369,51 @@ def test_parts_go_with_the_whole(s3, bucket, bodies, swift):
     for i in range(len(deletes)):
         assert gone(swift, bucket, "goes-%d" % i, 0), i
     assert gone(swift, bucket, "twice", 1) and s3.get_object(Bucket=bucket, Key="twice")["Body"].read() == bodies[2]
+
+
+def test_abort_beside_complete(s3, bucket, swift):
+    """Of the two one is first: what was completed is there, and what was given up is not."""
+    def both(n):
+        key, body = "race-%d" % n, os.urandom(100)
+        id = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        etag = s3.upload_part(Bucket=bucket, Key=key, UploadId=id, PartNumber=1, Body=body)["ETag"]
+
+        def outcome(call, **args):
+            try:
+                call(Bucket=bucket, Key=key, UploadId=id, **args)
+            except ClientError as e:
+                return e.response["Error"]["Code"], e.response["ResponseMetadata"]["HTTPStatusCode"]
+
+        def complete():
+            return outcome(s3.complete_multipart_upload, MultipartUpload={"Parts": [{"ETag": etag, "PartNumber": 1}]})
+
+        def abort():
+            time.sleep(n % 10 * 0.001)
+            return outcome(s3.abort_multipart_upload)
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            done, gave_up = [f.result() for f in [pool.submit(complete), pool.submit(abort)]]
+        if done is None:
+            assert gave_up in (("OperationAborted", 409), ("NoSuchUpload", 404), None)
+            assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
+        else:
+            assert done == ("NoSuchUpload", 404) and gave_up is None
+            assert refused(s3.head_object, Bucket=bucket, Key=key)[1] == 404
+            assert gone(swift, bucket, key, 0)
+        return done is None
+    outcomes = [both(n) for n in range(40)]
+    assert any(outcomes)
+
+
+def test_what_was_refused_can_be_given_up(cloud, s3, bucket, swift):
+    s3.put_object(Bucket=bucket, Key="taken", Body=b"x")
+    id = s3.create_multipart_upload(Bucket=bucket, Key="taken")["UploadId"]
+    etag = s3.upload_part(Bucket=bucket, Key="taken", UploadId=id, PartNumber=1, Body=b"y")["ETag"]
+    xml = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>%s</ETag></Part></CompleteMultipartUpload>" % etag
+    r = send(cloud, "POST", "%s/taken?uploadId=%s" % (bucket, id), xml.encode(), **{"If-None-Match": "*"})
+    assert r.status_code == 412
+    s3.abort_multipart_upload(Bucket=bucket, Key="taken", UploadId=id)
+    assert gone(swift, bucket, "taken", 0) and s3.get_object(Bucket=bucket, Key="taken")["Body"].read() == b"x"
 
 
 def test_parts_stay_with_their_version(s3, bucket, bodies, swift):
