@@ -9,7 +9,7 @@ from conftest import wait_for
 from s3 import botocore, client, refused
 from test_keystone import Keystone, cloud_with_identity
 from test_s3_identity import Holder, ends
-from test_s3_sts import Made, act, of, policy, reads, role, s3_of, says, service, take, trusts
+from test_s3_sts import Made, act, boss, of, policy, reads, role, s3_of, says, service, take, trusts
 
 FULL, READ = ("arn:aws:iam::aws:policy/AmazonS3%sAccess" % n for n in ("Full", "ReadOnly"))
 
@@ -28,16 +28,6 @@ def keystone():
         # The node was there first where the identity service had to wait for a database: it hears of it a moment later.
         wait_for(lambda s3=Holder(keystone, "member").s3(): answers(s3), 30)
         yield keystone
-
-
-@pytest.fixture(scope="module")
-def boss(keystone):
-    holder = Holder(keystone, "manager")
-    holder.bucket = "b-" + os.urandom(4).hex()
-    holder.s3().create_bucket(Bucket=holder.bucket)
-    for key in ("a/1", "b/1"):
-        holder.s3().put_object(Bucket=holder.bucket, Key=key, Body=b"text")
-    return holder
 
 
 @pytest.fixture
