@@ -510,12 +510,13 @@ static bool is_one(const struct commit *c, uint64_t newer)
 	return true;
 }
 
-static bool refused_by_all(const struct commit *c)
+/* With ERR_CONFLICT, ERR_BUSY, or `other`. */
+static bool refused_by_all(const struct commit *c, enum err other)
 {
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
 		enum err err = call->reply.err;
-		if (!call->answered || (err != ERR_CONFLICT && err != ERR_BUSY))
+		if (!call->answered || (err != ERR_CONFLICT && err != ERR_BUSY && err != other))
 			return false;
 	}
 	return !brought(c);
@@ -546,8 +547,26 @@ static bool superseded(struct commit *c, uint64_t taken, uint64_t newer)
 	if (late && fan_open(&c->record))
 		return false;
 	if (late)
-		return refused_by_all(c) ? again(c) : finish(c, ERR_UNAVAILABLE);
+		return refused_by_all(c, ERR_CONFLICT) ? again(c) : finish(c, ERR_UNAVAILABLE);
 	return written(c, ERR_OK);
+}
+
+/* A POST met tombstones. It may have been there before them, and been read; not so when none took
+ * it, nor where the key was somebody's who deletes what he has seen: without it, or he would not
+ * have. */
+static bool deleted_before(struct commit *c)
+{
+	bool conditional = false, untouched = refused_by_all(c, ERR_NOT_FOUND);
+
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		conditional |= call->answered && call->reply.replaced > c->known;
+	}
+	if (!conditional)
+		return finish(c, ERR_CONFLICT);
+	if (!untouched && fan_open(&c->record))
+		return false;
+	return finish(c, untouched ? ERR_NOT_FOUND : ERR_UNAVAILABLE);
 }
 
 /* Who has this draft, or may have. */
@@ -628,7 +647,7 @@ static bool record(struct commit *c)
 	if (place_met(place, newer) && !(c->fragments && fan_open(&c->record)))
 		return superseded(c, taken, newer);
 	if (!deletes && place_met(place, none))
-		return finish(c, ERR_NOT_FOUND);
+		return deleted_before(c);
 	if (fan_open(&c->record))
 		return false;
 	if (fan_with(&c->record, ERR_PRECONDITION))

@@ -40,10 +40,11 @@ struct commit {
 	uint8_t phase;
 	bool settles;
 	/* Outcome, when commit_ready said true. */
-	enum err err;   /* OK; NOT_FOUND (delete of nothing); PRECONDITION; CONFLICT (set_time, or a
-	                   plain backend:   a later version); NO_SPACE; CLOCK;   UNAVAILABLE */
-	bool passed;    /* of OK and UNAVAILABLE: a later write was in the way */
-	bool unsettled; /* some listing row reached no majority */
+	enum err err;     /* OK; NOT_FOUND (delete of nothing, POST to it); PRECONDITION; CONFLICT
+	                     (set_time, or a plain backend: a later version; POST: deleted since,
+	                     and it may have been there before); NO_SPACE; CLOCK; UNAVAILABLE */
+	bool passed;      /* of OK and UNAVAILABLE: a later write was in the way */
+	bool unsettled;   /* some listing row reached no majority */
 	enum err row_err; /* of the row in the object's own container */
 };
 

@@ -278,8 +278,7 @@ static enum step post_commit(struct op *op)
 			return request_fail(request, 404);
 		return is_post(request) ? posted(request, post) : request_empty(request, 204);
 	case ERR_NOT_FOUND:
-		/* What was there when we read was deleted since, and may have had our metadata. */
-		return is_post(request) ? posted(request, post) : request_fail(request, 404);
+		return request_fail(request, 404);
 	case ERR_CONFLICT:
 		return is_post(request) ? posted(request, post) : request_fail(request, 409);
 	case ERR_NO_SPACE:

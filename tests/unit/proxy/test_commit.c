@@ -40,7 +40,10 @@ static void device_send(struct backend *b, struct backend_call *call)
 		call->reply.ts = *known;
 		call->reply.meta_ts = posted[call->device];
 		call->reply.promised = promised;
-		if (msg->ts <= posted[call->device])
+		call->reply.replaced = replaced;
+		if (is_tombstone[call->device])
+			err = ERR_NOT_FOUND;
+		else if (msg->ts <= posted[call->device])
 			err = ERR_CONFLICT;
 		else
 			posted[call->device] = msg->ts;
@@ -230,8 +233,39 @@ static void test_a_post_overtaken_by_a_post(void **state)
 	assert_int_equal(records, 3);
 }
 
-/* Nor is it lost to a delete that came before it to a majority: that found nothing, and may have
- * said so. */
+/* What was deleted meanwhile may have had what was posted, and been read. Who deletes what he has
+ * seen would have seen it, too. */
+static void test_a_post_to_what_is_deleted(void **state)
+{
+	static const struct {
+		bool conditional, taken, silent;
+		enum err err;
+	} cases[] = {
+	        {false, false, false, ERR_CONFLICT},
+	        {false, true, false, ERR_CONFLICT},
+	        {true, false, false, ERR_NOT_FOUND},
+	        {true, true, false, ERR_UNAVAILABLE},
+	        {true, false, true, ERR_UNAVAILABLE},
+	};
+
+	(void)state;
+	cluster.one_clock = true;
+	post_to = 10;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		for (unsigned d = 0; d < DEVICES; d++) {
+			newest[d] = d == 2 ? 10 : 20;
+			posted[d] = 0;
+			is_tombstone[d] = d < 2 || !cases[i].taken;
+		}
+		down[2] = cases[i].silent;
+		replaced = cases[i].conditional ? 20 : 0;
+		run_one(BACKEND_OBJECT_POST, false);
+		assert_int_equal(outcome, cases[i].err);
+	}
+}
+
+/* A body is not lost to a delete that came before it to a majority: that found nothing, and may
+ * have said so. */
 static void test_a_delete_came_first(void **state)
 {
 	(void)state;
@@ -340,6 +374,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(
 	                test_a_delete_overtaken_by_who_replaced, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(test_a_post_overtaken_by_a_post, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(test_a_post_to_what_is_deleted, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(test_a_delete_came_first, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
 	                test_between_a_conditional_write_and_nothing, setup, rig_done),
