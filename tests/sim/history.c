@@ -113,6 +113,11 @@ static bool apply(const struct search *s, unsigned op, uint64_t *value)
 			return false;
 		*value = s->values[op];
 		return true;
+	case SIM_REMOVE: /* of nothing is done, too */
+		if (s->of == BODY && *value && *value != r->instead)
+			return false;
+		*value = 0;
+		return true;
 	default:
 		return *value == s->values[op];
 	}
@@ -156,6 +161,13 @@ static uint64_t looks_that_fit(const struct search *s, uint64_t next, uint64_t v
 	return mask;
 }
 
+/* Does it ask what is there? */
+static bool depends(const struct sim_record *r)
+{
+	return r->op == SIM_CREATE || r->op == SIM_POST || r->op == SIM_REPLACE ||
+	       r->op == SIM_REMOVE;
+}
+
 /* unseen: the last one was a write that may not have happened, and that nobody has seen. If what
  * follows overwrites it, or nothing follows, there is the same order without it: so it needs no
  * try.
@@ -180,8 +192,7 @@ static bool explain(struct search *s, uint64_t done, uint64_t value, bool unseen
 		uint64_t then = value, mark, bit = 1ull << i;
 		bool sure = s->must & bit;
 		if (!(next & bit) || sure != (n < s->count) || !apply(s, i, &then) ||
-		        (unseen && r->op != SIM_CREATE && r->op != SIM_POST &&
-		                r->op != SIM_REPLACE))
+		        (unseen && !depends(r)))
 			continue;
 		mark = then * 8 + r->op;
 		/* They have no end: of several of a kind with the same effect any one will do, now
@@ -198,7 +209,8 @@ static bool explain(struct search *s, uint64_t done, uint64_t value, bool unseen
 	return false;
 }
 
-static const char *const names[] = {"put", "create", "delete", "get", "list", "post", "replace"};
+static const char *const names[] = {
+        "put", "create", "delete", "get", "list", "post", "replace", "remove"};
 
 static void tell(const struct search *s, unsigned key)
 {
@@ -251,6 +263,7 @@ static bool concerns(enum aspect of, const struct sim_record *r)
 	case SIM_POST:
 		return of == META || (r->sure && of == BODY);
 	case SIM_REPLACE:
+	case SIM_REMOVE:
 		return !r->failed;
 	default:
 		return !(r->failed && of == LISTED) || r->op == SIM_DELETE;

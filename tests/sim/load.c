@@ -29,10 +29,10 @@ struct client {
 static struct client clients[CLIENTS];
 static unsigned busy;
 static bool all_done, healing, wrong;
-static bool posts, wipes; /* may metadata be posted, disks be replaced? */
-static bool replaces;     /* do they put in place of what they have read, by S3? */
-static bool storm;        /* all want to create the same name, at the same time */
-static bool lags;         /* one is cut off, that will lag behind in a split */
+static bool posts, wipes;      /* may metadata be posted, disks be replaced? */
+static bool replaces, removes; /* do they so with just what they have read, by S3? */
+static bool storm;             /* all want to create the same name, at the same time */
+static bool lags;              /* one is cut off, that will lag behind in a split */
 static unsigned laggard;
 static bool rough, lossy; /* and links come and go meanwhile; or much is lost */
 static uint64_t next_value;
@@ -175,6 +175,13 @@ static void take(struct client *c, const struct sim_request *r)
 		else
 			fail("replace", (unsigned)s);
 		break;
+	case SIM_REMOVE:
+		c->record->failed = s == 412;
+		if (s == 204 || s == 412)
+			end(c->record, 0);
+		else if (s != 409)
+			fail("remove", (unsigned)s);
+		break;
 	case SIM_LIST:
 		if (s == 200 || s == 204)
 			take_listing(c, &r->answer);
@@ -235,21 +242,25 @@ static void send(struct client *c, unsigned node)
 	sim_request(node, methods[c->op], target, headers, c->body, len, on_answer, c);
 }
 
-static void send_replacement(struct client *c, unsigned node)
+/* In place of what the client has read, or without a body: away with that. */
+static void send_instead(struct client *c, unsigned node)
 {
+	bool writes = c->op == SIM_REPLACE;
+	const char *method = writes ? "PUT" : "DELETE";
 	struct sim_signature signature;
 	char target[64], amz[48];
-	uint64_t value = ++next_value;
+	uint64_t value = writes ? ++next_value : 0;
 
 	snprintf(target, sizeof(target), "/c/k%u", c->key);
 	snprintf(amz, sizeof(amz), "x-amz-meta-v:%llu", (unsigned long long)value);
-	sim_sign(node, "PUT", amz, target, &signature);
+	sim_sign(node, method, amz, target, &signature);
 	const char *const headers[] = {"Date", signature.date, "Authorization",
 	        signature.authorization, "X-Amz-Meta-V", strchr(amz, ':') + 1, "If-Match",
 	        c->etag[c->key], NULL};
-	c->record = history_begin(SIM_REPLACE, c->index, c->key, sim_value(value, value));
+	c->record = history_begin(c->op, c->index, c->key, sim_value(value, value));
 	c->record->instead = c->read[c->key];
-	sim_request(node, "PUT", target, headers, c->body, make_body(value, c->body), on_answer, c);
+	sim_request(node, method, target, headers, c->body, writes ? make_body(value, c->body) : 0,
+	        on_answer, c);
 }
 
 static void on_think(struct sim_event *e)
@@ -270,9 +281,10 @@ static void on_think(struct sim_event *e)
 	else if (posts && sim_chance(20))
 		c->op = SIM_POST;
 	c->key = storm ? 0 : (unsigned)sim_draw(SIM_KEYS);
-	if (replaces && c->read[c->key] && c->op <= SIM_CREATE) {
-		c->op = SIM_REPLACE;
-		send_replacement(c, node);
+	bool instead = c->op <= SIM_CREATE ? replaces : c->op == SIM_DELETE && removes;
+	if (instead && c->read[c->key]) {
+		c->op = c->op == SIM_DELETE ? SIM_REMOVE : SIM_REPLACE;
+		send_instead(c, node);
 	} else {
 		send(c, node);
 	}
@@ -563,6 +575,7 @@ bool load_round(uint64_t seed)
 	posts = seed % 7 >= 4;
 	wipes = seed % 7 == 3 || seed % 7 == 5;
 	replaces = seed % 5 == 2;
+	removes = replaces && seed % 20 >= 10;
 	/* Each name becomes a range of its own, while the clients are at it. */
 	world.split_rows = seed % 4 == 1 && !storm;
 	world.held = world.split_rows && seed % 8 == 5;

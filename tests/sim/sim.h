@@ -121,8 +121,18 @@ void sim_sign(unsigned node, const char *method, const char *amz, const char *pa
 
 /* --- history.c: what clients saw, and whether one order explains it --- */
 
-/* REPLACE: a PUT by S3's If-Match, in place of the body that the client has read. */
-enum sim_op { SIM_PUT, SIM_CREATE, SIM_DELETE, SIM_GET, SIM_LIST, SIM_POST, SIM_REPLACE };
+/* By S3's If-Match, of the body that the client has read: REPLACE, a PUT in its place; REMOVE, a
+ * DELETE, done as well where nothing is. */
+enum sim_op {
+	SIM_PUT,
+	SIM_CREATE,
+	SIM_DELETE,
+	SIM_GET,
+	SIM_LIST,
+	SIM_POST,
+	SIM_REPLACE,
+	SIM_REMOVE
+};
 
 /* What a key holds: which PUT the body is of, and which PUT or POST the metadata; 0: absent. */
 static inline uint64_t sim_value(uint64_t body, uint64_t meta)
@@ -134,10 +144,10 @@ struct sim_record {
 	enum sim_op op;
 	unsigned client, key;
 	uint64_t value;      /* written, or read: sim_value; of a POST meta alone */
-	uint64_t instead;    /* REPLACE: of this body */
+	uint64_t instead;    /* REPLACE, REMOVE: of this body */
 	uint64_t begin, end; /* virtual time; end UINT64_MAX: never answered */
 	bool sure;           /* the answer said what happened */
-	bool failed;         /* CREATE: there was something; POST: nothing; REPLACE: it did not
+	bool failed;         /* CREATE: there was something; POST: nothing; the last two: it did not
 	                        happen */
 };
 

@@ -35,6 +35,11 @@ static void replaced(uint64_t value, uint64_t instead, uint64_t begin, uint64_t 
 	did(SIM_REPLACE, value, begin, end)->instead = instead;
 }
 
+static void removed(uint64_t instead, uint64_t begin, uint64_t end)
+{
+	did(SIM_REMOVE, 0, begin, end)->instead = instead;
+}
+
 static bool has_order(void)
 {
 	bool ok = history_check(true);
@@ -99,6 +104,13 @@ static void test_histories_with_an_order(void **state)
 	refused(5, 6);
 	did(SIM_GET, 1, 7, 8);
 	assert_true(has_order());
+	did(SIM_PUT, 1, 0, 1);
+	did(SIM_GET, 1, 2, 3);
+	removed(1, 4, 9); /* one of them finds nothing */
+	removed(1, 4, 9);
+	did(SIM_PUT, 2, 5, 10);
+	did(SIM_GET, 2, 11, 12);
+	assert_true(has_order());
 }
 
 static void test_histories_without(void **state)
@@ -151,6 +163,11 @@ static void test_histories_without(void **state)
 	did(SIM_GET, 1, 2, 3);
 	replaced(2, 1, 4, 8); /* one of two */
 	replaced(3, 1, 4, 8);
+	assert_false(has_order());
+	did(SIM_PUT, 1, 0, 1);
+	did(SIM_GET, 1, 2, 3);
+	did(SIM_PUT, 2, 4, 5);
+	removed(1, 6, 7);
 	assert_false(has_order());
 }
 
