@@ -2,6 +2,7 @@
 
 #include "lib/http/url.h"
 #include <string.h>
+#include <strings.h>
 
 const char *sign_query(const struct http_req *http)
 {
@@ -40,4 +41,31 @@ const char *sign_param(const struct http_req *http, struct arena *arena, const c
 			return params[i].value;
 	}
 	return NULL;
+}
+
+static bool is_header(const struct http_req *http, const struct sign_param *p)
+{
+	if (strncasecmp(p->name, "x-amz-", 6) != 0 || http_get(http, p->name))
+		return false;
+	for (const char *c = p->value; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+void sign_params_to_headers(struct http_req *http)
+{
+	struct sign_param params[SIGN_PARAMS_MAX];
+	unsigned count = sign_params(http, &http->arena, params), there = http->header_count;
+	struct http_header *all = arena_alloc(&http->arena, (there + count) * sizeof(*all));
+
+	if (there)
+		memcpy(all, http->headers, there * sizeof(*all));
+	http->headers = all;
+	for (unsigned i = 0; i < count; i++) {
+		if (is_header(http, &params[i]))
+			all[http->header_count++] =
+			        (struct http_header){params[i].name, params[i].value};
+	}
 }
