@@ -1,9 +1,11 @@
-/* Actions of STS and IAM: forms that come to the root of S3's address, signed for these services.
+/* Actions of STS and IAM: forms that come to the root of S3's address, as body or (GET) as query,
+ * signed for these services.
  * The identity service does what they say (identity/aws.h); here it is looked at who has signed.
  *
  *   read -> login -> ask -> tell */
 #include "proxy/keystone.h"
 #include "proxy/s3/s3.h"
+#include "proxy/s3/sign_query.h"
 
 #include "lib/base/hex.h"
 #include "lib/crypto/sha256.h"
@@ -114,7 +116,7 @@ static enum step read_form(struct op *op)
 
 static bool is_ours(const struct s3_sign *sign)
 {
-	return sign->kind == S3_SIGNED_4 && !sign->in_query &&
+	return sign->kind == S3_SIGNED_4 &&
 	       (strcmp(sign->service, "sts") == 0 || strcmp(sign->service, "iam") == 0);
 }
 
@@ -140,7 +142,8 @@ static enum step login(struct op *op)
 	request->account = s3->caller.account;
 	if (s3->caller.user)
 		return fail(request, 400, "InvalidAction",
-		        "STS and IAM are for users of the identity service.");
+		        "STS and IAM are for users of the identity service: get keys by openstack "
+		        "ec2 credentials create.");
 	return op_go(op, ASK);
 }
 
@@ -155,9 +158,11 @@ static void answered(struct verify_ask *ask)
 static enum err ask(struct request *request, struct action *a)
 {
 	struct s3_sign *sign = &request->s3->sign;
-	const char *form = buf_text(&a->gather.text);
+	bool get = strcmp(request->http->method, "GET") == 0;
+	const char *form = get ? sign_query(request->http) : buf_text(&a->gather.text);
+	size_t len = get ? strlen(form) : a->gather.text.len;
 
-	if (strlen(form) != a->gather.text.len || !utf8_valid(form, a->gather.text.len))
+	if (strlen(form) != len || !utf8_valid(form, len))
 		return ERR_BAD_REQUEST;
 	a->ask.done = answered;
 	const struct verify_form asked = {.service = sign->service,

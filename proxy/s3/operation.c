@@ -6,6 +6,7 @@
 /* Of rows that fit, the first counts: those that want a parameter or a header come before those
  * that do not. Names as in "Actions", Amazon S3 API Reference. */
 static const struct s3_operation table[] = {
+        {"STS and IAM", "GET", S3_SERVICE, "Action", NULL, "sts:*", &s3_action, true},
         {"ListBuckets", "GET", S3_SERVICE, NULL, NULL, "s3:ListAllMyBuckets", &s3_list_buckets,
                 false},
 
