@@ -160,6 +160,13 @@ static bool is_expected(struct request *request, const struct s3_target *target)
 	return strcmp(expected, id) == 0;
 }
 
+static bool is_home(const struct request *request, const char *account)
+{
+	const char *own = request->s3->caller.account;
+
+	return own && strcmp(own, account) == 0;
+}
+
 /* Where others than the bucket's owner are to pay, they must say that they know. */
 static bool pays(struct request *request, const struct s3_target *target)
 {
@@ -173,7 +180,12 @@ static bool pays(struct request *request, const struct s3_target *target)
 	return request->s3->caller.account && says && strcasecmp(says, "requester") == 0;
 }
 
-enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
+#define BY_POLICY(kind) "with an explicit deny in " kind " policy"
+#define BY_NOBODY       "because no policy, list or role allows the action"
+
+/* *ret_why: of who is refused. */
+static enum s3_error may_at(
+        struct request *request, const struct s3_target *target, const char **ret_why)
 {
 	bool own = is_own(request, target), is_public;
 	enum s3_verdict attached = s3_rights_verdict(request, target);
@@ -181,13 +193,19 @@ enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
 
 	access->stands = access->speaks || attached == S3_ALLOWED;
 	enum s3_verdict verdict = s3_policy_verdict(request, target, &is_public);
-	if (!is_expected(request, target) || !pays(request, target) || attached == S3_DENIED)
+	*ret_why = "because of whom the bucket belongs to, or who pays";
+	if (!is_expected(request, target) || !pays(request, target))
 		return S3_AccessDenied;
+	*ret_why = BY_POLICY("an identity-based or session");
+	if (attached == S3_DENIED)
+		return S3_AccessDenied;
+	*ret_why = BY_POLICY("a resource-based");
 	if (verdict == S3_DENIED && binds(target, own))
 		return S3_AccessDenied;
+	*ret_why = BY_NOBODY;
 	/* What is attached counts within the account; elsewhere both accounts must let them. */
 	const char *account = request->s3->caller.account;
-	bool home = account && strcmp(account, target->account) == 0;
+	bool home = is_home(request, target->account);
 	if (account && !home && !access->stands && !own)
 		return S3_AccessDenied;
 	if (home && attached == S3_ALLOWED && !is_foreign(request, target))
@@ -199,8 +217,19 @@ enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
 		return S3_OK;
 	if (!lists_give(request, target))
 		return S3_AccessDenied;
-	request->s3->access.by_list = true;
+	access->by_list = true;
 	return S3_OK;
+}
+
+enum s3_error s3_may_at(struct request *request, const struct s3_target *target)
+{
+	const char *why;
+	enum s3_error error = may_at(request, target, &why);
+
+	request->s3->access.denied = error && is_home(request, target->account)
+	                                     ? s3_policy_denial(request, target, why)
+	                                     : NULL;
+	return error;
 }
 
 /* A version's actions have names of their own. */
@@ -324,17 +353,23 @@ static enum s3_error find_speaks(struct request *request, bool *ret_wait)
 static enum s3_error may_in_account(struct request *request, const char *account, bool *ret_wait)
 {
 	struct s3_target target = target_of(request, NULL);
+	enum s3_error error = S3_AccessDenied;
+	const char *why = BY_NOBODY;
 
 	target.account = account;
 	switch (s3_rights_verdict(request, &target)) {
 	case S3_ALLOWED:
 		return S3_OK;
 	case S3_DENIED:
-		return S3_AccessDenied;
+		why = BY_POLICY("an identity-based or session");
+		break;
 	default:
-		return request->s3->caller.role ? S3_AccessDenied
-		                                : own_only(request, account, ret_wait);
+		if (!request->s3->caller.role)
+			error = own_only(request, account, ret_wait);
 	}
+	if (error == S3_AccessDenied && account && !*ret_wait)
+		request->s3->access.denied = s3_policy_denial(request, &target, why);
+	return error;
 }
 
 enum s3_error s3_may(struct request *request, bool *ret_wait)
@@ -514,9 +549,13 @@ enum s3_error s3_acl_said(struct request *request, const char *owner, const char
 		struct s3_target target = target_of(request, NULL);
 		bucket_owner(request, &target, &bucket_id, &bucket_name);
 	}
-	if (canned)
-		return s3_acl_canned(request_arena(request), canned, owner, owner_name, bucket_id,
+	if (canned) {
+		error = s3_acl_canned(request_arena(request), canned, owner, owner_name, bucket_id,
 		        bucket_name, ret_acl);
+		if (error)
+			s3_invalid_argument(request, "x-amz-acl", canned);
+		return error;
+	}
 	error = s3_acl_of_headers(request->http, ret_acl, ret_text);
 	ret_acl->owner = owner;
 	ret_acl->owner_name = owner_name;

@@ -41,11 +41,12 @@ struct s3_naming {
 /* Of s3->access. */
 struct s3_access {
 	struct s3_naming naming;
-	bool by_list; /* a list has let them */
-	bool own;     /* Swift's rules let them, in the account of the bucket */
-	bool speaks;  /* roles of theirs let them do the same in their own account */
-	bool stands;  /* so does that, or what is attached to them: what is said of the account
-	                 counts */
+	const char *denied; /* what they were last told that they may not; or NULL */
+	bool by_list;       /* a list has let them */
+	bool own;           /* Swift's rules let them, in the account of the bucket */
+	bool speaks;        /* roles of theirs let them do the same in their own account */
+	bool stands; /* so does that, or what is attached to them: what is said of the account
+	                counts */
 };
 
 /* After login, and once it is known whose bucket it is. Call again while *ret_wait. */
@@ -69,6 +70,10 @@ bool s3_may_list(struct request *request);
 /* What a policy says that is attached to who asks. */
 enum s3_verdict s3_policy_attached(
         struct request *request, const struct s3_target *target, const struct jval *policy);
+
+/* As AWS tells those of the account itself what they may not, and why; in the arena. */
+const char *s3_policy_denial(
+        struct request *request, const struct s3_target *target, const char *why);
 
 /* What the bucket's policy says. *ret_public: it lets everybody in. */
 enum s3_verdict s3_policy_verdict(

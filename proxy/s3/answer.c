@@ -157,6 +157,8 @@ static enum step answer_error(
 enum step s3_fail_text(struct request *request, enum s3_error error, const char *text)
 {
 	buf_reset(&request->http->out);
+	if (error == S3_AccessDenied && !text)
+		text = request->s3->access.denied;
 	if (request->s3->is_site) {
 		http_header(request->http, "x-amz-error-code", s3_error_code(error));
 		http_header(
@@ -283,15 +285,17 @@ int s3_status(const struct request *request, int status)
 /* S3 keeps the '_' in names of metadata, for which Swift's have no place; as Swift's s3api. */
 static const char underscore[] = "=5F";
 
-void s3_take_metadata(struct request *request)
+enum s3_error s3_take_metadata(struct request *request)
 {
 	struct http_req *http = request->http;
+	size_t size = 0;
 
 	for (unsigned i = 0; i < http->header_count; i++) {
 		AUTO(buf) struct buf name = BUF_NONE;
 		const char *sent = http->headers[i].name;
 		if (!has_prefix(sent, "x-amz-meta-"))
 			continue;
+		size += strlen(sent) - strlen("x-amz-meta-") + strlen(http->headers[i].value);
 		buf_str(&name, "X-Object-Meta-");
 		for (const char *p = sent + strlen("x-amz-meta-"); *p; p++) {
 			if (*p == '_')
@@ -301,6 +305,11 @@ void s3_take_metadata(struct request *request)
 		}
 		http->headers[i].name = arena_strdup(&http->arena, buf_text(&name));
 	}
+	if (size <= S3_METADATA_MAX)
+		return S3_OK;
+	s3_error_add_u64(request, "Size", size);
+	s3_error_add_u64(request, "MaxSizeAllowed", S3_METADATA_MAX);
+	return S3_MetadataTooLarge;
 }
 
 static void tell_metadata(struct buf *out, const struct kv_pair *pair)

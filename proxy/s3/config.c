@@ -65,6 +65,10 @@ static enum s3_error take_policy(
 	const struct buf *text = &c->document.gather.text;
 	AUTO(jroot) struct jroot root = JROOT_NONE;
 
+	if (text->len > S3_POLICY_MAX) {
+		*ret_text = "Policy exceeds the maximum allowed document size.";
+		return S3_MalformedPolicy;
+	}
 	if (jread_parse(text->data, text->len, &root) || strlen(buf_text(text)) != text->len) {
 		*ret_text = "Policies must be valid JSON and the first byte must be '{'";
 		return S3_MalformedPolicy;
@@ -388,7 +392,7 @@ static void tell_acceleration(const char *kept, struct buf *out)
 
 static const struct config configs[] = {
         {"policy", S3_BUCKET_POLICY, NULL, S3_POLICY_HARD, NULL, S3_NoSuchBucketPolicy, 204,
-                S3_POLICY_MAX, take_policy, tell_policy},
+                1u << 20, take_policy, tell_policy},
         {"publicAccessBlock", S3_PUBLIC_ACCESS, "PublicAccessBlockConfiguration", NULL, NULL,
                 S3_NoSuchPublicAccessBlockConfiguration, 200, 64u << 10, take_blocks, tell_blocks},
         {"ownershipControls", S3_OWNERSHIP, "OwnershipControls", NULL, NULL,

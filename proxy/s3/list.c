@@ -109,8 +109,10 @@ static enum s3_error parse(struct request *request, struct s3_list *l, const cha
 
 	if (error)
 		return error;
-	if (type && strcmp(type, "2") != 0)
-		return S3_InvalidArgument;
+	if (type && strcmp(type, "2") != 0) {
+		*ret_text = "Invalid List Type specified in Request";
+		return s3_invalid_argument(request, "list-type", type);
+	}
 	l->v2 = type;
 	l->tells_owner = !type || is_true(s3_param(request, "fetch-owner"));
 	list->prefix = l->asked.prefix;

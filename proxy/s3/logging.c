@@ -238,7 +238,9 @@ static enum step target(struct op *op)
 	l->acl.owner = id;
 	l->acl.owner_name = name;
 	if (!s3_log_may(l->target.info, l->name, l->prefix, request->s3->bucket, id))
-		return s3_fail(request, S3_AccessDenied);
+		return s3_fail_text(request, S3_AccessDenied,
+		        "The target bucket's policy must let " SERVICE " do s3:PutObject, or its "
+		        "list give the log-delivery group WRITE and READ_ACP permissions.");
 	return op_go(op, STORE);
 }
 

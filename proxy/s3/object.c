@@ -98,9 +98,8 @@ enum s3_error s3_take_object(struct request *request, const char **ret_text)
 	if (error)
 		return error;
 	take_type(request);
-	s3_take_metadata(request);
 	request_set_header(request, S3_OBJECT_ACL, s3_acl_new(request));
-	return S3_OK;
+	return s3_take_metadata(request);
 }
 
 enum step s3_object_pass_put(struct op *op)

@@ -56,15 +56,23 @@ static const char *time_value(const struct asked *a, bool iso)
 	return arena_printf(request_arena(a->request), "%.19sZ", date);
 }
 
-/* Of a role, not of its session. */
-static const char *principal_arn(const struct asked *a)
+/* As policies have it: without the prefix that Swift's API has before it. */
+static const char *account_of(const struct s3_caller *caller)
 {
-	const struct s3_caller *c = &a->request->s3->caller;
-	const struct s3_rights *rights = a->request->s3->rights;
+	const char *name = caller->account ? strchr(caller->account, '_') : NULL;
+
+	return name ? name + 1 : caller->account;
+}
+
+/* Of a role, not of its session. */
+static const char *principal_arn(struct request *request)
+{
+	const struct s3_caller *c = &request->s3->caller;
+	const struct s3_rights *rights = request->s3->rights;
 	const char *path = rights && rights->path ? rights->path : "/",
 	           *name = c->role ? c->role : c->user_name;
 
-	return name ? arena_printf(request_arena(a->request), "arn:aws:iam::%s:%s%s%s", c->id,
+	return name ? arena_printf(request_arena(request), "arn:aws:iam::%s:%s%s%s", account_of(c),
 	                      c->role ? "role" : "user", path, name)
 	            : NULL;
 }
@@ -91,10 +99,10 @@ static const char *aws_value(const struct asked *a, const char *key)
 	if (strcasecmp(key, "userid") == 0)
 		return caller->user_id;
 	if (strcasecmp(key, "PrincipalArn") == 0)
-		return principal_arn(a);
+		return principal_arn(a->request);
 	if (strcasecmp(key, "PrincipalType") == 0)
 		return caller->role ? "AssumedRole" : caller->account ? "User" : "Anonymous";
-	return strcasecmp(key, "PrincipalAccount") == 0 ? caller->id : NULL;
+	return strcasecmp(key, "PrincipalAccount") == 0 ? account_of(caller) : NULL;
 }
 
 static const char *s3_value(const struct asked *a, const char *key, unsigned n)
@@ -158,7 +166,6 @@ static struct s3_policy_ask ask_of(struct request *request, struct asked *asked)
 {
 	const struct s3_caller *caller = &request->s3->caller;
 	const struct s3_target *target = asked->target;
-	const char *account = caller->account ? strchr(caller->account, '_') : NULL;
 
 	return (struct s3_policy_ask){
 	        .action = target->action,
@@ -166,7 +173,7 @@ static struct s3_policy_ask ask_of(struct request *request, struct asked *asked)
 	                    : target->key   ? arena_printf(request_arena(request), "%s/%s",
 	                                              target->bucket, target->key)
 	                                    : target->bucket,
-	        .account = account ? account + 1 : caller->account,
+	        .account = account_of(caller),
 	        .id = caller->id,
 	        .user = caller->user_id,
 	        .user_name = caller->user_name,
@@ -201,4 +208,21 @@ enum s3_verdict s3_policy_verdict(
 	*ret_public = s3_policy_is_public(policy);
 	const struct s3_policy_ask ask = ask_of(request, &asked);
 	return s3_policy_decide(policy, &ask);
+}
+
+const char *s3_policy_denial(
+        struct request *request, const struct s3_target *target, const char *why)
+{
+	const struct s3_caller *c = &request->s3->caller;
+	struct arena *arena = request_arena(request);
+	const char *who = c->role ? arena_printf(arena, "arn:aws:sts::%s:assumed-role/%s/%s",
+	                                    account_of(c), c->role, c->session)
+	                          : principal_arn(request);
+
+	return who ? arena_printf(arena,
+	                     "User: %s is not authorized to perform: %s on resource: "
+	                     "\"arn:aws:s3:::%s%s%s\" %s",
+	                     who, target->action, target->bucket ? target->bucket : "*",
+	                     target->key ? "/" : "", target->key ? target->key : "", why)
+	           : NULL;
 }

@@ -132,8 +132,9 @@ void s3_answer(struct request *request, int status);
 /* The status that S3 has for a success of Swift's. */
 int s3_status(const struct request *request, int status);
 
-/* x-amz-meta-* as X-Object-Meta-*, and back. */
-void s3_take_metadata(struct request *request);
+#define S3_METADATA_MAX 2048 /* bytes of names and values */
+/* x-amz-meta-* as X-Object-Meta-*, and back. S3_MetadataTooLarge. */
+enum s3_error s3_take_metadata(struct request *request);
 
 #define S3_TYPE "binary/octet-stream" /* of objects that are sent without one */
 /* What a new object is to have (type, metadata, ...), by the headers of PutObject, CopyObject or

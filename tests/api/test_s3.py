@@ -83,6 +83,36 @@ def test_presigned_urls_end(cloud, s3, bucket):
         assert r.status_code == 400 and why in r.text and "<Code>AuthorizationQueryParametersError</Code>" in r.text
 
 
+def test_a_url_of_version_2_has_headers_as_parameters(cloud, s3, bucket):
+    c = client(cloud, signature="s3")
+    url = c.generate_presigned_url("put_object", Params={
+        "Bucket": bucket, "Key": "k", "ACL": "public-read", "Metadata": {"a_b": "1 2"}})
+    assert "x-amz-acl=public-read" in url
+    assert requests.put(url, data=b"text").status_code == 200
+    assert s3.head_object(Bucket=bucket, Key="k")["Metadata"] == {"a_b": "1 2"}
+    assert requests.get("%s/%s/k" % (cloud.url, bucket)).content == b"text"
+    assert requests.put(url.replace("public-read", "public-read-write"), data=b"text").status_code == 403
+    broken = c.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k", "Metadata": {"a": "b"}})
+    assert requests.put(broken.replace("x-amz-meta-a=b", "x-amz-meta-a=b%0D%0Ac"), data=b"text").status_code == 403
+
+
+def test_metadata_is_as_long_as_at_aws(s3, bucket):
+    long = {"k" * 200: "v" * 1000, "a_b": "w" * 845}  # 2,048 bytes
+    for put, args in ((s3.put_object, {"Bucket": bucket, "Key": "whole", "Body": b"text"}),
+                      (s3.create_multipart_upload, {"Bucket": bucket, "Key": "parts"})):
+        assert refused(put, Metadata=dict(long, a_b="w" * 846), **args) == ("MetadataTooLarge", 400)
+        got = put(Metadata=long, **args)
+    parts = {"Bucket": bucket, "Key": "parts", "UploadId": got["UploadId"]}
+    etag = s3.upload_part(Body=b"text", PartNumber=1, **parts)["ETag"]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}, **parts)
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "parts"})
+    many = {"k%d" % i: "v" for i in range(85)}
+    s3.put_object(Bucket=bucket, Key="many", Body=b"", Metadata=many)
+    assert s3.head_object(Bucket=bucket, Key="many")["Metadata"] == many
+    for key in ("whole", "parts", "copy"):
+        assert s3.head_object(Bucket=bucket, Key=key)["Metadata"] == long
+
+
 def test_objects(s3, bucket):
     body = os.urandom(3 << 20)
     etag = '"%s"' % hashlib.md5(body).hexdigest()
