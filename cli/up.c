@@ -184,7 +184,9 @@ static void print_use(const struct state *state, const char *program)
 		printf("  swift upload docs README.md      # store a file (apt-get install "
 		       "python3-swiftclient)\n"
 		       "  swift list docs                  # see it\n"
-		       "  swift download docs README.md -o copy\n");
+		       "  swift download docs README.md -o copy\n"
+		       "  aws --endpoint-url $AWS_ENDPOINT_URL s3 ls    # by S3 (apt-get install "
+		       "awscli)\n");
 	if (state->identity_port)
 		printf("  openstack project create demo    # as an OpenStack cloud (apt-get "
 		       "install "

@@ -182,3 +182,32 @@ def test_each_of_many_keys(s3, alt, anyone, bucket):
         assert [d["Key"] for d in r.get("Deleted", [])] == gone
         assert {(e["Key"], e["Code"]) for e in r["Errors"]} == {(k, "AccessDenied") for k in keys if k not in gone}
     s3.head_object(Bucket=bucket, Key="kept")
+
+
+def said(call, **args):
+    with pytest.raises(ClientError) as e:
+        call(**args)
+    return e.value.response["Error"]["Message"]
+
+
+def test_what_is_refused_is_told_to_the_account_itself(cloud, s3, alt, anyone, bucket):
+    put(s3, bucket, statement(bucket, "s3:GetObject", "/mine/*", effect="Deny"))
+    assert said(s3.get_object, Bucket=bucket, Key="mine/k") == (
+        "User: arn:aws:iam::test:user/tester is not authorized to perform: s3:GetObject on resource: "
+        '"arn:aws:s3:::%s/mine/k" with an explicit deny in a resource-based policy' % bucket)
+    for c in (alt, anyone):
+        assert said(c.get_object, Bucket=bucket, Key="mine/k") == "Access Denied"
+    assert said(s3.put_bucket_logging, Bucket=bucket, BucketLoggingStatus={
+        "LoggingEnabled": {"TargetBucket": bucket, "TargetPrefix": ""}}).startswith("The target bucket's policy must let logging")
+    member = client(cloud, "test:tester3", "testing3")
+    assert said(member.list_objects_v2, Bucket=bucket).endswith(
+        's3:ListBucket on resource: "arn:aws:s3:::%s" because no policy, list or role allows the action' % bucket)
+
+
+def test_a_policy_that_is_too_long(s3, bucket):
+    def text(spaces):
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement(bucket, "s3:GetObject")]}) + " " * spaces
+    s3.put_bucket_policy(Bucket=bucket, Policy=text(20480 - len(text(0))))
+    for policy in (text(20481 - len(text(0))), text(200000)):
+        assert refused(s3.put_bucket_policy, Bucket=bucket, Policy=policy) == ("MalformedPolicy", 400)
+        assert said(s3.put_bucket_policy, Bucket=bucket, Policy=policy) == "Policy exceeds the maximum allowed document size."

@@ -111,12 +111,23 @@ def test_a_session_is_its_user(keystone, boss, signature):
     s3.put_object(Bucket=bucket, Key="k", Body=b"text")
     assert boss.s3().get_object(Bucket=bucket, Key="k")["Body"].read() == b"text"
     assert s3.list_buckets()["Owner"]["ID"] == boss.project
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    assert requests.get(url, timeout=30).content == b"text"
     if signature == "s3v4":
-        url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
-        assert requests.get(url, timeout=30).content == b"text"
         form = s3.generate_presigned_post(bucket, "posted")
         assert requests.post(form["url"], data=form["fields"], files={"file": b"posted"}, timeout=30).status_code == 204
     s3.delete_object(Bucket=bucket, Key="k")
+
+
+def test_an_action_in_the_query(keystone, boss):
+    query = "?Action=GetCallerIdentity&Version=2011-06-15"
+    for signer in (botocore.auth.SigV4Auth, botocore.auth.SigV4QueryAuth):
+        asked = botocore.awsrequest.AWSRequest("GET", keystone.cloud.url + "/" + query)
+        signer(botocore.credentials.Credentials(boss.credential["access"], boss.credential["secret"]), "sts",
+               "us-east-1").add_auth(asked)
+        r = requests.get(asked.prepare().url, headers=dict(asked.headers), timeout=30)
+        assert r.status_code == 200 and "<Account>%s</Account>" % boss.project in r.text
+    assert requests.get(keystone.cloud.url + "/" + query, timeout=30).status_code == 403
 
 
 def test_tokens_that_are_none(keystone, boss):
