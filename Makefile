@@ -142,7 +142,7 @@ bench-wire: deps-build
 	@B=$(B) tests/bench/wire
 
 bench-s3: deps-build
-	@tools/install-deps bench
+	@tools/install-deps bench rgw
 	@$(MAKE) --no-print-directory all
 	@B=$(B) tests/bench/s3
 
@@ -214,7 +214,7 @@ help:
 	@echo "make check            all tests, as CI runs them; check-api check-fuzz check-fault: some of them; check-sim SEED= ROUNDS=,"
 	@echo "                      check-storm MINUTES=30 SEED=1 (clients while nodes, links and disks fail),"
 	@echo "                      check-mutants (does the simulation notice every rule that is broken?)"
-	@echo "make bench            the comparison with Swift, nginx and fio; bench-ec: erasure code, bench-wire: what the wire costs; bench-swift-api: large objects and bulk beside Swift; bench-s3: S3 beside Swift's API; bench-cluster: a node more, a device less, nothing that differs; bench-migrate; bench-identity: beside Debian's Keystone"
+	@echo "make bench            the comparison with Swift, nginx and fio; bench-ec: erasure code, bench-wire: what the wire costs; bench-swift-api: large objects and bulk beside Swift; bench-s3: S3 beside Swift's API and Ceph's gateway; bench-cluster: a node more, a device less, nothing that differs; bench-migrate; bench-identity: beside Debian's Keystone"
 	@echo "make lint | format    the rules of the tree; clang-format"
 	@echo "make docs-s3          the table of operations in docs/s3.md, from the one in the code"
 	@echo "make install          into PREFIX=$(PREFIX), below DESTDIR= ; uninstall keeps all data"
