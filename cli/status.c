@@ -157,10 +157,49 @@ static void add_ago(struct buf *out, const char *what, double then)
 		buf_printf(out, "%s not since the start", what);
 }
 
-/* The oldest of the devices' last rounds counts; what is left, all together. */
+static double of_all_devices(const struct report *r, const char *metric)
+{
+	double sum = 0;
+
+	for (unsigned id = 0; id < r->devices; id++)
+		sum += of_device(r, metric, id);
+	return sum;
+}
+
+/* What is left is of all devices together, the time of the slowest. */
+static void look_at_progress(struct report *r)
+{
+	double waiting = of_all_devices(r, "replicate_waiting"),
+	       forget = of_all_devices(r, "replicate_to_forget"),
+	       rate = of_all_devices(r, "replicate_push_rate"),
+	       done = of_all_devices(r, "replicate_work_done"),
+	       left = of_all_devices(r, "replicate_work_left"), to_go = 0;
+
+	for (unsigned id = 0; id < r->devices; id++) {
+		double seconds = of_device(r, "replicate_to_go_seconds", id);
+		to_go = seconds > to_go ? seconds : to_go;
+	}
+	if (waiting + rate + left <= 0)
+		return;
+	buf_printf(&r->tables,
+	        ";\n            %.0f objects a second are brought or forgotten, at least %.0f are "
+	        "lacking elsewhere",
+	        rate, waiting);
+	if (forget > 0)
+		buf_printf(&r->tables, ", %.0f are to be forgotten here", forget);
+	if (left <= 0)
+		return;
+	buf_printf(&r->tables, ";\n            %.0f%% done", 100 * done / (done + left));
+	if (to_go > 0)
+		buf_printf(&r->tables, ", about %.0f s to go", to_go);
+	else
+		buf_str(&r->tables, ", time to go not known yet");
+}
+
+/* The oldest of the devices' last rounds counts. */
 static void look_at_replication(struct report *r)
 {
-	double complete = 0, equal = 0, parts = 0, waiting = 0, rate = 0, to_go = 0;
+	double complete = 0, equal = 0, parts = 0;
 	AUTO(buf) struct buf lagging = BUF_NONE;
 
 	for (unsigned id = 0; id < r->devices; id++) {
@@ -169,10 +208,6 @@ static void look_at_replication(struct report *r)
 		complete = !id || c < complete ? c : complete;
 		equal = !id || e < equal ? e : equal;
 		parts += of_device(r, "replicate_partitions", id);
-		waiting += of_device(r, "replicate_waiting", id);
-		rate += of_device(r, "replicate_push_rate", id);
-		double seconds = of_device(r, "replicate_to_go_seconds", id);
-		to_go = seconds > to_go ? seconds : to_go;
 		if (of_device(r, "replicate_lagging", id) > 0)
 			buf_printf(&lagging, " %u", id);
 	}
@@ -187,13 +222,7 @@ static void look_at_replication(struct report *r)
 	if (parts > 0)
 		buf_printf(&r->tables, ";\n            %.0f partitions differed in the last round",
 		        parts);
-	if (waiting > 0 || rate > 0)
-		buf_printf(&r->tables,
-		        ";\n            %.0f objects a second are brought, at least %.0f are "
-		        "lacking",
-		        rate, waiting);
-	if (waiting > 0 && to_go > 0)
-		buf_printf(&r->tables, ": %.0f s to go", to_go);
+	look_at_progress(r);
 	buf_char(&r->tables, '\n');
 }
 

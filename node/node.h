@@ -107,7 +107,8 @@ struct node_device {
 		/* Replication: round_us and equal_us say when the last round began (wall clock)
 		 * that left nothing out, and that found all equal. */
 		atomic_uint_least64_t rounds, differences, round_lags, round_us, equal_us, pushed,
-		        push_errors, parts_differ, waiting, push_rate, to_go_s, round_took_us;
+		        push_errors, parts_differ, waiting, to_forget, work_done, work_left,
+		        push_rate, to_go_s, round_took_us;
 		/* By target: when (monotonic) the last round began that left all primaries
 		 * with what the device had; 0: none by the rings of now. */
 		atomic_uint_least64_t agreed_us[BACKEND_POLICIES + 2];

@@ -36,13 +36,19 @@ const struct ring_set *replicate_rings(const struct replicator *r)
 	return proxy_rings(r->proxy->cluster, r->kind, r->target);
 }
 
+void replicate_first_key(uint64_t prefix, uint8_t ret_key[16])
+{
+	memset(ret_key, 0, 16);
+	for (unsigned i = 0; i < 8; i++)
+		ret_key[i] = (uint8_t)(prefix >> (56 - 8 * i));
+}
+
 uint64_t replicate_place(const struct replicator *r, uint64_t part, struct place *ret_place)
 {
 	uint64_t prefix = r->bits ? part << (64 - r->bits) : 0;
-	uint8_t key[16] = {0};
+	uint8_t key[16];
 
-	for (unsigned i = 0; i < 8; i++)
-		key[i] = (uint8_t)(prefix >> (56 - 8 * i));
+	replicate_first_key(prefix, key);
 	place_of_key(replicate_rings(r), key, ret_place);
 	return prefix;
 }
@@ -165,7 +171,7 @@ static enum step replicate_target(struct op *op)
 	r->doubted_count = 0;
 	r->unsure = false;
 	r->leaves = !r->stalled[r->target] && !replicate_is_filling(r);
-	r->left = 0;
+	r->left = r->lacks_found = r->strays_found = r->later_found = 0;
 	return op_go(op, CHUNK);
 }
 
@@ -269,6 +275,8 @@ static enum step replicate_peer(struct op *op)
 			                .bits = (uint8_t)r->bits});
 		return op_go(op, ASK);
 	}
+	if (r->surveys)
+		replicate_end_survey(r);
 	r->surveys = false;
 	if (r->found_at == r->found_count)
 		return op_go(op, CHUNK);

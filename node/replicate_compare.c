@@ -28,6 +28,10 @@ static void add_found(struct replicator *r, const struct range *range)
 		r->found = mem_realloc(r->found, r->found_cap * sizeof(*r->found));
 	}
 	r->found[r->found_count++] = (struct found){r->peer, *range};
+	if (r->peer == REPLICATE_NOBODY)
+		r->strays_found += range->lacks;
+	else
+		r->lacks_found += range->lacks;
 }
 
 void replicate_look_closer(struct replicator *r, const struct range *range)
@@ -127,19 +131,40 @@ static bool is_theirs_alone(struct replicator *r, const struct backend_digest *o
 	return true;
 }
 
-/* Where they have more objects than we, that is for them to bring. */
-static uint32_t brings(const struct replicator *r, const struct backend_digest *ours,
-        const struct backend_digest *theirs)
+/* Where they have more objects than we, that is for them to bring; a database either side does. */
+static uint32_t brings(const struct replicator *r, uint64_t prefix,
+        const struct backend_digest *ours, const struct backend_digest *theirs)
 {
-	if (ours->count >= theirs->count)
-		return at_least_one(ours->count - theirs->count);
-	return r->kind == BACKEND_OBJECT ? 0 : at_least_one(theirs->count - ours->count);
+	uint8_t key[16];
+
+	if (r->kind != BACKEND_OBJECT)
+		return at_least_one(ours->count > theirs->count ? ours->count - theirs->count
+		                                                : theirs->count - ours->count);
+	replicate_first_key(prefix, key);
+	if (ours->count < theirs->count || replicate_is_filling(r) || replicate_leaves(r, key))
+		return 0;
+	return at_least_one(ours->count - theirs->count);
+}
+
+/* What we hold of it goes when the older rings do. */
+static void see_later(struct replicator *r, uint64_t prefix, uint64_t count)
+{
+	struct place place;
+	uint8_t key[16];
+
+	replicate_first_key(prefix, key);
+	place_of_key(replicate_rings(r), key, &place);
+	/* Counted once: of the peers, when it is the first. */
+	bool stays = place_bit(&place, r->device->id) & place.sets[0];
+	if (!stays && r->peer == place.devices[0])
+		r->later_found += count;
 }
 
 /* theirs NULL: nobody has anything. */
 static bool take_digests(struct replicator *r, const struct buf *ours, const struct buf *theirs)
 {
 	size_t count = (size_t)r->asked_count << r->fan_out;
+	bool moves = r->surveys && r->kind == BACKEND_OBJECT && replicate_rings(r)->count > 1;
 
 	if (ours->len != count * sizeof(struct backend_digest) ||
 	        (theirs && theirs->len != ours->len))
@@ -153,6 +178,8 @@ static bool take_digests(struct replicator *r, const struct buf *ours, const str
 		memcpy(&a, ours->data + i * sizeof(a), sizeof(a));
 		if (theirs)
 			memcpy(&b, theirs->data + i * sizeof(b), sizeof(b));
+		if (moves)
+			see_later(r, prefix, a.count);
 		if (memcmp(&a, &b, sizeof(a)) == 0)
 			continue;
 		if (is_theirs_alone(r, &a, &b))
@@ -161,7 +188,7 @@ static bool take_digests(struct replicator *r, const struct buf *ours, const str
 		const struct range range = {.prefix = prefix,
 		        .bits = (uint8_t)bits,
 		        .count = at_least_one(most),
-		        .lacks = brings(r, &a, &b)};
+		        .lacks = brings(r, prefix, &a, &b)};
 		r->parts_differ += bits == r->bits;
 		if (r->surveys)
 			add_found(r, &range);
@@ -180,22 +207,24 @@ static void add_change(struct replicator *r, const struct backend_key *version, 
 	r->changes[r->change_count++] = (struct change){*version, part};
 }
 
-/* Of the primaries but the peer, the first brings it what it lacks. When that one lacks it too, or
- * is away, the others do some rounds later. */
-static bool is_left(struct replicator *r, const uint8_t key[16])
+bool replicate_leaves(const struct replicator *r, const uint8_t key[16])
 {
 	struct place place;
 	unsigned i = 0;
 
-	if (!r->leaves)
+	if (!r->leaves || r->peer == REPLICATE_NOBODY)
 		return false;
 	place_of_key(replicate_rings(r), key, &place);
 	while (i < place.count && place.devices[i] == r->peer)
 		i++;
-	if (i == place.count || place.devices[i] == r->device->id)
+	return i < place.count && place.devices[i] != r->device->id;
+}
+
+static bool is_left(struct replicator *r, const uint8_t key[16])
+{
+	if (!replicate_leaves(r, key))
 		return false;
 	r->left++;
-	r->dealt++;
 	r->unsure = true;
 	return true;
 }

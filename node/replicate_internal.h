@@ -16,6 +16,7 @@
 #include "node/handoff.h"
 #include "node/handoff_db.h"
 #include "node/pace.h"
+#include "node/progress.h"
 #include "node/reconcile.h"
 #include "node/replicate.h"
 #include "proxy/repair.h"
@@ -38,7 +39,7 @@ struct pair {
 struct range {
 	uint64_t prefix;
 	uint32_t count; /* entries of who has more */
-	uint32_t lacks; /* of those, at least so many that are to be brought by us */
+	uint32_t lacks; /* of those, at least so many that we bring */
 	uint8_t bits;
 };
 
@@ -98,10 +99,13 @@ struct replicator {
 	struct reconcile *reconciles[REPLICATE_RECONCILES];
 	struct handoff *handoffs[REPLICATE_PUSHES];
 	struct handoff_db *handoff_dbs[REPLICATE_RECONCILES];
-	/* Pushes a second, lately; and with them what is left to others: also dealt with. */
-	double rate, dealt_rate, less_rate; /* less_rate: by how much less waits */
-	uint64_t pushed_before, dealt, dealt_before, waiting_before;
-	unsigned busy_seconds; /* since there is something to do */
+	/* How far it is (replicate_metrics.c): of the round so far, what of objects is ours to
+	 * bring, what is to be forgotten, and what will be when the older rings have gone; by
+	 * target too. */
+	struct progress progress;
+	uint64_t lacks_found, strays_found, later_found, objects_pushed, objects_forgotten;
+	double later[TARGETS], push_rate;
+	uint64_t pushed_before;
 	/* While the device is being filled: it has all that these targets' peers have; in this
 	 * one so far; and whom it has not, in the partitions of this chunk. */
 	bool filled[TARGETS], fills;
@@ -127,6 +131,8 @@ const struct ring_set *replicate_rings(const struct replicator *r);
 /* Returns the first bits of its keys. */
 uint64_t replicate_place(const struct replicator *r, uint64_t part, struct place *ret_place);
 uint64_t replicate_now_us(const struct replicator *r);
+/* The first key with that prefix. */
+void replicate_first_key(uint64_t prefix, uint8_t ret_key[16]);
 /* Nothing more with this peer in this chunk. */
 enum step replicate_leave_peer(struct replicator *r);
 
@@ -134,14 +140,22 @@ enum step replicate_leave_peer(struct replicator *r);
 enum step replicate_ask(struct op *op);
 enum step replicate_answer(struct op *op);
 void replicate_add_range(struct ranges *ranges, const struct range *range);
+/* Is it another primary that brings the peer what it lacks of this key? The first of them but the
+ * peer does. When that one lacks it too, or is away, the others do some rounds later. */
+bool replicate_leaves(const struct replicator *r, const uint8_t key[16]);
 /* It differs: its keys are asked for where they are few, else the digests of its parts. */
 void replicate_look_closer(struct replicator *r, const struct range *range);
 
 /* --- replicate_push.c --- */
 enum step replicate_push(struct op *op);
-/* Are clients at work with the device? While rings move they may be at work with those it gets its
- * partitions from. */
-void replicate_see_clients(struct replicator *r);
+/* Are clients at work with the device? While rings move (true) they may be at work with those it
+ * gets its partitions from. */
+bool replicate_see_clients(struct replicator *r);
+bool replicate_is_paced(struct replicator *r);
+
+/* --- replicate_metrics.c --- */
+/* All peers were asked about what of the target was looked at so far. */
+void replicate_end_survey(struct replicator *r);
 
 /* --- replicate_filling.c --- */
 bool replicate_is_filling(const struct replicator *r);

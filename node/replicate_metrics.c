@@ -2,7 +2,6 @@
 #include "node/replicate_internal.h"
 
 #define MEAN_SECONDS 16
-#define LESS_SECONDS 24
 
 static uint64_t lacking(const struct ranges *ranges)
 {
@@ -13,45 +12,78 @@ static uint64_t lacking(const struct ranges *ranges)
 	return sum;
 }
 
-/* A mean of the last `over` seconds, or since it began. */
-static void slide(double *rate, uint64_t count, unsigned seconds, unsigned over)
+/* Of the partitions that were not looked at yet it is taken to be as of the others. */
+static double of_all(const struct replicator *r, uint64_t found)
 {
-	unsigned n = !seconds || seconds > over ? over : seconds;
-
-	*rate += ((double)count - *rate) / n;
+	return r->part ? (double)found * (double)(r->parts - r->part) / (double)r->part : 0;
 }
 
-/* What waits becomes less by our work and by that of others, who bring the same. */
-static void see_waiting(struct replicator *r, uint64_t waiting)
+void replicate_end_survey(struct replicator *r)
 {
-	uint64_t less = waiting < r->waiting_before ? r->waiting_before - waiting : 0;
+	if (r->kind == BACKEND_OBJECT)
+		r->later[r->target] = (double)r->later_found + of_all(r, r->later_found);
+}
 
-	slide(&r->less_rate, less, r->busy_seconds, LESS_SECONDS);
-	r->waiting_before = waiting;
+/* What is known to be there to do: to be brought to others, and to be handed off. */
+static void count_waiting(const struct replicator *r, uint64_t *ret_lacks, uint64_t *ret_strays)
+{
+	uint64_t here = lacking(&r->digests) + lacking(&r->keys) + r->change_count - r->change_at;
+	bool strays = r->peer == REPLICATE_NOBODY;
+
+	*ret_lacks = strays ? 0 : here;
+	*ret_strays = strays ? here : 0;
+	for (uint32_t i = r->found_at; i < r->found_count; i++) {
+		const struct found *f = &r->found[i];
+		*(f->peer == REPLICATE_NOBODY ? ret_strays : ret_lacks) += f->range.lacks;
+	}
+}
+
+/* Databases are a few, and nobody knows what rows they lack: they count for nothing here. */
+static struct progress_left left_of(const struct replicator *r, uint64_t lacks, uint64_t strays)
+{
+	struct progress_left left = {0};
+
+	for (unsigned i = 0; i < TARGETS; i++)
+		left.later += r->later[i];
+	if (r->op.state == WAIT || r->kind != BACKEND_OBJECT)
+		return left;
+	left.pushes = (double)lacks + of_all(r, r->lacks_found);
+	left.forgets = (double)strays + of_all(r, r->strays_found);
+	return left;
+}
+
+static double dealt_with(struct replicator *r)
+{
+	uint64_t pushed = r->objects_pushed, forgotten = r->objects_forgotten;
+
+	r->objects_pushed = r->objects_forgotten = 0;
+	return (double)(pushed + PROGRESS_FORGET * forgotten);
+}
+
+static void see_rate(struct replicator *r, uint64_t pushed)
+{
+	r->push_rate += ((double)(pushed - r->pushed_before) - r->push_rate) / MEAN_SECONDS;
+	r->pushed_before = pushed;
+	atomic_store(&r->device->seen.push_rate, (uint64_t)(r->push_rate + 0.5));
 }
 
 void replicate_snapshot(struct replicator *r)
 {
 	struct node_device *d = r->device;
-	uint64_t pushed = atomic_load(&d->seen.pushed);
+	bool moves = replicate_see_clients(r), paced = replicate_is_paced(r);
+	uint64_t lacks, strays;
 
-	replicate_see_clients(r);
-	/* What is dealt with by then; the pace goes up and down all the time, so it is a mean. */
-	bool idle = pushed == r->pushed_before && r->dealt == r->dealt_before;
-	r->busy_seconds = idle && r->rate < 1 ? 0 : r->busy_seconds + 1;
-	slide(&r->rate, pushed - r->pushed_before, r->busy_seconds, MEAN_SECONDS);
-	slide(&r->dealt_rate, r->dealt - r->dealt_before, r->busy_seconds, MEAN_SECONDS);
-	r->pushed_before = pushed;
-	r->dealt_before = r->dealt;
-	atomic_store(&d->seen.push_rate, (uint64_t)(r->rate + 0.5));
-	uint64_t waiting =
-	        lacking(&r->digests) + lacking(&r->keys) + r->change_count - r->change_at;
-	for (uint32_t i = r->found_at; i < r->found_count; i++)
-		waiting += r->found[i].range.lacks;
-	atomic_store(&d->seen.waiting, waiting);
-	see_waiting(r, waiting);
-	double rate = r->dealt_rate > r->less_rate ? r->dealt_rate : r->less_rate;
-	atomic_store(&d->seen.to_go_s, rate >= 1 ? (uint64_t)((double)waiting / rate) : 0);
+	count_waiting(r, &lacks, &strays);
+	const struct progress_left left = left_of(r, lacks, strays);
+	see_rate(r, atomic_load(&d->seen.pushed));
+	progress_tick(&r->progress, dealt_with(r), &left, moves);
+	double seconds =
+	        progress_seconds(&r->progress, &left, paced, &r->push_pace, &r->handoff_pace);
+	atomic_store(&d->seen.waiting, lacks);
+	atomic_store(&d->seen.to_forget, strays + (uint64_t)left.later);
+	atomic_store(&d->seen.work_done, (uint64_t)r->progress.done);
+	atomic_store(&d->seen.work_left, (uint64_t)progress_weight(&left));
+	atomic_store(&d->seen.to_go_s, (uint64_t)(seconds + 0.5));
 	if (r->parts_differ > atomic_load(&d->seen.parts_differ))
 		atomic_store(&d->seen.parts_differ, r->parts_differ);
 }
@@ -95,6 +127,9 @@ void replicate_metrics(const struct node *node, struct buf *out)
 	metric(node, out, "partitions", "gauge", SEEN(parts_differ), false);
 	metric(node, out, "waiting", "gauge", SEEN(waiting), false);
 	metric(node, out, "push_rate", "gauge", SEEN(push_rate), false);
+	metric(node, out, "to_forget", "gauge", SEEN(to_forget), false);
+	metric(node, out, "work_done", "gauge", SEEN(work_done), false);
+	metric(node, out, "work_left", "gauge", SEEN(work_left), false);
 	metric(node, out, "to_go_seconds", "gauge", SEEN(to_go_s), false);
 	metric(node, out, "complete_seconds", "gauge", SEEN(round_us), true);
 	metric(node, out, "equal_seconds", "gauge", SEEN(equal_us), true);

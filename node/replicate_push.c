@@ -10,7 +10,6 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 {
 	struct node_device *d = r->device;
 
-	r->dealt += count;
 	if (err)
 		replicate_doubt(r);
 	if (!err || err == ERR_CONFLICT) {
@@ -39,15 +38,18 @@ static bool rings_move(const struct node *node)
 	return any;
 }
 
-void replicate_see_clients(struct replicator *r)
+bool replicate_see_clients(struct replicator *r)
 {
-	if (rings_move(r->device->node))
+	bool moves = rings_move(r->device->node);
+
+	if (moves)
 		r->asked_us = replicate_now_us(r);
 	else if (r->device->asked_us > r->asked_us)
 		r->asked_us = r->device->asked_us;
+	return moves;
 }
 
-static bool is_paced(struct replicator *r)
+bool replicate_is_paced(struct replicator *r)
 {
 	replicate_see_clients(r);
 	return pace_is_wanted(r->asked_us, replicate_now_us(r));
@@ -55,7 +57,7 @@ static bool is_paced(struct replicator *r)
 
 static void has_ended(struct replicator *r, struct pace *pace, uint64_t began_us)
 {
-	if (is_paced(r))
+	if (replicate_is_paced(r))
 		pace_end(pace, replicate_now_us(r), replicate_now_us(r) - began_us);
 }
 
@@ -73,6 +75,7 @@ static unsigned collect_pushed(struct replicator *r)
 		}
 		repair_unref(TAKE(r->pushes[i]));
 		has_ended(r, &r->push_pace, r->push_us[i]);
+		r->objects_pushed++;
 		pushed(r, err, 1);
 	}
 	return busy;
@@ -111,6 +114,7 @@ static unsigned collect_handoffs(struct replicator *r)
 		}
 		handoff_unref(TAKE(r->handoffs[i]));
 		has_ended(r, &r->handoff_pace, r->handoff_us[i]);
+		r->objects_forgotten++;
 		pushed(r, err, 1);
 	}
 	return busy;
@@ -127,7 +131,7 @@ static bool may_push(struct replicator *r, struct pace *pace, uint64_t *ret_bega
 	uint64_t now = replicate_now_us(r), next = pace_next_us(pace, now);
 
 	*ret_began_us = now;
-	if (!is_paced(r))
+	if (!replicate_is_paced(r))
 		return true;
 	if (next > now) {
 		r->turn.fire = on_turn;
@@ -147,7 +151,7 @@ static unsigned pushes_at_once(const struct replicator *r)
 /* They rest in between (reconcile.c). */
 static unsigned databases_at_once(struct replicator *r)
 {
-	return is_paced(r) ? 1 : REPLICATE_RECONCILES;
+	return replicate_is_paced(r) ? 1 : REPLICATE_RECONCILES;
 }
 
 static unsigned collect_handoff_dbs(struct replicator *r)

@@ -39,7 +39,7 @@ struct place {
 	struct ring_versions versions; /* travel in messages */
 	uint32_t devices[PLACE_MAX];
 	unsigned count, set_count;
-	uint64_t sets[RINGS_MAX]; /* bit i: devices[i] is a primary of that ring */
+	uint64_t sets[RINGS_MAX]; /* newest first; bit i: devices[i] is a primary of that ring */
 	unsigned need[RINGS_MAX];
 };
 

@@ -237,3 +237,33 @@ def test_a_node_more_under_erasure_coded_objects():
             cluster.user(lost)
     finally:
         cluster.close()
+
+
+def test_what_is_left_of_a_move_is_told():
+    """Rings stay together while a node is away: what is to be forgotten then is known, and nothing is left in the end."""
+    cluster = Cluster(4)
+
+    def total(metric, nodes):
+        return sum(sum(cluster.metrics(i, "cairn_replicate_" + metric)) for i in nodes)
+
+    def status(i):
+        return cluster.tool("exec", str(i), CAIRN, "status", "--state", node_dir(cluster, i))
+
+    try:
+        user = cluster.user(1)
+        assert user.request("PUT", "/c").status_code == 201
+        for n in range(200):
+            assert user.request("PUT", "/c/o%d" % n, data=b"x").status_code == 201
+        wait_for(lambda: sum(cluster.metrics(i, "cairn_device_objects")[0] for i in range(1, 5)) == 600)
+        cluster.tool("kill", "2")
+        out = cluster.tool("grow", "5", "1")
+        cluster.urls["5"] = re.search(r"node 5: (http://[^;]+);", out).group(1)
+        wait_for(lambda: total("to_forget", (1, 3, 4)) > 0, 60)
+        assert re.search(r"[1-9]\d* are to be forgotten here;\n +\d+% done", status(1) + status(3) + status(4))
+        cluster.tool("start", "2")
+        everyone = range(1, 6)
+        settled(cluster, everyone, NAMES, 240)
+        wait_for(lambda: total("to_forget", everyone) + total("work_left", everyone) == 0, 60)
+        assert all("to be forgotten" not in status(i) for i in everyone)
+    finally:
+        cluster.close()

@@ -1,0 +1,37 @@
+/* progress: how much of what has to move is done, and how long the rest takes. A device knows what it
+ * has to bring to others, what of its own is to be forgotten here now, and what will be once the
+ * older rings have gone; all of it is counted in what a push costs. Pure but for being called once
+ * a second. */
+#ifndef NODE_PROGRESS_H
+#define NODE_PROGRESS_H
+
+#include "node/pace.h"
+
+/* Of a forgetting all primaries are asked first, and it is synced to the disk. */
+#define PROGRESS_FORGET 2
+
+/* Objects that are still to be dealt with. */
+struct progress_left {
+	double pushes, forgets, later; /* later: forgotten when what is to be brought was */
+};
+
+struct progress {
+	double done, rate; /* in pushes; a second, lately */
+	unsigned idle_s, busy_s;
+	bool moved; /* rings did, a second ago */
+};
+
+/* A second has gone by in which `done` was done; `moves`: rings do. What was done is forgotten when
+ * a new move begins, and when next to nothing was left for a while. */
+void progress_tick(
+        struct progress *progress, double done, const struct progress_left *left, bool moves);
+
+/* What is left, in pushes. */
+double progress_weight(const struct progress_left *left);
+
+/* Seconds that the rest takes; 0: nothing is left, or it is not known yet. paced: by these; else it
+ * goes on as lately. */
+double progress_seconds(const struct progress *progress, const struct progress_left *left,
+        bool paced, const struct pace *push, const struct pace *forget);
+
+#endif
