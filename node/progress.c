@@ -42,6 +42,6 @@ double progress_seconds(const struct progress *p, const struct progress_left *le
 		return 0;
 	if (!paced)
 		return p->rate > 0 ? weight / p->rate : 0;
-	unsigned cost = forgets ? PROGRESS_FORGET : 1;
+	double cost = forgets ? PROGRESS_FORGET : 1;
 	return pace_seconds(forgets ? forget : push, p->rate / cost, weight / cost);
 }

@@ -57,7 +57,7 @@ static double dealt_with(struct replicator *r)
 	uint64_t pushed = r->objects_pushed, forgotten = r->objects_forgotten;
 
 	r->objects_pushed = r->objects_forgotten = 0;
-	return (double)(pushed + PROGRESS_FORGET * forgotten);
+	return (double)pushed + PROGRESS_FORGET * (double)forgotten;
 }
 
 static void see_rate(struct replicator *r, uint64_t pushed)
