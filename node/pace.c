@@ -96,8 +96,7 @@ double pace_seconds(const struct pace *pace, double rate, double pieces)
 	struct pace p = *pace;
 	double seconds = 0;
 
-	if (p.rate < rate)
-		p.rate = rate;
+	p.rate = p.rate > rate ? (p.rate + rate) / 2 : rate;
 	if (p.rate < RATE_FIRST)
 		p.rate = RATE_FIRST;
 	double most = p.rate * GROWS < RATE_MOST ? p.rate * GROWS : RATE_MOST;

@@ -1,5 +1,5 @@
-/* progress: how much of what has to move is done, and how long the rest takes. A device knows what it
- * has to bring to others, what of its own is to be forgotten here now, and what will be once the
+/* progress: how much of what has to move is done, and how long the rest takes. A device knows what
+ * it has to bring to others, what of its own is to be forgotten here now, and what will be once the
  * older rings have gone; all of it is counted in what a push costs. Pure but for being called once
  * a second. */
 #ifndef NODE_PROGRESS_H
