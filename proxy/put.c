@@ -419,6 +419,8 @@ static enum step put_commit(struct op *op)
 	                                                put_type(put), &headers);
 	if (step == STEP_NEXT && whole && whole->container)
 		step = s3_whole_store(request, etag, put->size);
+	if (step == STEP_NEXT && request->s3)
+		step = s3_part_stored(request);
 	if (step != STEP_NEXT)
 		return step;
 	http_header(request->http, "Etag", etag);

@@ -1,7 +1,8 @@
 /* CompleteMultipartUpload: the parts that it names become one static large object.
  *
- *   prepare -> receive -> look -> there -> parts -> replace -> claim -> store -> sweep -> unmark
- *                          ^-- again ---------------------------------'           '------^
+ *   prepare -> receive -> look -> there -> parts -> replace -> claim -> store -> unmark -> left ->
+ * sweep
+ *                          ^-- again --------------------------'---------'         '-- answer --'
  *
  * What the parts are is told by the listing of them: none is looked at by itself. Where the whole
  * is there already, the list has been sent twice: it is answered as before. Of two at once one is
@@ -12,7 +13,7 @@
 #include "proxy/s3/attribute.h"
 #include "proxy/s3/document.h"
 #include "proxy/s3/tags.h"
-#include "proxy/s3/upload.h"
+#include "proxy/s3/upload_claim.h"
 #include "proxy/s3/upload_sum.h"
 #include "proxy/unit/symlink.h"
 
@@ -20,7 +21,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RECEIVE = 1, LOOK, THERE, PARTS, REPLACE, CLAIM, STORE, SWEEP, UNMARK };
+enum { RECEIVE = 1, LOOK, THERE, PARTS, REPLACE, CLAIM, STORE, UNMARK, LEFT, SWEEP };
 
 #define BODY_MAX  (8u << 20)
 #define TRIES_MAX 4 /* then it stores, whatever is there */
@@ -30,17 +31,18 @@ struct complete {
 	struct upload upload;
 	struct upload_listed *listed;
 	unsigned count;
-	struct upload_parts parts;
+	struct upload_parts parts, left;  /* left: once the whole is there */
 	const struct upload_row **chosen; /* of `listed` */
 	struct manifest manifest;
-	struct sub sub, mark;
+	struct sub sub;
+	struct upload_claim claim;
 	struct sweep sweep;
 	const char *etag, *version_id, *sum; /* sum: as it is kept, or NULL */
 	/* What is in the key's place: when it was written, or NULL; is it only a link to it? */
 	const char *there_at;
 	bool looked, leads_on, conditional; /* conditional: by the client's wish */
 	bool missing;                       /* there is no such upload, or no more */
-	bool claimed;
+	bool stored;                        /* by us */
 	unsigned tries;
 };
 
@@ -51,9 +53,10 @@ static void complete_done(struct request *request)
 	s3_document_done(&c->document);
 	upload_done(&c->upload);
 	upload_parts_done(&c->parts);
+	upload_parts_done(&c->left);
 	manifest_done(&c->manifest);
 	sub_done(&c->sub);
-	sub_done(&c->mark);
+	upload_claim_done(&c->claim);
 	sweep_done(&c->sweep);
 }
 
@@ -241,7 +244,7 @@ static void marker_headers(struct complete *c)
 		             has_prefix(pair.name, "X-Object-Transient-Sysmeta-");
 		for (unsigned k = 0; k < COUNT_OF(kept); k++)
 			keeps |= strcasecmp(pair.name, kept[k]) == 0;
-		keeps &= strcasecmp(pair.name, UPLOAD_STORES) != 0;
+		keeps &= strcasecmp(pair.name, UPLOAD_CLAIMS) != 0;
 		if (keeps && !has_prefix(pair.name, "X-Object-Sysmeta-Container-Update-"))
 			sub_header(&c->sub, pair.name, pair.value);
 	}
@@ -279,7 +282,6 @@ static enum step complete_parts(struct op *op)
 	const char *text = NULL;
 	enum err err;
 
-	c->parts.wants_older = true;
 	if (!upload_parts_read(request, &c->upload, &c->parts, &err))
 		return STEP_WAIT;
 	if (err)
@@ -316,94 +318,32 @@ static enum step complete_replace(struct op *op)
 	return op_go(op, CLAIM);
 }
 
-/* Those that it does not name. */
-static void begin_sweep(struct request *request, struct complete *c)
-{
-	const struct upload_parts *p = &c->parts;
-	unsigned at = 0;
-
-	c->sweep.container = p->container;
-	c->sweep.prefix = p->prefix;
-	c->sweep.names = arena_alloc(
-	        request_arena(request), (p->count + p->older_count + 1) * sizeof(*c->sweep.names));
-	for (unsigned i = 0; i < p->count; i++) {
-		const struct upload_row *row = &p->rows[i];
-		if (at < c->count && c->chosen[at] == row)
-			at++;
-		else
-			c->sweep.names[c->sweep.count++] = row->end;
-	}
-	for (unsigned i = 0; i < p->older_count; i++)
-		c->sweep.names[c->sweep.count++] = p->older[i];
-}
-
 /* Somebody has written the key, or taken the upload, meanwhile: was that the same upload? */
 static enum step again(struct request *request, struct complete *c)
 {
 	c->tries++;
-	c->looked = c->claimed = false;
+	c->looked = false;
 	upload_done(&c->upload);
 	c->upload = (struct upload){0};
 	upload_parts_done(&c->parts);
 	manifest_done(&c->manifest);
 	c->manifest = (struct manifest){0};
 	sub_done(&c->sub);
-	sub_done(&c->mark);
 	return op_go(&request->op, LOOK);
 }
 
-static void ask_marker(struct request *request, struct complete *c, const char *method)
-{
-	struct arena *arena = request_arena(request);
-
-	sub_init(&c->mark, request, NULL, SUB_AS_SYSTEM, method);
-	sub_path(&c->mark, request->account, upload_container(arena, request->s3->bucket),
-	        upload_marker(arena, request->s3->key, c->upload.id), NULL);
-}
-
-/* Says on the marker since when the whole is being stored; "": it is not. */
-static bool mark(struct request *request, struct complete *c, const char *since)
-{
-	if (!c->mark.parent) {
-		ask_marker(request, c, "POST");
-		s3_same_metadata(&c->mark, &c->upload.marker);
-		sub_header(&c->mark, UPLOAD_STORES, since);
-		sub_start(&c->mark);
-	}
-	return sub_headed(&c->mark);
-}
-
-static bool marked(struct request *request, struct complete *c)
-{
-	if (!c->mark.parent) {
-		ask_marker(request, c, "HEAD");
-		sub_start(&c->mark);
-	}
-	return sub_headed(&c->mark);
-}
-
-/* From here on nobody gives the upload up, and takes its parts. A POST that met a deletion has been
- * done as well: only what is there then counts. */
+/* From here on nobody gives the upload up, and takes its parts. */
 static enum step complete_claim(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct complete *c = request->own;
 
-	const char *since = arena_printf(
-	        request_arena(request), "%llu", (unsigned long long)(request->ts / TS_PER_SECOND));
-	bool looks = c->claimed;
-
-	if (!(looks ? marked(request, c) : mark(request, c, since)))
+	if (!upload_claim_make(request, &c->upload, &c->claim))
 		return STEP_WAIT;
-	bool ours = !looks || sub_get(&c->mark, UPLOAD_STORES);
-	if (c->mark.status == 404 || (sub_ok(&c->mark) && !ours))
+	if (c->claim.error == S3_NoSuchUpload)
 		return again(request, c);
-	if (!sub_ok(&c->mark))
-		return s3_fail_sub(request, &c->mark);
-	sub_done(&c->mark);
-	c->claimed = !looks;
-	if (!looks)
-		return op_go(op, CLAIM);
+	if (c->claim.error)
+		return s3_fail(request, c->claim.error);
 	start_store(request, c);
 	return op_go(op, STORE);
 }
@@ -418,24 +358,15 @@ static enum step complete_store(struct op *op)
 	if (c->sub.status == 412 && !c->conditional)
 		return again(request, c);
 	/* What was refused never will be there; of what failed nobody knows. */
-	if (c->sub.status / 100 == 4 && !mark(request, c, ""))
+	if (c->sub.status / 100 == 4 && !upload_claim_drop(request, &c->upload, &c->claim))
 		return STEP_WAIT;
 	if (!sub_ok(&c->sub))
 		return s3_fail_sub(request, &c->sub);
 	const char *id = sub_get(&c->sub, "X-Object-Version-Id");
 	c->version_id = id ? arena_strdup(request_arena(request), id) : NULL;
 	sub_done(&c->sub);
-	begin_sweep(request, c);
-	return op_go(op, SWEEP);
-}
-
-/* What stays of them is in nobody's way. */
-static enum step complete_sweep(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct complete *c = request->own;
-
-	return sweep_run(request, &c->sweep) ? op_go(op, UNMARK) : STEP_WAIT;
+	c->stored = true;
+	return op_go(op, UNMARK);
 }
 
 static enum step answer(struct request *request, struct complete *c)
@@ -482,7 +413,60 @@ static enum step complete_unmark(struct op *op)
 		        NULL);
 		sub_start(&c->sub);
 	}
-	return sub_headed(&c->sub) ? answer(request, c) : STEP_WAIT;
+	if (!sub_headed(&c->sub))
+		return STEP_WAIT;
+	return c->stored ? op_go(op, LEFT) : answer(request, c);
+}
+
+/* Is it a part that the whole is made of? */
+static bool is_named(const struct complete *c, const char *end)
+{
+	unsigned number = upload_part_number(end), first = 0, behind = c->count;
+
+	while (first < behind) {
+		unsigned middle = first + (behind - first) / 2;
+		if (c->chosen[middle]->number < number)
+			first = middle + 1;
+		else
+			behind = middle;
+	}
+	return first < c->count && strcmp(c->chosen[first]->end, end) == 0;
+}
+
+static void sweep_unless_named(struct complete *c, const char *end)
+{
+	if (!is_named(c, end))
+		c->sweep.names[c->sweep.count++] = end;
+}
+
+/* What is not named goes. What stays of that is in nobody's way. */
+static enum step complete_left(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+	const struct upload_parts *p = &c->left;
+	enum err err;
+
+	c->left.wants_older = true;
+	if (!upload_parts_read(request, &c->upload, &c->left, &err))
+		return STEP_WAIT;
+	c->sweep.container = p->container;
+	c->sweep.prefix = p->prefix;
+	c->sweep.names = arena_alloc(
+	        request_arena(request), (p->count + p->older_count + 1) * sizeof(*c->sweep.names));
+	for (unsigned i = 0; i < p->count; i++)
+		sweep_unless_named(c, p->rows[i].end);
+	for (unsigned i = 0; i < p->older_count; i++)
+		sweep_unless_named(c, p->older[i]);
+	return op_go(op, SWEEP);
+}
+
+static enum step complete_sweep(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct complete *c = request->own;
+
+	return sweep_run(request, &c->sweep) ? answer(request, c) : STEP_WAIT;
 }
 
 static const struct op_state states[] = {
@@ -492,10 +476,11 @@ static const struct op_state states[] = {
         [THERE] = {"there", complete_there, TO(PARTS) | TO(UNMARK), 0},
         [PARTS] = {"parts", complete_parts, TO(REPLACE), 0},
         [REPLACE] = {"replace", complete_replace, TO(CLAIM), 0},
-        [CLAIM] = {"claim", complete_claim, TO(CLAIM) | TO(STORE) | TO(LOOK), 0},
-        [STORE] = {"store", complete_store, TO(SWEEP) | TO(LOOK), 0},
-        [SWEEP] = {"sweep", complete_sweep, TO(UNMARK), 0},
-        [UNMARK] = {"unmark", complete_unmark, 0, 0},
+        [CLAIM] = {"claim", complete_claim, TO(STORE) | TO(LOOK), 0},
+        [STORE] = {"store", complete_store, TO(UNMARK) | TO(LOOK), 0},
+        [UNMARK] = {"unmark", complete_unmark, TO(LEFT), 0},
+        [LEFT] = {"left", complete_left, TO(SWEEP), 0},
+        [SWEEP] = {"sweep", complete_sweep, 0, 0},
 };
 const struct method s3_upload_complete = {
         .name = "s3-upload-complete", .states = states, .body = gather_on_body};

@@ -488,7 +488,7 @@ static void look_at_uploads(struct request *request)
 		if (!upload_parse_marker(row.name, &key, &id))
 			continue;
 		const struct lifecycle_object upload = {
-		        .key = buf_text(&key), .any_tags = true, .ts = row.ts};
+		        .key = buf_text(&key), .any_tags = true, .ts = upload_begun(id)};
 		if (lifecycle_upload_ends(&p->rules, &upload, w->day_s) <= now_of(request))
 			p->uploads[p->upload_count++] = arena_strdup(arena, row.name);
 	}

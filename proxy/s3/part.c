@@ -29,8 +29,10 @@ static void part_done(struct request *request)
 /* From here on it is a PUT of the part's own object. */
 static enum step pass(struct request *request, struct part *p)
 {
-	request->container = upload_container_of_parts(request, &p->upload);
-	request->object = upload_part_new(request, &p->upload, p->number);
+	const struct upload_part *part = upload_part_begin(request, &p->upload, p->number);
+
+	request->container = part->container;
+	request->object = part->object;
 	part_done(request);
 	request->own = NULL;
 	request->own_done = NULL;
@@ -39,6 +41,23 @@ static enum step pass(struct request *request, struct part *p)
 	request_set_header(request, "Content-Type", UPLOAD_PART_TYPE);
 	request_set_header(request, PUT_LISTED, "true");
 	return s3_pass(request, &object_put);
+}
+
+enum step s3_part_stored(struct request *request)
+{
+	bool over;
+
+	if (!request->s3->part)
+		return STEP_NEXT;
+	if (!upload_part_late(request, request->s3->part, &over))
+		return STEP_WAIT;
+	return over ? s3_fail(request, S3_NoSuchUpload) : STEP_NEXT;
+}
+
+void s3_part_done(struct s3 *s3)
+{
+	if (s3->part)
+		sub_done(&s3->part->sub);
 }
 
 /* An upload that was begun with checksums wants them of all parts, and no others. */

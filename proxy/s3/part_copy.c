@@ -72,8 +72,8 @@ static enum step part_source(struct op *op)
 	upload_sum_kind(&c->upload, &c->sum.kind);
 	c->unasked = upload_sum_unasked(&c->upload, c->sum.kind);
 	c->sums = true;
-	copying_begin(request, c, upload_container_of_parts(request, &c->upload),
-	        upload_part_new(request, &c->upload, c->number));
+	const struct upload_part *part = upload_part_begin(request, &c->upload, c->number);
+	copying_begin(request, c, part->container, part->object);
 	sub_header(&c->store, PUT_LISTED, "true");
 	sub_header(&c->store, "Content-Type", UPLOAD_PART_TYPE);
 	copying_sealing(request, c);
@@ -86,8 +86,11 @@ static enum step part_source(struct op *op)
 static enum step part_store(struct op *op)
 {
 	struct request *request = request_of(op);
+	struct copying *c = copying_of(request);
+	bool stored = sub_headed(&c->store) && sub_ok(&c->store);
+	enum step step = stored ? s3_part_stored(request) : STEP_NEXT;
 
-	return copying_stored(request, copying_of(request), "CopyPartResult");
+	return step == STEP_NEXT ? copying_stored(request, c, "CopyPartResult") : step;
 }
 
 static const struct op_state part_states[] = {

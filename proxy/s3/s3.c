@@ -155,6 +155,7 @@ static void released(struct request_end *end)
 	s3_payload_done(&s3->payload);
 	s3_sum_done(&s3->sum);
 	s3_parts_done(&s3->parts);
+	s3_part_done(s3);
 	info_fetch_done(&s3->segments.info);
 	sub_done(&s3->segments.sub);
 	s3_whole_done(&s3->whole);

@@ -67,6 +67,7 @@ struct s3 {
 	struct s3_parts parts;       /* of what is replaced */
 	struct s3_segments segments; /* that are made on demand */
 	struct s3_whole whole;       /* of what is of another class */
+	struct upload_part *part;    /* (upload.h) that is uploaded; or NULL */
 	/* Whose bucket it is. */
 	enum s3_found found;
 	const char *owner_account; /* of a bucket that is another account's */
@@ -144,6 +145,10 @@ enum s3_error s3_take_object(struct request *request, const char **ret_text);
 enum step s3_object_pass_put(struct op *op);
 /* Content-MD5, as the Etag that Swift's PUT takes. */
 enum s3_error s3_take_md5(struct request *request);
+
+/* Behind Swift's PUT of what may be a part: on, or its upload has ended meanwhile. */
+enum step s3_part_stored(struct request *request);
+void s3_part_done(struct s3 *s3);
 
 /* Does a parameter stand in the query? Its value, "" when it has none. */
 static inline const char *s3_param(const struct request *request, const char *name)

@@ -9,7 +9,9 @@
  * is told by the listing, so a part is not acknowledged before it is listed (put.h, PUT_LISTED).
  *
  * The whole is a static large object, whose manifest names its parts. Order: the marker, parts, the
- * whole, then the marker goes. */
+ * whole, then the marker goes, then parts that the whole does not name. Who writes a part looks for
+ * the marker once it is listed, and who took the marker away lists the parts after that: so one of
+ * them finds what came too late, and deletes it. */
 #ifndef PROXY_S3_UPLOAD_H
 #define PROXY_S3_UPLOAD_H
 
@@ -25,11 +27,6 @@
 
 /* What parts are to have: "SHA256 COMPOSITE". Of the marker. */
 #define UPLOAD_SUM "X-Object-Sysmeta-S3-Upload-Checksum"
-
-/* When a Complete began to store the whole, in seconds: until UPLOAD_STORES_S later, longer than it
- * may take, nobody else gives the upload up. Of the marker: so one of the two is first. */
-#define UPLOAD_STORES   "X-Object-Transient-Sysmeta-S3-Upload-Stores"
-#define UPLOAD_STORES_S 900
 
 /* What the whole keeps of the upload. */
 #define UPLOAD_ID_HEADER "X-Object-Sysmeta-S3-Upload-Id"
@@ -71,12 +68,6 @@ bool upload_sum_kind(const struct upload *upload, enum checksum_kind *ret_kind);
 /* Results do not tell checksums that nobody has asked for: clients of before know no such elements.
  */
 bool upload_sum_unasked(const struct upload *upload, enum checksum_kind kind);
-
-/* A name for a part that is uploaded, as there is no other. */
-const char *upload_part_new(struct request *request, const struct upload *upload, unsigned number);
-
-/* Where its parts are. */
-const char *upload_container_of_parts(struct request *request, const struct upload *upload);
 
 /* --- the whole --- */
 
@@ -120,6 +111,21 @@ struct upload_parts {
 bool upload_parts_read(struct request *request, const struct upload *upload,
         struct upload_parts *parts, enum err *ret_err);
 void upload_parts_done(struct upload_parts *parts);
+
+/* A part that is being written. */
+struct upload_part {
+	const char *id;                 /* the upload's */
+	const char *container, *object; /* there is no other of that name */
+	/* private */
+	struct sub sub;
+	bool over;
+};
+/* Where it is to go; the request's from now on (s3->part). */
+struct upload_part *upload_part_begin(
+        struct request *request, const struct upload *upload, unsigned number);
+/* Once it is listed: has its upload ended meanwhile? Then the part is deleted again. True when that
+ * is known; nobody knows: *ret_over is false. */
+bool upload_part_late(struct request *request, struct upload_part *part, bool *ret_over);
 
 /* Before a part is uploaded: it is later than any of that number which has been acknowledged,
  * whichever node that came through. True when that is sure, or not: *ret_err. parts: zeroed. */

@@ -1,9 +1,9 @@
 /* AbortMultipartUpload: how an upload is given up.
  *
- *   prepare -> look -> whole (-> versions <-> version) -> parts -> take -> sweep
- *                ^                  '-> unmark                    '-> again */
+ *   prepare -> look -> whole (-> versions <-> version) -> take -> parts -> sweep
+ *                ^                  '-> unmark              '-> again */
 #include "proxy/put.h"
-#include "proxy/s3/upload.h"
+#include "proxy/s3/upload_claim.h"
 #include "proxy/s3/version.h"
 #include "proxy/unit/reserved.h"
 
@@ -12,7 +12,7 @@
 
 #define SKEW_S 86400 /* that clocks may be apart, at the very most */
 
-enum { LOOK = 1, WHOLE, VERSIONS, VERSION, PARTS, TAKE, SWEEP, UNMARK };
+enum { LOOK = 1, WHOLE, VERSIONS, VERSION, TAKE, PARTS, SWEEP, UNMARK };
 
 struct abort {
 	struct upload upload;
@@ -87,7 +87,7 @@ static enum step abort_whole(struct op *op)
 		return step;
 	if (whole)
 		return op_go(op, UNMARK);
-	return op_go(op, s3_versioning(request->container_info.info) ? VERSIONS : PARTS);
+	return op_go(op, s3_versioning(request->container_info.info) ? VERSIONS : TAKE);
 }
 
 /* It may not be the current version any more. */
@@ -105,7 +105,7 @@ static enum step abort_versions(struct op *op)
 		return s3_fail(request, S3_ServiceUnavailable);
 	sub_done(&a->sub);
 	a->row_at = 0;
-	return op_go(op, a->rows.value ? VERSION : PARTS);
+	return op_go(op, a->rows.value ? VERSION : TAKE);
 }
 
 /* The newest come first; those from before the upload are none of it. */
@@ -137,35 +137,12 @@ static enum step abort_version(struct op *op)
 			return op_go(op, UNMARK);
 		if (!next_version(a, &v, &more)) {
 			jread_done(&a->rows);
-			return op_go(op, more ? VERSIONS : PARTS);
+			return op_go(op, more ? VERSIONS : TAKE);
 		}
 		if (!v.marker)
 			head(request, a, versions_container(arena, request->s3->bucket),
 			        versions_object(arena, request->s3->key, v.id));
 	}
-}
-
-static enum step abort_parts(struct op *op)
-{
-	struct request *request = request_of(op);
-	struct abort *a = request->own;
-	const struct upload_parts *p = &a->parts;
-	enum err err;
-
-	a->parts.wants_older = true;
-	if (!upload_parts_read(request, &a->upload, &a->parts, &err))
-		return STEP_WAIT;
-	if (err)
-		return s3_fail(request, S3_ServiceUnavailable);
-	a->sweep.container = p->container;
-	a->sweep.prefix = p->prefix;
-	a->sweep.names = arena_alloc(
-	        request_arena(request), (p->count + p->older_count + 1) * sizeof(*a->sweep.names));
-	for (unsigned i = 0; i < p->count; i++)
-		a->sweep.names[a->sweep.count++] = p->rows[i].end;
-	for (unsigned i = 0; i < p->older_count; i++)
-		a->sweep.names[a->sweep.count++] = p->older[i];
-	return op_go(op, TAKE);
 }
 
 static void delete_marker(struct request *request, struct abort *a, const char *only_if)
@@ -183,9 +160,8 @@ static void delete_marker(struct request *request, struct abort *a, const char *
 /* Is the whole being stored, or may it be? */
 static bool is_claimed(struct request *request, const struct abort *a)
 {
-	const char *since = upload_header(&a->upload, UPLOAD_STORES);
-
-	return since && request->ts / TS_PER_SECOND < strtoull(since, NULL, 10) + UPLOAD_STORES_S;
+	return claims_stand(upload_header(&a->upload, UPLOAD_CLAIMS),
+	        hlc_now(request_cluster(request)->hlc) / TS_PER_SECOND);
 }
 
 /* Without its marker no whole is made of it any more; what is left of the parts when we are
@@ -206,12 +182,33 @@ static enum step abort_take(struct op *op)
 		return s3_fail_sub(request, &a->sub);
 	sub_done(&a->sub);
 	if (status != 412 && status != 404)
-		return op_go(op, SWEEP);
+		return op_go(op, PARTS);
 	upload_done(&a->upload);
 	a->upload = (struct upload){0};
-	upload_parts_done(&a->parts);
-	a->sweep = (struct sweep){0};
 	return op_go(op, LOOK);
+}
+
+/* There is no such upload any more, and the client cannot ask again: what cannot be listed or
+ * deleted just now is left to the daily look for parts (lifecycle_sweep.c). */
+static enum step abort_parts(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct abort *a = request->own;
+	const struct upload_parts *p = &a->parts;
+	enum err err;
+
+	a->parts.wants_older = true;
+	if (!upload_parts_read(request, &a->upload, &a->parts, &err))
+		return STEP_WAIT;
+	a->sweep.container = p->container;
+	a->sweep.prefix = p->prefix;
+	a->sweep.names = arena_alloc(
+	        request_arena(request), (p->count + p->older_count + 1) * sizeof(*a->sweep.names));
+	for (unsigned i = 0; i < p->count; i++)
+		a->sweep.names[a->sweep.count++] = p->rows[i].end;
+	for (unsigned i = 0; i < p->older_count; i++)
+		a->sweep.names[a->sweep.count++] = p->older[i];
+	return op_go(op, SWEEP);
 }
 
 static enum step abort_sweep(struct op *op)
@@ -239,11 +236,11 @@ static enum step abort_unmark(struct op *op)
 static const struct op_state abort_states[] = {
         {"prepare", s3_prepare, TO(LOOK), 15000},
         [LOOK] = {"look", abort_look, TO(WHOLE), 0},
-        [WHOLE] = {"whole", abort_whole, TO(VERSIONS) | TO(PARTS) | TO(UNMARK), 0},
-        [VERSIONS] = {"versions", abort_versions, TO(VERSION) | TO(PARTS), 0},
-        [VERSION] = {"version", abort_version, TO(VERSIONS) | TO(PARTS) | TO(UNMARK), 0},
-        [PARTS] = {"parts", abort_parts, TO(TAKE), 0},
-        [TAKE] = {"take", abort_take, TO(SWEEP) | TO(LOOK), 0},
+        [WHOLE] = {"whole", abort_whole, TO(VERSIONS) | TO(TAKE) | TO(UNMARK), 0},
+        [VERSIONS] = {"versions", abort_versions, TO(VERSION) | TO(TAKE), 0},
+        [VERSION] = {"version", abort_version, TO(VERSIONS) | TO(TAKE) | TO(UNMARK), 0},
+        [TAKE] = {"take", abort_take, TO(PARTS) | TO(LOOK), 0},
+        [PARTS] = {"parts", abort_parts, TO(SWEEP), 0},
         [SWEEP] = {"sweep", abort_sweep, 0, 0},
         [UNMARK] = {"unmark", abort_unmark, 0, 0},
 };

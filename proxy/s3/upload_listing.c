@@ -119,7 +119,7 @@ static void add_upload(struct request *request, struct listing_of_uploads *l, co
 	shown_make(row, request->account, request->container, &s);
 	s3_xml_text(out, "StorageClass", s3_class_told(s.s3_class));
 	shown_done(&s);
-	s3_xml_date(out, "Initiated", row->ts);
+	s3_xml_date(out, "Initiated", upload_begun(id));
 	buf_str(out, "</Upload>");
 }
 

@@ -18,7 +18,7 @@ const char *upload_part(struct arena *arena, const char *key, const char *id, un
 	return arena_printf(arena, "%s/%s/%05u", key, id, number);
 }
 
-const char *upload_part_new(struct request *request, const struct upload *u, unsigned number)
+static const char *new_name(struct request *request, const struct upload *u, unsigned number)
 {
 	const struct env *env = request_cluster(request)->env;
 	uint64_t random;
@@ -42,10 +42,21 @@ unsigned upload_part_number(const char *end)
 	return upload_number(number);
 }
 
-const char *upload_container_of_parts(struct request *request, const struct upload *u)
+static const char *container_of(struct request *request, const struct upload *u)
 {
 	return upload_segments(
 	        request_arena(request), request->s3->bucket, upload_header(u, S3_CLASS));
+}
+
+struct upload_part *upload_part_begin(
+        struct request *request, const struct upload *u, unsigned number)
+{
+	struct upload_part *p = arena_zalloc(request_arena(request), sizeof(*p));
+
+	*p = (struct upload_part){.id = u->id,
+	        .container = container_of(request, u),
+	        .object = new_name(request, u, number)};
+	return request->s3->part = p;
 }
 
 /* --- which there are --- */
@@ -54,7 +65,7 @@ static void begin(struct request *request, const struct upload *u, struct upload
 {
 	arena_init(&p->arena);
 	p->begun = true;
-	p->container = upload_container_of_parts(request, u);
+	p->container = container_of(request, u);
 	p->prefix = arena_printf(&p->arena, "%s/%s/", request->s3->key, u->id);
 	/* Other keys may begin with the name of a part: they have a slash behind it. */
 	p->list = (struct backend_list){.prefix = p->prefix,
@@ -195,6 +206,35 @@ bool upload_part_follows(struct request *request, const struct upload *u, struct
 		return false;
 	if (p->count)
 		hlc_see(cluster->hlc, p->rows[0].ts);
+	return true;
+}
+
+/* --- one that came too late --- */
+
+static void ask_late(struct request *request, struct upload_part *p, const char *method,
+        const char *container, const char *object)
+{
+	sub_init(&p->sub, request, NULL, SUB_AS_SYSTEM, method);
+	sub_path(&p->sub, request->account, container, object, NULL);
+	sub_start(&p->sub);
+}
+
+bool upload_part_late(struct request *request, struct upload_part *p, bool *ret_over)
+{
+	struct arena *arena = request_arena(request);
+
+	if (!p->sub.parent)
+		ask_late(request, p, "HEAD", upload_container(arena, request->s3->bucket),
+		        upload_marker(arena, request->s3->key, p->id));
+	if (!sub_headed(&p->sub))
+		return false;
+	if (!p->over && p->sub.status == 404) {
+		p->over = true;
+		sub_done(&p->sub);
+		ask_late(request, p, "DELETE", p->container, p->object);
+		return false;
+	}
+	*ret_over = p->over;
 	return true;
 }
 

@@ -1,11 +1,8 @@
 """Multipart uploads of the S3 API, and what Swift's clients see of them."""
-import concurrent.futures
 import hashlib
-import http.client
 import json
 import os
 import time
-import urllib.parse
 
 import pytest
 import requests
@@ -225,59 +222,6 @@ def test_parts_uploaded_many_times(s3, bucket, swift):
     assert parts_kept(swift, bucket, "many") == []
 
 
-class SlowPart:
-    """An UploadPart that is under way: taken in, but for its end."""
-
-    def __init__(self, s3, bucket, key, upload, number, body):
-        url = urllib.parse.urlsplit(s3.generate_presigned_url("upload_part", Params={
-            "Bucket": bucket, "Key": key, "UploadId": upload, "PartNumber": number}))
-        self.connection = http.client.HTTPConnection(url.netloc, timeout=60)
-        self.connection.putrequest("PUT", url.path + "?" + url.query)
-        self.connection.putheader("Content-Length", str(len(body)))
-        self.connection.endheaders()
-        # More than fits into sockets: what has been taken in has an upload that it is for.
-        self.connection.send(body[:-1])
-        self.rest = body[-1:]
-
-    def end(self):
-        self.connection.send(self.rest)
-        return self.connection.getresponse().status
-
-
-@pytest.mark.parametrize("versioned", [False, True])
-def test_what_is_complete_never_changes(s3, bodies, versioned):
-    name = "n-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    if versioned:
-        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    id = begin(s3, name, "k")
-    parts = [put(s3, name, "k", id, i + 1, b) for i, b in enumerate(bodies)]
-    late = SlowPart(s3, name, "k", id, 1, os.urandom(40 * MB))
-    etag = complete(s3, name, "k", id, parts)["ETag"]
-    assert late.end() in (200, 404)
-    got = s3.get_object(Bucket=name, Key="k")
-    assert got["Body"].read() == b"".join(bodies) and got["ETag"] == etag
-
-
-@pytest.mark.parametrize("versioned", [False, True])
-def test_two_complete_at_once(s3, bodies, versioned):
-    """Who hears nothing for a while sends it once more: one object comes of it, and one version."""
-    name = "n-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    if versioned:
-        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    for key in "abcdef":
-        id = begin(s3, name, key)
-        parts = [put(s3, name, key, id, 1, bodies[0]), put(s3, name, key, id, 2, bodies[2])]
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            done = list(pool.map(lambda _: complete(s3, name, key, id, parts), range(4)))
-        assert {d["ETag"] for d in done} == {etag_of([bodies[0], bodies[2]])}
-        assert s3.get_object(Bucket=name, Key=key)["Body"].read() == bodies[0] + bodies[2]
-        assert len(s3.list_object_versions(Bucket=name, Prefix=key)["Versions"]) == 1
-        assert len({d.get("VersionId") for d in done}) == 1
-        assert refused(complete, s3=s3, bucket=name, key=key, upload=id, parts=parts[:1]) == ("NoSuchUpload", 404)
-
-
 def test_one_empty_part(s3, bucket):
     upload(s3, bucket, "empty", [b""])
     assert s3.get_object(Bucket=bucket, Key="empty")["Body"].read() == b""
@@ -369,51 +313,6 @@ def test_parts_go_with_the_whole(s3, bucket, bodies, swift):
     for i in range(len(deletes)):
         assert gone(swift, bucket, "goes-%d" % i, 0), i
     assert gone(swift, bucket, "twice", 1) and s3.get_object(Bucket=bucket, Key="twice")["Body"].read() == bodies[2]
-
-
-def test_abort_beside_complete(s3, bucket, swift):
-    """Of the two one is first: what was completed is there, and what was given up is not."""
-    def both(n):
-        key, body = "race-%d" % n, os.urandom(100)
-        id = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
-        etag = s3.upload_part(Bucket=bucket, Key=key, UploadId=id, PartNumber=1, Body=body)["ETag"]
-
-        def outcome(call, **args):
-            try:
-                call(Bucket=bucket, Key=key, UploadId=id, **args)
-            except ClientError as e:
-                return e.response["Error"]["Code"], e.response["ResponseMetadata"]["HTTPStatusCode"]
-
-        def complete():
-            return outcome(s3.complete_multipart_upload, MultipartUpload={"Parts": [{"ETag": etag, "PartNumber": 1}]})
-
-        def abort():
-            time.sleep(n % 10 * 0.001)
-            return outcome(s3.abort_multipart_upload)
-
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            done, gave_up = [f.result() for f in [pool.submit(complete), pool.submit(abort)]]
-        if done is None:
-            assert gave_up in (("OperationAborted", 409), ("NoSuchUpload", 404), None)
-            assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
-        else:
-            assert done == ("NoSuchUpload", 404) and gave_up is None
-            assert refused(s3.head_object, Bucket=bucket, Key=key)[1] == 404
-            assert gone(swift, bucket, key, 0)
-        return done is None
-    outcomes = [both(n) for n in range(40)]
-    assert any(outcomes)
-
-
-def test_what_was_refused_can_be_given_up(cloud, s3, bucket, swift):
-    s3.put_object(Bucket=bucket, Key="taken", Body=b"x")
-    id = s3.create_multipart_upload(Bucket=bucket, Key="taken")["UploadId"]
-    etag = s3.upload_part(Bucket=bucket, Key="taken", UploadId=id, PartNumber=1, Body=b"y")["ETag"]
-    xml = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>%s</ETag></Part></CompleteMultipartUpload>" % etag
-    r = send(cloud, "POST", "%s/taken?uploadId=%s" % (bucket, id), xml.encode(), **{"If-None-Match": "*"})
-    assert r.status_code == 412
-    s3.abort_multipart_upload(Bucket=bucket, Key="taken", UploadId=id)
-    assert gone(swift, bucket, "taken", 0) and s3.get_object(Bucket=bucket, Key="taken")["Body"].read() == b"x"
 
 
 def test_parts_stay_with_their_version(s3, bucket, bodies, swift):
