@@ -67,7 +67,7 @@ static void leg_end(struct leg *leg, enum err err, bool again)
 	struct row_put *put = leg->put;
 
 	free(leg);
-	put->again |= again;
+	put->again |= again || (err == ERR_NOT_FOUND && put->awaits);
 	if (err && (!put->err || err == ERR_NOT_FOUND))
 		put->err = err;
 	if (--put->legs == 0)

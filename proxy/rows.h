@@ -12,6 +12,8 @@ struct row_put {
 	void (*done)(struct row_put *put); /* err says: a majority has it, or why not */
 	enum err err;
 	void *owner; /* the caller's */
+	bool awaits; /* the container will be made soon (by a node that has just started): until
+	                then the row waits, as for one that is busy */
 	/* private */
 	struct proxy *proxy;
 	const char *account, *container;

@@ -80,6 +80,7 @@ static void note(struct s3_parts *p, struct row_put *put, const char *container,
 	                .ts = ts},
 	        .done = on_row,
 	        .owner = p,
+	        .awaits = !p->request->proxy->backend->plain,
 	};
 	p->open++;
 	op_child_begin(&p->request->op);

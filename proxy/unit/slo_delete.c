@@ -370,6 +370,7 @@ static void note(struct async *a, struct row_put *put, const struct manifest_seg
 	                .deleted = a->taking_back},
 	        .done = on_row,
 	        .owner = a,
+	        .awaits = !a->taking_back && !request->proxy->backend->plain,
 	};
 	a->open++;
 	op_child_begin(&request->op);
