@@ -7,8 +7,15 @@
 #include <string.h>
 #include <strings.h>
 
+/* In a pattern: the characters themselves, out of a variable's value. (No UTF-8 has these bytes.)
+ */
+#define PLAIN_STAR     '\xfe'
+#define PLAIN_QUESTION '\xff'
+
 static bool same_char(char a, char b, bool any_case)
 {
+	if (a == PLAIN_STAR || a == PLAIN_QUESTION)
+		return b == (a == PLAIN_STAR ? '*' : '?');
 	return any_case ? tolower((unsigned char)a) == tolower((unsigned char)b) : a == b;
 }
 
@@ -64,8 +71,24 @@ static bool are_texts(const struct jval *value)
 
 /* --- variables --- */
 
-/* Replaces ${aws:username} and the like; what is not known stays. */
-static void expand(const struct s3_policy_ask *ask, const char *text, struct buf *out)
+/* ${*}, ${?} and ${$} are the characters. */
+static const char *variable(const struct s3_policy_ask *ask, const char *key)
+{
+	return *key && !key[1] && strchr("*?$", *key) ? key : ask->value(ask->arg, key, 0);
+}
+
+static void add_value(struct buf *out, const char *value, bool pattern)
+{
+	for (; *value; value++)
+		buf_char(out, !pattern        ? *value
+		              : *value == '*' ? PLAIN_STAR
+		              : *value == '?' ? PLAIN_QUESTION
+		                              : *value);
+}
+
+/* Replaces ${aws:username} and the like, whose values are never patterns; what is not known stays.
+ */
+static void expand(const struct s3_policy_ask *ask, const char *text, bool pattern, struct buf *out)
 {
 	while (*text) {
 		const char *end = strncmp(text, "${", 2) == 0 ? strchr(text, '}') : NULL;
@@ -75,10 +98,10 @@ static void expand(const struct s3_policy_ask *ask, const char *text, struct buf
 		if (len && len < sizeof(key)) {
 			memcpy(key, text + 2, len);
 			key[len] = 0;
-			value = ask->value(ask->arg, key, 0);
+			value = variable(ask, key);
 		}
 		if (value) {
-			buf_str(out, value);
+			add_value(out, value, pattern);
 			text = end + 1;
 		} else {
 			buf_char(out, *text++);
@@ -92,7 +115,7 @@ static bool like(const struct s3_policy_ask *ask, const char *pattern, const cha
 
 	if (!strstr(pattern, "${"))
 		return s3_policy_like(pattern, text, false);
-	expand(ask, pattern, &expanded);
+	expand(ask, pattern, true, &expanded);
 	return s3_policy_like(buf_text(&expanded), text, false);
 }
 
@@ -237,7 +260,7 @@ static bool value_fits(const struct s3_policy_ask *ask, const struct operator* o
 {
 	AUTO(buf) struct buf expanded = BUF_NONE;
 
-	expand(ask, wanted, &expanded);
+	expand(ask, wanted, o->how == LIKE, &expanded);
 	wanted = buf_text(&expanded);
 	switch (o->how) {
 	case STRING:
@@ -328,13 +351,15 @@ static bool same(const char *a, const char *b, size_t len)
 	return b && strlen(b) == len && strncmp(a, b, len) == 0;
 }
 
-/* Names are an account's own: another's user may have the same. */
+/* Names are an account's own: another's user may have the same. Without an account it is an id: the
+ * user's, or the canonical one, which is who speaks for the account. */
 static bool is_user(const struct s3_policy_ask *ask, const char *name, bool of_account)
 {
 	size_t len = strlen(name);
 
-	return same(name, ask->user, len) || same(name, ask->id, len) ||
-	       (of_account && same(name, ask->user_name, len));
+	return same(name, ask->user, len) ||
+	       (of_account ? same(name, ask->user_name, len)
+	                   : ask->for_account && same(name, ask->id, len));
 }
 
 /* "arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION" */
@@ -564,6 +589,26 @@ static bool is_bound(const struct jval *conditions)
 		}
 	}
 	return false;
+}
+
+bool s3_policy_denials(const char *text, struct buf *out)
+{
+	AUTO(jroot) struct jroot policy = JROOT_NONE;
+	const struct jval *s;
+	bool any = false;
+
+	if (jread_parse(text, strlen(text), &policy))
+		return false;
+	for (size_t i = 0; (s = statement_at(policy.value, i)); i++) {
+		if (allows(s))
+			continue;
+		buf_str(out, any ? "," : "{\"Version\":\"2012-10-17\",\"Statement\":[");
+		jread_print(s, out);
+		any = true;
+	}
+	if (any)
+		buf_str(out, "]}");
+	return any;
 }
 
 bool s3_policy_is_public(const struct jval *policy)

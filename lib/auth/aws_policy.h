@@ -35,6 +35,8 @@ const char *s3_policy_check(const struct jval *policy, const char *bucket);
  * take a role. */
 const char *s3_policy_check_attached(const struct jval *policy);
 const char *s3_policy_check_trust(const struct jval *policy);
+/* Appends the policy without what it allows. False: it denies nothing (or is no policy). */
+bool s3_policy_denials(const char *text, struct buf *out);
 enum s3_verdict s3_policy_decide(const struct jval *policy, const struct s3_policy_ask *ask);
 /* Does it let everybody in? ("The meaning of public", Amazon S3 User Guide) */
 bool s3_policy_is_public(const struct jval *policy);

@@ -60,6 +60,8 @@ static void principals(void **state)
 	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::alt:user/path/bob\"}", true, false},
 	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::alt:user/other\"}", false, false},
 	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::alt:user\"}", false, false},
+	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::alt:user/alt-id\"}", false, false},
+	        {"\"Principal\": {\"AWS\": \"arn:aws:iam:::user/alt-id\"}", true, false},
 	        {"\"Principal\": {\"AWS\": \"arn:aws:iam::other:root\"}", false, false},
 	        {"\"Principal\": {\"CanonicalUser\": \"alt-id\"}", true, false},
 	        {"\"Principal\": {\"Service\": \"alt\"}", false, false},
@@ -117,6 +119,37 @@ static void actions_and_resources(void **state)
 	}
 }
 
+/* What a user has made of their name, or sent, is no pattern. */
+static void values_are_no_patterns(void **state)
+{
+	static const struct {
+		const char *pattern, *value, *key;
+		bool fits;
+	} rows[] = {
+	        {"${v}/*", "*", "b/k", false},
+	        {"${v}/*", "*", "*/k", true},
+	        {"${v}/*", "a?", "ab/k", false},
+	        {"${v}/*", "a?", "a?/k", true},
+	        {"*/${v}", "x*y", "a/x*y", true},
+	        {"a${*}", NULL, "ab", false},
+	        {"a${*}${?}${$}", NULL, "a*?$", true},
+	        {"${none}/*", NULL, "${none}/k", true},
+	};
+	char text[512], name[64];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		const struct values values = {"v", {rows[i].value}};
+		const struct s3_policy_ask ask = {.action = "s3:GetObject", .resource = name};
+		snprintf(name, sizeof(name), "b/%s", rows[i].key);
+		snprintf(text, sizeof(text),
+		        "{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"s3:*\", "
+		        "\"Resource\": \"arn:aws:s3:::b/%s\"}",
+		        rows[i].pattern);
+		assert_int_equal(decide(text, &values, ask), rows[i].fits ? S3_ALLOWED : S3_SILENT);
+	}
+}
+
 static void conditions(void **state)
 {
 	static const struct {
@@ -133,6 +166,9 @@ static void conditions(void **state)
 	        {"\"StringEqualsIgnoreCase\": {\"k\": \"a\"}", "A", true},
 	        {"\"StringLike\": {\"k\": \"a*c\"}", "abc", true},
 	        {"\"StringNotLike\": {\"k\": \"a*\"}", "abc", false},
+	        {"\"StringLike\": {\"k\": \"${k}\"}", "a*", true},
+	        {"\"StringEquals\": {\"k\": \"${k}\"}", "a*?", true},
+	        {"\"StringLike\": {\"k\": \"a${*}\"}", "ab", false},
 	        {"\"NumericLessThanEquals\": {\"k\": 10}", "10", true},
 	        {"\"NumericLessThan\": {\"k\": \"10\"}", "10", false},
 	        {"\"NumericGreaterThan\": {\"k\": \"10\"}", "x", false},
@@ -308,7 +344,9 @@ static void without_account(void **state)
 	} rows[] = {
 	        {"arn:aws:iam:::user/name", false, false},
 	        {"arn:aws:iam:::user/u1", true, false},
-	        {"arn:aws:iam:::user/a", true, false},
+	        {"arn:aws:iam:::user/a", false, false}, /* the project: who speaks for it */
+	        {"arn:aws:iam::a:user/a", false, false},
+	        {"arn:aws:iam::a:user/u1", true, false},
 	        {"arn:aws:iam:::role/name", false, false},
 	        {"arn:aws:iam::a:user/name", true, false},
 	        {"arn:aws:iam::a:role/name", false, true},
@@ -447,6 +485,7 @@ int main(void)
 	        cmocka_unit_test(likes),
 	        cmocka_unit_test(principals),
 	        cmocka_unit_test(actions_and_resources),
+	        cmocka_unit_test(values_are_no_patterns),
 	        cmocka_unit_test(conditions),
 	        cmocka_unit_test(several_values),
 	        cmocka_unit_test(is_public),
