@@ -3,7 +3,7 @@
 #include "identity/iam.h"
 #include <string.h>
 
-#define PARAMETERS_MAX 64 /* that query_parse keeps */
+#define PARAMETERS_MAX 256
 
 static const char *text_of(const struct jval *object, const char *name, struct arena *arena)
 {
@@ -213,7 +213,7 @@ enum err on_aws(struct rest_req *req)
 	if (parameters(form) > PARAMETERS_MAX)
 		aws_fail(&c, 400, "ValidationError", "There are more than %d parameters.",
 		        PARAMETERS_MAX);
-	query_parse(c.arena, form, &c.form);
+	query_parse_many(c.arena, form, PARAMETERS_MAX, &c.form);
 	c.from = text_of(asked, "from", c.arena);
 	c.agent = text_of(asked, "agent", c.arena);
 	jread_bool(jread_get(asked, "tls"), &c.tls);

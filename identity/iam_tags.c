@@ -25,7 +25,7 @@ static size_t chars(const char *text)
 	return n;
 }
 
-/* Names are the same in capitals and small letters; the last that was given is kept. */
+/* Names are the same in capitals and small letters; what was there by one is replaced. */
 static enum err put_one(struct aws_call *c, struct db_tx *tx, const struct iam_owner *o,
         const char *name, const char *value)
 {
@@ -44,20 +44,50 @@ static enum err put_one(struct aws_call *c, struct db_tx *tx, const struct iam_o
 	                     NULL, TEXTS(c->project_id, o->id, name, value));
 }
 
+struct tag {
+	const char *name, *value;
+};
+
+static enum err too_many(struct aws_call *c, const char *what)
+{
+	return aws_fail(c, 400, "ValidationError",
+	        "Value at '%s' failed to satisfy constraint: Member must have length less than or "
+	        "equal to %d",
+	        what, IAM_TAGS);
+}
+
+/* Those of the form. */
+static enum err read_tags(struct aws_call *c, struct tag tags[IAM_TAGS], unsigned *ret_count)
+{
+	for (*ret_count = 0;; ++*ret_count) {
+		unsigned n = *ret_count;
+		const char *name = query_get(
+		                   &c->form, arena_printf(c->arena, "Tags.member.%u.Key", n + 1)),
+		           *value = query_get(
+		                   &c->form, arena_printf(c->arena, "Tags.member.%u.Value", n + 1));
+		if (!name)
+			return ERR_OK;
+		if (n == IAM_TAGS)
+			return too_many(c, "tags");
+		for (unsigned i = 0; i < n; i++) {
+			if (strcasecmp(tags[i].name, name) == 0)
+				return aws_fail(c, 400, "InvalidInput",
+				        "Duplicate tag keys found. Please note that Tag keys are "
+				        "case insensitive.");
+		}
+		tags[n] = (struct tag){name, value ? value : ""};
+	}
+}
+
 enum err iam_tags_take(struct aws_call *c, struct db_tx *tx, const struct iam_owner *o)
 {
-	enum err err = ERR_OK;
+	struct tag tags[IAM_TAGS];
+	unsigned given;
 	int64_t count;
+	enum err err = read_tags(c, tags, &given);
 
-	for (unsigned i = 1; !err; i++) {
-		const char *name =
-		        query_get(&c->form, arena_printf(c->arena, "Tags.member.%u.Key", i));
-		const char *value =
-		        query_get(&c->form, arena_printf(c->arena, "Tags.member.%u.Value", i));
-		if (!name)
-			break;
-		err = put_one(c, tx, o, name, value ? value : "");
-	}
+	for (unsigned i = 0; !err && i < given; i++)
+		err = put_one(c, tx, o, tags[i].name, tags[i].value);
 	if (!err)
 		err = sql_int(tx, statement(c, "SELECT COUNT(*) FROM", o, OF), &count,
 		        TEXTS(c->project_id, o->id));
@@ -113,6 +143,8 @@ enum err iam_tag_delete(struct aws_call *c, struct db_tx *tx)
 		        query_get(&c->form, arena_printf(c->arena, "TagKeys.member.%u", i));
 		if (!name)
 			break;
+		if (i > IAM_TAGS)
+			return too_many(c, "tagKeys");
 		err = sql_run(tx, statement(c, "DELETE FROM", &o, OF " AND LOWER(name) = LOWER(?)"),
 		        NULL, TEXTS(c->project_id, o.id, name));
 	}

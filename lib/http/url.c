@@ -101,9 +101,14 @@ static char *query_value(struct arena *arena, const char *text, size_t len, size
 
 void query_parse(struct arena *arena, const char *text, struct query *ret_query)
 {
-	struct query q = {arena_alloc(arena, PAIRS_MAX * sizeof(*q.pairs)), 0, false};
+	query_parse_many(arena, text, PAIRS_MAX, ret_query);
+}
 
-	while (*text && q.count < PAIRS_MAX) {
+void query_parse_many(struct arena *arena, const char *text, unsigned max, struct query *ret_query)
+{
+	struct query q = {arena_alloc(arena, max * sizeof(*q.pairs)), 0, false};
+
+	while (*text && q.count < max) {
 		size_t len = strcspn(text, "&"), name_len = 0, value_len = 0;
 		if (len) {
 			const char *eq = memchr(text, '=', len);

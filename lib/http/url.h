@@ -28,6 +28,8 @@ struct query {
 /* Splits what follows the '?'. At most 64 pairs are kept. A NUL in a value (clients end a marker
  * with one to mean "just behind this name") becomes the next byte in order, 0x01. */
 void query_parse(struct arena *arena, const char *text, struct query *ret_query);
+/* The same of at most `max` pairs. */
+void query_parse_many(struct arena *arena, const char *text, unsigned max, struct query *ret_query);
 const char *query_get(const struct query *query, const char *name); /* last of that name, or NULL */
 /* Appends "&name=value", quoted; nothing where the value is NULL or empty. */
 void query_add(struct buf *query, const char *name, const char *value);
