@@ -5,6 +5,8 @@
 #include "node/swift.h"
 
 #include "lib/base/mem.h"
+#include "lib/broker/broker.h"
+#include "lib/http/client.h"
 #include "lib/log/log.h"
 #include "proxy/access.h"
 #include "proxy/keystone.h"
@@ -262,14 +264,34 @@ static enum err policies(struct node *node, struct buf *error)
 	        buf_text(&entry));
 }
 
+/* What it is sent by takes it; the URL may hold a password, and is not told. */
+static bool target_good(const struct event_target *target, struct buf *why)
+{
+	struct broker *broker = NULL;
+	bool good = target->amqp ? !broker_new(target->url, &broker) : client_url_good(target->url);
+
+	broker_free(broker);
+	if (!good)
+		buf_printf(why, "the URL of the target '%s' is not %s", target->name,
+		        target->amqp ? "amqp[s]://USER:PASSWORD@HOST[:PORT]/VHOST?exchange=NAME&"
+		                       "routing_key=KEY"
+		                     : "http[s]://[USER:PASSWORD@]HOST[:PORT]/PATH");
+	return good;
+}
+
 static enum err make_targets(struct node *node, struct buf *error)
 {
 	AUTO(buf) struct buf why = BUF_NONE;
+	struct event_targets *targets = &node->events;
 
-	node->cluster.events = &node->events;
-	if (event_targets_parse(&node->events, node->conf.units.s3_notify, &why))
+	node->cluster.events = targets;
+	bool good = event_targets_parse(targets, node->conf.units.s3_notify, &why);
+	for (unsigned i = 0; good && i < targets->count; i++)
+		good = target_good(&targets->all[i], &why);
+	if (good)
 		return ERR_OK;
-	buf_printf(error, "%s: [s3] notify: %s", node->conf_path, buf_text(&why));
+	buf_printf(error, "%s:%u: [s3] notify: %s", node->conf_path,
+	        conf_line(node->conf_texts, "s3", "notify"), buf_text(&why));
 	return ERR_CONFIG;
 }
 

@@ -35,6 +35,21 @@ static char *param_of(const char *query, const char *name)
 	return copy;
 }
 
+static bool params_known(const char *query)
+{
+	struct query params;
+	struct arena arena;
+	bool known = true;
+
+	arena_init(&arena);
+	query_parse(&arena, query, &params);
+	for (unsigned i = 0; i < params.count; i++)
+		known &= strcmp(params.pairs[i].name, "exchange") == 0 ||
+		         strcmp(params.pairs[i].name, "routing_key") == 0;
+	arena_done(&arena);
+	return known;
+}
+
 enum err broker_new(const char *url, struct broker **ret_broker)
 {
 	struct broker *b = mem_zalloc(sizeof(*b));
@@ -48,7 +63,7 @@ enum err broker_new(const char *url, struct broker **ret_broker)
 	amqp_default_connection_info(&b->info);
 	/* (An empty path is its default virtual host.) */
 	if (amqp_parse_url(b->url, &b->info) != AMQP_STATUS_OK || !*b->info.host ||
-	        (!*b->exchange && !*b->key)) {
+	        (!*b->exchange && !*b->key) || !params_known(query ? query : "")) {
 		broker_free(b);
 		return ERR_CONFIG;
 	}

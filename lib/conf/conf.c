@@ -14,8 +14,8 @@ struct conf {
 	struct arena arena;
 	const struct conf_option *options;
 	unsigned count;
-	char *values; /* borrowed: the caller's struct */
-	bool *seen;
+	char *values;    /* borrowed: the caller's struct */
+	unsigned *lines; /* of each option: where it was given (last); 0: it was not */
 	const char *path;
 	unsigned line;
 	struct buf *error;
@@ -109,7 +109,7 @@ static enum err set_fallbacks(struct conf *c)
 {
 	for (unsigned i = 0; i < c->count; i++) {
 		const struct conf_option *o = &c->options[i];
-		if (c->seen[i] || !o->fallback || o->type == CONF_LIST)
+		if (c->lines[i] || !o->fallback || o->type == CONF_LIST)
 			continue;
 		enum err err = set(c, o, o->fallback);
 		if (err)
@@ -154,9 +154,9 @@ static enum err take_line(struct conf *c, char *line, char *section, size_t sect
 		const struct conf_option *o = &c->options[i];
 		if (strcmp(o->section, section) != 0 || strcmp(o->key, key) != 0)
 			continue;
-		if (c->seen[i] && o->type != CONF_LIST)
+		if (c->lines[i] && o->type != CONF_LIST)
 			return complain(c, "given twice:", key);
-		c->seen[i] = true;
+		c->lines[i] = c->line;
 		return set(c, o, value);
 	}
 	return complain(c,
@@ -175,7 +175,7 @@ enum err conf_load(const char *path, const struct conf_option *options, unsigned
 	c->options = options;
 	c->count = count;
 	c->values = values;
-	c->seen = mem_zalloc(count);
+	c->lines = mem_zalloc(count * sizeof(*c->lines));
 	c->path = path ? path : "default";
 	c->error = error;
 	FILE *file = path ? fopen(path, "re") : NULL;
@@ -208,6 +208,16 @@ enum err conf_load(const char *path, const struct conf_option *options, unsigned
 	return ERR_OK;
 }
 
+unsigned conf_line(const struct conf *c, const char *section, const char *key)
+{
+	for (unsigned i = 0; i < c->count; i++) {
+		if (strcmp(c->options[i].section, section) == 0 &&
+		        strcmp(c->options[i].key, key) == 0)
+			return c->lines[i];
+	}
+	return 0;
+}
+
 void conf_free(struct conf *c)
 {
 	if (!c)
@@ -220,7 +230,7 @@ void conf_free(struct conf *c)
 		}
 	}
 	arena_done(&c->arena);
-	free(c->seen);
+	free(c->lines);
 	free(c);
 }
 

@@ -37,6 +37,8 @@ struct conf;
  * file itself. The values live as long as *ret_conf. */
 enum err conf_load(const char *path, const struct conf_option *options, unsigned count,
         void *values, struct buf *error, struct conf **ret_conf);
+/* The line of the file that gave it; 0: none did. For who finds later that it is wrong. */
+unsigned conf_line(const struct conf *conf, const char *section, const char *key);
 void conf_free(struct conf *conf);
 
 /* A commented file with every option at its fallback. */

@@ -25,6 +25,18 @@ static void init_once(void)
 	curl_global_init(CURL_GLOBAL_ALL);
 }
 
+bool client_url_good(const char *url)
+{
+	CURLU *parsed = curl_url();
+	char *host = NULL;
+	bool good = parsed && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	            curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK && *host;
+
+	curl_free(host);
+	curl_url_cleanup(parsed);
+	return good;
+}
+
 enum err client_new(unsigned connect_ms, bool check_tls, struct client **ret_client)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;

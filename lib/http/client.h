@@ -10,6 +10,9 @@
 
 struct client;
 
+/* Could a request be sent to that URL at all? */
+bool client_url_good(const char *url);
+
 #define EXCHANGE_CHUNKED (-1) /* the body ends when `pull` says so */
 
 #define EXCHANGE_PAUSE ((size_t)-1) /* of pull: nothing now; see exchange_go_on */

@@ -323,11 +323,14 @@ def test_policies_say_who_may(cloud, s3, bucket):
     assert refused(put, s3=other, bucket=bucket) == ("AccessDenied", 403)
 
 
-@pytest.mark.parametrize("targets", ["hook", "hook:ftp://me:pass@host/", "a:http://h/ a:http://g/", "a b:http://h/", ":http://h/"])
+@pytest.mark.parametrize("targets", ["hook", "hook:ftp://me:pass@host/", "a:http://h/ a:http://g/", "a b:http://h/", ":http://h/",
+                                     "a:http://", "a:http://h:99999/", "a:amqp://me:pass@h/v", "a:amqp://me:pass@h/v?exchnge=e",
+                                     "a:amqp://me:pass@h/v?exchange=e&key=k", "a:amqp://me:pass@h:x/v?exchange=e"])
 def test_bad_targets_are_refused_at_start(tmp_path, cloud, targets):
     text = open(cloud.state + "/cairn.conf").read()
     text = re.sub("(?m)^notify = .*$", "notify = " + targets, text)
+    line = text[:text.index("notify = ")].count("\n") + 1
     (tmp_path / "cairn.conf").write_text(text)
     out = subprocess.run([CAIRN, "node", "--config", str(tmp_path / "cairn.conf"), "--check"], text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert out.returncode != 0 and "notify" in out.stdout and "pass" not in out.stdout
+    assert out.returncode != 0 and "cairn.conf:%d: [s3] notify: " % line in out.stdout and "pass" not in out.stdout
