@@ -179,8 +179,9 @@ const struct iam_common *iam_common_find(const char *name);
 
 /* --- iam_documents.c --- */
 
-/* All that counts for a user in an account, or for a role: the texts, as a JSON array's members. */
+/* All that counts for a user in an account, or for a role: the texts, as a JSON array's members.
+ * denials: of them what they deny. Adds to *count. */
 enum err iam_documents(struct db_tx *tx, const char *user_id, const char *project_id,
-        const char *role_id, struct jout *out, unsigned *ret_count);
+        const char *role_id, bool denials, struct jout *out, unsigned *count);
 
 #endif

@@ -2,6 +2,7 @@
 #include "identity/iam.h"
 
 #include "identity/sql.h"
+#include "lib/auth/aws_policy.h"
 
 /* The document of an attached policy is that of its default version; NULL: one that all have. */
 #define ATTACHED(table, owner)                                                                     \
@@ -33,20 +34,27 @@ static struct db_query of_role(struct db_tx *tx, const char *role_id)
 	        TEXTS(role_id, role_id));
 }
 
+static void add(struct jout *out, const char *text, bool denials, unsigned *count)
+{
+	AUTO(buf) struct buf kept = BUF_NONE;
+
+	if (denials && !s3_policy_denials(text, &kept))
+		return;
+	jout_text(out, NULL, denials ? buf_text(&kept) : text);
+	++*count;
+}
+
 enum err iam_documents(struct db_tx *tx, const char *user_id, const char *project_id,
-        const char *role_id, struct jout *out, unsigned *ret_count)
+        const char *role_id, bool denials, struct jout *out, unsigned *count)
 {
 	struct db_query q = role_id ? of_role(tx, role_id) : of_user(tx, user_id, project_id);
 
-	*ret_count = 0;
 	while (db_step(&q)) {
 		const struct iam_common *common =
 		        db_is_null(&q, 1) ? iam_common_find(db_text(&q, 0)) : NULL;
 		const char *text = common ? common->document : db_text(&q, 1);
-		if (!text)
-			continue;
-		jout_text(out, NULL, text);
-		++*ret_count;
+		if (text)
+			add(out, text, denials, count);
 	}
 	return db_end(&q);
 }

@@ -180,25 +180,28 @@ enum err iam_resource(struct aws_call *c, struct db_tx *tx, const char **ret)
 
 /* --- changes of policies --- */
 
-#define CREDENTIALS "SELECT id FROM credential WHERE type = 'ec2' AND project_id = ? AND "
+/* Of users, and of who acts for them or whom they act for by a trust: what is denied to either
+ * binds both (signer.c). */
+#define KEYS_OF(users)                                                                             \
+	"SELECT id FROM credential WHERE type = 'ec2' AND project_id = ? AND (user_id IN (" users  \
+	") OR user_id IN (SELECT trustor_user_id FROM trust WHERE trustee_user_id IN (" users      \
+	")) OR user_id IN (SELECT trustee_user_id FROM trust WHERE trustor_user_id IN (" users     \
+	")))"
+#define THE_USER "?"
+#define OF_GROUP "SELECT user_id FROM iam_member WHERE group_id = ?"
+#define WITH_POLICY                                                                                \
+	"SELECT owner_id FROM iam_user_attached WHERE policy_id = ? UNION SELECT m.user_id FROM "  \
+	"iam_member m JOIN iam_group_attached a ON a.owner_id = m.group_id WHERE a.policy_id = ?"
 
 /* Keys of whom: what is derived of them is asked for anew. Roles: sessions name them. */
 static struct db_query concerned(struct aws_call *c, struct db_tx *tx, const struct iam_owner *o)
 {
-	if (o->kind == IAM_USER)
-		return sql_query(tx, CREDENTIALS "user_id = ?", TEXTS(c->project_id, o->id));
-	if (o->kind == IAM_GROUP)
+	if (o->kind == IAM_POLICY)
 		return sql_query(tx,
-		        CREDENTIALS
-		        "user_id IN (SELECT user_id FROM iam_member WHERE group_id = ?)",
-		        TEXTS(c->project_id, o->id));
-	return sql_query(tx,
-	        CREDENTIALS
-	        "(user_id IN (SELECT owner_id FROM iam_user_attached WHERE policy_id = ?) OR "
-	        "user_id "
-	        "IN (SELECT m.user_id FROM iam_member m JOIN iam_group_attached a ON a.owner_id = "
-	        "m.group_id WHERE a.policy_id = ?)) UNION SELECT owner_id FROM iam_role_attached "
-	        "WHERE policy_id = ?",
+		        KEYS_OF(WITH_POLICY) " UNION SELECT owner_id FROM iam_role_attached WHERE "
+		                             "policy_id = ?",
+		        TEXTS(c->project_id, o->id, o->id, o->id, o->id, o->id, o->id, o->id));
+	return sql_query(tx, o->kind == IAM_USER ? KEYS_OF(THE_USER) : KEYS_OF(OF_GROUP),
 	        TEXTS(c->project_id, o->id, o->id, o->id));
 }
 

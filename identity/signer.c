@@ -31,6 +31,7 @@ static enum err find_trustee(struct signer *s, struct db_tx *tx)
 	struct trust trust = {.id = NULL};
 	enum err err = trust_find(tx, s->trust_id, s->req->arena, &trust);
 
+	s->trustor_id = trust.trustor_user_id;
 	if (!err && trust.impersonation &&
 	        strcmp(trust.trustor_user_id, s->credential.user_id) == 0)
 		s->user_id = trust.trustee_user_id;
@@ -126,14 +127,29 @@ static enum err find_path(struct signer *s, struct db_tx *tx)
 	return err;
 }
 
+/* What was delegated has the roles that it was given: no policy adds to them, and what is denied to
+ * who delegates or to who uses it binds it. */
+static enum err add_policies(struct signer *s, struct db_tx *tx, struct jout *out)
+{
+	const char *project = s->credential.project_id;
+	const char *role = s->role_name ? s->session.role_id : NULL;
+	bool delegated = !role && (s->trust_id || s->application_id);
+	enum err err =
+	        iam_documents(tx, s->user_id, project, role, delegated, out, &s->policy_count);
+
+	if (!err && delegated && s->trustor_id)
+		err = iam_documents(tx, s->trustor_id, project, NULL, true, out, &s->policy_count);
+	return err;
+}
+
 static enum err find_policies(struct signer *s, struct db_tx *tx)
 {
 	AUTO(buf) struct buf text = BUF_NONE;
 	struct jout out = {.out = &text};
 
+	s->policy_count = 0;
 	jout_array(&out, NULL);
-	enum err err = iam_documents(tx, s->user_id, s->credential.project_id,
-	        s->role_name ? s->session.role_id : NULL, &out, &s->policy_count);
+	enum err err = add_policies(s, tx, &out);
 	jout_end_array(&out);
 	s->policies = arena_strdup(s->req->arena, buf_text(&text));
 	return err;

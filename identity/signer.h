@@ -7,7 +7,8 @@
 #include "identity/identity.h"
 #include "identity/session.h"
 
-/* Its policies are those of a role that was taken, or else the user's. */
+/* Its policies are those of a role that was taken, or else the user's; of a credential made with a
+ * trust or an application credential what these deny. */
 struct signer {
 	struct rest_req *req;
 	/* Asked: */
@@ -17,6 +18,7 @@ struct signer {
 	struct credential credential;
 	const char *secret, *trust_id, *application_id;
 	const char *user_id; /* who logs in: the trustee, where the credential is its trustor's */
+	const char *trustor_id; /* NULL: there is no trust */
 	struct session session;
 	const char *role_name, *role_project_id, *role_project_name,
 	        *role_domain_id; /* NULL: none */

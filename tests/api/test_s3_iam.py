@@ -127,6 +127,69 @@ def test_what_a_role_is_attached(keystone, boss, iam):
     iam.delete_role(RoleName=name)
 
 
+# --- what was delegated ---
+
+def key_by(keystone, token, user_id, project):
+    made = keystone.ask("POST", "/users/%s/credentials/OS-EC2" % user_id, token=token, tenant_id=project)["credential"]
+    return client(keystone.cloud, made["access"], made["secret"])
+
+
+def test_an_application_credential_gets_no_more_by_policies(keystone, boss, iam):
+    u = Holder(keystone, "member", boss.project)
+    reader = keystone.role("reader")
+    keystone.ask("PUT", "/projects/%s/users/%s/roles/%s" % (boss.project, u.who.id, reader))
+    a = keystone.ask("POST", "/users/%s/application_credentials" % u.who.id, token=u.who.login(), application_credential={
+        "name": "a", "roles": [{"id": reader}], "unrestricted": True})["application_credential"]
+    key = {"access": fresh("access"), "secret": fresh("secret"), "app_cred_id": a["id"]}
+    keystone.ask("POST", "/credentials", credential={
+        "user_id": u.who.id, "project_id": boss.project, "type": "ec2", "blob": json.dumps(key)})
+    s3 = client(keystone.cloud, key["access"], key["secret"])
+    put = {"Bucket": boss.bucket, "Key": "a/by-application", "Body": b""}
+    every = group(iam)
+    iam.attach_group_policy(GroupName=every, PolicyArn=FULL)
+    for change in (lambda: None, lambda: iam.attach_user_policy(UserName=u.who.name, PolicyArn=FULL),
+                   lambda: iam.add_user_to_group(GroupName=every, UserName=u.who.name)):
+        change()
+        assert reads(s3, boss.bucket, "a/1") and refused(s3.put_object, **put) == ("AccessDenied", 403)
+    u.s3().put_object(**put)
+    # What is denied to its user is denied to it, at once.
+    iam.put_user_policy(UserName=u.who.name, PolicyName="p", PolicyDocument=policy(
+        says("Allow", "s3:*"), says("Deny", "s3:GetObject", boss.bucket + "/a/*")))
+    assert not reads(s3, boss.bucket, "a/1") and reads(s3, boss.bucket, "b/1")
+    iam.delete_user_policy(UserName=u.who.name, PolicyName="p")
+    assert reads(s3, boss.bucket, "a/1")
+
+
+@pytest.mark.parametrize("impersonation", (True, False))
+def test_a_trusts_policies(keystone, boss, iam, impersonation):
+    trustor, trustee = Holder(keystone, "member", boss.project), Holder(keystone, "reader", boss.project)
+    trust = keystone.ask("POST", "/OS-TRUST/trusts", token=trustor.who.token, trust={
+        "trustor_user_id": trustor.who.id, "trustee_user_id": trustee.who.id, "project_id": boss.project,
+        "impersonation": impersonation, "roles": [{"id": keystone.role("member")}]})["trust"]["id"]
+    token = keystone.login(trustee.who.name, "pw", scope={"OS-TRUST:trust": {"id": trust}})
+    s3 = key_by(keystone, token, (trustor if impersonation else trustee).who.id, boss.project)
+    assert reads(s3, boss.bucket, "a/1")
+    deny = policy(says("Deny", "s3:GetObject", boss.bucket + "/a/*"))
+    for who in (trustor, trustee):
+        name, g, p = who.who.name, group(iam), managed(iam, says("Deny", "s3:GetObject", boss.bucket + "/a/*"))
+        iam.add_user_to_group(GroupName=g, UserName=name)
+        for put, take_back in (
+                (lambda: iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=deny),
+                 lambda: iam.delete_user_policy(UserName=name, PolicyName="p")),
+                (lambda: iam.put_group_policy(GroupName=g, PolicyName="p", PolicyDocument=deny),
+                 lambda: iam.delete_group_policy(GroupName=g, PolicyName="p")),
+                (lambda: iam.attach_group_policy(GroupName=g, PolicyArn=p["Arn"]),
+                 lambda: iam.create_policy_version(PolicyArn=p["Arn"], PolicyDocument=policy(says("Allow", "s3:*")),
+                                                   SetAsDefault=True))):
+            put()
+            assert not reads(s3, boss.bucket, "a/1") and reads(s3, boss.bucket, "b/1")
+            take_back()
+            assert reads(s3, boss.bucket, "a/1")
+        iam.attach_user_policy(UserName=name, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    # Nor does it get more than its role by them.
+    assert refused(s3.put_bucket_policy, Bucket=boss.bucket + "-none", Policy="{}")[1] in (403, 404)
+
+
 def test_another_accounts_bucket_wants_both(keystone, boss, iam):
     u, bucket, other = Made(keystone, boss), fresh("b"), Holder(keystone, "manager")
     other.s3().create_bucket(Bucket=bucket)
@@ -451,6 +514,17 @@ def test_tags(keystone, boss, iam):
     assert iam.get_policy(PolicyArn=p["Arn"])["Policy"]["Tags"] == [tags[1], tags[0]]
     assert refused(iam.tag_role, RoleName=made["RoleName"], Tags=[{"Key": "aws:x", "Value": ""}]) == ("InvalidInput", 400)
     many = [{"Key": "k%d" % i, "Value": "v"} for i in range(51)]
+    full = iam.create_user(UserName=fresh("u"), Path="/x/", Tags=many[:50])["User"]
+    assert len(full["Tags"]) == 50
+    iam.tag_user(UserName=full["UserName"], Tags=[dict(t, Value="w") for t in many[:50]])
+    assert {t["Value"] for t in iam.list_user_tags(UserName=full["UserName"])["Tags"]} == {"w"}
+    for call, args in ((iam.tag_user, {"UserName": u.name}), (iam.create_user, {"UserName": fresh("u")})):
+        assert refused(call, Tags=many, **args) == ("ValidationError", 400)
+    assert refused(iam.tag_user, UserName=full["UserName"], Tags=many[50:]) == ("LimitExceeded", 409)
+    assert refused(iam.tag_user, UserName=u.name, Tags=tags + [{"Key": "COST", "Value": ""}]) == ("InvalidInput", 400)
+    assert refused(iam.untag_user, UserName=full["UserName"], TagKeys=[t["Key"] for t in many]) == ("ValidationError", 400)
+    iam.untag_user(UserName=full["UserName"], TagKeys=[t["Key"] for t in many[:50]])
+    assert iam.list_user_tags(UserName=full["UserName"])["Tags"] == []
     iam.tag_policy(PolicyArn=p["Arn"], Tags=many[:25])
     assert refused(iam.tag_policy, PolicyArn=p["Arn"], Tags=many[25:50]) == ("LimitExceeded", 409)
     assert len(iam.list_policy_tags(PolicyArn=p["Arn"])["Tags"]) == 27
@@ -502,7 +576,7 @@ def test_limits_and_bad_input(keystone, boss, iam):
         iam.put_user_policy(UserName=u.name, PolicyName="big%d" % n, PolicyDocument=big)
     assert refused(iam.put_user_policy, UserName=u.name, PolicyName="big2", PolicyDocument=big) == ("LimitExceeded", 409)
     iam.put_user_policy(UserName=u.name, PolicyName="big1", PolicyDocument=big)
-    got = act(boss, "iam", "TagUser", UserName=u.name, **{"Tags.member.%d.Key" % i: "k" for i in range(1, 80)})
+    got = act(boss, "iam", "TagUser", UserName=u.name, **{"Tags.member.%d.Key" % i: "k" for i in range(1, 300)})
     assert got.status_code == 400 and "<Code>ValidationError</Code>" in got.text
 
 
