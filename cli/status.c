@@ -166,34 +166,49 @@ static double of_all_devices(const struct report *r, const char *metric)
 	return sum;
 }
 
-/* What is left is of all devices together, the time of the slowest. */
+static double later(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* Of all nodes that answer: what is left is that of all together, the time that of the slowest. */
+static void look_at_move(struct report *r)
+{
+	double done = of_all_devices(r, "replicate_work_done"),
+	       left = of_all_devices(r, "replicate_work_left"), to_go = 0;
+	char peer[NAME_BYTES];
+
+	for (unsigned id = 0; id < r->devices; id++)
+		to_go = later(to_go, of_device(r, "replicate_to_go_seconds", id));
+	for (const char *at = r->text; next_peer(&at, peer);) {
+		done += of_peer(r, "peer_work_done", peer);
+		left += of_peer(r, "peer_work_left", peer);
+		to_go = later(to_go, of_peer(r, "peer_to_go_seconds", peer));
+	}
+	if (left <= 0)
+		return;
+	buf_printf(&r->tables, ";\n            of what all nodes have to do %.0f%% is done, ",
+	        100 * done / (done + left));
+	if (to_go > 0)
+		buf_printf(&r->tables, "about %.0f s to go", to_go);
+	else
+		buf_str(&r->tables, "time to go not known yet");
+}
+
 static void look_at_progress(struct report *r)
 {
 	double waiting = of_all_devices(r, "replicate_waiting"),
 	       forget = of_all_devices(r, "replicate_to_forget"),
-	       rate = of_all_devices(r, "replicate_push_rate"),
-	       done = of_all_devices(r, "replicate_work_done"),
-	       left = of_all_devices(r, "replicate_work_left"), to_go = 0;
+	       rate = of_all_devices(r, "replicate_push_rate");
 
-	for (unsigned id = 0; id < r->devices; id++) {
-		double seconds = of_device(r, "replicate_to_go_seconds", id);
-		to_go = seconds > to_go ? seconds : to_go;
-	}
-	if (waiting + rate + left <= 0)
-		return;
-	buf_printf(&r->tables,
-	        ";\n            %.0f objects a second are brought or forgotten, at least %.0f are "
-	        "lacking elsewhere",
-	        rate, waiting);
+	if (waiting + forget + rate > 0)
+		buf_printf(&r->tables,
+		        ";\n            %.0f objects a second are brought or forgotten, at least "
+		        "%.0f are lacking elsewhere",
+		        rate, waiting);
 	if (forget > 0)
 		buf_printf(&r->tables, ", %.0f are to be forgotten here", forget);
-	if (left <= 0)
-		return;
-	buf_printf(&r->tables, ";\n            %.0f%% done", 100 * done / (done + left));
-	if (to_go > 0)
-		buf_printf(&r->tables, ", about %.0f s to go", to_go);
-	else
-		buf_str(&r->tables, ", time to go not known yet");
+	look_at_move(r);
 }
 
 /* The oldest of the devices' last rounds counts. */

@@ -91,6 +91,24 @@ enum err gossip_decode(const void *data, size_t len, struct gossip *ret_gossip)
 	return ERR_OK;
 }
 
+void gossip_move_encode(const struct move_word *w, struct buf *bytes)
+{
+	const uint64_t packed[] = {htole64(w->done), htole64(w->left), htole64(w->seconds)};
+
+	buf_add(bytes, packed, sizeof(packed));
+}
+
+enum err gossip_move_decode(const void *data, size_t len, struct move_word *ret_word)
+{
+	uint64_t packed[3];
+
+	if (len != sizeof(packed))
+		return ERR_FORMAT;
+	memcpy(packed, data, sizeof(packed));
+	*ret_word = (struct move_word){le64toh(packed[0]), le64toh(packed[1]), le64toh(packed[2])};
+	return ERR_OK;
+}
+
 const struct ring_word *gossip_ring(const struct gossip *g, enum backend_kind kind, unsigned policy)
 {
 	for (unsigned i = 0; i < g->ring_count; i++) {

@@ -1,6 +1,6 @@
 /* gossip: what nodes tell each other once a second: their clocks, and for each ring the newest
  * version they use, the one they have fenced, and the one whose partitions have moved
- * (docs/decisions/0004-rings-that-live-together.md). This part is pure. */
+ * (docs/decisions/0004-rings-that-live-together.md); and how far the move is. This part is pure. */
 #ifndef NODE_GOSSIP_H
 #define NODE_GOSSIP_H
 
@@ -30,6 +30,15 @@ struct gossip {
 	unsigned ring_count;
 	struct ring_word rings[GOSSIP_RINGS_MAX];
 };
+
+/* What a node has done of a move and has still to do (progress.h), and in how many seconds (0: not
+ * known). */
+struct move_word {
+	uint64_t done, left, seconds;
+};
+
+void gossip_move_encode(const struct move_word *word, struct buf *bytes);
+enum err gossip_move_decode(const void *data, size_t len, struct move_word *ret_word);
 
 void gossip_encode(const struct gossip *gossip, struct buf *bytes);
 /* ERR_FORMAT when it is none. */

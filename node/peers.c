@@ -23,7 +23,7 @@
 #define JOIN_TICKS    10       /* a new node waits so long for those it has not heard */
 #define DRAIN_US      30000000 /* no client waits longer for a call, be its disk hung */
 
-enum { CONTROL_GOSSIP = 1, CONTROL_RING };
+enum { CONTROL_GOSSIP = 1, CONTROL_RING, CONTROL_MOVE };
 
 static struct node_reactor *here(struct node *node)
 {
@@ -286,6 +286,45 @@ static void mind_the_rings(struct peer *peer)
 	peer->mismatched = mismatched;
 }
 
+/* --- how far it is --- */
+
+static void our_move(const struct node *node, struct buf *bytes)
+{
+	struct move_word w = {0};
+
+	for (unsigned i = 0; i < node->device_count; i++) {
+		const struct node_device *d = &node->devices[i];
+		uint64_t seconds = atomic_load(&d->seen.to_go_s);
+		w.done += atomic_load(&d->seen.work_done);
+		w.left += atomic_load(&d->seen.work_left);
+		w.seconds = seconds > w.seconds ? seconds : w.seconds;
+	}
+	gossip_move_encode(&w, bytes);
+}
+
+/* One that does not know the question yet says nothing of it. */
+static void on_move(struct wire_ask *ask, enum err err, const void *data, size_t len)
+{
+	struct peer *peer = CONTAINER_OF(ask, struct peer, ask);
+	struct move_word move = {0};
+
+	peer->asking = false;
+	if (!err)
+		err = gossip_move_decode(data, len, &move);
+	pthread_mutex_lock(&peer->node->words_lock);
+	peer->move = move;
+	pthread_mutex_unlock(&peer->node->words_lock);
+}
+
+static void ask_move(struct peer *peer)
+{
+	peer->asking = true;
+	peer->ask.done = on_move;
+	wire_ask(client(peer), &peer->ask, CONTROL_MOVE, "", 0, TIMEOUT_US);
+}
+
+/* --- words of clocks and rings --- */
+
 static void on_words(struct wire_ask *ask, enum err err, const void *data, size_t len)
 {
 	struct peer *peer = CONTAINER_OF(ask, struct peer, ask);
@@ -305,6 +344,7 @@ static void on_words(struct wire_ask *ask, enum err err, const void *data, size_
 	mind_the_clock(peer, said.clock);
 	mind_the_rings(peer);
 	fetch_missing(node, peer);
+	ask_move(peer);
 }
 
 static void ask_words(struct peer *peer)
@@ -353,6 +393,10 @@ enum err node_control(
 
 	if (kind == CONTROL_RING)
 		return answer_ring(node, data, len, ret_answer);
+	if (kind == CONTROL_MOVE) {
+		our_move(node, ret_answer);
+		return ERR_OK;
+	}
 	if (kind != CONTROL_GOSSIP)
 		return ERR_UNSUPPORTED;
 	if (gossip_decode(data, len, &theirs))

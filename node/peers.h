@@ -25,6 +25,7 @@ struct peer {
 	int64_t skew_us;   /* its clock minus ours */
 	unsigned wire_version;
 	struct gossip said;
+	struct move_word move;
 };
 
 /* A ring on its way here; one at a time. */

@@ -23,6 +23,16 @@ static void tell_peer(const struct peer *peer, uint64_t now, struct buf *out)
 		        program[0], program[1], program[2]);
 }
 
+static void tell_move(const struct peer *peer, uint64_t now, struct buf *out)
+{
+	static const char *const names[] = {"work_done", "work_left", "to_go_seconds"};
+	const uint64_t values[] = {peer->move.done, peer->move.left, peer->move.seconds};
+
+	for (unsigned i = 0; i < COUNT_OF(names) && peer_is_heard(peer, now); i++)
+		buf_printf(out, "cairn_peer_%s{peer=\"%s:%u\"} %llu\n", names[i], peer->ip,
+		        peer->port, (unsigned long long)values[i]);
+}
+
 static bool same(const struct ring_word *a, const struct ring_word *b)
 {
 	return a->live.newest == b->live.newest && a->live.older == b->live.older &&
@@ -57,7 +67,7 @@ void node_peers_metrics(struct node *node, struct buf *out)
 {
 	static const char *const names[] = {"up", "since_seconds", "skew_seconds", "ring_mismatch",
 	        "wire_version", "program", "ring_version", "ring_fenced", "ring_moved",
-	        "ring_differs"};
+	        "ring_differs", "work_done", "work_left", "to_go_seconds"};
 	uint64_t now = reactor_now_us(reactor_current());
 	struct gossip ours = {0};
 
@@ -70,6 +80,7 @@ void node_peers_metrics(struct node *node, struct buf *out)
 		if (!peer->in_rings && !peer_is_heard(peer, now))
 			continue;
 		tell_peer(peer, now, out);
+		tell_move(peer, now, out);
 		tell_rings(node, peer, &ours, out);
 	}
 	pthread_mutex_unlock(&node->words_lock);

@@ -34,6 +34,20 @@ static void test_what_goes_in_comes_out(void **state)
 	assert_null(gossip_ring(&out, BACKEND_OBJECT, 0));
 }
 
+static void test_a_move_goes_over(void **state)
+{
+	(void)state;
+	const struct move_word in = {1ull << 40, 2, 3};
+	AUTO(buf) struct buf bytes = BUF_NONE;
+	struct move_word out;
+
+	gossip_move_encode(&in, &bytes);
+	assert_int_equal(gossip_move_decode(bytes.data, bytes.len, &out), ERR_OK);
+	assert_memory_equal(&out, &in, sizeof(out));
+	assert_int_equal(gossip_move_decode(bytes.data, bytes.len - 1, &out), ERR_FORMAT);
+	assert_int_equal(gossip_move_decode("", 0, &out), ERR_FORMAT);
+}
+
 static void test_rings_differ_only_if_of_one_version(void **state)
 {
 	(void)state;
@@ -91,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_what_goes_in_comes_out),
+	        cmocka_unit_test(test_a_move_goes_over),
 	        cmocka_unit_test(test_rings_differ_only_if_of_one_version),
 	        cmocka_unit_test(test_every_cut_and_every_wrong_count_is_refused),
 	        cmocka_unit_test(test_settled_wants_a_majority_of_every_older_partition),
