@@ -17,8 +17,6 @@
 #define BEYOND    1.2 /* what was too much there is not any more */
 #define USED      0.7 /* of the rate: when less is used nothing is known of more */
 
-#define GROWS 2 /* times, where it is not known */
-
 #define BUSY_US  2000000 /* so long after the last of them clients are at work */
 #define RESTS    6
 #define REST_MAX 3000000
@@ -89,23 +87,6 @@ void pace_end(struct pace *p, uint64_t now_us, uint64_t took_us)
 	judge(p, (double)p->begun * 1e6 / (double)(now_us - p->judged_us));
 	p->judged_us = now_us;
 	p->begun = 0;
-}
-
-double pace_seconds(const struct pace *pace, double rate, double pieces)
-{
-	struct pace p = *pace;
-	double seconds = 0;
-
-	p.rate = p.rate > rate ? (p.rate + rate) / 2 : rate;
-	if (p.rate < RATE_FIRST)
-		p.rate = RATE_FIRST;
-	double most = p.rate * GROWS < RATE_MOST ? p.rate * GROWS : RATE_MOST;
-	while (p.much <= 0 && p.rate < most && pieces > 0) {
-		pieces -= p.rate * JUDGE_US / 1e6;
-		seconds += JUDGE_US / 1e6;
-		grow(&p);
-	}
-	return pieces > 0 ? seconds + pieces / p.rate : seconds;
 }
 
 uint64_t pace_rest_us(uint64_t took_us)

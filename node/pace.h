@@ -27,11 +27,6 @@ uint64_t pace_next_us(const struct pace *pace, uint64_t now_us);
 void pace_begin(struct pace *pace, uint64_t now_us);
 void pace_end(struct pace *pace, uint64_t now_us, uint64_t took_us);
 
-/* How many seconds so many pieces will take, when the mean of late was `rate`: what made it slower
- * for a moment goes by, and so does, in part, what made it faster. One that was never too much
- * grows on, but nobody knows how far: twice. */
-double pace_seconds(const struct pace *pace, double rate, double pieces);
-
 /* How long to do nothing after a piece that took so long, so that most of the time is left to
  * others. What is busy makes pieces longer, and so the rests. */
 uint64_t pace_rest_us(uint64_t took_us);

@@ -1,6 +1,6 @@
 #include "node/progress.h"
 
-#define MEAN_S 30 /* rates are of so many seconds */
+#define MEAN_S 45 /* the pace goes up and down: a mean of so many seconds told best */
 #define SURE_S 10 /* before, nobody can know */
 #define IDLE_S 600
 #define REST   0.01 /* of what was done: what clients change all the time, not a move */
@@ -32,16 +32,7 @@ void progress_tick(struct progress *p, double done, const struct progress_left *
 	p->rate += (done - p->rate) / (p->busy_s < MEAN_S ? p->busy_s : MEAN_S);
 }
 
-double progress_seconds(const struct progress *p, const struct progress_left *left, bool paced,
-        const struct pace *push, const struct pace *forget)
+double progress_seconds(const struct progress *p, const struct progress_left *left)
 {
-	double weight = progress_weight(left);
-	bool forgets = left->forgets > 0;
-
-	if (p->busy_s < SURE_S)
-		return 0;
-	if (!paced)
-		return p->rate > 0 ? weight / p->rate : 0;
-	double cost = forgets ? PROGRESS_FORGET : 1;
-	return pace_seconds(forgets ? forget : push, p->rate / cost, weight / cost);
+	return p->busy_s >= SURE_S && p->rate > 0 ? progress_weight(left) / p->rate : 0;
 }

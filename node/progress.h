@@ -5,11 +5,11 @@
 #ifndef NODE_PROGRESS_H
 #define NODE_PROGRESS_H
 
-#include "node/pace.h"
+#include <stdbool.h>
 
 /* What a forgetting costs: all primaries are asked first, and it is synced to the disk. Moves were
  * measured at 1.1 to 2.4. */
-#define PROGRESS_FORGET 1.5
+#define PROGRESS_FORGET 2
 
 /* Objects that are still to be dealt with. */
 struct progress_left {
@@ -30,9 +30,8 @@ void progress_tick(
 /* What is left, in pushes. */
 double progress_weight(const struct progress_left *left);
 
-/* Seconds that the rest takes; 0: nothing is left, or it is not known yet. paced: by these; else it
- * goes on as lately. */
-double progress_seconds(const struct progress *progress, const struct progress_left *left,
-        bool paced, const struct pace *push, const struct pace *forget);
+/* Seconds that the rest takes if it goes on as lately; 0: nothing is left, or it is not known yet.
+ */
+double progress_seconds(const struct progress *progress, const struct progress_left *left);
 
 #endif

@@ -151,7 +151,6 @@ enum step replicate_push(struct op *op);
 /* Are clients at work with the device? While rings move (true) they may be at work with those it
  * gets its partitions from. */
 bool replicate_see_clients(struct replicator *r);
-bool replicate_is_paced(struct replicator *r);
 
 /* --- replicate_metrics.c --- */
 /* All peers were asked about what of the target was looked at so far. */

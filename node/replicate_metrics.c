@@ -70,15 +70,13 @@ static void see_rate(struct replicator *r, uint64_t pushed)
 void replicate_snapshot(struct replicator *r)
 {
 	struct node_device *d = r->device;
-	bool moves = replicate_see_clients(r), paced = replicate_is_paced(r);
 	uint64_t lacks, strays;
 
 	count_waiting(r, &lacks, &strays);
 	const struct progress_left left = left_of(r, lacks, strays);
 	see_rate(r, atomic_load(&d->seen.pushed));
-	progress_tick(&r->progress, dealt_with(r), &left, moves);
-	double seconds =
-	        progress_seconds(&r->progress, &left, paced, &r->push_pace, &r->handoff_pace);
+	progress_tick(&r->progress, dealt_with(r), &left, replicate_see_clients(r));
+	double seconds = progress_seconds(&r->progress, &left);
 	atomic_store(&d->seen.waiting, lacks);
 	atomic_store(&d->seen.to_forget, strays + (uint64_t)left.later);
 	atomic_store(&d->seen.work_done, (uint64_t)r->progress.done);

@@ -49,7 +49,7 @@ bool replicate_see_clients(struct replicator *r)
 	return moves;
 }
 
-bool replicate_is_paced(struct replicator *r)
+static bool is_paced(struct replicator *r)
 {
 	replicate_see_clients(r);
 	return pace_is_wanted(r->asked_us, replicate_now_us(r));
@@ -57,7 +57,7 @@ bool replicate_is_paced(struct replicator *r)
 
 static void has_ended(struct replicator *r, struct pace *pace, uint64_t began_us)
 {
-	if (replicate_is_paced(r))
+	if (is_paced(r))
 		pace_end(pace, replicate_now_us(r), replicate_now_us(r) - began_us);
 }
 
@@ -131,7 +131,7 @@ static bool may_push(struct replicator *r, struct pace *pace, uint64_t *ret_bega
 	uint64_t now = replicate_now_us(r), next = pace_next_us(pace, now);
 
 	*ret_began_us = now;
-	if (!replicate_is_paced(r))
+	if (!is_paced(r))
 		return true;
 	if (next > now) {
 		r->turn.fire = on_turn;
@@ -151,7 +151,7 @@ static unsigned pushes_at_once(const struct replicator *r)
 /* They rest in between (reconcile.c). */
 static unsigned databases_at_once(struct replicator *r)
 {
-	return replicate_is_paced(r) ? 1 : REPLICATE_RECONCILES;
+	return is_paced(r) ? 1 : REPLICATE_RECONCILES;
 }
 
 static unsigned collect_handoff_dbs(struct replicator *r)

@@ -47,7 +47,7 @@ static void second(struct machine *m)
 
 static double seconds(const struct machine *m)
 {
-	return progress_seconds(&m->progress, &m->left, true, &m->push, &m->forget);
+	return progress_seconds(&m->progress, &m->left);
 }
 
 static double part(const struct machine *m)
@@ -162,20 +162,6 @@ static void to_wait_changes_no_rate(void **state)
 	assert_true(before > 0 && seconds(&m) == before);
 }
 
-static void unpaced_it_goes_by_what_was_done(void **state)
-{
-	struct progress p = {0};
-	struct progress_left left = {.pushes = 60000, .later = 10000};
-
-	(void)state;
-	for (unsigned i = 0; i < 40; i++) {
-		left.pushes -= 1000;
-		progress_tick(&p, 1000, &left, true);
-	}
-	assert_true(progress_seconds(&p, &left, false, NULL, NULL) > 34);
-	assert_true(progress_seconds(&p, &left, false, NULL, NULL) < 36);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,7 +170,6 @@ int main(void)
 	        cmocka_unit_test(a_moment_is_forgiven),
 	        cmocka_unit_test(a_new_move_begins_at_nothing),
 	        cmocka_unit_test(to_wait_changes_no_rate),
-	        cmocka_unit_test(unpaced_it_goes_by_what_was_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
