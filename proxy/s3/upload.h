@@ -9,9 +9,10 @@
  * is told by the listing, so a part is not acknowledged before it is listed (put.h, PUT_LISTED).
  *
  * The whole is a static large object, whose manifest names its parts. Order: the marker, parts, the
- * whole, then the marker goes, then parts that the whole does not name. Who writes a part looks for
- * the marker once it is listed, and who took the marker away lists the parts after that: so one of
- * them finds what came too late, and deletes it. */
+ * whole, then the marker goes, then parts that the whole does not name and that are listed by then.
+ * Who writes a part looks for the marker once it is listed. Where that is gone the whole may name
+ * the part all the same (a list of parts shows it before its writer is answered): it stays for the
+ * daily look (lifecycle_sweep.c). */
 #ifndef PROXY_S3_UPLOAD_H
 #define PROXY_S3_UPLOAD_H
 
@@ -116,15 +117,13 @@ void upload_parts_done(struct upload_parts *parts);
 struct upload_part {
 	const char *id;                 /* the upload's */
 	const char *container, *object; /* there is no other of that name */
-	/* private */
-	struct sub sub;
-	bool over;
+	struct sub sub;                 /* private */
 };
 /* Where it is to go; the request's from now on (s3->part). */
 struct upload_part *upload_part_begin(
         struct request *request, const struct upload *upload, unsigned number);
-/* Once it is listed: has its upload ended meanwhile? Then the part is deleted again. True when that
- * is known; nobody knows: *ret_over is false. */
+/* Once it is listed: has its upload ended meanwhile? True when that is known; nobody knows:
+ * *ret_over is false. */
 bool upload_part_late(struct request *request, struct upload_part *part, bool *ret_over);
 
 /* Before a part is uploaded: it is later than any of that number which has been acknowledged,

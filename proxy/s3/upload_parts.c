@@ -211,30 +211,19 @@ bool upload_part_follows(struct request *request, const struct upload *u, struct
 
 /* --- one that came too late --- */
 
-static void ask_late(struct request *request, struct upload_part *p, const char *method,
-        const char *container, const char *object)
-{
-	sub_init(&p->sub, request, NULL, SUB_AS_SYSTEM, method);
-	sub_path(&p->sub, request->account, container, object, NULL);
-	sub_start(&p->sub);
-}
-
 bool upload_part_late(struct request *request, struct upload_part *p, bool *ret_over)
 {
 	struct arena *arena = request_arena(request);
 
-	if (!p->sub.parent)
-		ask_late(request, p, "HEAD", upload_container(arena, request->s3->bucket),
-		        upload_marker(arena, request->s3->key, p->id));
+	if (!p->sub.parent) {
+		sub_init(&p->sub, request, NULL, SUB_AS_SYSTEM, "HEAD");
+		sub_path(&p->sub, request->account, upload_container(arena, request->s3->bucket),
+		        upload_marker(arena, request->s3->key, p->id), NULL);
+		sub_start(&p->sub);
+	}
 	if (!sub_headed(&p->sub))
 		return false;
-	if (!p->over && p->sub.status == 404) {
-		p->over = true;
-		sub_done(&p->sub);
-		ask_late(request, p, "DELETE", p->container, p->object);
-		return false;
-	}
-	*ret_over = p->over;
+	*ret_over = p->sub.status == 404;
 	return true;
 }
 

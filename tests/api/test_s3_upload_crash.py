@@ -9,8 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conftest import Cloud, User, wait_for
 from s3 import client
 from test_cluster import Cluster, Node
-from test_s3_multipart import begin, complete, gone, put
-from test_s3_upload_races import UNDECIDED, outcome, parts_kept
+from test_s3_multipart import begin, complete, gone, parts_kept, put
+from test_s3_upload_races import UNDECIDED, outcome
 
 AT_ONCE = 8
 
