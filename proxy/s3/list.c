@@ -133,6 +133,12 @@ void s3_list_add_name(
 	s3_xml_text(out, element, asked->encodes ? buf_text(&quoted) : name);
 }
 
+/* The link to a version that became the current one again is younger than that. */
+static uint64_t modified(const struct shown *s, const struct backend_row *row)
+{
+	return s->version && s->written == row->ts ? s->version : s->written;
+}
+
 static void add_object(struct request *request, struct s3_list *l, const struct backend_row *row,
         const char *id, const char *display)
 {
@@ -142,7 +148,7 @@ static void add_object(struct request *request, struct s3_list *l, const struct 
 	shown_make(row, request->account, request->container, &s);
 	buf_str(out, "<Contents>");
 	s3_list_add_name(&l->asked, out, "Key", row->name);
-	s3_xml_date(out, "LastModified", s.written);
+	s3_xml_date(out, "LastModified", modified(&s, row));
 	buf_str(out, "<ETag>&quot;");
 	if (s.s3_etag)
 		buf_str(out, s.s3_etag);

@@ -5,6 +5,7 @@
 #include "proxy/pipeline.h"
 #include "proxy/put.h"
 #include "proxy/quota.h"
+#include "proxy/s3/class.h"
 #include "proxy/s3/sse.h"
 #include "proxy/unit/reserved.h"
 #include "proxy/unit/symlink.h"
@@ -256,7 +257,7 @@ enum step versions_unlinked(struct request *request)
 /* What the link's row tells of the version, by that one's own: "; s3_etag=...; slo_etag=...". */
 static const char *row_params(struct arena *arena, const char *row)
 {
-	static const char *const names[] = {"s3_etag", "s3_class", "slo_etag"};
+	static const char *const names[] = {"s3_etag", "s3_class", S3_WRITTEN_PARAM, "slo_etag"};
 	const char *all = "", *value;
 	size_t len;
 

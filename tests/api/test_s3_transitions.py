@@ -283,6 +283,25 @@ def test_versions(s3, bucket, swift):
     s3.delete_bucket(Bucket=bucket)
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_what_was_moved_and_becomes_the_current_one_again_is_as_old_as_it_is(s3, bucket, first):
+    """first: before the bucket kept versions."""
+    if not first:
+        versioning(s3, bucket, "Enabled")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    made = s3.head_object(Bucket=bucket, Key="k")["LastModified"].timestamp()
+    wait_for(lambda: time.time() > made + 2)
+    rules(s3, bucket, move("EC42"))
+    moves(s3, bucket, "k", "EC42")
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    before, facts_before = listed(s3, bucket), facts(s3, bucket, "k")
+    versioning(s3, bucket, "Enabled")
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=s3.put_object(Bucket=bucket, Key="k", Body=b"22")["VersionId"])
+    assert listed(s3, bucket) == before and before["k"][0] == "EC42"
+    after = facts(s3, bucket, "k")
+    assert after["LastModified"] == facts_before["LastModified"] == listed(s3, bucket)["k"][3]
+
+
 def test_plain_objects_in_versioned_buckets(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"old")
     versioning(s3, bucket, "Enabled")

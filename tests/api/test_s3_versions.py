@@ -2,9 +2,11 @@
 import concurrent.futures
 import os
 import threading
+import time
 
 import pytest
 
+from conftest import wait_for
 from s3 import client, refused, send
 
 
@@ -200,6 +202,18 @@ def test_one_version_after_the_other_goes(s3, bucket):
             list(pool.map(lambda v: s3.delete_object(Bucket=bucket, Key="k", VersionId=v[1]), versions(s3, bucket)))
             assert versions(s3, bucket) == []
     s3.delete_bucket(Bucket=bucket)
+
+
+def test_a_version_that_becomes_the_current_one_again_is_as_old_as_it_is(s3, bucket):
+    switch(s3, bucket, "Enabled")
+    put(s3, bucket, b"1")
+    before, = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    wait_for(lambda: time.time() > before["LastModified"].timestamp() + 2)
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=put(s3, bucket, b"22"))
+    after, = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    assert after == before
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=s3.delete_object(Bucket=bucket, Key="k")["VersionId"])
+    assert s3.list_objects_v2(Bucket=bucket)["Contents"] == [before]
 
 
 def test_swift_sees_the_same(tester, s3, bucket):
