@@ -6,6 +6,8 @@
 #include <amqp_framing.h>
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -89,6 +91,16 @@ void broker_free(struct broker *b)
 	free(b);
 }
 
+/* The library looks for the host among the names of a certificate only: an address is for OpenSSL
+ * to look for. */
+static void expect_address(amqp_socket_t *socket, const char *host)
+{
+	SSL_CTX *context = amqp_ssl_socket_get_context(socket);
+
+	if (X509_VERIFY_PARAM_set1_ip_asc(SSL_CTX_get0_param(context), host) == 1)
+		amqp_ssl_socket_set_verify_hostname(socket, false);
+}
+
 static amqp_socket_t *socket_of(struct broker *b)
 {
 	amqp_socket_t *socket;
@@ -98,6 +110,8 @@ static amqp_socket_t *socket_of(struct broker *b)
 	socket = amqp_ssl_socket_new(b->connection);
 	if (socket && amqp_ssl_socket_set_cacert(socket, CERTIFICATES) != AMQP_STATUS_OK)
 		return NULL;
+	if (socket)
+		expect_address(socket, b->info.host);
 	return socket;
 }
 

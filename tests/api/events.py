@@ -16,7 +16,7 @@ RABBIT = "/usr/lib/rabbitmq/bin"
 class Receiver:
     """Keeps the bodies that are sent to it; `status` is what it answers."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, host="127.0.0.1"):
         self.got, self.status, self.tries = [], 200, 0
         receiver = self
 
@@ -36,7 +36,7 @@ class Receiver:
             def log_message(self, *args):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server = http.server.ThreadingHTTPServer((host, port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -52,7 +52,8 @@ class Receiver:
 class Broker:
     """RabbitMQ in a folder of its own."""
 
-    def __init__(self):
+    def __init__(self, certificate=None):
+        """certificate: paths of it and of its key, for TLS at another port."""
         self.dir = tempfile.mkdtemp(prefix="cairn-rabbit-")
         self.port, dist, epmd = free_port(), free_port(), free_port()
         d = self.dir
@@ -68,6 +69,11 @@ class Broker:
         with open(d + "/rabbitmq.conf", "w") as f:
             f.write("listeners.tcp.default = 127.0.0.1:%d\nvm_memory_high_watermark.absolute = 512MB\n"
                     "disk_free_limit.absolute = 50MB\n" % self.port)
+            if certificate:
+                self.tls_port = free_port()
+                f.write("listeners.ssl.default = 127.0.0.1:%d\nssl_options.certfile = %s\nssl_options.keyfile = %s\n"
+                        "ssl_options.verify = verify_none\nssl_options.fail_if_no_peer_cert = false\n"
+                        % (self.tls_port, *certificate))
         # Its own epmd, so that it can be ended by its process.
         self.epmd = subprocess.Popen(["epmd", "-address", "127.0.0.1", "-port", str(epmd)],
                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
