@@ -104,11 +104,14 @@ static const struct aws_action *choose(struct aws_call *c, const char *service)
 
 /* --- may they? --- */
 
-static enum err refuse(struct aws_call *c, const char *arn)
+static enum err refuse(struct aws_call *c, const char *arn, bool bounded)
 {
 	return aws_fail(c, 403, "AccessDenied",
-	        "User: %s is not authorized to perform: %s:%s on resource: %.300s", c->arn,
-	        c->action->service, c->action->name, arn);
+	        "User: %s is not authorized to perform: %s:%s on resource: %.300s because no %s "
+	        "allows the %s:%s action",
+	        c->arn, c->action->service, c->action->name, arn,
+	        bounded ? "permissions boundary" : "identity-based policy", c->action->service,
+	        c->action->name);
 }
 
 /* A user is told of themself. */
@@ -123,12 +126,14 @@ static bool is_of_self(const struct aws_call *c)
 enum err aws_allowed(struct aws_call *c, const char *arn)
 {
 	const struct aws_action *a = c->action;
-	bool may;
+	enum aws_may may;
 	enum err err = aws_may(c, arena_printf(c->arena, "%s:%s", a->service, a->name), arn, &may);
 
 	if (err)
 		return err;
-	return may || c->administers || is_of_self(c) ? ERR_OK : refuse(c, arn);
+	if (may == AWS_ALLOWED || is_of_self(c) || (may == AWS_UNSAID && c->administers))
+		return ERR_OK;
+	return refuse(c, arn, may == AWS_BOUNDED);
 }
 
 static enum err authorize(struct aws_call *c, struct db_tx *tx)

@@ -26,6 +26,7 @@ struct aws_call {
 	const char *project_id, *domain_id;
 	const char *arn, *principal_arn; /* differ for a role: of the session, and of itself */
 	bool administers;                /* the project */
+	const char *boundary;            /* of the user or role that the action is about; or NULL */
 	uint64_t news; /* what it has changed is told up to there (identity/news.c) */
 	/* The answer: */
 	struct buf xml; /* what stands within <ActionResult> */
@@ -82,8 +83,9 @@ enum err aws_document_needed(struct aws_call *call, const char *param, size_t ma
 /* LimitExceeded, where there are `max` of them already. */
 enum err aws_quota(struct aws_call *call, int64_t there, int max, const char *name);
 /* What policies attached to the caller say of an action on what has that name; an explicit denial
- * is AccessDenied. */
-enum err aws_may(struct aws_call *call, const char *action, const char *arn, bool *ret_may);
+ * is AccessDenied. AWS_BOUNDED: whatever lets them, a permissions boundary does not. */
+enum aws_may { AWS_UNSAID, AWS_ALLOWED, AWS_BOUNDED };
+enum err aws_may(struct aws_call *call, const char *action, const char *arn, enum aws_may *ret_may);
 /* May they do what they ask for to what has that name? AccessDenied. Asked before of what the
  * action is about (iam_resource); an action that makes another of it asks again. */
 enum err aws_allowed(struct aws_call *call, const char *arn);

@@ -149,6 +149,7 @@ static const char *now(struct aws_call *c, bool iso)
 const char *aws_value(void *arg, const char *key, unsigned n)
 {
 	struct aws_call *c = arg;
+	const char *boundary = aws_param(c, "PermissionsBoundary");
 	const struct {
 		const char *key, *value;
 	} texts[] = {{"aws:username", c->user_name}, {"aws:userid", c->user_id},
@@ -156,8 +157,10 @@ const char *aws_value(void *arg, const char *key, unsigned n)
 	        {"aws:PrincipalType", c->signer.role_name ? "AssumedRole" : "User"},
 	        {"sts:RoleSessionName", aws_param(c, "RoleSessionName")},
 	        {"sts:ExternalId", aws_param(c, "ExternalId")},
-	        {"iam:PolicyARN", aws_param(c, "PolicyArn")}, {"aws:SourceIp", c->from},
-	        {"aws:UserAgent", c->agent}, {"aws:SecureTransport", c->tls ? "true" : "false"}};
+	        {"iam:PolicyARN", aws_param(c, "PolicyArn")},
+	        {"iam:PermissionsBoundary", boundary ? boundary : c->boundary},
+	        {"aws:SourceIp", c->from}, {"aws:UserAgent", c->agent},
+	        {"aws:SecureTransport", c->tls ? "true" : "false"}};
 
 	if (n)
 		return NULL;
@@ -187,35 +190,52 @@ static enum err decide(const char *text, const struct s3_policy_ask *ask, enum s
 	return ERR_OK;
 }
 
-enum err aws_may(struct aws_call *c, const char *action, const char *arn, bool *ret_may)
+/* Of a JSON array's policies: each allows it, or any does; one that denies is an error. */
+static enum err decide_all(struct aws_call *c, const char *texts, const struct s3_policy_ask *ask,
+        const char *denial, bool *ret_each, bool *ret_any)
 {
 	AUTO(jroot) struct jroot all = JROOT_NONE;
+	const char *text;
+	enum s3_verdict verdict;
+
+	*ret_each = true;
+	*ret_any = false;
+	if (jread_parse(texts, strlen(texts), &all))
+		return ERR_INTERNAL;
+	for (size_t i = 0; i < jread_len(all.value); i++) {
+		if (!jread_str(jread_at(all.value, i), &text) || decide(text, ask, &verdict))
+			return ERR_INTERNAL;
+		if (verdict == S3_DENIED)
+			return deny(c, ask, denial);
+		*ret_any |= verdict == S3_ALLOWED;
+		*ret_each &= verdict == S3_ALLOWED;
+	}
+	return ERR_OK;
+}
+
+enum err aws_may(struct aws_call *c, const char *action, const char *arn, enum aws_may *ret_may)
+{
 	const struct s3_policy_ask ask = {.action = action,
 	        .arn = arn,
 	        .account = c->project_id,
 	        .attached = true,
 	        .value = aws_value,
 	        .arg = c};
-	const char *text, *bound = c->signer.session.policy;
+	const char *bound = c->signer.session.policy;
 	enum s3_verdict verdict = S3_SILENT;
-	bool may = false;
-	enum err err = ERR_OK;
+	bool within, may, ignored;
+	enum err err = decide_all(c, c->signer.policies, &ask,
+	        "with an explicit deny in an identity-based policy", &ignored, &may);
 
-	if (jread_parse(c->signer.policies, strlen(c->signer.policies), &all))
-		return ERR_INTERNAL;
-	for (size_t i = 0; !err && i < jread_len(all.value); i++) {
-		if (!jread_str(jread_at(all.value, i), &text))
-			return ERR_INTERNAL;
-		err = decide(text, &ask, &verdict);
-		if (verdict == S3_DENIED)
-			return deny(c, &ask, "with an explicit deny in an identity-based policy");
-		may |= verdict == S3_ALLOWED;
-	}
+	if (!err)
+		err = decide_all(c, c->signer.boundaries, &ask,
+		        "with an explicit deny in a permissions boundary", &within, &ignored);
 	if (!err && bound)
 		err = decide(bound, &ask, &verdict);
 	if (!err && bound && verdict != S3_ALLOWED)
 		return deny(c, &ask, "because no session policy allows the action");
-	*ret_may = may;
+	if (!err)
+		*ret_may = !within ? AWS_BOUNDED : may ? AWS_ALLOWED : AWS_UNSAID;
 	return err;
 }
 

@@ -196,11 +196,13 @@ static bool is_part(const char *text)
 /* What the service has to look at beside the token. */
 static void show_rights(const struct signer *s, struct jout *out)
 {
-	if (!s->policy_count && !s->session_token && strcmp(s->path, "/") == 0)
+	if (!s->policy_count && !s->boundary_count && !s->session_token &&
+	        strcmp(s->path, "/") == 0)
 		return;
 	jout_object(out, "rights");
 	jout_text(out, "path", s->path);
 	jout_raw(out, "policies", s->policies);
+	jout_raw(out, "boundaries", s->boundaries);
 	if (s->session_token) {
 		jout_int(out, "expires_us", (int64_t)s->session.expires_us);
 		jout_text(out, "bound", s->session.policy);

@@ -84,6 +84,8 @@ enum err iam_user_get(struct aws_call *c, struct db_tx *tx)
 		iam_user_show(c, o.id, db_text(&q, 1), db_text(&q, 2), (uint64_t)db_int(&q, 3));
 	err = db_end(&q);
 	if (!err)
+		err = iam_boundary_show(c, tx, &o);
+	if (!err)
 		err = iam_tags_show(c, tx, &o);
 	buf_str(&c->xml, "</User>");
 	return err;
@@ -154,8 +156,6 @@ static enum err read_new(struct aws_call *c, struct db_tx *tx, struct user *user
 	if (!err)
 		err = aws_path(c, "Path", path);
 	if (!err)
-		err = iam_unbounded(c);
-	if (!err)
 		err = check_name(c, tx, user->name, NULL);
 	if (!err)
 		err = sql_int(tx, "SELECT COUNT(*) FROM iam_user WHERE project_id = ?", &count,
@@ -182,12 +182,16 @@ enum err iam_user_create(struct aws_call *c, struct db_tx *tx)
 		err = insert(c, tx, &user, path, role_id);
 	const struct iam_owner o = {IAM_USER, user.id, user.name, path};
 	if (!err)
+		err = iam_boundary_take(c, tx, &o);
+	if (!err)
 		err = iam_tags_take(c, tx, &o);
 	if (err)
 		return err;
 	buf_str(&c->xml, "<User>");
 	iam_user_show(c, user.id, user.name, path, now);
-	err = iam_tags_show(c, tx, &o);
+	err = iam_boundary_show(c, tx, &o);
+	if (!err)
+		err = iam_tags_show(c, tx, &o);
 	buf_str(&c->xml, "</User>");
 	return err;
 }

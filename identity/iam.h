@@ -59,9 +59,6 @@ enum err iam_resource(struct aws_call *call, struct db_tx *tx, const char **ret_
  */
 enum err iam_free(struct aws_call *call, struct db_tx *tx, enum iam_kind kind, const char *name,
         const char *own_id);
-/* Permissions boundaries are not there: who asks for one would have more rights without.
- * InvalidInput. */
-enum err iam_unbounded(struct aws_call *call);
 /* Is it within PathPrefix, where there is one? */
 bool iam_below(const struct aws_call *call, const char *path);
 /* What is derived of the keys of those whose policies it changes is to be asked for anew. */
@@ -132,6 +129,19 @@ enum err iam_tags_take(struct aws_call *call, struct db_tx *tx, const struct iam
 /* <Tags>, where there are any. */
 enum err iam_tags_show(struct aws_call *call, struct db_tx *tx, const struct iam_owner *owner);
 
+enum err iam_boundary_put(struct aws_call *call, struct db_tx *tx); /* iam_boundary.c */
+enum err iam_boundary_delete(struct aws_call *call, struct db_tx *tx);
+/* The one that the form has, of something new. NoSuchEntity. */
+enum err iam_boundary_take(struct aws_call *call, struct db_tx *tx, const struct iam_owner *owner);
+/* NULL: it has none. */
+enum err iam_boundary_arn(struct aws_call *call, struct db_tx *tx, const struct iam_owner *owner,
+        const char **ret_arn);
+/* <PermissionsBoundary>, where there is one. */
+enum err iam_boundary_show(struct aws_call *call, struct db_tx *tx, const struct iam_owner *owner);
+/* Of how many in the account a policy is the boundary. */
+enum err iam_boundary_uses(
+        struct aws_call *call, struct db_tx *tx, const char *policy_id, int64_t *ret_uses);
+
 enum err iam_summary(struct aws_call *call, struct db_tx *tx); /* iam_summary.c */
 /* What no account has, by the action's name. */
 enum err iam_nothing(struct aws_call *call, struct db_tx *tx);
@@ -183,5 +193,8 @@ const struct iam_common *iam_common_find(const char *name);
  * denials: of them what they deny. Adds to *count. */
 enum err iam_documents(struct db_tx *tx, const char *user_id, const char *project_id,
         const char *role_id, bool denials, struct jout *out, unsigned *count);
+/* The same of what bounds them. */
+enum err iam_boundaries(struct db_tx *tx, const char *user_id, const char *project_id,
+        const char *role_id, struct jout *out, unsigned *count);
 
 #endif

@@ -131,17 +131,31 @@ static const struct {
         {IAM_USER, "User", "PolicyUsers", "UserName", "UserId", "user"},
 };
 
-/* Keys of the page: the kind's place, and the name. */
+/* Keys of the page: the kind's place, and the name. As a policy, as a boundary (groups have none),
+ * or both: two tables, or one of them twice. */
 static enum err list_entities(struct aws_call *c, struct db_tx *tx, const char *policy_id,
         unsigned at, struct aws_page *page)
 {
+#define OWNERS "SELECT owner_id FROM %s WHERE project_id = ? AND policy_id = ?"
+	const char *usage = aws_param(c, "PolicyUsageFilter"),
+	           *attached = iam_table(c, entities[at].kind, "attached"),
+	           *boundary = entities[at].kind == IAM_GROUP
+	                               ? attached
+	                               : iam_table(c, entities[at].kind, "boundary");
+	bool policies = !usage || strcmp(usage, "PermissionsBoundary") != 0,
+	     boundaries = !usage || strcmp(usage, "PermissionsPolicy") != 0;
+
+	if (!policies && entities[at].kind == IAM_GROUP)
+		return ERR_OK;
 	struct db_query q = sql_query(tx,
 	        arena_printf(c->arena,
-	                "SELECT u.id, " IAM_USER_NAME " FROM %s a JOIN %s u ON u.id = a.owner_id "
-	                "WHERE a.project_id = ? AND a.policy_id = ? ORDER BY LOWER(" IAM_USER_NAME
-	                ")",
-	                iam_table(c, entities[at].kind, "attached"), entities[at].from),
-	        TEXTS(iam_suffix(c), c->project_id, policy_id, iam_suffix(c)));
+	                "SELECT u.id, " IAM_USER_NAME " FROM %s u WHERE u.id IN (" OWNERS
+	                " UNION " OWNERS ") ORDER BY LOWER(" IAM_USER_NAME ")",
+	                entities[at].from, policies ? attached : boundary,
+	                boundaries ? boundary : attached),
+	        TEXTS(iam_suffix(c), c->project_id, policy_id, c->project_id, policy_id,
+	                iam_suffix(c)));
+#undef OWNERS
 
 	while (db_step(&q)) {
 		if (!aws_page_takes(page, arena_printf(c->arena, "%u%s", at, db_text(&q, 1))))

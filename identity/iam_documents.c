@@ -34,6 +34,14 @@ static struct db_query of_role(struct db_tx *tx, const char *role_id)
 	        TEXTS(role_id, role_id));
 }
 
+/* Of a row's policy: its document, or that of one that all accounts have. */
+static const char *text_of(struct db_query *q)
+{
+	const struct iam_common *common = db_is_null(q, 1) ? iam_common_find(db_text(q, 0)) : NULL;
+
+	return common ? common->document : db_text(q, 1);
+}
+
 static void add(struct jout *out, const char *text, bool denials, unsigned *count)
 {
 	AUTO(buf) struct buf kept = BUF_NONE;
@@ -50,11 +58,27 @@ enum err iam_documents(struct db_tx *tx, const char *user_id, const char *projec
 	struct db_query q = role_id ? of_role(tx, role_id) : of_user(tx, user_id, project_id);
 
 	while (db_step(&q)) {
-		const struct iam_common *common =
-		        db_is_null(&q, 1) ? iam_common_find(db_text(&q, 0)) : NULL;
-		const char *text = common ? common->document : db_text(&q, 1);
+		const char *text = text_of(&q);
 		if (text)
 			add(out, text, denials, count);
+	}
+	return db_end(&q);
+}
+
+/* One whose document is not there allows nothing. */
+enum err iam_boundaries(struct db_tx *tx, const char *user_id, const char *project_id,
+        const char *role_id, struct jout *out, unsigned *count)
+{
+	struct db_query q = role_id ? sql_query(tx, ATTACHED("iam_role_boundary", "a.owner_id = ?"),
+	                                      TEXTS(role_id))
+	                            : sql_query(tx,
+	                                      ATTACHED("iam_user_boundary",
+	                                              "a.owner_id = ? AND a.project_id = ?"),
+	                                      TEXTS(user_id, project_id));
+
+	for (; db_step(&q); ++*count) {
+		const char *text = text_of(&q);
+		jout_text(out, NULL, text ? text : "{}");
 	}
 	return db_end(&q);
 }

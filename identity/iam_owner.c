@@ -139,13 +139,6 @@ enum err iam_free(struct aws_call *c, struct db_tx *tx, enum iam_kind kind, cons
 	        kinds[kind].noun, name);
 }
 
-enum err iam_unbounded(struct aws_call *c)
-{
-	return aws_param(c, "PermissionsBoundary")
-	               ? aws_fail(c, 400, "InvalidInput", "There are no permissions boundaries.")
-	               : ERR_OK;
-}
-
 bool iam_below(const struct aws_call *c, const char *path)
 {
 	const char *prefix = aws_param(c, "PathPrefix");
@@ -175,6 +168,8 @@ enum err iam_resource(struct aws_call *c, struct db_tx *tx, const char **ret)
 	}
 	enum err err = iam_lookup(c, tx, kind, o.name, &o);
 	*ret = iam_arn(c, &o);
+	if (!err && (kind == IAM_USER || kind == IAM_ROLE))
+		err = iam_boundary_arn(c, tx, &o, &c->boundary);
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
@@ -191,7 +186,8 @@ enum err iam_resource(struct aws_call *c, struct db_tx *tx, const char **ret)
 #define OF_GROUP "SELECT user_id FROM iam_member WHERE group_id = ?"
 #define WITH_POLICY                                                                                \
 	"SELECT owner_id FROM iam_user_attached WHERE policy_id = ? UNION SELECT m.user_id FROM "  \
-	"iam_member m JOIN iam_group_attached a ON a.owner_id = m.group_id WHERE a.policy_id = ?"
+	"iam_member m JOIN iam_group_attached a ON a.owner_id = m.group_id WHERE a.policy_id = ? " \
+	"UNION SELECT owner_id FROM iam_user_boundary WHERE policy_id = ?"
 
 /* Keys of whom: what is derived of them is asked for anew. Roles: sessions name them. */
 static struct db_query concerned(struct aws_call *c, struct db_tx *tx, const struct iam_owner *o)
@@ -199,8 +195,10 @@ static struct db_query concerned(struct aws_call *c, struct db_tx *tx, const str
 	if (o->kind == IAM_POLICY)
 		return sql_query(tx,
 		        KEYS_OF(WITH_POLICY) " UNION SELECT owner_id FROM iam_role_attached WHERE "
-		                             "policy_id = ?",
-		        TEXTS(c->project_id, o->id, o->id, o->id, o->id, o->id, o->id, o->id));
+		                             "policy_id = ? UNION SELECT owner_id FROM "
+		                             "iam_role_boundary WHERE policy_id = ?",
+		        TEXTS(c->project_id, o->id, o->id, o->id, o->id, o->id, o->id, o->id, o->id,
+		                o->id, o->id, o->id));
 	return sql_query(tx, o->kind == IAM_USER ? KEYS_OF(THE_USER) : KEYS_OF(OF_GROUP),
 	        TEXTS(c->project_id, o->id, o->id, o->id));
 }

@@ -115,16 +115,18 @@ enum err iam_policy_uses(struct aws_call *c, struct db_tx *tx, const char *id, i
 static enum err show(
         struct aws_call *c, struct db_tx *tx, const struct iam_policy *p, bool description)
 {
-	int64_t uses;
+	int64_t uses = 0, bounded = 0;
 	enum err err = iam_policy_uses(c, tx, p->id, &uses);
 
+	if (!err)
+		err = iam_boundary_uses(c, tx, p->id, &bounded);
 	aws_xml(c, "PolicyName", p->name);
 	aws_xml(c, "PolicyId", p->id);
 	aws_xml(c, "Arn", iam_policy_arn(c, p));
 	aws_xml(c, "Path", p->path);
 	aws_xml(c, "DefaultVersionId", arena_printf(c->arena, "v%lld", (long long)p->version));
 	aws_xml_int(c, "AttachmentCount", uses);
-	aws_xml_int(c, "PermissionsBoundaryUsageCount", 0);
+	aws_xml_int(c, "PermissionsBoundaryUsageCount", bounded);
 	aws_xml(c, "IsAttachable", "true");
 	if (description && p->description)
 		aws_xml(c, "Description", p->description);
@@ -219,17 +221,19 @@ enum err iam_policy_get(struct aws_call *c, struct db_tx *tx)
 enum err iam_policy_delete(struct aws_call *c, struct db_tx *tx)
 {
 	struct iam_owner o;
-	int64_t uses, versions;
+	int64_t uses, bounded, versions;
 	enum err err = iam_named(c, tx, IAM_POLICY, &o);
 
 	if (!err)
 		err = iam_policy_uses(c, tx, o.id, &uses);
 	if (!err)
+		err = iam_boundary_uses(c, tx, o.id, &bounded);
+	if (!err)
 		err = sql_int(tx, "SELECT COUNT(*) FROM iam_policy_version WHERE policy_id = ?",
 		        &versions, TEXTS(o.id));
 	if (err)
 		return err;
-	if (uses)
+	if (uses || bounded)
 		return aws_fail(
 		        c, 409, "DeleteConflict", "Cannot delete a policy attached to entities.");
 	if (versions > 1)

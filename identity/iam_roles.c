@@ -70,7 +70,9 @@ static enum err show_whole(struct aws_call *c, struct db_tx *tx, const struct ia
 
 	buf_str(&c->xml, "<Role>");
 	show(c, r);
-	enum err err = iam_tags_show(c, tx, &o);
+	enum err err = iam_boundary_show(c, tx, &o);
+	if (!err)
+		err = iam_tags_show(c, tx, &o);
 	buf_str(&c->xml, "</Role>");
 	return err;
 }
@@ -129,8 +131,6 @@ static enum err read_new(struct aws_call *c, struct db_tx *tx, struct iam_role *
 	if (!err)
 		err = aws_text(c, "Description", 1000, &r->description);
 	if (!err)
-		err = iam_unbounded(c);
-	if (!err)
 		err = iam_free(c, tx, IAM_ROLE, r->name, NULL);
 	if (!err)
 		err = sql_int(tx, "SELECT COUNT(*) FROM iam_role WHERE project_id = ?", &count,
@@ -165,6 +165,8 @@ enum err iam_role_create(struct aws_call *c, struct db_tx *tx)
 	if (!err)
 		err = insert(tx, &role);
 	const struct iam_owner o = {IAM_ROLE, role.id, role.name, role.path};
+	if (!err)
+		err = iam_boundary_take(c, tx, &o);
 	if (!err)
 		err = iam_tags_take(c, tx, &o);
 	return err ? err : show_whole(c, tx, &role);

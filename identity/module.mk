@@ -20,6 +20,7 @@ SRC += identity/grants.c
 SRC += identity/iam.c
 SRC += identity/iam_access.c
 SRC += identity/iam_attached.c
+SRC += identity/iam_boundary.c
 SRC += identity/iam_common.c
 SRC += identity/iam_documents.c
 SRC += identity/iam_groups.c

@@ -250,5 +250,18 @@ static const char *const steps[] = {
         "NOT NULL, PRIMARY KEY (project_id, owner_id, name), FOREIGN KEY (project_id) "
         "REFERENCES project (id) ON DELETE CASCADE, FOREIGN KEY (owner_id) REFERENCES "
         "iam_policy (id) ON DELETE CASCADE)",
+        /* IAM: permissions boundaries; policy_id as in iam_user_attached. */
+        "CREATE TABLE IF NOT EXISTS iam_user_boundary (project_id VARCHAR(64) NOT NULL, "
+        "owner_id VARCHAR(64) NOT NULL, policy_id VARCHAR(64) NOT NULL, PRIMARY KEY "
+        "(project_id, owner_id), FOREIGN KEY (project_id) REFERENCES project (id) ON "
+        "DELETE CASCADE, FOREIGN KEY (owner_id) REFERENCES user (id) ON DELETE CASCADE);"
+        "CREATE INDEX IF NOT EXISTS iam_user_boundary_policy ON iam_user_boundary "
+        "(policy_id);"
+        "CREATE TABLE IF NOT EXISTS iam_role_boundary (project_id VARCHAR(64) NOT NULL, "
+        "owner_id VARCHAR(64) NOT NULL, policy_id VARCHAR(64) NOT NULL, PRIMARY KEY "
+        "(project_id, owner_id), FOREIGN KEY (project_id) REFERENCES project (id) ON "
+        "DELETE CASCADE, FOREIGN KEY (owner_id) REFERENCES iam_role (id) ON DELETE CASCADE);"
+        "CREATE INDEX IF NOT EXISTS iam_role_boundary_policy ON iam_role_boundary "
+        "(policy_id)",
 };
 const struct db_schema identity_schema = {"identity", steps, COUNT_OF(steps)};

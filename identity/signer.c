@@ -127,32 +127,58 @@ static enum err find_path(struct signer *s, struct db_tx *tx)
 	return err;
 }
 
+static const char *role_of(const struct signer *s)
+{
+	return s->role_name ? s->session.role_id : NULL;
+}
+
+static bool is_delegated(const struct signer *s)
+{
+	return !role_of(s) && (s->trust_id || s->application_id);
+}
+
 /* What was delegated has the roles that it was given: no policy adds to them, and what is denied to
  * who delegates or to who uses it binds it. */
 static enum err add_policies(struct signer *s, struct db_tx *tx, struct jout *out)
 {
 	const char *project = s->credential.project_id;
-	const char *role = s->role_name ? s->session.role_id : NULL;
-	bool delegated = !role && (s->trust_id || s->application_id);
-	enum err err =
-	        iam_documents(tx, s->user_id, project, role, delegated, out, &s->policy_count);
+	bool delegated = is_delegated(s);
+	enum err err = iam_documents(
+	        tx, s->user_id, project, role_of(s), delegated, out, &s->policy_count);
 
 	if (!err && delegated && s->trustor_id)
 		err = iam_documents(tx, s->trustor_id, project, NULL, true, out, &s->policy_count);
 	return err;
 }
 
-static enum err find_policies(struct signer *s, struct db_tx *tx)
+static enum err add_boundaries(struct signer *s, struct db_tx *tx, struct jout *out)
+{
+	const char *project = s->credential.project_id;
+	enum err err = iam_boundaries(tx, s->user_id, project, role_of(s), out, &s->boundary_count);
+
+	if (!err && is_delegated(s) && s->trustor_id)
+		err = iam_boundaries(tx, s->trustor_id, project, NULL, out, &s->boundary_count);
+	return err;
+}
+
+static enum err array_of(struct signer *s, struct db_tx *tx,
+        enum err (*add)(struct signer *s, struct db_tx *tx, struct jout *out), const char **ret)
 {
 	AUTO(buf) struct buf text = BUF_NONE;
 	struct jout out = {.out = &text};
 
-	s->policy_count = 0;
 	jout_array(&out, NULL);
-	enum err err = add_policies(s, tx, &out);
+	enum err err = add(s, tx, &out);
 	jout_end_array(&out);
-	s->policies = arena_strdup(s->req->arena, buf_text(&text));
+	*ret = arena_strdup(s->req->arena, buf_text(&text));
 	return err;
+}
+
+static enum err find_policies(struct signer *s, struct db_tx *tx)
+{
+	s->policy_count = s->boundary_count = 0;
+	enum err err = array_of(s, tx, add_policies, &s->policies);
+	return err ? err : array_of(s, tx, add_boundaries, &s->boundaries);
 }
 
 static enum err find(struct db_tx *tx, void *arg)

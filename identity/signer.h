@@ -25,6 +25,8 @@ struct signer {
 	const char *path;     /* IAM's, of the role or else the user: "/" where it has given none */
 	const char *policies; /* a JSON array of texts */
 	unsigned policy_count;
+	const char *boundaries; /* the same, of permissions boundaries */
+	unsigned boundary_count;
 };
 
 /* ERR_NOT_FOUND: no such access key; ERR_UNAUTHORIZED; of a session: ERR_UNPROCESSABLE,

@@ -71,7 +71,7 @@ enum err sts_session(struct aws_call *c, struct db_tx *tx)
 {
 	struct session s = {.access = NULL};
 	uint64_t life_us;
-	bool may;
+	enum aws_may may;
 	enum err err = read_duration(c, SESSION_MAX_S, SESSION_MAX_S, &life_us);
 
 	(void)tx;
@@ -184,7 +184,7 @@ static enum err check_trust(struct aws_call *c, const struct iam_role *role)
 	        .session = c->signer.session.name,
 	        .value = aws_value,
 	        .arg = c};
-	bool may;
+	enum aws_may may;
 	enum err err = aws_may(c, ask.action,
 	        arena_printf(c->arena, "arn:aws:iam::%s:role%s%s", role->project_id, role->path,
 	                role->name),
@@ -192,7 +192,11 @@ static enum err check_trust(struct aws_call *c, const struct iam_role *role)
 
 	if (err)
 		return err;
-	ask.for_account = may || c->administers;
+	/* As at AWS a boundary does not keep a user from what names them; from what names a role it
+	 * keeps that. */
+	if (may == AWS_BOUNDED && ask.role)
+		return refuse(c);
+	ask.for_account = may == AWS_ALLOWED || (may == AWS_UNSAID && c->administers);
 	if (jread_parse(role->trust, strlen(role->trust), &trust))
 		return ERR_INTERNAL;
 	return s3_policy_decide(trust.value, &ask) == S3_ALLOWED ? ERR_OK : refuse(c);

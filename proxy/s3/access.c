@@ -182,16 +182,18 @@ static bool pays(struct request *request, const struct s3_target *target)
 
 #define BY_POLICY(kind) "with an explicit deny in " kind " policy"
 #define BY_NOBODY       "because no policy, list or role allows the action"
+#define BY_BOUNDARY     "because no permissions boundary allows the action"
 
 /* *ret_why: of who is refused. */
 static enum s3_error may_at(
         struct request *request, const struct s3_target *target, const char **ret_why)
 {
-	bool own = is_own(request, target), is_public;
-	enum s3_verdict attached = s3_rights_verdict(request, target);
+	bool bounded, is_public;
+	enum s3_verdict attached = s3_rights_verdict(request, target, &bounded);
+	bool own = is_own(request, target) && !bounded;
 	struct s3_access *access = &request->s3->access;
 
-	access->stands = access->speaks || attached == S3_ALLOWED;
+	access->stands = (access->speaks && !bounded) || attached == S3_ALLOWED;
 	enum s3_verdict verdict = s3_policy_verdict(request, target, &is_public);
 	*ret_why = "because of whom the bucket belongs to, or who pays";
 	if (!is_expected(request, target) || !pays(request, target))
@@ -202,7 +204,7 @@ static enum s3_error may_at(
 	*ret_why = BY_POLICY("a resource-based");
 	if (verdict == S3_DENIED && binds(target, own))
 		return S3_AccessDenied;
-	*ret_why = BY_NOBODY;
+	*ret_why = bounded ? BY_BOUNDARY : BY_NOBODY;
 	/* What is attached counts within the account; elsewhere both accounts must let them. */
 	const char *account = request->s3->caller.account;
 	bool home = is_home(request, target->account);
@@ -210,6 +212,10 @@ static enum s3_error may_at(
 		return S3_AccessDenied;
 	if (home && attached == S3_ALLOWED && !is_foreign(request, target))
 		return S3_OK;
+	/* As at AWS a boundary keeps a user from what names their account, a role from what names
+	 * it. */
+	if (bounded && (verdict != S3_ALLOWED || request->s3->caller.role))
+		return S3_AccessDenied;
 	if (verdict == S3_ALLOWED &&
 	        (own || !is_public || !s3_blocks(target->info, S3_RESTRICT_PUBLIC_BUCKETS)))
 		return S3_OK;
@@ -355,16 +361,19 @@ static enum s3_error may_in_account(struct request *request, const char *account
 	struct s3_target target = target_of(request, NULL);
 	enum s3_error error = S3_AccessDenied;
 	const char *why = BY_NOBODY;
+	bool bounded;
 
 	target.account = account;
-	switch (s3_rights_verdict(request, &target)) {
+	switch (s3_rights_verdict(request, &target, &bounded)) {
 	case S3_ALLOWED:
 		return S3_OK;
 	case S3_DENIED:
 		why = BY_POLICY("an identity-based or session");
 		break;
 	default:
-		if (!request->s3->caller.role)
+		if (bounded)
+			why = BY_BOUNDARY;
+		else if (!request->s3->caller.role)
 			error = own_only(request, account, ret_wait);
 	}
 	if (error == S3_AccessDenied && account && !*ret_wait)

@@ -18,6 +18,18 @@ static bool read_one(const struct jval *value, struct jroot *ret)
 	return jread_str(value, &text) && !jread_parse(text, strlen(text), ret);
 }
 
+static bool read_all(const struct jval *list, struct arena *arena, struct s3_policies *p)
+{
+	if (!jread_is_array(list))
+		return false;
+	p->all = arena_zalloc(arena, (jread_len(list) + 1) * sizeof(*p->all));
+	for (; p->count < jread_len(list); p->count++) {
+		if (!read_one(jread_at(list, p->count), &p->all[p->count]))
+			return false;
+	}
+	return true;
+}
+
 bool s3_rights_read(struct request *request, const char *json)
 {
 	struct arena *arena = request_arena(request);
@@ -26,16 +38,12 @@ bool s3_rights_read(struct request *request, const char *json)
 
 	if (jread_parse(json, strlen(json), &root))
 		return false;
-	const struct jval *list = jread_get(root.value, "policies"),
-	                  *bound = jread_get(root.value, "bound");
-	if (!jread_is_array(list) ||
+	const struct jval *bound = jread_get(root.value, "bound"),
+	                  *boundaries = jread_get(root.value, "boundaries");
+	if (!read_all(jread_get(root.value, "policies"), arena, &r->policies) ||
+	        (boundaries && !read_all(boundaries, arena, &r->boundaries)) ||
 	        (bound && !jread_is_null(bound) && !read_one(bound, &r->bound)))
 		return false;
-	r->policies = arena_zalloc(arena, (jread_len(list) + 1) * sizeof(*r->policies));
-	for (; r->count < jread_len(list); r->count++) {
-		if (!read_one(jread_at(list, r->count), &r->policies[r->count]))
-			return false;
-	}
 	r->path = text_of(root.value, "path", arena);
 	r->role = text_of(root.value, "role", arena);
 	r->session = text_of(root.value, "session", arena);
@@ -45,27 +53,50 @@ bool s3_rights_read(struct request *request, const char *json)
 	return !r->role || (r->session && r->role_id && r->project_id && r->project_name);
 }
 
+static void policies_done(struct s3_policies *p)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		jread_done(&p->all[i]);
+}
+
 void s3_rights_done(struct s3_rights *r)
 {
-	for (unsigned i = 0; i < r->count; i++)
-		jread_done(&r->policies[i]);
+	policies_done(&r->policies);
+	policies_done(&r->boundaries);
 	jread_done(&r->bound);
 }
 
-enum s3_verdict s3_rights_verdict(struct request *request, const struct s3_target *target)
+/* *ret_each: all of them allow it. */
+static enum s3_verdict decide(struct request *request, const struct s3_target *target,
+        const struct s3_policies *p, bool *ret_each)
 {
-	const struct s3_rights *r = request->s3->rights;
 	enum s3_verdict all = S3_SILENT;
 
-	if (!r)
-		return S3_SILENT;
-	for (unsigned i = 0; i < r->count; i++) {
-		enum s3_verdict one = s3_policy_attached(request, target, r->policies[i].value);
+	*ret_each = true;
+	for (unsigned i = 0; i < p->count; i++) {
+		enum s3_verdict one = s3_policy_attached(request, target, p->all[i].value);
 		if (one == S3_DENIED)
 			return one;
 		all = one == S3_ALLOWED ? one : all;
+		*ret_each &= one == S3_ALLOWED;
 	}
+	return all;
+}
+
+enum s3_verdict s3_rights_verdict(
+        struct request *request, const struct s3_target *target, bool *ret_bounded)
+{
+	const struct s3_rights *r = request->s3->rights;
+	bool ignored, within;
+
+	*ret_bounded = false;
+	if (!r)
+		return S3_SILENT;
+	enum s3_verdict all = decide(request, target, &r->policies, &ignored);
+	if (all == S3_DENIED || decide(request, target, &r->boundaries, &within) == S3_DENIED)
+		return S3_DENIED;
 	if (r->bound.value && s3_policy_attached(request, target, r->bound.value) != S3_ALLOWED)
 		return S3_DENIED;
-	return all;
+	*ret_bounded = !within;
+	return within ? all : S3_SILENT;
 }

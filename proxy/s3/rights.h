@@ -10,9 +10,13 @@
 struct request;
 struct s3_target;
 
-struct s3_rights {
-	struct jroot *policies; /* owned */
+struct s3_policies {
+	struct jroot *all; /* owned */
 	unsigned count;
+};
+
+struct s3_rights {
+	struct s3_policies policies, boundaries;
 	struct jroot bound;                              /* owned; no value: there is none */
 	const char *path;                                /* IAM's, of the role or user */
 	const char *role, *session;                      /* what was taken, and as whom; or NULL */
@@ -24,7 +28,10 @@ bool s3_rights_read(struct request *request, const char *json);
 void s3_rights_done(struct s3_rights *rights);
 
 /* S3_DENIED: by a policy that is attached, or since the session is not for that. S3_ALLOWED: a
- * policy lets them, which counts within their own account. */
-enum s3_verdict s3_rights_verdict(struct request *request, const struct s3_target *target);
+ * policy lets them, which counts within their own account. *ret_bounded: a permissions boundary
+ * does not: neither such a policy nor a role of the identity service counts, but what names them.
+ */
+enum s3_verdict s3_rights_verdict(
+        struct request *request, const struct s3_target *target, bool *ret_bounded);
 
 #endif

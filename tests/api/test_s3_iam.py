@@ -127,6 +127,113 @@ def test_what_a_role_is_attached(keystone, boss, iam):
     iam.delete_role(RoleName=name)
 
 
+# --- permissions boundaries ---
+
+def test_a_users_boundary(keystone, boss, iam):
+    u, bucket = Made(keystone, boss), boss.bucket
+    iam.attach_user_policy(UserName=u.name, PolicyArn=FULL)
+    assert reads(u.s3, bucket, "a/1") and reads(u.s3, bucket, "b/1")
+    b = managed(iam, says("Allow", "s3:GetObject", bucket + "/a/*"))
+    iam.put_user_permissions_boundary(UserName=u.name, PermissionsBoundary=b["Arn"])
+    assert iam.get_user(UserName=u.name)["User"]["PermissionsBoundary"] == {
+        "PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": b["Arn"]}
+    assert reads(u.s3, bucket, "a/1") and not reads(u.s3, bucket, "b/1")
+    assert refused(u.s3.list_buckets) == ("AccessDenied", 403) == refused(u.s3.create_bucket, Bucket=fresh("b"))
+    with pytest.raises(botocore.exceptions.ClientError, match="because no permissions boundary allows the action"):
+        u.s3.delete_object(Bucket=bucket, Key="a/1")
+    # It bounds, and gives nothing.
+    iam.detach_user_policy(UserName=u.name, PolicyArn=FULL)
+    assert not reads(u.s3, bucket, "a/1")
+    iam.attach_user_policy(UserName=u.name, PolicyArn=FULL)
+    got = of(u, "sts").get_session_token()["Credentials"]
+    bound = s3_of(keystone, got)
+    assert reads(bound, bucket, "a/1") and not reads(bound, bucket, "b/1")
+    # What it says now counts, and that it is one keeps it.
+    assert iam.get_policy(PolicyArn=b["Arn"])["Policy"]["PermissionsBoundaryUsageCount"] == 1
+    w, g = Made(keystone, boss), group(iam)
+    iam.attach_user_policy(UserName=w.name, PolicyArn=b["Arn"])
+    iam.attach_group_policy(GroupName=g, PolicyArn=b["Arn"])
+    for usage, users, groups in (({}, {u.name, w.name}, [g]), ({"PolicyUsageFilter": "PermissionsBoundary"}, {u.name}, []),
+                                 ({"PolicyUsageFilter": "PermissionsPolicy"}, {w.name}, [g])):
+        got = iam.list_entities_for_policy(PolicyArn=b["Arn"], **usage)
+        assert {x["UserName"] for x in got["PolicyUsers"]} == users and [x["GroupName"] for x in got["PolicyGroups"]] == groups
+    iam.detach_user_policy(UserName=w.name, PolicyArn=b["Arn"])
+    iam.detach_group_policy(GroupName=g, PolicyArn=b["Arn"])
+    iam.create_policy_version(PolicyArn=b["Arn"], PolicyDocument=policy(says("Allow", "s3:*", bucket + "/b/*")), SetAsDefault=True)
+    assert reads(u.s3, bucket, "b/1") and not reads(u.s3, bucket, "a/1") and not reads(bound, bucket, "a/1")
+    iam.delete_policy_version(PolicyArn=b["Arn"], VersionId="v1")
+    assert refused(iam.delete_policy, PolicyArn=b["Arn"]) == ("DeleteConflict", 409)
+    iam.put_user_permissions_boundary(UserName=u.name, PermissionsBoundary=READ)
+    assert reads(u.s3, bucket, "a/1") and refused(u.s3.delete_object, Bucket=bucket, Key="a/1") == ("AccessDenied", 403)
+    iam.delete_policy(PolicyArn=b["Arn"])
+    iam.delete_user_permissions_boundary(UserName=u.name)
+    assert "PermissionsBoundary" not in iam.get_user(UserName=u.name)["User"]
+    u.s3.put_object(Bucket=bucket, Key="a/1", Body=b"text")
+    for call, args in ((iam.delete_user_permissions_boundary, {"UserName": u.name}),
+                       (iam.put_user_permissions_boundary, {"UserName": u.name, "PermissionsBoundary": b["Arn"]}),
+                       (iam.put_user_permissions_boundary, {"UserName": "nobody", "PermissionsBoundary": READ})):
+        assert refused(call, **args) == ("NoSuchEntity", 404)
+
+
+def test_a_boundary_binds_roles_of_the_identity_service(keystone, boss, iam):
+    member, bucket = Holder(keystone, "member", boss.project), fresh("b")
+    s3 = member.s3()
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"text")
+    b = managed(iam, says("Allow", "s3:List*"), says("Deny", "s3:GetObject", bucket + "/secret"))
+    iam.put_user_permissions_boundary(UserName=member.who.name, PermissionsBoundary=b["Arn"])
+    assert not reads(s3, bucket, "k") and s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+    # A bucket's policy that names the user counts nevertheless, as at AWS; but for what the boundary denies.
+    arn = "arn:aws:iam::%s:user/%s" % (boss.project, member.who.name)
+    boss.s3().put_bucket_policy(Bucket=bucket, Policy=policy(says("Allow", "s3:GetObject", bucket + "/*", Principal={"AWS": arn})))
+    wait_for(lambda: reads(s3, bucket, "k"), 30)
+    boss.s3().put_object(Bucket=bucket, Key="secret", Body=b"text")
+    assert not reads(s3, bucket, "secret")
+    boss.s3().put_bucket_policy(Bucket=bucket, Policy=policy(says(
+        "Allow", "s3:GetObject", bucket + "/*", Principal={"AWS": boss.project})))
+    wait_for(lambda: not reads(s3, bucket, "k"), 30)
+
+
+def test_a_roles_boundary(keystone, boss, iam):
+    b = managed(iam, says("Allow", "s3:GetObject", boss.bucket + "/a/*"))
+    name = fresh("r")
+    made = iam.create_role(RoleName=name, PermissionsBoundary=b["Arn"], AssumeRolePolicyDocument=trusts(
+        "arn:aws:iam::%s:root" % boss.project))["Role"]
+    assert made["PermissionsBoundary"]["PermissionsBoundaryArn"] == b["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=FULL)
+    s3 = s3_of(keystone, take(boss, made)["Credentials"])
+    assert reads(s3, boss.bucket, "a/1") and not reads(s3, boss.bucket, "b/1")
+    iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=READ)
+    assert reads(s3, boss.bucket, "b/1")
+    iam.create_policy_version(PolicyArn=b["Arn"], PolicyDocument=policy(says("Deny", "s3:*")), SetAsDefault=True)
+    iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=b["Arn"])
+    assert not reads(s3, boss.bucket, "b/1")
+    iam.delete_role_permissions_boundary(RoleName=name)
+    assert reads(s3, boss.bucket, "b/1")
+    assert refused(iam.create_role, RoleName=fresh("r"), PermissionsBoundary=b["Arn"] + "x",
+                   AssumeRolePolicyDocument=trusts("*")) == ("NoSuchEntity", 404)
+
+
+def test_a_boundary_bounds_iam_and_may_be_asked_for(keystone, boss, iam):
+    """Who may make users only with a boundary makes none that may more."""
+    u, b = Made(keystone, boss), managed(iam, says("Allow", "s3:*"))
+    condition = {"StringEquals": {"iam:PermissionsBoundary": b["Arn"]}}
+    u.attach({"Effect": "Allow", "Action": "iam:*", "Resource": "*", "Condition": condition})
+    theirs, name = of(u, "iam"), fresh("u")
+    assert refused(theirs.create_user, UserName=name) == ("AccessDenied", 403)
+    assert refused(theirs.create_user, UserName=name, PermissionsBoundary=FULL) == ("AccessDenied", 403)
+    theirs.create_user(UserName=name, PermissionsBoundary=b["Arn"])
+    theirs.attach_user_policy(UserName=name, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    assert refused(theirs.attach_user_policy, UserName=u.name, PolicyArn=FULL) == ("AccessDenied", 403)
+    assert refused(theirs.put_user_permissions_boundary, UserName=name, PermissionsBoundary=FULL) == ("AccessDenied", 403)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    made = service(keystone, "iam", key["AccessKeyId"], key["SecretAccessKey"])
+    assert refused(made.list_users) == ("AccessDenied", 403)
+    assert client(keystone.cloud, key["AccessKeyId"], key["SecretAccessKey"]).list_buckets()["Buckets"]
+    iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary="arn:aws:iam::aws:policy/IAMReadOnlyAccess")
+    assert made.list_users()["Users"] and refused(made.create_user, UserName=fresh("u")) == ("AccessDenied", 403)
+
+
 # --- what was delegated ---
 
 def key_by(keystone, token, user_id, project):
@@ -170,12 +277,15 @@ def test_a_trusts_policies(keystone, boss, iam, impersonation):
     s3 = key_by(keystone, token, (trustor if impersonation else trustee).who.id, boss.project)
     assert reads(s3, boss.bucket, "a/1")
     deny = policy(says("Deny", "s3:GetObject", boss.bucket + "/a/*"))
+    within = managed(iam, says("Allow", "s3:*", boss.bucket + "/b/*"))
     for who in (trustor, trustee):
         name, g, p = who.who.name, group(iam), managed(iam, says("Deny", "s3:GetObject", boss.bucket + "/a/*"))
         iam.add_user_to_group(GroupName=g, UserName=name)
         for put, take_back in (
                 (lambda: iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=deny),
                  lambda: iam.delete_user_policy(UserName=name, PolicyName="p")),
+                (lambda: iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=within["Arn"]),
+                 lambda: iam.delete_user_permissions_boundary(UserName=name)),
                 (lambda: iam.put_group_policy(GroupName=g, PolicyName="p", PolicyDocument=deny),
                  lambda: iam.delete_group_policy(GroupName=g, PolicyName="p")),
                 (lambda: iam.attach_group_policy(GroupName=g, PolicyArn=p["Arn"]),
@@ -563,7 +673,6 @@ def test_limits_and_bad_input(keystone, boss, iam):
             (iam.create_policy, {"PolicyName": "p", "PolicyDocument": policy(*[says("Allow", "s3:*")] * 200)}, "ValidationError"),
             (iam.create_group, {"GroupName": "g", "Path": "x"}, "ValidationError"),
             (iam.create_user, {"UserName": "u/x"}, "ValidationError"),
-            (iam.create_user, {"UserName": "u", "PermissionsBoundary": FULL}, "InvalidInput"),
             (iam.get_policy, {"PolicyArn": "arn:aws:iam::aws:policy"}, "ValidationError"),
             (iam.update_role, {"RoleName": role(boss, trusts("*"))["RoleName"], "MaxSessionDuration": 43201}, "ValidationError")):
         assert refused(call, **args) == (code, 400), (call, args)
