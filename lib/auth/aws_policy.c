@@ -625,6 +625,49 @@ bool s3_policy_is_public(const struct jval *policy)
 
 /* --- is it a policy? --- */
 
+/* What follows ACCOUNT and its colon in an ARN that begins so; NULL: it is another. */
+static const char *behind_account(const char *arn, const char *begin, size_t *ret_len)
+{
+	size_t len = strlen(begin);
+
+	if (strncmp(arn, begin, len) != 0)
+		return NULL;
+	*ret_len = strcspn(arn + len, ":");
+	return arn[len + *ret_len] ? arn + len + *ret_len + 1 : NULL;
+}
+
+static bool begins_and_goes_on(const char *text, const char *with)
+{
+	size_t len = strlen(with);
+
+	return strncmp(text, with, len) == 0 && text[len];
+}
+
+/* Could it be somebody? What is no ARN is an account, or an id. */
+static bool principal_good(const char *text)
+{
+	size_t account;
+	const char *what;
+
+	if (strncmp(text, "arn:", 4) != 0)
+		return *text;
+	if ((what = behind_account(text, "arn:aws:sts::", &account)))
+		return begins_and_goes_on(what, "assumed-role/");
+	if (!(what = behind_account(text, "arn:aws:iam::", &account)))
+		return false;
+	return (account && strcmp(what, "root") == 0) || begins_and_goes_on(what, "user/") ||
+	       begins_and_goes_on(what, "role/");
+}
+
+static bool all_good(const struct jval *principals)
+{
+	for (size_t i = 0; i < texts_len(principals); i++) {
+		if (!principal_good(text_at(principals, i)))
+			return false;
+	}
+	return true;
+}
+
 static bool principals_good(const struct jval *principals)
 {
 	const char *text, *kind;
@@ -638,6 +681,8 @@ static bool principals_good(const struct jval *principals)
 			return false;
 		if (strcmp(kind, "AWS") != 0 && strcmp(kind, "CanonicalUser") != 0 &&
 		        strcmp(kind, "Service") != 0 && strcmp(kind, "Federated") != 0)
+			return false;
+		if (strcmp(kind, "AWS") == 0 && !all_good(jread_get(principals, kind)))
 			return false;
 	}
 	return true;

@@ -92,11 +92,20 @@ def test_bad_policies(s3, bucket):
                 *(json.dumps({"Version": "2012-10-17", "Statement": [{**good, **change}]}) for change in (
                     {"Effect": "Other"}, {"Principal": "somebody"}, {"Principal": {"Other": "x"}}, {"Action": "iam:Do"},
                     {"Action": 1}, {"Resource": "arn:aws:s3:::other/*"}, {"Resource": "x"}, {"Condition": []},
-                    {"Condition": {"StringOther": {"aws:Referer": "x"}}}, {"NotPrincipal": "*"}, {"Principal": None}))):
+                    {"Condition": {"StringOther": {"aws:Referer": "x"}}}, {"NotPrincipal": "*"}, {"Principal": None},
+                    *({"Principal": {"AWS": who}} for who in (
+                        "", "arn:aws:iam:test:user/x", "arn:aws:iam::test:users/x", "arn:aws:iam::test:user/", "arn:aws:iam:::root",
+                        ["*", "arn:aws:iam::test:group/x"], "arn:aws:s3:::b", "arn:aws:sts::test:federated-user/x"))))):
         code, status = refused(s3.put_bucket_policy, Bucket=bucket, Policy=bad)
         assert (code, status) == ("MissingRequestBodyError" if not bad else "MalformedPolicy", 400), bad
     assert refused(s3.put_bucket_policy, Bucket=bucket, Policy=" " * 20481)[1] == 400
     assert refused(s3.get_bucket_policy, Bucket=bucket) == ("NoSuchBucketPolicy", 404)
+
+
+def test_principals_that_may_be(s3, bucket):
+    for who in ("test", "123456789012", "test:tester", "arn:aws:iam::test:root", "arn:aws:iam::123456789012:user/team/x",
+                "arn:aws:iam::test:role/x", "arn:aws:iam:::user/id", "arn:aws:sts::test:assumed-role/x/y", ["*"]):
+        put(s3, bucket, statement(bucket, "s3:GetObject", principal={"AWS": who}))
 
 
 def test_owner_is_not_locked_out(s3, bucket):
