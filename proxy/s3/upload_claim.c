@@ -54,38 +54,36 @@ bool claims_stand(const char *claims, uint64_t now_s)
 	return false;
 }
 
-static const char *others(struct arena *arena, const char *claims, const char *id, uint64_t now_s,
-        unsigned *ret_count)
+/* The newest that stand, but for that of `id`. Of more than so many the last says only since when.
+ */
+static const char *others(
+        struct arena *arena, const char *claims, const char *id, uint64_t now_s, unsigned max)
 {
 	struct claim claim;
 	const char *kept = "";
 
-	for (*ret_count = 0; next_claim(&claims, &claim);) {
+	for (unsigned count = 0; count < max && next_claim(&claims, &claim);) {
 		bool ours = claim.id_len == strlen(id) && memcmp(claim.id, id, claim.id_len) == 0;
 		if (ours || !stands(&claim, now_s))
 			continue;
-		++*ret_count;
+		size_t len = ++count == max ? strspn(claim.text, "0123456789") : claim.len;
 		kept = arena_printf(
-		        arena, "%s%s%.*s", kept, *kept ? " " : "", (int)claim.len, claim.text);
+		        arena, "%s%s%.*s", kept, *kept ? " " : "", (int)len, claim.text);
 	}
 	return kept;
 }
 
 const char *claims_with(struct arena *arena, const char *claims, const char *id, uint64_t now_s)
 {
-	unsigned count;
-	const char *kept = others(arena, claims, id, now_s, &count);
+	const char *kept = others(arena, claims, id, now_s, CLAIMS_MAX - 1);
 
-	return count < CLAIMS_MAX ? arena_printf(arena, "%llu-%s%s%s", (unsigned long long)now_s,
-	                                    id, *kept ? " " : "", kept)
-	                          : NULL;
+	return arena_printf(
+	        arena, "%llu-%s%s%s", (unsigned long long)now_s, id, *kept ? " " : "", kept);
 }
 
 const char *claims_without(struct arena *arena, const char *claims, const char *id, uint64_t now_s)
 {
-	unsigned count;
-
-	return others(arena, claims, id, now_s, &count);
+	return others(arena, claims, id, now_s, CLAIMS_MAX);
 }
 
 /* --- on the marker --- */
@@ -142,8 +140,7 @@ static bool run(struct request *request, struct upload *u, struct upload_claim *
 		if (!c->write.parent) {
 			const char *was = upload_header(u, UPLOAD_CLAIMS),
 			           *claims = change(request_arena(request), was, c->id, now_s);
-			c->error = claims ? S3_OK : S3_ServiceUnavailable;
-			if (!claims || strcmp(claims, was ? was : "") == 0)
+			if (strcmp(claims, was ? was : "") == 0)
 				return true;
 			start_write(request, u, &c->write, claims);
 		}

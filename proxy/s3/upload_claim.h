@@ -20,7 +20,8 @@
 
 /* Is the whole being stored, or may it be? */
 bool claims_stand(const char *claims, uint64_t now_s);
-/* Those that stand, with that of `id` as of now; NULL: they are too many. */
+/* Those that stand, with that of `id` as of now. Of more than 16 the oldest are one, nobody's: it
+ * stands for as long as they would (each try to complete that was answered 503 leaves one). */
 const char *claims_with(struct arena *arena, const char *claims, const char *id, uint64_t now_s);
 /* Those that stand, but for that of `id`. */
 const char *claims_without(struct arena *arena, const char *claims, const char *id, uint64_t now_s);

@@ -81,8 +81,12 @@ def test_a_complete_that_died_can_be_sent_again(cloud, s3, versioned):
                 # Who died may have claimed it: it can still be completed.
                 gave_up = decided(s3.abort_multipart_upload, Bucket=bucket, Key=k, UploadId=uploads[k])
                 assert gave_up in (None, ("OperationAborted", 409)), gave_up
+                made = s3.list_object_versions(Bucket=bucket, Prefix=k).get("Versions")
                 if gave_up:
                     assert decided(complete, s3, bucket, k, uploads[k], parts[k]) is None
+                elif made:  # died before that version became the current one
+                    got = s3.get_object(Bucket=bucket, Key=k, VersionId=made[0]["VersionId"])
+                    assert versioned and got["Body"].read() == bodies[k]
                 else:
                     assert gone(swift, bucket, k, 0)
     assert left
