@@ -87,6 +87,8 @@ static bool is_bodiless(const struct request *request, int status)
 static void name_resource(const struct request *request, enum s3_error error, struct buf *xml)
 {
 	const struct s3 *s3 = request->s3;
+	const char *bucket = s3->error_bucket ? s3->error_bucket : s3->bucket,
+	           *key = s3->error_key ? s3->error_key : s3->key;
 	int status = s3_error_status(error);
 
 	if (error == S3_NoSuchUpload) {
@@ -94,10 +96,10 @@ static void name_resource(const struct request *request, enum s3_error error, st
 		s3_xml_text(xml, "UploadId", id ? id : "");
 		return;
 	}
-	if (s3->bucket && (status == 404 || status == 409 || error == S3_InvalidBucketName))
-		s3_xml_text(xml, "BucketName", s3->bucket);
-	if (s3->key && status == 404)
-		s3_xml_text(xml, "Key", s3->key);
+	if (bucket && (status == 404 || status == 409 || error == S3_InvalidBucketName))
+		s3_xml_text(xml, "BucketName", bucket);
+	if (key && status == 404)
+		s3_xml_text(xml, "Key", key);
 	if (status != 400)
 		s3_xml_text(xml, "Resource", request->path);
 }

@@ -162,6 +162,16 @@ static bool fits(const struct request *request, const struct copy_source *s)
 	return none ? !s3_etag_is(none, etag_of(s)) : !since || is_later(s, since);
 }
 
+static enum step is_missing(
+        struct request *request, const struct copy_source *s, enum s3_error error)
+{
+	if (s3_error_status(error) == 404) {
+		request->s3->error_bucket = s->bucket;
+		request->s3->error_key = s->key;
+	}
+	return s3_fail(request, error);
+}
+
 enum step copy_source_find(struct request *request, struct copy_source *s)
 {
 	enum s3_error error = S3_OK;
@@ -172,17 +182,17 @@ enum step copy_source_find(struct request *request, struct copy_source *s)
 	if (!find_bucket(request, s, &error))
 		return STEP_WAIT;
 	if (error)
-		return s3_fail(request, error);
+		return is_missing(request, s, error);
 	if (!take_version(request, s, &error))
 		return STEP_WAIT;
 	if (error)
-		return s3_fail(request, error);
+		return is_missing(request, s, error);
 	if (!look(request, s))
 		return STEP_WAIT;
 	if ((error = may_read(request, s)))
 		return s3_fail(request, error);
 	if (s->head.status == 404)
-		return s3_fail(request, s->version ? S3_NoSuchVersion : S3_NoSuchKey);
+		return is_missing(request, s, s->version ? S3_NoSuchVersion : S3_NoSuchKey);
 	if (!sub_ok(&s->head))
 		return s3_fail_sub(request, &s->head);
 	return fits(request, s) ? STEP_NEXT : s3_fail(request, S3_PreconditionFailed);

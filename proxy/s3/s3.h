@@ -86,7 +86,9 @@ struct s3 {
 	enum s3_error told;         /* to the client */
 	struct s3_log_held *logged; /* (logging.h) or NULL */
 	const char *error_text;     /* NULL: the error's own */
-	const char *error_extra;    /* more elements, as XML; or NULL */
+	/* What it tells as missing, where that is not what the request names: a copy's source. */
+	const char *error_bucket, *error_key;
+	const char *error_extra; /* more elements, as XML; or NULL */
 	bool prepared;
 	struct request_end end;
 };

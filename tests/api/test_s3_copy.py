@@ -56,6 +56,14 @@ def test_ways_to_name_the_source(cloud, s3, bucket):
         ("InvalidArgument", 400)
 
 
+def test_what_is_missing_is_the_source(s3, bucket):
+    for source, told in ((bucket + "/none", {"BucketName": bucket, "Key": "none"}),
+                         ("none-such-bucket/x", {"BucketName": "none-such-bucket", "Key": "x"})):
+        with pytest.raises(ClientError) as e:
+            s3.copy_object(Bucket=bucket, Key="k", CopySource=source)
+        assert {n: e.value.response["Error"][n] for n in told} == told
+
+
 def test_to_itself(s3, bucket):
     s3.put_object(Bucket=bucket, Key="self", Body=b"s")
     source = {"Bucket": bucket, "Key": "self"}
