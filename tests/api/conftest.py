@@ -118,6 +118,13 @@ class Cloud:
         text = requests.get(self.url + "/metrics", timeout=10).text
         return [float(v) for v in re.findall(r"^%s(?:\{[^}]*\})? (\S+)$" % name, text, re.M)]
 
+    def __enter__(self):
+        self.up()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def close(self):
         self.cairn("down", "--state", self.state, check=False)
         log = "".join(open(self.state + "/log/" + name, errors="replace").read()
@@ -184,6 +191,31 @@ def cloud(clouds, request):
 @pytest.fixture(scope="module")
 def tester(cloud):
     return User(cloud, "test:tester", "testing")
+
+
+@pytest.fixture(scope="module")
+def swift(tester):
+    """What Swift's clients see of what S3's have made."""
+    return tester
+
+
+@pytest.fixture(scope="module")
+def s3(cloud):
+    from s3 import client
+    return client(cloud)
+
+
+@pytest.fixture
+def bucket(s3):
+    name = "b-" + os.urandom(6).hex()
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def versioned(s3, bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return bucket
 
 
 @pytest.fixture

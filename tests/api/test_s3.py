@@ -1,29 +1,14 @@
 """The S3 API: who signs, buckets, objects and listings, and that they are Swift's as well."""
 import hashlib
 import os
-import time
-import urllib.parse
 import xml.etree.ElementTree
 
 import pytest
 import requests
 
-from conftest import User
 from s3 import client, refused
 
 HOSTILE = ["a b", "ü/ä", "+&?=#%41", "//x", "x//", "..", "a\u0001b", "\U0001f600", "a'b\"c<d>", "~tilde", "*(!)", " lead", "trail "]
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "b-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 def test_errors_are_s3s(cloud, s3, bucket):

@@ -12,11 +12,6 @@ KNOWN = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 
 
 @pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture(scope="module")
 def alt(cloud):
     return client(cloud, "test2:tester2", "testing2")
 

@@ -9,14 +9,9 @@ import pytest
 import requests
 
 from conftest import User
-from s3 import Chunks, client, refused
+from s3 import Chunks, refused
 from s3 import send as raw
 from test_s3_multipart import MB
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
 
 
 @pytest.fixture(scope="module")

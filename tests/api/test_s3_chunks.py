@@ -6,16 +6,11 @@ import zlib
 
 import pytest
 
-from s3 import Chunks, client, refused
+from s3 import Chunks, refused
 
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 TRAILED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
 
 
 @pytest.fixture(scope="module")

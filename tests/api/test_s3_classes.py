@@ -8,8 +8,8 @@ import zlib
 import pytest
 import requests
 
-from conftest import Cloud, User, wait_for
-from s3 import client, refused, send
+from conftest import Cloud, wait_for
+from s3 import refused, send
 
 MB = 1 << 20
 CONF = {"cluster": ["policy = 2 ec42 gilded type=ec k=4 m=2"],
@@ -20,33 +20,8 @@ CUSTOMER = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
 
 @pytest.fixture(scope="module")
 def cloud():
-    cloud = Cloud(devices=8, conf=CONF)
-    cloud.up()
-    yield cloud
-    cloud.close()
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture(scope="module")
-def swift(cloud):
-    return User(cloud, "test:tester", "testing")
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "c-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def versioned(s3, bucket):
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    return bucket
+    with Cloud(devices=8, conf=CONF) as cloud:
+        yield cloud
 
 
 def md5(body):

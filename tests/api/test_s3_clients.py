@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from conftest import CAIRN, Cloud, wait_for
-from s3 import client
+
 from test_clients import same
 from test_swift_clients import MB, random_file, run, tree
 
@@ -25,18 +25,6 @@ def cloud():
     c.up()
     yield c
     c.close()
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "c-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 @pytest.fixture(scope="module")

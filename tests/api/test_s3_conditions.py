@@ -8,11 +8,6 @@ from conftest import Cloud
 from s3 import client, send
 
 
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
 @pytest.fixture(params=[False, True], ids=["plain", "versioned"])
 def new_bucket(request):
     def make(s3):

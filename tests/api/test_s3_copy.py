@@ -15,11 +15,6 @@ from test_s3_multipart import MB, begin, complete, etag_of, upload
 
 
 @pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture(scope="module")
 def bucket(s3):
     name = "c-" + os.urandom(6).hex()
     s3.create_bucket(Bucket=name)

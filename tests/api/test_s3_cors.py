@@ -4,12 +4,7 @@ import os
 import pytest
 import requests
 
-from s3 import client, refused
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
+from s3 import refused
 
 
 @pytest.fixture

@@ -2,23 +2,9 @@
 import base64
 import datetime
 import hashlib
-import os
-
-import pytest
-
-from s3 import client, refused, send
 
 
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "d-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
+from s3 import refused, send
 
 
 def keys(s3, bucket):

@@ -11,18 +11,6 @@ from s3 import client, refused, send
 DAY = datetime.timedelta(days=1)
 
 
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "t-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
-
-
 def put(s3, bucket, *rules, **args):
     rules = [{"ID": "rule-%d" % i, "Status": "Enabled", **r} for i, r in enumerate(rules)]
     return s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules}, **args)
@@ -182,10 +170,8 @@ def test_who_may(cloud, s3, bucket):
 
 @pytest.fixture(scope="module")
 def quick():
-    cloud = Cloud(conf={"s3": ["lifecycle_day = 1"]})
-    cloud.up()
-    yield cloud
-    cloud.close()
+    with Cloud(conf={"s3": ["lifecycle_day = 1"]}) as cloud:
+        yield cloud
 
 
 @pytest.fixture

@@ -6,14 +6,9 @@ import time
 
 import pytest
 
-from s3 import client, refused, send
+from s3 import refused, send
 
 LATER = datetime.datetime(2040, 1, 1, tzinfo=datetime.timezone.utc)
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
 
 
 @pytest.fixture

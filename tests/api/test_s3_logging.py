@@ -17,15 +17,8 @@ FIELDS = ("owner bucket time remote requester id operation key line status error
 
 @pytest.fixture(scope="module")
 def cloud():
-    cloud = Cloud(devices=3, conf={"s3": ["log_interval = 1", "website_domains = web.example.org"]})
-    cloud.up()
-    yield cloud
-    cloud.close()
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
+    with Cloud(devices=3, conf={"s3": ["log_interval = 1", "website_domains = web.example.org"]}) as cloud:
+        yield cloud
 
 
 @pytest.fixture

@@ -6,17 +6,10 @@ import time
 
 import pytest
 import requests
-from botocore.exceptions import ClientError
 
-from conftest import User
-from s3 import client, refused, send
+from s3 import client, refused
 
 MB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +17,6 @@ def bucket(s3):
     name = "m-" + os.urandom(6).hex()
     s3.create_bucket(Bucket=name)
     return name
-
-
-@pytest.fixture(scope="module")
-def swift(cloud):
-    return User(cloud, "test:tester", "testing")
 
 
 def begin(s3, bucket, key, **more):

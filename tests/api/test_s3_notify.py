@@ -1,12 +1,11 @@
 """Notifications of buckets: what is set, and what comes to whom, by HTTP."""
-import os
 import re
 import subprocess
 
 import pytest
 import requests
 
-from conftest import CAIRN, Cloud, User, free_port, wait_for
+from conftest import CAIRN, Cloud, User, wait_for
 from events import Receiver
 from s3 import anonymous, client, refused, send
 
@@ -29,23 +28,9 @@ def slow():
 
 @pytest.fixture(scope="module")
 def cloud(hook, slow):
-    cloud = Cloud(devices=3, conf={"s3": ["lifecycle_day = 5", "notify = hook:http://127.0.0.1:%d/a?b=c, slow:http://me:secret@127.0.0.1:%d/"
-                                          % (hook.port, slow.port)]})
-    cloud.up()
-    yield cloud
-    cloud.close()
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "n-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
+    with Cloud(devices=3, conf={"s3": ["lifecycle_day = 5", "notify = hook:http://127.0.0.1:%d/a?b=c, slow:http://me:secret@127.0.0.1:%d/"
+                                          % (hook.port, slow.port)]}) as cloud:
+        yield cloud
 
 
 def queue(events, arn=HOOK, **more):

@@ -23,10 +23,8 @@ def broker():
 @pytest.fixture(scope="module")
 def cloud(broker):
     url = "amqp://guest:guest@127.0.0.1:%d/%%2F?exchange=cairn&routing_key=s3" % broker.port
-    cloud = Cloud(devices=3, conf={"s3": ["notify = mq:" + url]})
-    cloud.up()
-    yield cloud
-    cloud.close()
+    with Cloud(devices=3, conf={"s3": ["notify = mq:" + url]}) as cloud:
+        yield cloud
 
 
 class Queue:

@@ -1,5 +1,4 @@
 """What AWS has and is off here; and the table of all operations."""
-import os
 
 import pytest
 
@@ -8,20 +7,8 @@ from s3 import client, refused, send
 
 
 @pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture(scope="module")
 def alt(cloud):
     return client(cloud, "test2:tester2", "testing2")
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "b-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 def test_operations(cloud):

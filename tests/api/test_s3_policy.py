@@ -11,11 +11,6 @@ DENIED = ("AccessDenied", 403)
 
 
 @pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture(scope="module")
 def alt(cloud):
     return client(cloud, "test2:tester2", "testing2")
 

@@ -14,18 +14,6 @@ from urllib3.filepost import encode_multipart_formdata
 from s3 import ClientError, anonymous, client, refused
 
 
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "b-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
-
-
 @pytest.fixture
 def open_bucket(s3, bucket):
     s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")

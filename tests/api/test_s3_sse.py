@@ -66,13 +66,6 @@ def s3(sse):
     return client(sse)
 
 
-@pytest.fixture
-def bucket(s3):
-    name = "sse-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
-
-
 def read(s3, bucket, key, **args):
     return s3.get_object(Bucket=bucket, Key=key, **args)["Body"].read()
 

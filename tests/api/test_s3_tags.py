@@ -1,21 +1,7 @@
 """Tags of objects, of versions and of buckets."""
-import os
-
-import pytest
-
-from s3 import client, refused, send
 
 
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "t-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
+from s3 import refused, send
 
 
 def given(**tags):

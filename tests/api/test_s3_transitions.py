@@ -11,7 +11,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from conftest import Cloud, User, wait_for
-from s3 import client, refused, send
+from s3 import refused
 
 MB = 1 << 20
 CONF = {"cluster": ["policy = 2 ec42 gilded type=ec k=4 m=2"],
@@ -23,36 +23,11 @@ KMS = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "testkey-1"}
 
 @pytest.fixture(scope="module")
 def cloud():
-    cloud = Cloud(devices=8, conf=CONF)
-    cloud.up()
-    yield cloud
-    cloud.close()
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
+    with Cloud(devices=8, conf=CONF) as cloud:
+        yield cloud
 
 
 LEAST = "x-amz-transition-default-minimum-object-size"  # not known to each botocore
-
-
-@pytest.fixture(scope="module")
-def swift(cloud):
-    return User(cloud, "test:tester", "testing")
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "m-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def versioned(s3, bucket):
-    versioning(s3, bucket, "Enabled")
-    return bucket
 
 
 def versioning(s3, bucket, status):

@@ -17,15 +17,8 @@ AT_ONCE = 8
 
 @pytest.fixture(scope="module")
 def cloud():
-    cloud = Cloud()
-    cloud.up()
-    yield cloud
-    cloud.close()
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
+    with Cloud() as cloud:
+        yield cloud
 
 
 def decided(call, *args, **more):

@@ -9,26 +9,9 @@ import urllib.parse
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import User
+
 from s3 import client, refused, send
 from test_s3_multipart import MB, begin, complete, etag_of, gone, put
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture(scope="module")
-def swift(cloud):
-    return User(cloud, "test:tester", "testing")
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "n-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 @pytest.fixture(scope="module")

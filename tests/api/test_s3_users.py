@@ -14,10 +14,8 @@ TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "too
 
 @pytest.fixture(scope="module")
 def cloud():
-    cloud = Cloud(devices=1, replicas=1, identity=True)
-    cloud.up()
-    yield cloud
-    cloud.close()
+    with Cloud(devices=1, replicas=1, identity=True) as cloud:
+        yield cloud
 
 
 def run(env, *args):

@@ -1,25 +1,12 @@
 """Versions of objects by S3: ids, delete markers, "null", and what Swift sees of them."""
 import concurrent.futures
-import os
 import threading
 import time
 
 import pytest
 
 from conftest import wait_for
-from s3 import client, refused, send
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
-
-
-@pytest.fixture
-def bucket(s3):
-    name = "v-" + os.urandom(6).hex()
-    s3.create_bucket(Bucket=name)
-    return name
+from s3 import refused, send
 
 
 def switch(s3, bucket, status):

@@ -10,15 +10,8 @@ from s3 import client, refused
 
 @pytest.fixture(scope="module")
 def cloud():
-    cloud = Cloud(devices=3, conf={"s3": ["domains = s3.example.org", "website_domains = web.example.org"]})
-    cloud.up()
-    yield cloud
-    cloud.close()
-
-
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return client(cloud)
+    with Cloud(devices=3, conf={"s3": ["domains = s3.example.org", "website_domains = web.example.org"]}) as cloud:
+        yield cloud
 
 
 @pytest.fixture
