@@ -284,44 +284,40 @@ static enum step source_version(struct request *request, struct copy *copy)
 	return STEP_WAIT;
 }
 
-enum step put_copy_source(struct op *op)
+/* Once who asks may read it. */
+static enum step open_source(struct request *request, struct put *put)
 {
-	struct request *request = request_of(op);
-	struct put *put = put_of(request);
 	struct copy *copy = put->copy;
-	enum step step;
+	enum step step = source_version(request, copy);
 	bool wait;
 
-	if (request->http->gone)
-		return put_abandon(request, put, 0);
-	if (!info_get(&copy->container_info, op, request->proxy, copy->account, copy->container))
-		return STEP_WAIT;
-	if (copy->container_info.err)
-		return request_fail(request, 503);
-	if (!copy->opened && (step = source_version(request, copy)) != STEP_NEXT)
+	if (step != STEP_NEXT)
 		return step;
 	const struct info *info = copy->container_info.info;
-	if (!copy->opened) {
-		struct access access = {
-		        copy->account, copy->container, true, true, false, false, false};
-		enum err err = request_authorize(request, &access,
-		        info_header(info, "X-Container-Read"), &copy->account_info, &wait);
-		if (wait)
-			return STEP_WAIT;
-		if (err)
-			return request_err(request, err);
-		if (!info->exists)
-			return request_fail(request, 404);
-		copy->opened = true;
-		const char *raw = query_get(&request->query, "multipart-manifest");
-		const char *as_link = query_get(&request->query, "symlink");
-		copy->body.raw = raw && strcmp(raw, "get") == 0;
-		copy->body.link.raw = as_link && strcmp(as_link, "get") == 0;
-		body_open(&copy->body, request, op, request->proxy, request_arena(request),
-		        info->policy, copy->account, copy->container, copy->object, 0, UINT64_MAX);
-	}
-	if (!body_ready(&copy->body))
+	struct access access = {copy->account, copy->container, true, true, false, false, false};
+	enum err err = request_authorize(request, &access, info_header(info, "X-Container-Read"),
+	        &copy->account_info, &wait);
+	if (wait)
 		return STEP_WAIT;
+	if (err)
+		return request_err(request, err);
+	if (!info->exists)
+		return request_fail(request, 404);
+	copy->opened = true;
+	const char *raw = query_get(&request->query, "multipart-manifest");
+	const char *as_link = query_get(&request->query, "symlink");
+	copy->body.raw = raw && strcmp(raw, "get") == 0;
+	copy->body.link.raw = as_link && strcmp(as_link, "get") == 0;
+	body_open(&copy->body, request, &request->op, request->proxy, request_arena(request),
+	        info->policy, copy->account, copy->container, copy->object, 0, UINT64_MAX);
+	return STEP_NEXT;
+}
+
+/* Is it there, and what the request wants? */
+static enum step check_source(struct request *request, struct put *put)
+{
+	struct copy *copy = put->copy;
+
 	if (copy->body.link.refusal) {
 		put_abandon(request, put, 0);
 		return request_fail_text(request, 409, copy->body.link.refusal);
@@ -340,13 +336,20 @@ enum step put_copy_source(struct op *op)
 	if (status == 412 && !put->commit.only_if_absent)
 		return put_abandon(request, put, 412);
 	const char *wanted = http_get(request->http, PUT_SOURCE_ETAG);
-	if (wanted && !conditional_names(wanted, etag))
-		return put_abandon(request, put, 503);
+	return wanted && !conditional_names(wanted, etag) ? put_abandon(request, put, 503)
+	                                                  : STEP_NEXT;
+}
+
+/* All of it, a part, or a range. */
+static enum step choose_range(struct request *request, struct put *put)
+{
+	struct copy *copy = put->copy;
 	struct range range = {0, body_size(&copy->body) - 1};
 	unsigned count = 1;
 	uint64_t part;
 	const char *fault = body_part(&copy->body, query_get(&request->query, "part-number"),
 	        http_get(request->http, "Range"), &part, &range);
+
 	if (fault) {
 		body_close(&copy->body);
 		return request_fail_html(request, 400, fault);
@@ -364,6 +367,29 @@ enum step put_copy_source(struct op *op)
 		return put_abandon(request, put, 413);
 	if (copy->left)
 		body_add_range(&copy->body, range.start, range.end);
+	return STEP_NEXT;
+}
+
+enum step put_copy_source(struct op *op)
+{
+	struct request *request = request_of(op);
+	struct put *put = put_of(request);
+	struct copy *copy = put->copy;
+	enum step step;
+
+	if (request->http->gone)
+		return put_abandon(request, put, 0);
+	if (!info_get(&copy->container_info, op, request->proxy, copy->account, copy->container))
+		return STEP_WAIT;
+	if (copy->container_info.err)
+		return request_fail(request, 503);
+	if (!copy->opened && (step = open_source(request, put)) != STEP_NEXT)
+		return step;
+	if (!body_ready(&copy->body))
+		return STEP_WAIT;
+	if ((step = check_source(request, put)) != STEP_NEXT ||
+	        (step = choose_range(request, put)) != STEP_NEXT)
+		return step;
 	return op_go(op, PUT_TARGET);
 }
 
