@@ -2,6 +2,7 @@
 #include "proxy/s3/lifecycle.h"
 
 #include "proxy/s3/lock.h"
+#include "proxy/s3/reading.h"
 #include "proxy/s3/s3.h"
 
 #include <stdlib.h>
@@ -12,21 +13,6 @@
 #define DAYS_MAX  INT32_MAX
 #define NEWER_MAX 100
 #define DAY_TS    (LIFECYCLE_DAY * TS_PER_SECOND)
-
-/* The first error stays. */
-struct reading {
-	struct arena *arena;
-	enum s3_error error;
-	const char *text;
-};
-
-static void fail(struct reading *r, enum s3_error error, const char *text)
-{
-	if (r->error)
-		return;
-	r->error = error;
-	r->text = text;
-}
 
 static bool is(const struct xml *x, const char *name)
 {
@@ -52,12 +38,12 @@ static uint64_t number(struct reading *r, const char *text, uint64_t max)
 	char *end;
 
 	if (!len || value[len] || len > 19) {
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 		return 0;
 	}
 	uint64_t n = strtoull(value, &end, 10);
 	if (n > max)
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	return n;
 }
 
@@ -69,7 +55,7 @@ static uint64_t positive(struct reading *r, const struct xml *x, const char *act
 	uint64_t n = negative ? 0 : number(r, value, DAYS_MAX);
 
 	if (!n)
-		fail(r, S3_InvalidArgument,
+		reading_fail(r, S3_InvalidArgument,
 		        arena_printf(r->arena, "'%s' for %s action must be a positive integer",
 		                x->name, action));
 	return n;
@@ -78,7 +64,7 @@ static uint64_t positive(struct reading *r, const struct xml *x, const char *act
 static uint64_t days_of_move(struct reading *r, const struct xml *x, const char *action)
 {
 	if (*trimmed(r, x->text) == '-') {
-		fail(r, S3_InvalidArgument,
+		reading_fail(r, S3_InvalidArgument,
 		        arena_printf(r->arena, "'%s' for %s action must be nonnegative", x->name,
 		                action));
 		return 0;
@@ -94,9 +80,9 @@ static uint64_t date(struct reading *r, const struct xml *x)
 	if (strlen(text) == 10)
 		text = arena_printf(r->arena, "%sT00:00:00Z", text);
 	if (!s3_lock_date(text, &ts))
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	else if (ts % DAY_TS)
-		fail(r, S3_InvalidArgument, "'Date' must be at midnight GMT");
+		reading_fail(r, S3_InvalidArgument, "'Date' must be at midnight GMT");
 	return ts;
 }
 
@@ -105,7 +91,7 @@ static bool truth(struct reading *r, const struct xml *x)
 	const char *text = trimmed(r, x->text);
 
 	if (strcasecmp(text, "true") != 0 && strcasecmp(text, "false") != 0)
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	return strcasecmp(text, "true") == 0;
 }
 
@@ -125,12 +111,12 @@ static void add_tag(struct reading *r, struct lifecycle_rule *rule, const struct
 	const char *key = xml_text(x, "Key"), *value = xml_text(x, "Value");
 
 	if (!key || !*key || !value) {
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 		return;
 	}
 	for (unsigned i = 0; i < rule->tag_count; i++) {
 		if (strcmp(rule->tags[i].key, key) == 0)
-			fail(r, S3_InvalidRequest, "Duplicate Tag Keys are not allowed.");
+			reading_fail(r, S3_InvalidRequest, "Duplicate Tag Keys are not allowed.");
 	}
 	rule->tags[rule->tag_count++] = (struct lifecycle_tag){key, value};
 }
@@ -160,11 +146,11 @@ static void read_filter(struct reading *r, struct lifecycle_rule *rule, const st
 		} else if (x == and) {
 			read_filter(r, rule, and);
 		} else {
-			fail(r, S3_MalformedXML, NULL);
+			reading_fail(r, S3_MalformedXML, NULL);
 		}
 	}
 	if (rule->has_greater && rule->has_less && rule->greater >= rule->less)
-		fail(r, S3_InvalidRequest,
+		reading_fail(r, S3_InvalidRequest,
 		        "'ObjectSizeLessThan' has to be a value greater than "
 		        "'ObjectSizeGreaterThan'.");
 }
@@ -176,7 +162,7 @@ static void read_expiration(struct reading *r, struct lifecycle_rule *rule, cons
 	struct lifecycle_action *a = &rule->expiration;
 
 	if (!e->first || e->first->next) {
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 		return;
 	}
 	if (is(e->first, "Days"))
@@ -189,7 +175,7 @@ static void read_expiration(struct reading *r, struct lifecycle_rule *rule, cons
 		rule->tells_markers = true;
 		rule->markers = truth(r, e->first);
 	} else
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 }
 
 static void read_noncurrent(struct reading *r, struct lifecycle_rule *rule, const struct xml *e)
@@ -204,12 +190,12 @@ static void read_noncurrent(struct reading *r, struct lifecycle_rule *rule, cons
 		else if (is(x, "NewerNoncurrentVersions"))
 			a->newer = positive(r, x, name);
 		else
-			fail(r, S3_MalformedXML, NULL);
+			reading_fail(r, S3_MalformedXML, NULL);
 	}
 	if (!a->set)
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	if (a->newer > NEWER_MAX)
-		fail(r, S3_InvalidArgument,
+		reading_fail(r, S3_InvalidArgument,
 		        "'NewerNoncurrentVersions' for NoncurrentVersionExpiration action must be "
 		        "less than or equal to 100");
 }
@@ -217,7 +203,7 @@ static void read_noncurrent(struct reading *r, struct lifecycle_rule *rule, cons
 static void read_abort(struct reading *r, struct lifecycle_rule *rule, const struct xml *e)
 {
 	if (!e->first || e->first->next || !is(e->first, "DaysAfterInitiation")) {
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 		return;
 	}
 	rule->abort = (struct lifecycle_action){
@@ -243,10 +229,10 @@ static struct lifecycle_action read_move(struct reading *r, const struct xml *e)
 		else if (noncurrent && is(x, "NewerNoncurrentVersions"))
 			a.newer = positive(r, x, e->name);
 		else
-			fail(r, S3_MalformedXML, NULL);
+			reading_fail(r, S3_MalformedXML, NULL);
 	}
 	if (!a.class || (!a.set && !a.newer))
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	a.set = true;
 	return a;
 }
@@ -273,20 +259,20 @@ static void check_moves(struct reading *r, const struct lifecycle_rule *rule,
 	for (unsigned i = 0; i < count && !r->error; i++) {
 		for (unsigned k = 0; k < i; k++) {
 			if (strcmp(moves[i].class, moves[k].class) == 0)
-				fail(r, S3_InvalidRequest,
+				reading_fail(r, S3_InvalidRequest,
 				        arena_printf(r->arena,
 				                "'StorageClass' must be different for '%s' actions "
 				                "in same 'Rule' with prefix '%s'",
 				                action, prefix));
 		}
 		if ((end->set && end->dated != moves[i].dated) || moves[0].dated != moves[i].dated)
-			fail(r, S3_InvalidRequest,
+			reading_fail(r, S3_InvalidRequest,
 			        arena_printf(r->arena,
 			                "Found mixed 'Date' and 'Days' based Expiration and "
 			                "Transition actions in lifecycle rule for prefix '%s'",
 			                prefix));
 		if (end->set && end->days && end->days <= moves[i].days)
-			fail(r, S3_InvalidArgument,
+			reading_fail(r, S3_InvalidArgument,
 			        arena_printf(r->arena,
 			                "'Days' in the Expiration action for prefix '%s' must be "
 			                "greater than 'Days' in the %s action",
@@ -300,15 +286,16 @@ static void check_rule(struct reading *r, const struct lifecycle_rule *rule)
 
 	if (!rule->expiration.set && !rule->tells_markers && !rule->noncurrent.set &&
 	        !rule->abort.set && !rule->move_count && !rule->noncurrent_move_count)
-		fail(r, S3_InvalidRequest, "At least one action needs to be specified in a rule");
+		reading_fail(r, S3_InvalidRequest,
+		        "At least one action needs to be specified in a rule");
 	if (rule->abort.set && rule->tag_count)
-		fail(r, S3_InvalidRequest,
+		reading_fail(r, S3_InvalidRequest,
 		        "AbortIncompleteMultipartUpload cannot be specified with Tags.");
 	if (rule->abort.set && sizes)
-		fail(r, S3_InvalidRequest,
+		reading_fail(r, S3_InvalidRequest,
 		        "AbortIncompleteMultipartUpload cannot be specified with Object Size.");
 	if (rule->tells_markers && rule->tag_count)
-		fail(r, S3_InvalidRequest,
+		reading_fail(r, S3_InvalidRequest,
 		        "ExpiredObjectDeleteMarker cannot be specified with Tags.");
 	check_moves(r, rule, rule->moves, rule->move_count, &rule->expiration, "Transition");
 	check_moves(r, rule, rule->noncurrent_moves, rule->noncurrent_move_count, &rule->noncurrent,
@@ -329,10 +316,10 @@ static void check_elements(struct reading *r, const struct xml *x)
 		for (unsigned i = 0; i < COUNT_OF(many); i++)
 			known |= is(e, many[i]);
 		if (!known)
-			fail(r, S3_MalformedXML, NULL);
+			reading_fail(r, S3_MalformedXML, NULL);
 	}
 	if (!xml_child(x, "Prefix") == !xml_child(x, "Filter"))
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 }
 
 static void read_rule(struct reading *r, const struct xml *x, struct lifecycle_rule *rule)
@@ -343,16 +330,17 @@ static void read_rule(struct reading *r, const struct xml *x, struct lifecycle_r
 	const char *status = xml_text(x, "Status"), *id = xml_text(x, "ID");
 
 	if (!is(x, "Rule") || !status)
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	check_elements(r, x);
 	if (r->error)
 		return;
 	rule->enabled = strcmp(status, "Enabled") == 0;
 	if (!rule->enabled && strcmp(status, "Disabled") != 0)
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	rule->id = id && *id ? id : NULL;
 	if (rule->id && strlen(id) > ID_MAX)
-		fail(r, S3_InvalidArgument, "ID length should not exceed allowed limit of 255");
+		reading_fail(
+		        r, S3_InvalidArgument, "ID length should not exceed allowed limit of 255");
 	rule->bare = !filter;
 	rule->prefix = filter ? NULL : xml_text(x, "Prefix");
 	if (filter)
@@ -386,7 +374,7 @@ enum s3_error lifecycle_read(const struct xml *root, struct arena *arena,
 		for (unsigned i = 0; i < l.count && !r.error; i++) {
 			const char *id = l.rules[l.count].id;
 			if (id && l.rules[i].id && strcmp(id, l.rules[i].id) == 0)
-				fail(&r, S3_InvalidArgument,
+				reading_fail(&r, S3_InvalidArgument,
 				        "Rule ID must be unique. Found same ID for more than one "
 				        "rule");
 		}

@@ -1,6 +1,7 @@
 #include "proxy/s3/notification.h"
 
 #include "lib/http/url.h"
+#include "proxy/s3/reading.h"
 #include "proxy/s3/s3.h"
 
 #include <stdlib.h>
@@ -75,23 +76,9 @@ static uint32_t expanded(uint32_t set)
 
 /* --- from XML --- */
 
-struct reading {
-	struct arena *arena;
-	enum s3_error error; /* the first */
-	const char *text;
-};
-
-static void fail(struct reading *r, enum s3_error error, const char *text)
-{
-	if (r->error)
-		return;
-	r->error = error;
-	r->text = text;
-}
-
 static void wrong(struct reading *r, const char *text)
 {
-	fail(r, S3_InvalidArgument, text);
+	reading_fail(r, S3_InvalidArgument, text);
 }
 
 static void read_event(struct reading *r, const char *name, struct notification_rule *rule)
@@ -114,7 +101,7 @@ static void read_filter_rule(struct reading *r, const struct xml *x, struct noti
 	const char **to = prefix ? &rule->prefix : &rule->suffix;
 
 	if (strcmp(x->name, "FilterRule") != 0 || !name || !value)
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	else if (!prefix && !suffix)
 		wrong(r, "filter rule name must be either prefix or suffix");
 	else if (*to)
@@ -132,7 +119,7 @@ static void read_filter(struct reading *r, const struct xml *x, struct notificat
 	const struct xml *key = xml_child(x, "S3Key");
 
 	if (x->first != key || xml_next(key))
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	for (const struct xml *e = key ? key->first : NULL; e && !r->error; e = e->next)
 		read_filter_rule(r, e, rule);
 }
@@ -144,7 +131,7 @@ static void read_rule(
 	for (const struct xml *e = x->first; e && !r->error; e = e->next) {
 		bool once = strcmp(e->name, "Event") != 0;
 		if (once && xml_next(e))
-			fail(r, S3_MalformedXML, NULL);
+			reading_fail(r, S3_MalformedXML, NULL);
 		else if (!once)
 			read_event(r, e->text, rule);
 		else if (strcmp(e->name, "Id") == 0)
@@ -154,10 +141,10 @@ static void read_rule(
 		else if (strcmp(e->name, "Filter") == 0)
 			read_filter(r, e, rule);
 		else
-			fail(r, S3_MalformedXML, NULL);
+			reading_fail(r, S3_MalformedXML, NULL);
 	}
 	if (!rule->arn || !rule->events)
-		fail(r, S3_MalformedXML, NULL);
+		reading_fail(r, S3_MalformedXML, NULL);
 	if (rule->id && strlen(rule->id) > ID_MAX)
 		wrong(r, "ID length should not exceed allowed limit of 255");
 }
@@ -204,9 +191,9 @@ enum s3_error notification_read(const struct xml *root, struct arena *arena,
 	for (const struct xml *x = root->first; x && !r.error; x = x->next) {
 		unsigned kind = kind_of(x->name);
 		if (strcmp(x->name, "EventBridgeConfiguration") == 0)
-			fail(&r, S3_NotImplemented, NULL);
+			reading_fail(&r, S3_NotImplemented, NULL);
 		else if (kind == COUNT_OF(kinds))
-			fail(&r, S3_MalformedXML, NULL);
+			reading_fail(&r, S3_MalformedXML, NULL);
 		else if (n.count == NOTIFICATION_RULES)
 			wrong(&r, "Number of notification configurations exceeds the limit of 100");
 		if (r.error)
