@@ -168,6 +168,12 @@ static bool depends(const struct sim_record *r)
 	       r->op == SIM_REMOVE;
 }
 
+/* A REMOVE that finds nothing writes no row: what a lost delete has left is listed still. */
+static bool may_be_idle(const struct search *s, const struct sim_record *r)
+{
+	return r->op == SIM_REMOVE && s->of == LISTED;
+}
+
 /* unseen: the last one was a write that may not have happened, and that nobody has seen. If what
  * follows overwrites it, or nothing follows, there is the same order without it: so it needs no
  * try.
@@ -190,10 +196,12 @@ static bool explain(struct search *s, uint64_t done, uint64_t value, bool unseen
 		unsigned i = n % s->count, same = 0;
 		const struct sim_record *r = s->ops[i];
 		uint64_t then = value, mark, bit = 1ull << i;
-		bool sure = s->must & bit;
-		if (!(next & bit) || sure != (n < s->count) || !apply(s, i, &then) ||
+		bool sure = s->must & bit, idle = sure && may_be_idle(s, r) && n >= s->count;
+		if (!(next & bit) || (sure != (n < s->count) && !idle) || !apply(s, i, &then) ||
 		        (unseen && !depends(r)))
 			continue;
+		if (idle)
+			then = value;
 		mark = then * 8 + r->op;
 		/* They have no end: of several of a kind with the same effect any one will do, now
 		 * or later. */

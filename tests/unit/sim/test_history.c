@@ -111,6 +111,12 @@ static void test_histories_with_an_order(void **state)
 	did(SIM_PUT, 2, 5, 10);
 	did(SIM_GET, 2, 11, 12);
 	assert_true(has_order());
+	did(SIM_PUT, 1, 0, 1);
+	did(SIM_GET, 1, 2, 3);
+	did(SIM_DELETE, 0, 4, 0); /* died before its row */
+	removed(1, 5, 6);
+	did(SIM_LIST, 1, 7, 8);
+	assert_true(has_order());
 }
 
 static void test_histories_without(void **state)
