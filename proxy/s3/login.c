@@ -2,6 +2,7 @@
 
 #include "proxy/keystone.h"
 #include "proxy/s3/s3.h"
+#include "proxy/s3/sign_query.h"
 
 #include "lib/base/base64.h"
 #include "lib/crypto/hmac.h"
@@ -62,6 +63,8 @@ static enum s3_error check_4(struct request *request, const char **ret_text)
 		*ret_text = "There were headers present in the request which were not signed";
 		return S3_AccessDenied;
 	}
+	if (s3->sign.in_query)
+		sign_params_to_headers(request->http, false);
 	return S3_OK;
 }
 

@@ -236,7 +236,7 @@ enum s3_error s3_sign_parse(struct http_req *http, struct s3_sign *s, const char
 	*s = (struct s3_sign){.until = INT64_MAX};
 	*ret_text = NULL;
 	if (two)
-		sign_params_to_headers(http);
+		sign_params_to_headers(http, true);
 	s->session = http_get(http, "X-Amz-Security-Token");
 	if (!s->session && four)
 		s->session = sign_param(http, &http->arena, "X-Amz-Security-Token");

@@ -43,9 +43,26 @@ const char *sign_param(const struct http_req *http, struct arena *arena, const c
 	return NULL;
 }
 
-static bool is_header(const struct http_req *http, const struct sign_param *p)
+/* What is to be stored, and how. Not checksums: SDKs have them there of a body that they did not
+ * have, and AWS does not look at them. */
+static bool is_stored(const char *name)
+{
+	static const char *const names[] = {"x-amz-acl", "x-amz-grant-", "x-amz-meta-",
+	        "x-amz-object-lock-", "x-amz-server-side-encryption", "x-amz-storage-class",
+	        "x-amz-tagging", "x-amz-website-redirect-location"};
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		if (strncasecmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_header(const struct http_req *http, const struct sign_param *p, bool every)
 {
 	if (strncasecmp(p->name, "x-amz-", 6) != 0 || http_get(http, p->name))
+		return false;
+	if (!every && !is_stored(p->name))
 		return false;
 	for (const char *c = p->value; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
@@ -54,7 +71,7 @@ static bool is_header(const struct http_req *http, const struct sign_param *p)
 	return true;
 }
 
-void sign_params_to_headers(struct http_req *http)
+void sign_params_to_headers(struct http_req *http, bool every)
 {
 	struct sign_param params[SIGN_PARAMS_MAX];
 	unsigned count = sign_params(http, &http->arena, params), there = http->header_count;
@@ -64,7 +81,7 @@ void sign_params_to_headers(struct http_req *http)
 		memcpy(all, http->headers, there * sizeof(*all));
 	http->headers = all;
 	for (unsigned i = 0; i < count; i++) {
-		if (is_header(http, &params[i]))
+		if (is_header(http, &params[i], every))
 			all[http->header_count++] =
 			        (struct http_header){params[i].name, params[i].value};
 	}

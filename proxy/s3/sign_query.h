@@ -18,8 +18,9 @@ unsigned sign_params(const struct http_req *http, struct arena *arena,
         struct sign_param params[SIGN_PARAMS_MAX]);
 /* The first of that name, or NULL. */
 const char *sign_param(const struct http_req *http, struct arena *arena, const char *name);
-/* Adds the headers that a URL signed beforehand by version 2 has as parameters: those of x-amz-.
- * Not those that were sent, nor what is no header's value. */
-void sign_params_to_headers(struct http_req *http);
+/* Adds the headers that a URL signed beforehand has as parameters: those of x-amz-; not `all`: of
+ * them those that say what is to be stored. Not those that were sent, nor what is no header's
+ * value. */
+void sign_params_to_headers(struct http_req *http, bool every);
 
 #endif

@@ -47,6 +47,13 @@ const url = await getSignedUrl(s3, new GetObjectCommand({ Bucket: bucket, Key: "
 assert.equal((await fetch(url)).status, 200);
 const to = await getSignedUrl(s3, new PutObjectCommand({ Bucket: bucket, Key: "by-url" }), { expiresIn: 60 });
 assert.equal((await fetch(to, { method: "PUT", body: "text" })).status, 200);
+// What would be headers stands in the query.
+const told = new PutObjectCommand({ Bucket: bucket, Key: "told", ACL: "public-read", Tagging: "a=b", Metadata: { colour: "green" } });
+assert.equal((await fetch(await getSignedUrl(s3, told, { expiresIn: 60 }), { method: "PUT", body: "text" })).status, 200);
+const head = await send(HeadObjectCommand, { Key: "told" });
+assert.equal(head.Metadata.colour, "green");
+assert.equal(head.TagCount, 1);
+assert.equal((await fetch(`${endpoint}/${bucket}/told`)).status, 200);
 await assert.rejects(send(PutObjectCommand, { Key: "sized", Body: "x", IfNoneMatch: "*" }), { name: "PreconditionFailed" });
 for (let i = 0; i < 1500; i += 1000) {
   const gone = await send(DeleteObjectsCommand, { Delete: { Objects: many.slice(i, i + 1000).map(({ Key }) => ({ Key })) } });
