@@ -513,6 +513,19 @@ static bool loses(const struct backend_msg *msg, const struct device_version *ve
 	return newest(msg->ts, msg->meta_ts) <= newest(version->ts, version->meta_ts);
 }
 
+/* By a delete: the newest that was there, be it a draft, which may have been an object. */
+static uint64_t replaced(const struct backend_call *call, uint64_t version_ts)
+{
+	uint64_t ts = version_ts;
+
+	for (unsigned i = 0; i < BACKEND_DRAFTS; i++) {
+		uint64_t draft = call->reply.drafts[i];
+		if (draft < call->msg->ts && draft > ts)
+			ts = draft;
+	}
+	return ts;
+}
+
 /* The version decides. */
 static void run(struct write *w)
 {
@@ -567,7 +580,7 @@ static void run(struct write *w)
 		if (known)
 			objectd_reply_version(call, &version);
 		objectd_reply_drafts(w->objectd, call);
-		run_delete(w, version.ts);
+		run_delete(w, replaced(call, version.ts));
 	} else if (!live) {
 		if (known)
 			objectd_reply_version(call, &version);

@@ -242,6 +242,24 @@ static void a_reader_completes_no_draft_behind_a_lease(void **state)
 	assert_int_equal(send_plain(&rig, completed(T + 1, 0)), ERR_OK);
 }
 
+/* Its writer is told that it may have been an object before. */
+static void a_delete_says_what_draft_it_ended(void **state)
+{
+	struct rig_call late;
+
+	(void)state;
+	assert_int_equal(put("o", T - 5, 100, false), ERR_OK);
+	assert_int_equal(
+	        send_plain(&rig, completed(T, 0)), ERR_OK); /* a reader's, of who is late */
+	assert_int_equal(put("o", T + 9, 100, true), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "o", T + 5), ERR_OK);
+	rig_send(&rig, &late, completed(T, 0));
+	assert_int_equal(late.call.reply.err, ERR_CONFLICT);
+	assert_true(late.call.reply.deleted);
+	assert_int_equal(late.call.reply.size, T);
+	backend_call_done(&late.call);
+}
+
 static void a_delete_ends_older_drafts(void **state)
 {
 	(void)state;
@@ -350,6 +368,7 @@ int main(void)
 	        T_(drafts_are_kept_apart_and_bounded),
 	        T_(a_writer_is_refused),
 	        T_(a_reader_completes_no_draft_behind_a_lease),
+	        T_(a_delete_says_what_draft_it_ended),
 	        T_(a_delete_ends_older_drafts),
 	        T_(a_post_keeps_the_fragment),
 	        T_(a_post_between_draft_and_commit),
