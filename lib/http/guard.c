@@ -10,7 +10,7 @@ static bool is_tchar(unsigned char c)
 	       (c && strchr("!#$%&'(*+-.^_`|~", c)); /* and '(', which Swift has taken */
 }
 
-static bool is_token(const char *text)
+bool guard_is_token(const char *text)
 {
 	if (!*text)
 		return false;
@@ -38,7 +38,7 @@ void guard_drop_odd(struct http_req *req)
 
 	for (unsigned i = 0; i < req->header_count; i++) {
 		const char *name = req->headers[i].name;
-		if (is_token(name))
+		if (guard_is_token(name))
 			req->headers[kept++] = req->headers[i];
 	}
 	req->header_count = kept;
@@ -75,7 +75,7 @@ const char *guard_check(struct http_req *req, int *ret_status)
 	bool unknown = false;
 
 	*ret_status = 400;
-	if (!is_token(req->method))
+	if (!guard_is_token(req->method))
 		return "Bad method";
 	if (!target_ok(req->target))
 		return "Control byte or space in the request target";

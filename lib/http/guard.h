@@ -10,7 +10,10 @@
  * chunked and expects_continue. */
 const char *guard_check(struct http_req *req, int *ret_status);
 
-/* Headers whose names are no tokens (RFC 9110, 5.6.2), which that has let pass, are dropped: once
+/* What a header's name has to be (RFC 9110, 5.6.2). */
+bool guard_is_token(const char *text);
+
+/* Headers whose names are none, which that has let pass, are dropped: once
  * it is known that nobody has signed them, or that the signature is right. */
 void guard_drop_odd(struct http_req *req);
 

@@ -1,5 +1,6 @@
 #include "proxy/s3/sign_query.h"
 
+#include "lib/http/guard.h"
 #include "lib/http/url.h"
 #include <string.h>
 #include <strings.h>
@@ -62,7 +63,7 @@ static bool is_header(const struct http_req *http, const struct sign_param *p, b
 {
 	if (strncasecmp(p->name, "x-amz-", 6) != 0 || http_get(http, p->name))
 		return false;
-	if (!every && !is_stored(p->name))
+	if (!guard_is_token(p->name) || (!every && !is_stored(p->name)))
 		return false;
 	for (const char *c = p->value; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)

@@ -20,7 +20,7 @@ unsigned sign_params(const struct http_req *http, struct arena *arena,
 const char *sign_param(const struct http_req *http, struct arena *arena, const char *name);
 /* Adds the headers that a URL signed beforehand has as parameters: those of x-amz-; not `all`: of
  * them those that say what is to be stored. Not those that were sent, nor what is no header's
- * value. */
+ * name or value: one of several lines would be signed as several are. */
 void sign_params_to_headers(struct http_req *http, bool every);
 
 #endif
