@@ -1,9 +1,10 @@
 #include "node/progress.h"
 
-#define MEAN_S 45 /* the pace goes up and down: a mean of so many seconds told best */
-#define SURE_S 10 /* before, nobody can know */
-#define IDLE_S 600
-#define REST   0.01 /* of what was done: what clients change all the time, not a move */
+#define MEAN_S  45 /* the pace goes up and down: a mean of so many seconds told best */
+#define SURE_S  10 /* before, nobody can know */
+#define IDLE_S  600
+#define KNOWN_S (100 * 86400) /* more is no time: nothing goes on */
+#define REST    0.01          /* of what was done: what clients change all the time, not a move */
 
 double progress_weight(const struct progress_left *left)
 {
@@ -34,5 +35,8 @@ void progress_tick(struct progress *p, double done, const struct progress_left *
 
 double progress_seconds(const struct progress *p, const struct progress_left *left)
 {
-	return p->busy_s >= SURE_S && p->rate > 0 ? progress_weight(left) / p->rate : 0;
+	double weight = progress_weight(left);
+
+	return p->busy_s >= SURE_S && p->rate > 0 && weight <= KNOWN_S * p->rate ? weight / p->rate
+	                                                                         : 0;
 }

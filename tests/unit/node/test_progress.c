@@ -162,6 +162,23 @@ static void to_wait_changes_no_rate(void **state)
 	assert_true(before > 0 && seconds(&m) == before);
 }
 
+/* Nobody takes it for as long as who was away stays away. */
+static void what_does_not_go_on_has_no_end(void **state)
+{
+	const struct progress_left left = {.pushes = 1e6};
+	struct progress p = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		progress_tick(&p, 50, &left, true);
+	assert_true(progress_seconds(&p, &left) > 0);
+	for (unsigned i = 0; i < 100000; i++) {
+		progress_tick(&p, 0, &left, true);
+		assert_true(progress_seconds(&p, &left) <= KNOWN_S);
+	}
+	assert_true(progress_seconds(&p, &left) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +187,7 @@ int main(void)
 	        cmocka_unit_test(a_moment_is_forgiven),
 	        cmocka_unit_test(a_new_move_begins_at_nothing),
 	        cmocka_unit_test(to_wait_changes_no_rate),
+	        cmocka_unit_test(what_does_not_go_on_has_no_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
