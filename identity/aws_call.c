@@ -1,5 +1,5 @@
 /* What actions of STS and IAM have in common: parameters, policies of who asks, XML, pages. */
-#include "identity/aws.h"
+#include "identity/iam.h"
 
 #include "lib/auth/aws_policy.h"
 #include "lib/base/markup.h"
@@ -146,21 +146,38 @@ static const char *now(struct aws_call *c, bool iso)
 	return arena_printf(c->arena, "%.19sZ", text);
 }
 
+/* Of who is to have it; else what whom the action is about has, whatever the form says. */
+static const char *boundary_of(const struct aws_call *c)
+{
+	enum err (*run)(struct aws_call *, struct db_tx *) = c->action->run;
+	bool takes = run == iam_user_create || run == iam_role_create || run == iam_boundary_put;
+	const char *said = takes ? aws_param(c, "PermissionsBoundary") : NULL;
+
+	return said ? said : c->boundary;
+}
+
+/* Other actions do not look at it: who asks could say anything. */
+static const char *policy_of(const struct aws_call *c)
+{
+	const struct aws_action *a = c->action;
+	bool takes = a->run == iam_attach || a->run == iam_detach ||
+	             (a->about == IAM_POLICY && a->run != iam_policy_create);
+
+	return takes ? aws_param(c, "PolicyArn") : NULL;
+}
+
 const char *aws_value(void *arg, const char *key, unsigned n)
 {
 	struct aws_call *c = arg;
-	const char *boundary = aws_param(c, "PermissionsBoundary");
 	const struct {
 		const char *key, *value;
 	} texts[] = {{"aws:username", c->user_name}, {"aws:userid", c->user_id},
 	        {"aws:PrincipalArn", c->principal_arn}, {"aws:PrincipalAccount", c->project_id},
 	        {"aws:PrincipalType", c->signer.role_name ? "AssumedRole" : "User"},
 	        {"sts:RoleSessionName", aws_param(c, "RoleSessionName")},
-	        {"sts:ExternalId", aws_param(c, "ExternalId")},
-	        {"iam:PolicyARN", aws_param(c, "PolicyArn")},
-	        {"iam:PermissionsBoundary", boundary ? boundary : c->boundary},
-	        {"aws:SourceIp", c->from}, {"aws:UserAgent", c->agent},
-	        {"aws:SecureTransport", c->tls ? "true" : "false"}};
+	        {"sts:ExternalId", aws_param(c, "ExternalId")}, {"iam:PolicyARN", policy_of(c)},
+	        {"iam:PermissionsBoundary", boundary_of(c)}, {"aws:SourceIp", c->from},
+	        {"aws:UserAgent", c->agent}, {"aws:SecureTransport", c->tls ? "true" : "false"}};
 
 	if (n)
 		return NULL;

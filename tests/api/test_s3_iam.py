@@ -234,6 +234,27 @@ def test_a_boundary_bounds_iam_and_may_be_asked_for(keystone, boss, iam):
     assert made.list_users()["Users"] and refused(made.create_user, UserName=fresh("u")) == ("AccessDenied", 403)
 
 
+def sends_more(client, action, **more):
+    """The action's form has parameters that are none of its own."""
+    client.meta.events.register("before-call.iam.%s" % action, lambda params, **_: params["body"].update(more))
+
+
+def test_a_parameter_counts_for_actions_that_take_it(keystone, boss, iam):
+    b, own = managed(iam, says("Allow", "s3:*")), "arn:aws:iam::aws:policy/AdministratorAccess"
+    bounds, one = Made(keystone, boss), Made(keystone, boss)
+    for u, key, value in ((bounds, "iam:PermissionsBoundary", b["Arn"]), (one, "iam:PolicyARN", READ)):
+        u.attach({"Effect": "Allow", "Action": "iam:*", "Resource": "*", "Condition": {"StringEquals": {key: value}}})
+    theirs = of(bounds, "iam")
+    sends_more(theirs, "AttachUserPolicy", PermissionsBoundary=b["Arn"])
+    assert refused(theirs.attach_user_policy, UserName=bounds.name, PolicyArn=own) == ("AccessDenied", 403)
+    theirs = of(one, "iam")
+    theirs.attach_user_policy(UserName=one.name, PolicyArn=READ)
+    assert refused(theirs.attach_user_policy, UserName=one.name, PolicyArn=own) == ("AccessDenied", 403)
+    sends_more(theirs, "PutUserPolicy", PolicyArn=READ)
+    assert refused(theirs.put_user_policy, UserName=one.name, PolicyName="p",
+                   PolicyDocument=policy({"Effect": "Allow", "Action": "*", "Resource": "*"})) == ("AccessDenied", 403)
+
+
 # --- what was delegated ---
 
 def key_by(keystone, token, user_id, project):
