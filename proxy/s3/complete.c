@@ -6,7 +6,8 @@
  *
  * What the parts are is told by the listing of them: none is looked at by itself. Where the whole
  * is there already, the list has been sent twice: it is answered as before. Of two at once one is
- * first: each stores in place of what it found there, and looks again if that has changed. */
+ * first: each stores in place of what it found there, and looks again if that has changed. Never
+ * whatever is there: that may be the other's whole, and what this one names gone with it. */
 #include "proxy/manifest.h"
 #include "proxy/pipeline.h"
 #include "proxy/put.h"
@@ -24,7 +25,7 @@
 enum { RECEIVE = 1, LOOK, THERE, PARTS, REPLACE, CLAIM, STORE, UNMARK, LEFT, SWEEP };
 
 #define BODY_MAX  (8u << 20)
-#define TRIES_MAX 4 /* then it stores, whatever is there */
+#define TRIES_MAX 32 /* of what others write all the time */
 
 struct complete {
 	struct s3_document document; /* first */
@@ -261,7 +262,7 @@ static void start_store(struct request *request, struct complete *c)
 			sub_header(&c->sub, conditions[i], value);
 		c->conditional |= value != NULL;
 	}
-	if (!c->conditional && c->tries < TRIES_MAX && !request->proxy->backend->plain)
+	if (!c->conditional && !request->proxy->backend->plain)
 		sub_header(&c->sub, conditions[!c->there_at], c->there_at ? c->there_at : "*");
 	marker_headers(c);
 	s3_sse_sub(request, &c->sub, upload_header(&c->upload, S3_SSE));
@@ -355,11 +356,14 @@ static enum step complete_store(struct op *op)
 
 	if (!sub_headed(&c->sub))
 		return STEP_WAIT;
-	if (c->sub.status == 412 && !c->conditional)
+	bool overtaken = c->sub.status == 412 && !c->conditional;
+	if (overtaken && c->tries < TRIES_MAX)
 		return again(request, c);
 	/* What was refused never will be there; of what failed nobody knows. */
 	if (c->sub.status / 100 == 4 && !upload_claim_drop(request, &c->upload, &c->claim))
 		return STEP_WAIT;
+	if (overtaken)
+		return s3_fail(request, S3_ServiceUnavailable);
 	if (!sub_ok(&c->sub))
 		return s3_fail_sub(request, &c->sub);
 	const char *id = sub_get(&c->sub, "X-Object-Version-Id");

@@ -259,3 +259,32 @@ def test_parts_beside_the_end_of_their_upload(s3, bucket, ends, copies):
             s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=id)
         if ends == "complete" and not told[0]:
             assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"x"
+
+
+def test_two_lists_of_one_upload_beside_others_who_write(s3):
+    """Of the two one is first, however often others are: what it does not name goes, and nothing is made of that."""
+    bucket = "l-" + os.urandom(6).hex()
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    bodies = [os.urandom(100), os.urandom(200)]
+    for n in range(30):
+        key, over = "k%d" % n, threading.Event()
+        id = begin(s3, bucket, key)
+        parts = [put(s3, bucket, key, id, i + 1, b) for i, b in enumerate(bodies)]
+
+        def write():
+            while not over.is_set():
+                outcome(s3.put_object, Bucket=bucket, Key=key, Body=b"other")
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            writers = [pool.submit(write) for _ in range(8)]
+            try:
+                told = at_once(*(lambda p=p: outcome(complete, s3, bucket, key, id, [p]) for p in parts))
+            finally:
+                over.set()
+            for w in writers:
+                w.result()
+        assert all(t in (None, ("NoSuchUpload", 404), ("InvalidPart", 400), UNDECIDED) for t in told), told
+        made = [s3.get_object(Bucket=bucket, Key=key, VersionId=v["VersionId"])["Body"].read()
+                for v in s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"] if v["Size"] != 5]
+        assert len(made) <= 1 and all(m in bodies for m in made), (told, [len(m) for m in made])
