@@ -327,6 +327,7 @@ static enum step again(struct request *request, struct complete *c)
 	upload_done(&c->upload);
 	c->upload = (struct upload){0};
 	upload_parts_done(&c->parts);
+	s3_parts_done(&request->s3->parts);
 	manifest_done(&c->manifest);
 	c->manifest = (struct manifest){0};
 	sub_done(&c->sub);

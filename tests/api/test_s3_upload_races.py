@@ -288,3 +288,12 @@ def test_two_lists_of_one_upload_beside_others_who_write(s3):
         made = [s3.get_object(Bucket=bucket, Key=key, VersionId=v["VersionId"])["Body"].read()
                 for v in s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"] if v["Size"] != 5]
         assert len(made) <= 1 and all(m in bodies for m in made), (told, [len(m) for m in made])
+
+
+def test_two_uploads_of_one_key_at_once(s3, bucket, swift):
+    """The parts of the one that is replaced go with it."""
+    for n in range(30):
+        key = "k%02d" % n
+        uploads = [part(s3, bucket, key, os.urandom(100)) for _ in range(2)]
+        at_once(*(lambda u=u: complete(s3, bucket, key, *u) for u in uploads))
+    assert all(gone(swift, bucket, "k%02d" % n, 1) for n in range(30))
