@@ -55,7 +55,7 @@ class Rgw:
         self.run("ceph", "osd", "crush", "rule", "create-simple", "flat", "default", "osd")
         self.run("radosgw-admin", "user", "create", "--uid=bench", "--display-name=bench", "--access-key=bench",
                  "--secret-key=benchmark")
-        self.start("radosgw", "-n", "client.rgw", "--rgw-frontends", "beast endpoint=127.0.0.1:%d" % port)
+        self.start("radosgw", "-n", "client.rgw", "--rgw-frontends", "beast endpoint=127.0.0.1:%d tcp_nodelay=1" % port)
         for _ in range(240):
             try:
                 urllib.request.urlopen("http://127.0.0.1:%d/" % port)
