@@ -9,6 +9,7 @@
 
 #define INFO_MAX    10000       /* entries a reactor keeps */
 #define INFO_TTL_US 10000000ull /* other nodes' changes are seen after at most this */
+#define LACK_TTL_US 1000000ull  /* the same of what is not there (fetch->lacks) */
 #define DEADLINE_MS 10000
 
 static atomic_uint_least64_t *generation(struct cluster *cluster, const char *path)
@@ -155,6 +156,15 @@ static void start(struct info_fetch *fetch, struct op *op, struct proxy *proxy, 
 	fetch->started = true;
 }
 
+static bool is_good(const struct info_fetch *fetch, const struct info *info, uint64_t now)
+{
+	if (info->generation != fetch->generation || (!info->exists && !fetch->lacks))
+		return false;
+	if (quota_is_set(info) || (fetch->counts && quota_account_is_set(info)))
+		return false;
+	return now - info->asked_us < (info->exists ? INFO_TTL_US : LACK_TTL_US);
+}
+
 bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, const char *account,
         const char *container)
 {
@@ -167,9 +177,7 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
 	if (!fetch->started) {
 		struct info *info = find(proxy, path);
 		fetch->generation = atomic_load(generation(proxy->cluster, path));
-		if (info && !quota_is_set(info) && !(fetch->counts && quota_account_is_set(info)) &&
-		        info->generation == fetch->generation &&
-		        now - info->asked_us < INFO_TTL_US) {
+		if (info && is_good(fetch, info, now)) {
 			info->refs++;
 			fetch->info = info;
 			fetch->done = true;
@@ -187,7 +195,7 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
 	} else {
 		fetch->info = make(newest(&fetch->fan, gone == GONE_NOT), path, fetch->generation);
 		fetch->info->asked_us = fetch->asked_us;
-		if (fetch->info->exists)
+		if (fetch->info->exists || fetch->lacks)
 			keep(proxy, fetch->info);
 	}
 	fetch->done = true;

@@ -241,6 +241,8 @@ struct info_fetch {
 	enum err err;
 	bool started, done;
 	bool counts; /* the caller's: of an account with a quota, the totals of now are wanted */
+	bool lacks;  /* the caller's: that it is not there may be a second old, where another node
+	                has made it since */
 	uint64_t generation, asked_us;
 };
 

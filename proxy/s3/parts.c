@@ -36,6 +36,7 @@ static int begin(struct s3_parts *p)
 	/* Older ways of keeping versions move it elsewhere, with its parts. */
 	if (named && strcmp(p->container, bucket) == 0 && legacy_versions_location(named))
 		return OVER;
+	p->info.lacks = true; /* else each PutObject asks for it */
 	if (!info_get(&p->info, &p->request->op, p->request->proxy, p->request->account, segments))
 		return BEGIN;
 	if (p->info.err || !p->info.info->exists)
