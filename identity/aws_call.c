@@ -166,6 +166,11 @@ static const char *policy_of(const struct aws_call *c)
 	return takes ? aws_param(c, "PolicyArn") : NULL;
 }
 
+static const char *assume_param(const struct aws_call *c, const char *name)
+{
+	return c->action->run == sts_assume ? aws_param(c, name) : NULL;
+}
+
 const char *aws_value(void *arg, const char *key, unsigned n)
 {
 	struct aws_call *c = arg;
@@ -174,8 +179,8 @@ const char *aws_value(void *arg, const char *key, unsigned n)
 	} texts[] = {{"aws:username", c->user_name}, {"aws:userid", c->user_id},
 	        {"aws:PrincipalArn", c->principal_arn}, {"aws:PrincipalAccount", c->project_id},
 	        {"aws:PrincipalType", c->signer.role_name ? "AssumedRole" : "User"},
-	        {"sts:RoleSessionName", aws_param(c, "RoleSessionName")},
-	        {"sts:ExternalId", aws_param(c, "ExternalId")}, {"iam:PolicyARN", policy_of(c)},
+	        {"sts:RoleSessionName", assume_param(c, "RoleSessionName")},
+	        {"sts:ExternalId", assume_param(c, "ExternalId")}, {"iam:PolicyARN", policy_of(c)},
 	        {"iam:PermissionsBoundary", boundary_of(c)}, {"aws:SourceIp", c->from},
 	        {"aws:UserAgent", c->agent}, {"aws:SecureTransport", c->tls ? "true" : "false"}};
 

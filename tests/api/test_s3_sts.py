@@ -401,6 +401,20 @@ def test_who_is_trusted(keystone, boss):
     assert not reads(s3, bucket, "k")
 
 
+def test_what_only_a_form_says_is_no_condition(keystone, boss):
+    """An action that knows no such parameter has no such value, whatever who asks writes into the form."""
+    u = Made(keystone, boss)
+    for key, name in (("sts:ExternalId", "ExternalId"), ("sts:RoleSessionName", "RoleSessionName")):
+        u.attach({"Effect": "Allow", "Action": ["iam:ListUsers", "sts:AssumeRole"], "Resource": "*",
+                  "Condition": {"StringEquals": {key: "secret"}}})
+        assert act(u, "iam", "ListUsers", **{name: "secret"}).status_code == 403
+    made = role(boss, trusts("arn:aws:iam::%s:root" % boss.project))
+    u.attach({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*",
+              "Condition": {"StringEquals": {"sts:RoleSessionName": "me", "sts:ExternalId": "secret"}}})
+    assert refused(take, holder=u, made=made) == ("AccessDenied", 403)
+    take(u, made, ExternalId="secret")
+
+
 def test_what_was_delegated_takes_no_role(keystone, boss):
     """An application credential has the rights that it was given, not all that its user could come by."""
     u = Holder(keystone, "member")
