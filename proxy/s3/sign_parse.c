@@ -90,7 +90,7 @@ static enum s3_error parse_time_4(struct http_req *http, struct s3_sign *s, cons
 	} else if (!time) {
 		time = date;
 	}
-	if (!time || !parse_time(time, &s->at)) {
+	if (!time || !parse_time(time, &s->at) || s->at < 0) {
 		*ret_text = "AWS authentication requires a valid Date or x-amz-date header";
 		return S3_AccessDenied;
 	}
@@ -196,7 +196,7 @@ static enum s3_error parse_header_2(
 	s->until = INT64_MAX;
 	if (!date)
 		date = http_get(http, "Date");
-	if (!date || (!http_date_parse(date, &s->at) && !parse_time(date, &s->at))) {
+	if (!date || (!http_date_parse(date, &s->at) && !parse_time(date, &s->at)) || s->at < 0) {
 		*ret_text = "AWS authentication requires a valid Date or x-amz-date header";
 		return S3_AccessDenied;
 	}

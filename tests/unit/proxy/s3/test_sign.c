@@ -185,6 +185,39 @@ static void refusals(void **state)
 	}
 }
 
+/* Whatever is before 1970 is no date, as Swift's s3api and RGW have it; what is far away is one. */
+static void dates(void **state)
+{
+	static const struct {
+		const char *authorization, *date;
+		enum s3_error error;
+	} cases[] = {
+	        {"AWS a:b", "Tue, 07 Jul 1950 21:53:04 GMT", S3_AccessDenied},
+	        {"AWS a:b", "Thu, 01 Jan 1970 00:00:00 GMT", S3_OK},
+	        {"AWS a:b", "Tue, 07 Jul 9999 21:53:04 GMT", S3_OK},
+	        {"AWS a:b", "yesterday", S3_AccessDenied},
+	        {"AWS a:b", "19500707T215304Z", S3_AccessDenied},
+	        {S3_ALGORITHM " Credential=a/19500707/r/s3/aws4_request, SignedHeaders=host, "
+	                      "Signature=b",
+	                "19500707T215304Z", S3_AccessDenied},
+	        {S3_ALGORITHM " Credential=a/19500707/r/s3/aws4_request, SignedHeaders=host, "
+	                      "Signature=b",
+	                "Fri, 07 Jul 1950 21:53:04 GMT", S3_AccessDenied},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		struct s3_sign sign;
+		struct request r;
+		start(&r, "GET", "/");
+		add(&r, "Date", cases[i].date);
+		add(&r, "x-amz-content-sha256", EMPTY);
+		add(&r, "Authorization", cases[i].authorization);
+		assert_int_equal(parse(&r, &sign), cases[i].error);
+		arena_done(&r.http.arena);
+	}
+}
+
 static void times(void **state)
 {
 	struct s3_sign header = {.kind = S3_SIGNED_4, .at = 100000, .until = INT64_MAX},
@@ -230,6 +263,7 @@ int main(void)
 	        cmocka_unit_test(presigned),
 	        cmocka_unit_test(version_2),
 	        cmocka_unit_test(refusals),
+	        cmocka_unit_test(dates),
 	        cmocka_unit_test(times),
 	        cmocka_unit_test(left_out),
 	};
