@@ -192,9 +192,7 @@ static void add_sum(struct request *request, const struct part_list *l, struct b
 
 static enum step answer(struct request *request, struct part_list *l)
 {
-	const struct s3_caller *caller = &request->s3->caller;
 	AUTO(buf) struct buf xml = BUF_NONE, parts = BUF_NONE;
-	struct s3_acl acl;
 	uint64_t last = l->marker;
 	unsigned i;
 
@@ -202,13 +200,11 @@ static enum step answer(struct request *request, struct part_list *l)
 		add_part(request_arena(request), l, &parts, &l->parts.rows[i]);
 		last = l->parts.rows[i].number;
 	}
-	s3_acl_of_object(request, &l->upload.marker.headers, &acl);
 	s3_xml_begin(&xml, "ListPartsResult");
 	s3_xml_text(&xml, "Bucket", request->s3->bucket);
 	s3_xml_text(&xml, "Key", request->s3->key);
 	s3_xml_text(&xml, "UploadId", l->upload.id);
-	s3_xml_owner(&xml, "Initiator", caller->id, caller->name);
-	s3_xml_owner(&xml, "Owner", acl.owner, acl.owner_name);
+	upload_tell_people(request, upload_header(&l->upload, UPLOAD_ROW_TYPE), &xml);
 	s3_xml_text(&xml, "StorageClass", s3_class_told(upload_header(&l->upload, S3_CLASS)));
 	add_sum(request, l, &xml);
 	s3_xml_u64(&xml, "PartNumberMarker", l->marker);

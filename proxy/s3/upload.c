@@ -103,6 +103,33 @@ void upload_done(struct upload *u)
 	sub_done(&u->marker);
 }
 
+/* --- whose it is --- */
+
+#define OWNS ";owner"
+
+static const char *begun_by(struct request *request)
+{
+	const struct s3_caller *caller = &request->s3->caller;
+	const char *owner, *name, *id = caller->id ? caller->id : "anonymous";
+
+	s3_owner_new(request, &owner, &name);
+	return arena_printf(request_arena(request), "%s%s %s", id,
+	        owner && strcmp(owner, id) == 0 ? OWNS : "", caller->name ? caller->name : id);
+}
+
+void upload_tell_people(struct request *request, const char *row_type, struct buf *xml)
+{
+	const char *text = row_type ? row_type : "", *owner, *owner_name;
+	size_t len = strcspn(text, " "), suffix = strlen(OWNS);
+	bool owns = len > suffix && strncmp(text + len - suffix, OWNS, suffix) == 0;
+	const char *id = arena_strndup(request_arena(request), text, owns ? len - suffix : len),
+	           *name = text[len] ? text + len + 1 : id;
+
+	s3_bucket_owner(request, &owner, &owner_name);
+	s3_xml_owner(xml, "Initiator", id, name);
+	s3_xml_owner(xml, "Owner", owns ? id : owner, owns ? name : owner_name);
+}
+
 /* --- CreateMultipartUpload --- */
 
 enum { SEGMENTS = 1, MARK, UPLOADS };
@@ -179,9 +206,7 @@ static void mark_headers(struct request *request, struct sub *sub)
 	if (create_of(request)->sum)
 		sub_header(sub, UPLOAD_SUM, create_of(request)->sum);
 	/* Listings of uploads tell who has begun them. */
-	sub_header(sub, UPLOAD_ROW_TYPE,
-	        arena_printf(request_arena(request), "%s %s", request->s3->caller.id,
-	                request->s3->caller.name));
+	sub_header(sub, UPLOAD_ROW_TYPE, begun_by(request));
 	if (request->s3->whole.class)
 		sub_header(sub, ROW_ETAG,
 		        arena_printf(request_arena(request), EMPTY_MD5 "; " S3_CLASS_PARAM "=%s",

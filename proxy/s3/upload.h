@@ -31,12 +31,16 @@
 
 /* What the whole keeps of the upload. */
 #define UPLOAD_ID_HEADER "X-Object-Sysmeta-S3-Upload-Id"
-#define UPLOAD_ROW_TYPE  "X-Object-Sysmeta-Container-Update-Override-Content-Type"
+/* Of the marker: "ID NAME" of who has begun the upload; "ID;owner NAME": whose the object will be,
+ * too (else it is the bucket's owner's). */
+#define UPLOAD_ROW_TYPE "X-Object-Sysmeta-Container-Update-Override-Content-Type"
 
 const char *upload_container(struct arena *arena, const char *bucket);
 /* class: NULL for STANDARD. */
 const char *upload_segments(struct arena *arena, const char *bucket, const char *class);
 const char *upload_new_id(struct request *request);
+/* Appends Initiator and Owner, by what UPLOAD_ROW_TYPE says; NULL: nothing is known. */
+void upload_tell_people(struct request *request, const char *row_type, struct buf *xml);
 /* When the upload of that id was begun. */
 uint64_t upload_begun(const char *id);
 /* The marker's name; and back: false when it is none, *ret_id then borrowed from it. */

@@ -104,17 +104,11 @@ static void add_upload(struct request *request, struct listing_of_uploads *l, co
         const char *id, const struct backend_row *row)
 {
 	struct buf *out = &l->uploads;
-	const char *owner, *name;
-	size_t len = strcspn(row->content_type, " ");
 
-	s3_bucket_owner(request, &owner, &name);
 	buf_str(out, "<Upload>");
 	add_name(l, out, "Key", key);
 	s3_xml_text(out, "UploadId", id);
-	s3_xml_owner(out, "Initiator",
-	        arena_strndup(request_arena(request), row->content_type, len),
-	        row->content_type[len] ? row->content_type + len + 1 : row->content_type);
-	s3_xml_owner(out, "Owner", owner, name);
+	upload_tell_people(request, row->content_type, out);
 	struct shown s;
 	shown_make(row, request->account, request->container, &s);
 	s3_xml_text(out, "StorageClass", s3_class_told(s.s3_class));

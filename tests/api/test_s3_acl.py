@@ -156,3 +156,31 @@ def test_swifts_post_keeps_the_list(cloud, s3, anyone, name):
     assert (r["Metadata"], r["Body"].read()) == ({"a": "1"}, b"text")
     r = requests.head(url, headers={"X-Auth-Token": token})
     assert not [h for h in r.headers if "sysmeta" in h.lower()]
+
+
+def uploads(s3, name):
+    """Of each upload by its key: who has begun it, and whose object it will be; ListParts tells the same."""
+    told = {}
+    for u in s3.list_multipart_uploads(Bucket=name)["Uploads"]:
+        parts = s3.list_parts(Bucket=name, Key=u["Key"], UploadId=u["UploadId"])
+        assert (parts["Initiator"], parts["Owner"]) == (u["Initiator"], u["Owner"])
+        told[u["Key"]] = (u["Initiator"]["ID"], u["Owner"]["ID"])
+    return told
+
+
+def test_whose_uploads(cloud, s3, alt, anyone, name):
+    mine, theirs = "test:tester", "test2:tester2"
+    colleague = client(cloud, "test:tester2", "testing2")
+    s3.create_bucket(Bucket=name, ACL="public-read-write")
+    for c, key, more in ((s3, "a", {}), (alt, "b", {}), (alt, "given", {"ACL": "bucket-owner-full-control"}), (colleague, "c", {}),
+                         (anyone, "d", {})):
+        c.create_multipart_upload(Bucket=name, Key=key, **more)
+    told = uploads(s3, name)
+    assert told.pop("d") == ("anonymous", mine)
+    assert told == {"a": (mine, mine), "b": (theirs, theirs), "given": (theirs, theirs), "c": ("test:tester2", mine)}
+    enforced = name + "-e"
+    s3.create_bucket(Bucket=enforced, ObjectOwnership="BucketOwnerEnforced")
+    s3.put_bucket_policy(Bucket=enforced, Policy='{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject",'
+                         '"Resource": "arn:aws:s3:::%s/*"}]}' % enforced)
+    alt.create_multipart_upload(Bucket=enforced, Key="k")
+    assert uploads(s3, enforced) == {"k": (theirs, mine)}
