@@ -148,10 +148,9 @@ static bool binds(const struct s3_target *target, bool own)
 /* Is it whose they say that it is? */
 static bool is_expected(struct request *request, const struct s3_target *target)
 {
-	bool named = target->info == request->container_info.info;
-	const char *expected =
-	                   http_get(request->http, named ? "x-amz-expected-bucket-owner"
-	                                                 : "x-amz-source-expected-bucket-owner"),
+	const char *expected = http_get(
+	                   request->http, target->is_source ? "x-amz-source-expected-bucket-owner"
+	                                                    : "x-amz-expected-bucket-owner"),
 	           *id, *name;
 
 	if (!expected)

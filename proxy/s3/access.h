@@ -29,6 +29,7 @@ struct s3_target {
 	const char *key, *version;    /* or NULL */
 	const char *prefix;           /* of a listing that would tell of a key; or NULL */
 	const struct buf *headers;    /* a kv block: the object's own; NULL: not known (yet) */
+	bool is_source;               /* of a copy */
 };
 
 /* A grantee that the identity service is asked about. */

@@ -88,7 +88,8 @@ static enum s3_error may_read(struct request *request, const struct copy_source 
 	        .info = s->info.info,
 	        .key = s->key,
 	        .version = s->version,
-	        .headers = sub_ok(&s->head) ? &s->head.headers : NULL};
+	        .headers = sub_ok(&s->head) ? &s->head.headers : NULL,
+	        .is_source = true};
 
 	return s3_may_at(request, &target);
 }

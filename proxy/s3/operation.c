@@ -1,7 +1,9 @@
 #include "proxy/s3/operation.h"
 #include "proxy/s3/methods.h"
+#include "proxy/s3/sign.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Of rows that fit, the first counts: those that want a parameter or a header come before those
  * that do not. Names as in "Actions", Amazon S3 API Reference. */
@@ -185,14 +187,29 @@ static const struct s3_operation table[] = {
                 true},
 };
 
+/* A URL that was signed beforehand may say as a parameter what others say as a header. */
+static bool has_header(
+        const struct http_req *http, const struct query *query, const char *name, bool in_query)
+{
+	if (http_get(http, name))
+		return true;
+	for (unsigned i = 0; in_query && i < query->count; i++) {
+		if (strcasecmp(query->pairs[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 const struct s3_operation *s3_operation_find(
         const struct http_req *http, const struct query *query, enum s3_level level)
 {
+	bool in_query = s3_sign_in_query(http);
+
 	for (unsigned i = 0; i < COUNT_OF(table); i++) {
 		const struct s3_operation *o = &table[i];
 		if (o->level == level && strcmp(o->verb, http->method) == 0 &&
 		        (!o->query || (query->count && query_get(query, o->query))) &&
-		        (!o->header || http_get(http, o->header)))
+		        (!o->header || has_header(http, query, o->header, in_query)))
 			return o;
 	}
 	return NULL;

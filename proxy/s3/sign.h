@@ -33,6 +33,8 @@ struct s3_sign {
 
 /* Is it a request in one of these ways? A Swift client signs nothing so. */
 bool s3_sign_present(const struct http_req *http);
+/* Is it a URL that was signed beforehand, by its looks? */
+bool s3_sign_in_query(const struct http_req *http);
 
 /* Which way, and what it says. The texts are in the request's arena. *ret_text: what is wrong, or
  * NULL: the error's own text. */

@@ -24,6 +24,17 @@ static bool in_query(const struct http_req *http, const char *name)
 	return false;
 }
 
+static bool is_4_in_query(const struct http_req *http)
+{
+	return in_query(http, "X-Amz-Signature") || in_query(http, "X-Amz-Algorithm") ||
+	       in_query(http, "X-Amz-Credential");
+}
+
+bool s3_sign_in_query(const struct http_req *http)
+{
+	return is_4_in_query(http) || in_query(http, "AWSAccessKeyId");
+}
+
 bool s3_sign_present(const struct http_req *http)
 {
 	const char *authorization = http_get(http, "Authorization");
@@ -32,8 +43,7 @@ bool s3_sign_present(const struct http_req *http)
 	        (strncmp(authorization, "AWS ", 4) == 0 ||
 	                strncmp(authorization, S3_ALGORITHM, strlen(S3_ALGORITHM)) == 0))
 		return true;
-	return in_query(http, "X-Amz-Signature") || in_query(http, "X-Amz-Algorithm") ||
-	       in_query(http, "X-Amz-Credential") || in_query(http, "AWSAccessKeyId");
+	return s3_sign_in_query(http);
 }
 
 /* "20261121T120000Z" */
@@ -228,9 +238,7 @@ static enum s3_error parse_query_2(struct http_req *http, struct s3_sign *s, con
 enum s3_error s3_sign_parse(struct http_req *http, struct s3_sign *s, const char **ret_text)
 {
 	const char *authorization = http_get(http, "Authorization");
-	bool four = in_query(http, "X-Amz-Signature") || in_query(http, "X-Amz-Algorithm") ||
-	            in_query(http, "X-Amz-Credential");
-	bool two = in_query(http, "AWSAccessKeyId");
+	bool four = is_4_in_query(http), two = in_query(http, "AWSAccessKeyId");
 	enum s3_error error = S3_OK;
 
 	*s = (struct s3_sign){.until = INT64_MAX};

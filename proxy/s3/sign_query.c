@@ -44,13 +44,15 @@ const char *sign_param(const struct http_req *http, struct arena *arena, const c
 	return NULL;
 }
 
-/* What is to be stored, and how. Not checksums: SDKs have them there of a body that they did not
- * have, and AWS does not look at them. */
-static bool is_stored(const char *name)
+/* What is to be done, and stored, and how. Not checksums: SDKs have them there of a body that they
+ * did not have, and AWS does not look at them. */
+static bool counts(const char *name)
 {
-	static const char *const names[] = {"x-amz-acl", "x-amz-grant-", "x-amz-meta-",
-	        "x-amz-object-lock-", "x-amz-server-side-encryption", "x-amz-storage-class",
-	        "x-amz-tagging", "x-amz-website-redirect-location"};
+	static const char *const names[] = {"x-amz-acl", "x-amz-bypass-governance-retention",
+	        "x-amz-copy-source", "x-amz-expected-bucket-owner", "x-amz-grant-", "x-amz-meta-",
+	        "x-amz-metadata-directive", "x-amz-object-lock-", "x-amz-server-side-encryption",
+	        "x-amz-source-expected-bucket-owner", "x-amz-storage-class", "x-amz-tagging",
+	        "x-amz-website-redirect-location"};
 
 	for (unsigned i = 0; i < COUNT_OF(names); i++) {
 		if (strncasecmp(name, names[i], strlen(names[i])) == 0)
@@ -63,7 +65,7 @@ static bool is_header(const struct http_req *http, const struct sign_param *p, b
 {
 	if (strncasecmp(p->name, "x-amz-", 6) != 0 || http_get(http, p->name))
 		return false;
-	if (!guard_is_token(p->name) || (!every && !is_stored(p->name)))
+	if (!guard_is_token(p->name) || (!every && !counts(p->name)))
 		return false;
 	for (const char *c = p->value; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)

@@ -18,8 +18,8 @@ unsigned sign_params(const struct http_req *http, struct arena *arena,
         struct sign_param params[SIGN_PARAMS_MAX]);
 /* The first of that name, or NULL. */
 const char *sign_param(const struct http_req *http, struct arena *arena, const char *name);
-/* Adds the headers that a URL signed beforehand has as parameters: those of x-amz-; not `all`: of
- * them those that say what is to be stored. Not those that were sent, nor what is no header's
+/* Adds the headers that a URL signed beforehand has as parameters: those of x-amz-; not `every`:
+ * of them those that say what is to be done. Not those that were sent, nor what is no header's
  * name or value: one of several lines would be signed as several are. */
 void sign_params_to_headers(struct http_req *http, bool every);
 

@@ -7,10 +7,11 @@ import os
 import threading
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from conftest import User
-from s3 import client, refused, send
+from s3 import botocore, client, refused, send
 from test_s3_multipart import MB, begin, complete, etag_of, upload
 
 
@@ -172,3 +173,48 @@ def test_a_source_that_is_written_meanwhile(s3, bucket):
         stop.set()
         writer.join()
     assert any(done)
+
+
+def presigned(cloud, path, **params):
+    """Of SDKs that say in the query what others say in headers."""
+    asked = botocore.awsrequest.AWSRequest("PUT", cloud.url + path, params={k.replace("_", "-"): v for k, v in params.items()})
+    botocore.auth.S3SigV4QueryAuth(botocore.credentials.Credentials("test:tester", "testing"), "s3", "us-east-1",
+                                   expires=60).add_auth(asked)
+    return asked.prepare().url
+
+
+def test_a_url_names_the_source(cloud, s3, bucket):
+    source = "/%s/a%%20b/%%C3%%BC%%3F" % bucket
+    url = presigned(cloud, "/%s/by-url" % bucket, x_amz_copy_source=source)
+    r = requests.put(url, timeout=10)
+    assert r.status_code == 200 and "<CopyObjectResult" in r.text, r.text
+    assert body(s3, bucket, "by-url") == b"text" and s3.head_object(Bucket=bucket, Key="by-url")["Metadata"] == {"m": "1"}
+    url = presigned(cloud, "/%s/by-url" % bucket, X_Amz_Copy_Source=source, x_amz_metadata_directive="REPLACE", x_amz_meta_n="2")
+    assert requests.put(url, timeout=10).status_code == 200
+    assert s3.head_object(Bucket=bucket, Key="by-url")["Metadata"] == {"n": "2"}
+    id = begin(s3, bucket, "part-by-url")
+    url = presigned(cloud, "/%s/part-by-url" % bucket, uploadId=id, partNumber="1", x_amz_copy_source=source,
+                    x_amz_copy_source_range="bytes=1-2")
+    r = requests.put(url, timeout=10)
+    assert r.status_code == 200 and "<CopyPartResult" in r.text, r.text
+    assert [p["Size"] for p in s3.list_parts(Bucket=bucket, Key="part-by-url", UploadId=id)["Parts"]] == [2]
+    s3.abort_multipart_upload(Bucket=bucket, Key="part-by-url", UploadId=id)
+
+
+def test_a_url_is_bound_to_the_source(cloud, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="other", Body=b"other")
+    source = "/%s/other" % bucket
+    url = presigned(cloud, "/%s/bound" % bucket, x_amz_copy_source=source)
+    for wrong in (url.replace("%2Fother", "%2Fby-url"), url.replace("x-amz-copy-source=", "x-amz-copy-source-if-match=x&x-amz-copy-source="),
+                  presigned(cloud, "/%s/bound" % bucket) + "&x-amz-copy-source=" + source):
+        assert requests.put(wrong, timeout=10).status_code == 403
+    for more, status in (({"x_amz_copy_source_if_match": '"none"'}, 412), ({"x_amz_expected_bucket_owner": "somebody"}, 403),
+                         ({"x_amz_source_expected_bucket_owner": "somebody"}, 403)):
+        assert requests.put(presigned(cloud, "/%s/bound" % bucket, x_amz_copy_source=source, **more), timeout=10).status_code == status
+    assert refused(s3.head_object, Bucket=bucket, Key="bound")[1] == 404
+    # Only a URL that was signed says so: whoever signs headers says it in them.
+    c = client(cloud)
+    c.meta.events.register("before-call.s3.PutObject", lambda params, **_: params.update(
+        url=params["url"] + "?x-amz-copy-source=" + source))
+    c.put_object(Bucket=bucket, Key="bound", Body=b"mine")
+    assert body(s3, bucket, "bound") == b"mine"
