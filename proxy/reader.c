@@ -50,18 +50,27 @@ static void ask_get(struct reader *r, uint32_t device)
 	fan_start(&r->get, r->op, r->proxy, msg, &device, 1, DEADLINE_MS);
 }
 
+static void ask_rest(struct reader *r)
+{
+	if (r->asked < r->place.count)
+		fan_start(&r->rest, r->op, r->proxy, message(r, BACKEND_OBJECT_VERSION),
+		        r->place.devices + r->asked, r->place.count - r->asked, DEADLINE_MS);
+}
+
 static void ask(struct reader *r)
 {
 	r->phase = ASKING;
 	r->tried = 1;
 	r->began_us = reactor_now_us(r->op->reactor);
-	r->early = r->asked < r->place.count;
+	r->early = r->asked < r->place.count && !r->writer;
 	patience_start_for(&r->patience, r->op,
 	        r->early ? hedge_begin(&r->proxy->hedge, hedge_kind(r), PATIENCE_US) : PATIENCE_US);
 	ask_get(r, r->place.devices[0]);
 	if (r->asked > 1)
 		fan_start(&r->versions, r->op, r->proxy, message(r, BACKEND_OBJECT_VERSION),
 		        r->place.devices + 1, r->asked - 1, DEADLINE_MS);
+	if (r->writer)
+		ask_rest(r);
 }
 
 /* Which stored bytes have the wanted ones, be they sealed or not: that is known with the answer. Of
@@ -115,7 +124,12 @@ void reader_as(struct reader *r, uint64_t writer, const struct grants *grants)
 	if (r->ec) {
 		r->ec->writer = writer;
 		r->ec->grants = grants;
+		return;
 	}
+	/* The version that the grants told of may be on one that no reader would ask. */
+	r->early = false;
+	patience_start(&r->patience, r->op);
+	ask_rest(r);
 }
 
 void reader_key(struct reader *r, const char *customer_key)
@@ -358,7 +372,7 @@ static bool hedges(struct reader *r)
 static bool asking(struct reader *r)
 {
 	struct votes v;
-	bool open = fan_open(&r->get) || fan_open(&r->versions);
+	bool open = fan_open(&r->get) || fan_open(&r->versions) || fan_open(&r->rest);
 
 	if (open && !r->patience.over)
 		return false;
@@ -370,9 +384,8 @@ static bool asking(struct reader *r)
 	if (place_met(&r->place, v.known) && v.holders == v.known)
 		return use_get(r, &v);
 	r->phase = ASKING_REST;
-	if (r->asked < r->place.count)
-		fan_start(&r->rest, r->op, r->proxy, message(r, BACKEND_OBJECT_VERSION),
-		        r->place.devices + r->asked, r->place.count - r->asked, DEADLINE_MS);
+	if (!r->writer)
+		ask_rest(r);
 	return false;
 }
 

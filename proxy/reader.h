@@ -3,6 +3,7 @@
  *   open:  GET to one primary, VERSION to as many others as make a majority. When they agree, done.
  *          Otherwise all others are asked too; a newest version that is not on a majority is
  *          repaired there first (repair.h), or the reader answers ERR_UNAVAILABLE (DESIGN 5.4).
+ *          For a conditional writer all are asked at once.
  *          Who does not answer for a while is done without, if a majority does.
  *   read:  bytes of that version from the device that answered, or, when it fails, from another
  *          that holds the same. */

@@ -10,6 +10,7 @@ static uint64_t drafts[DEVICES]; /* for a delete */
 static bool had_it[DEVICES];     /* what a tombstone has replaced is just what comes */
 static uint64_t posted[DEVICES]; /* when its metadata was */
 static uint64_t promised, replaced;
+static uint64_t post_to, put_over; /* the version that it is for; or 0 */
 static unsigned records;
 
 /* A device that keeps timestamps only. */
@@ -60,7 +61,8 @@ static void device_send(struct backend *b, struct backend_call *call)
 		err = *known && !is_tombstone[call->device] ? ERR_OK : ERR_NOT_FOUND;
 		*known = msg->ts;
 		is_tombstone[call->device] = true;
-	} else if (msg->op == BACKEND_OBJECT_GRANT || msg->op == BACKEND_OBJECT_VERSION) {
+	} else if (msg->op == BACKEND_OBJECT_GRANT || msg->op == BACKEND_OBJECT_VERSION ||
+	           msg->op == BACKEND_OBJECT_GET) {
 		call->reply.ts = *known;
 		err = *known ? ERR_OK : ERR_NOT_FOUND;
 	}
@@ -77,13 +79,12 @@ static int setup(void **state)
 	memset(had_it, 0, sizeof(had_it));
 	memset(posted, 0, sizeof(posted));
 	records = 0;
-	promised = replaced = 0;
+	promised = replaced = post_to = put_over = 0;
 	rig_init(device_send);
 	return 0;
 }
 
 static struct commit commit;
-static uint64_t post_to;
 static bool ended;
 static enum err outcome;
 
@@ -109,10 +110,13 @@ static void run_one(enum backend_op what, bool only_if_absent)
 {
 	struct op op;
 
-	commit = (struct commit){.only_if_absent = only_if_absent, .known = post_to};
+	commit = (struct commit){.only_if_absent = only_if_absent,
+	        .only_if_at = put_over,
+	        .known = post_to};
 	ended = false;
 	op_init(&op, reactor, states, release);
 	commit_message(&commit, what, &op, &proxy, 0, "a", "c", "o");
+	commit.msg->handle = 1;
 	if (what == BACKEND_OBJECT_POST)
 		commit_updates(&commit, &(struct backend_row){.ts = post_to}, 0, 0);
 	commit_start(&commit);
@@ -166,6 +170,27 @@ static void test_if_absent_asks_again_and_finds_it(void **state)
 }
 
 /* By the time its record comes, others have written later: it was there just before them. */
+/* Its writer died. That must not stand in the way of all who come after. */
+static void test_what_is_on_one_device_alone_is_brought_first(void **state)
+{
+	(void)state;
+	uint64_t now = hlc_now(&hlc);
+
+	for (unsigned alone = 0; alone < DEVICES; alone++) {
+		for (unsigned i = 0; i < DEVICES; i++)
+			newest[i] = now - 2 * TS_PER_SECOND;
+		newest[alone] = now - TS_PER_SECOND;
+		put_over = now - 2 * TS_PER_SECOND;
+		put(false);
+		assert_int_equal(outcome, ERR_PRECONDITION);
+		for (unsigned i = 0; i < DEVICES; i++)
+			assert_int_equal(newest[i], now - TS_PER_SECOND);
+		put_over = now - TS_PER_SECOND;
+		put(false);
+		assert_int_equal(outcome, ERR_OK);
+	}
+}
+
 static void test_overtaken_while_under_way(void **state)
 {
 	(void)state;
@@ -366,6 +391,8 @@ int main(void)
 	                test_a_time_that_no_clock_may_have_is_given_up, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
 	                test_if_absent_asks_again_and_finds_it, setup, rig_done),
+	        cmocka_unit_test_setup_teardown(
+	                test_what_is_on_one_device_alone_is_brought_first, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(test_overtaken_while_under_way, setup, rig_done),
 	        cmocka_unit_test_setup_teardown(
 	                test_overtaken_by_a_conditional_write, setup, rig_done),
