@@ -445,7 +445,15 @@ static void question_end(struct question *q)
 	reactor_post(ask->reactor, &ask->task);
 }
 
-/* Who has changed something meets it changed: the answer waits until what that ends is known. */
+/* Who has changed something meets it changed: the answer waits until what that ends is known. Who
+ * has signed is told with a token, which counts with the news alone: after a start they may be yet
+ * to come. */
+static bool lacks_news(const struct question *q)
+{
+	return q->news > revocations_last(q->verify->set) ||
+	       (q->signing && !q->ask->err && !verify_fresh(q->verify));
+}
+
 static void hold(struct question *q)
 {
 	struct verify *v = q->verify;
@@ -457,11 +465,11 @@ static void hold(struct question *q)
 
 static void release_held(struct verify *v)
 {
-	uint64_t last = revocations_last(v->set), now = clock_ms(CLOCK_MONOTONIC);
+	uint64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	LIST_EACH_SAFE (node, &v->held) {
 		struct question *q = LIST_ENTRY(node, struct question, link);
-		if (q->news > last && now < q->held_ms)
+		if (lacks_news(q) && now < q->held_ms)
 			continue;
 		list_remove(node);
 		question_end(q);
@@ -476,7 +484,7 @@ static void question_done(struct exchange *x, enum err err)
 		q->ask->err = ERR_UNAVAILABLE;
 	else
 		read_answer(q);
-	if (q->news > revocations_last(q->verify->set))
+	if (lacks_news(q))
 		hold(q);
 	else
 		question_end(q);

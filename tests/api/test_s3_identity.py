@@ -1,5 +1,6 @@
 """S3 by EC2 credentials of the identity service: the proxy is told keys, not secrets."""
 import os
+import signal
 import time
 
 import pytest
@@ -65,6 +66,26 @@ def test_roles(keystone):
     for call, args in ((reader.put_object, {"Key": "l", "Body": b""}), (reader.delete_object, {"Key": "k"}),
                        (reader.delete_bucket, {}), (reader.create_bucket, {"Bucket": bucket + "x"})):
         assert refused(call, **{"Bucket": bucket, **args}) == ("AccessDenied", 403)
+
+
+def test_at_once_after_a_start(keystone):
+    """The proxy, which came first, has heard no news yet: who asks waits for them."""
+    cloud = keystone.cloud
+    s3 = Holder(keystone, "member").s3()
+    for _ in range(5):
+        identity = cloud.pid("identity")
+        os.kill(identity, signal.SIGKILL)
+        cloud.kill_node()
+        wait_for(lambda: cloud.pid("identity") != identity)
+        wait_for(lambda: serves(keystone.url))
+        assert s3.list_buckets()["Buckets"] == []
+
+
+def serves(url):
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.ConnectionError:
+        return False
 
 
 def ends(call):

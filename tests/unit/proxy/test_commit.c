@@ -110,9 +110,8 @@ static void run_one(enum backend_op what, bool only_if_absent)
 {
 	struct op op;
 
-	commit = (struct commit){.only_if_absent = only_if_absent,
-	        .only_if_at = put_over,
-	        .known = post_to};
+	commit = (struct commit){
+	        .only_if_absent = only_if_absent, .only_if_at = put_over, .known = post_to};
 	ended = false;
 	op_init(&op, reactor, states, release);
 	commit_message(&commit, what, &op, &proxy, 0, "a", "c", "o");
