@@ -8,7 +8,7 @@
 
 double progress_weight(const struct progress_left *left)
 {
-	return left->pushes + PROGRESS_FORGET * (left->forgets + left->later);
+	return left->pushes + left->forgets + left->later;
 }
 
 static bool is_idle(const struct progress *p, double weight)

@@ -103,7 +103,7 @@ struct replicator {
 	 * bring, what is to be forgotten, and what will be when the older rings have gone; by
 	 * target too. */
 	struct progress progress;
-	uint64_t lacks_found, strays_found, later_found, objects_pushed, objects_forgotten;
+	uint64_t lacks_found, strays_found, later_found, objects_done;
 	double later[TARGETS], push_rate;
 	uint64_t pushed_before;
 	/* While the device is being filled: it has all that these targets' peers have; in this
@@ -117,9 +117,9 @@ struct replicator {
 	bool leaves, stalled[TARGETS];
 	uint64_t left, left_last[TARGETS], left_all;
 	/* While clients are at work too. */
-	uint64_t asked_us; /* when they last were, or may have been */
-	struct pace push_pace, handoff_pace;
-	struct timer turn;                                                /* of the next push */
+	uint64_t asked_us;  /* when they last were, or may have been */
+	uint64_t rested_us; /* from the last object that was brought or forgotten */
+	struct timer turn;
 	uint64_t push_us[REPLICATE_PUSHES], handoff_us[REPLICATE_PUSHES]; /* when they began */
 };
 

@@ -54,10 +54,10 @@ static struct progress_left left_of(const struct replicator *r, uint64_t lacks, 
 
 static double dealt_with(struct replicator *r)
 {
-	uint64_t pushed = r->objects_pushed, forgotten = r->objects_forgotten;
+	uint64_t done = r->objects_done;
 
-	r->objects_pushed = r->objects_forgotten = 0;
-	return (double)pushed + PROGRESS_FORGET * (double)forgotten;
+	r->objects_done = 0;
+	return (double)done;
 }
 
 static void see_rate(struct replicator *r, uint64_t pushed)

@@ -6,6 +6,9 @@
 
 #define FAILURES_MAX 16 /* pushes to one peer that failed in a row: it has to wait */
 
+/* After an object: it goes on where all is slow, and large ones do not wait for seconds. */
+#define REST_MAX_US 100000
+
 static void pushed(struct replicator *r, enum err err, uint64_t count)
 {
 	struct node_device *d = r->device;
@@ -55,10 +58,11 @@ static bool is_paced(struct replicator *r)
 	return pace_is_wanted(r->asked_us, replicate_now_us(r));
 }
 
-static void has_ended(struct replicator *r, struct pace *pace, uint64_t began_us)
+static void rest(struct replicator *r, uint64_t began_us)
 {
-	if (is_paced(r))
-		pace_end(pace, replicate_now_us(r), replicate_now_us(r) - began_us);
+	uint64_t now = replicate_now_us(r), rest_us = pace_rest_us(now - began_us);
+
+	r->rested_us = now + (rest_us < REST_MAX_US ? rest_us : REST_MAX_US);
 }
 
 static unsigned collect_pushed(struct replicator *r)
@@ -74,8 +78,8 @@ static unsigned collect_pushed(struct replicator *r)
 			continue;
 		}
 		repair_unref(TAKE(r->pushes[i]));
-		has_ended(r, &r->push_pace, r->push_us[i]);
-		r->objects_pushed++;
+		rest(r, r->push_us[i]);
+		r->objects_done++;
 		pushed(r, err, 1);
 	}
 	return busy;
@@ -113,8 +117,8 @@ static unsigned collect_handoffs(struct replicator *r)
 			continue;
 		}
 		handoff_unref(TAKE(r->handoffs[i]));
-		has_ended(r, &r->handoff_pace, r->handoff_us[i]);
-		r->objects_forgotten++;
+		rest(r, r->handoff_us[i]);
+		r->objects_done++;
 		pushed(r, err, 1);
 	}
 	return busy;
@@ -125,27 +129,24 @@ static void on_turn(struct timer *timer)
 	op_wake(&CONTAINER_OF(timer, struct replicator, turn)->op);
 }
 
-/* One more now? Else it is looked at again when its turn comes. */
-static bool may_push(struct replicator *r, struct pace *pace, uint64_t *ret_began_us)
+/* One more now? Else it is looked at again when it has rested. */
+static bool may_push(struct replicator *r, uint64_t *ret_began_us)
 {
-	uint64_t now = replicate_now_us(r), next = pace_next_us(pace, now);
+	uint64_t now = replicate_now_us(r);
 
 	*ret_began_us = now;
-	if (!is_paced(r))
+	if (now >= r->rested_us || !is_paced(r))
 		return true;
-	if (next > now) {
-		r->turn.fire = on_turn;
-		timer_set(r->op.reactor, &r->turn, next - now);
-		return false;
-	}
-	pace_begin(pace, now);
-	return true;
+	r->turn.fire = on_turn;
+	timer_set(r->op.reactor, &r->turn, r->rested_us - now);
+	return false;
 }
 
-/* One at a time while others wait clearly longer for this disk than they would alone. */
-static unsigned pushes_at_once(const struct replicator *r)
+/* One at a time at a pace, and while others wait clearly longer for this disk than they would
+ * alone. */
+static unsigned pushes_at_once(struct replicator *r)
 {
-	return device_slowed(r->device->device) ? 1 : REPLICATE_PUSHES;
+	return is_paced(r) || device_slowed(r->device->device) ? 1 : REPLICATE_PUSHES;
 }
 
 /* They rest in between (reconcile.c). */
@@ -195,7 +196,7 @@ static unsigned push_strays(struct replicator *r)
 	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->handoffs[i])
 			continue;
-		if (!may_push(r, &r->handoff_pace, &r->handoff_us[i]))
+		if (!may_push(r, &r->handoff_us[i]))
 			break;
 		const struct change *c = &r->changes[r->change_at++];
 		r->handoffs[i] =
@@ -212,7 +213,7 @@ static unsigned push_objects(struct replicator *r)
 	for (unsigned i = 0; i < most && r->change_at < r->change_count; i++) {
 		if (r->pushes[i])
 			continue;
-		if (!may_push(r, &r->push_pace, &r->push_us[i]))
+		if (!may_push(r, &r->push_us[i]))
 			break;
 		const struct change *c = &r->changes[r->change_at++];
 		r->pushes[i] = repair_push(
