@@ -280,7 +280,12 @@ static enum step post_commit(struct op *op)
 	case ERR_NOT_FOUND:
 		return request_fail(request, 404);
 	case ERR_CONFLICT:
-		return is_post(request) ? posted(request, post) : request_fail(request, 409);
+		if (!is_post(request))
+			return request_fail(request, 409);
+		/* Meanwhile it has expired: who deleted it for that may not have seen that it is to
+		 * live longer. */
+		return request_expired(request, post->reader.reply) ? request_fail(request, 503)
+		                                                    : posted(request, post);
 	case ERR_NO_SPACE:
 		return request_fail(request, 507);
 	default:
