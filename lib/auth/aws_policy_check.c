@@ -71,8 +71,7 @@ static bool actions_good(const struct jval *actions)
 	if (!s3_are_texts(actions))
 		return false;
 	for (size_t i = 0; i < s3_texts_len(actions); i++) {
-		const char *text = s3_text_at(actions, i);
-		if (strcmp(text, "*") != 0 && strncasecmp(text, "s3:", 3) != 0)
+		if (!s3_action_known(s3_text_at(actions, i)))
 			return false;
 	}
 	return true;

@@ -18,6 +18,11 @@ void s3_policy_expand(
 /* s3_policy_like() with variables. */
 bool s3_policy_fits(const struct s3_policy_ask *ask, const char *pattern, const char *text);
 
+/* --- actions (aws_action.c) --- */
+
+/* Is it, or stands it for, something that may be done to a bucket or an object? */
+bool s3_action_known(const char *pattern);
+
 /* --- conditions (aws_condition.c) --- */
 
 bool s3_conditions_hold(const struct s3_policy_ask *ask, const struct jval *conditions);

@@ -74,6 +74,7 @@ SRC += proxy/s3/website_serve.c
 SRC += proxy/s3/whole.c
 UNIT += tests/unit/proxy/s3/test_acl.c
 UNIT += tests/unit/proxy/s3/test_lifecycle.c
+UNIT += tests/unit/proxy/s3/test_operation.c
 UNIT += tests/unit/proxy/s3/test_post_policy.c
 UNIT += tests/unit/proxy/s3/test_sign.c
 UNIT += tests/unit/proxy/s3/test_upload_claim.c

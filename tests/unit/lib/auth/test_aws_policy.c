@@ -402,6 +402,50 @@ static void denied_to_an_account(void **state)
 	}
 }
 
+/* What nobody can ask for is a mistake of who wrote the policy of a bucket. */
+static void actions_that_are_none(void **state)
+{
+	static const struct {
+		const char *action;
+		bool good;
+	} rows[] = {
+	        {"\"*\"", true},
+	        {"\"s3:*\"", true},
+	        {"\"s3:Get*\"", true},
+	        {"\"s3:GetObject*\"", true},
+	        {"\"S3:getobject\"", true},
+	        {"[\"s3:GetObject\", \"s3:PutObject\"]", true},
+	        {"\"s3:?etObject\"", true},
+	        {"\"s3:ReplicateObject\"", true},
+	        {"\"s3:DeleteObjectVersionTagging\"", true},
+	        {"\"s3:BypassGovernanceRetention\"", true},
+	        {"\"s3:GetObjects\"", false},
+	        {"[\"s3:GetObject\", \"s3:HeadObject\"]", false},
+	        {"\"s3:Read*\"", false},
+	        {"\"s3:\"", false},
+	        {"\"s3\"", false},
+	        {"\"\"", false},
+	        {"\"iam:GetUser\"", false},
+	        {"\"s*:GetObject\"", false},
+	};
+	char text[256];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(jroot) struct jroot root = JROOT_NONE;
+		snprintf(text, sizeof(text),
+		        "{\"Statement\": {\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": "
+		        "%s, \"Resource\": \"arn:aws:s3:::b/*\"}}",
+		        rows[i].action);
+		assert_int_equal(jread_parse(text, strlen(text), &root), ERR_OK);
+		const char *wrong = s3_policy_check(root.value, "b");
+		if (rows[i].good)
+			assert_null(wrong);
+		else
+			assert_string_equal(wrong, "Policy has invalid action");
+	}
+}
+
 /* Resources that are none of S3's. */
 static void names(void **state)
 {
@@ -493,6 +537,7 @@ int main(void)
 	        cmocka_unit_test(roles),
 	        cmocka_unit_test(without_account),
 	        cmocka_unit_test(denied_to_an_account),
+	        cmocka_unit_test(actions_that_are_none),
 	        cmocka_unit_test(names),
 	        cmocka_unit_test(kinds),
 	};
