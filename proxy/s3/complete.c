@@ -231,22 +231,20 @@ static void make_manifest(struct complete *c)
 	}
 }
 
-/* What was sent with CreateMultipartUpload. */
+/* What the marker has for itself alone. */
+static bool is_markers_own(const char *name)
+{
+	return strcasecmp(name, "Content-Type") == 0 || strcasecmp(name, UPLOAD_CLAIMS) == 0 ||
+	       has_prefix(name, "X-Object-Sysmeta-Container-Update-");
+}
+
 static void marker_headers(struct complete *c)
 {
-	static const char *const kept[] = {"Content-Disposition", "Content-Encoding",
-	        "Cache-Control", "Content-Language", "Expires"};
 	const struct buf *headers = &c->upload.marker.headers;
 	struct kv_pair pair;
 
 	for (size_t at = 0; kv_next(headers->data, headers->len, &at, &pair);) {
-		bool keeps = has_prefix(pair.name, "X-Object-Meta-") ||
-		             has_prefix(pair.name, "X-Object-Sysmeta-") ||
-		             has_prefix(pair.name, "X-Object-Transient-Sysmeta-");
-		for (unsigned k = 0; k < COUNT_OF(kept); k++)
-			keeps |= strcasecmp(pair.name, kept[k]) == 0;
-		keeps &= strcasecmp(pair.name, UPLOAD_CLAIMS) != 0;
-		if (keeps && !has_prefix(pair.name, "X-Object-Sysmeta-Container-Update-"))
+		if (upload_keeps(pair.name) && !is_markers_own(pair.name))
 			sub_header(&c->sub, pair.name, pair.value);
 	}
 }
@@ -424,8 +422,9 @@ static enum step complete_unmark(struct op *op)
 }
 
 /* Is it a part that the whole is made of? */
-static bool is_named(const struct complete *c, const char *end)
+static bool is_named(const void *owner, const char *end)
 {
+	const struct complete *c = owner;
 	unsigned number = upload_part_number(end), first = 0, behind = c->count;
 
 	while (first < behind) {
@@ -438,31 +437,17 @@ static bool is_named(const struct complete *c, const char *end)
 	return first < c->count && strcmp(c->chosen[first]->end, end) == 0;
 }
 
-static void sweep_unless_named(struct complete *c, const char *end)
-{
-	if (!is_named(c, end))
-		c->sweep.names[c->sweep.count++] = end;
-}
-
 /* What is not named goes. What stays of that is in nobody's way. */
 static enum step complete_left(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct complete *c = request->own;
-	const struct upload_parts *p = &c->left;
 	enum err err;
 
 	c->left.wants_older = true;
 	if (!upload_parts_read(request, &c->upload, &c->left, &err))
 		return STEP_WAIT;
-	c->sweep.container = p->container;
-	c->sweep.prefix = p->prefix;
-	c->sweep.names = arena_alloc(
-	        request_arena(request), (p->count + p->older_count + 1) * sizeof(*c->sweep.names));
-	for (unsigned i = 0; i < p->count; i++)
-		sweep_unless_named(c, p->rows[i].end);
-	for (unsigned i = 0; i < p->older_count; i++)
-		sweep_unless_named(c, p->older[i]);
+	sweep_parts(&c->sweep, &c->left, is_named, c);
 	return op_go(op, SWEEP);
 }
 

@@ -185,22 +185,29 @@ static enum step create_segments(struct op *op)
 	return step == STEP_NEXT ? create_go(request, MARK) : step;
 }
 
+bool upload_keeps(const char *name)
+{
+	static const char *const names[] = {"Content-Type", "Content-Disposition",
+	        "Content-Encoding", "Cache-Control", "Content-Language", "Expires"};
+
+	if (has_prefix(name, "X-Object-Meta-") || has_prefix(name, "X-Object-Sysmeta-") ||
+	        has_prefix(name, "X-Object-Transient-Sysmeta-"))
+		return true;
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* What the whole will have, in Swift's terms already. */
 static void mark_headers(struct request *request, struct sub *sub)
 {
-	static const char *const kept[] = {"Content-Type", "Content-Disposition",
-	        "Content-Encoding", "Cache-Control", "Content-Language", "Expires"};
 	const struct http_req *http = request->http;
 
 	for (unsigned i = 0; i < http->header_count; i++) {
-		const char *name = http->headers[i].name;
-		bool keeps = has_prefix(name, "X-Object-Meta-") ||
-		             has_prefix(name, "X-Object-Sysmeta-") ||
-		             has_prefix(name, "X-Object-Transient-Sysmeta-");
-		for (unsigned k = 0; k < COUNT_OF(kept); k++)
-			keeps |= strcasecmp(name, kept[k]) == 0;
-		if (keeps)
-			sub_header(sub, name, http->headers[i].value);
+		if (upload_keeps(http->headers[i].name))
+			sub_header(sub, http->headers[i].name, http->headers[i].value);
 	}
 	s3_sse_sub(request, sub, http_get(http, S3_SSE));
 	if (create_of(request)->sum)

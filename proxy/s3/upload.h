@@ -88,6 +88,8 @@ const char *upload_whole_params(
 /* A PUT of it: begun, then come headers of the caller's, then it is sent. */
 void upload_whole_begin(struct request *request, struct sub *sub);
 void upload_whole_send(struct request *request, struct sub *sub, const struct upload_whole *whole);
+/* Of headers, in Swift's terms: is it for the whole, and kept on the marker until then? */
+bool upload_keeps(const char *name);
 
 /* --- its parts --- */
 
@@ -147,6 +149,10 @@ struct sweep {
 	bool failed;
 };
 
+/* All that were listed, but for those that `keeps` (or NULL) says stay, by what is behind the
+ * prefix. The names belong to the parts. */
+void sweep_parts(struct sweep *sweep, struct upload_parts *parts,
+        bool (*keeps)(const void *owner, const char *end), const void *owner);
 /* True when all were deleted, or it was tried. */
 bool sweep_run(struct request *request, struct sweep *sweep);
 void sweep_done(struct sweep *sweep);

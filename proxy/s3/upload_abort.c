@@ -194,20 +194,12 @@ static enum step abort_parts(struct op *op)
 {
 	struct request *request = request_of(op);
 	struct abort *a = request->own;
-	const struct upload_parts *p = &a->parts;
 	enum err err;
 
 	a->parts.wants_older = true;
 	if (!upload_parts_read(request, &a->upload, &a->parts, &err))
 		return STEP_WAIT;
-	a->sweep.container = p->container;
-	a->sweep.prefix = p->prefix;
-	a->sweep.names = arena_alloc(
-	        request_arena(request), (p->count + p->older_count + 1) * sizeof(*a->sweep.names));
-	for (unsigned i = 0; i < p->count; i++)
-		a->sweep.names[a->sweep.count++] = p->rows[i].end;
-	for (unsigned i = 0; i < p->older_count; i++)
-		a->sweep.names[a->sweep.count++] = p->older[i];
+	sweep_parts(&a->sweep, &a->parts, NULL, NULL);
 	return op_go(op, SWEEP);
 }
 

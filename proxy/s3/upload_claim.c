@@ -91,17 +91,10 @@ const char *claims_without(struct arena *arena, const char *claims, const char *
 /* All that it has stays. */
 static void copy_headers(struct sub *sub, const struct buf *headers)
 {
-	static const char *const kept[] = {"Content-Type", "Content-Disposition",
-	        "Content-Encoding", "Cache-Control", "Content-Language", "Expires"};
 	struct kv_pair pair;
 
 	for (size_t at = 0; kv_next(headers->data, headers->len, &at, &pair);) {
-		bool keeps = has_prefix(pair.name, "X-Object-Meta-") ||
-		             has_prefix(pair.name, "X-Object-Sysmeta-") ||
-		             has_prefix(pair.name, "X-Object-Transient-Sysmeta-");
-		for (unsigned i = 0; i < COUNT_OF(kept); i++)
-			keeps |= strcasecmp(pair.name, kept[i]) == 0;
-		if (keeps && strcasecmp(pair.name, UPLOAD_CLAIMS) != 0)
+		if (upload_keeps(pair.name) && strcasecmp(pair.name, UPLOAD_CLAIMS) != 0)
 			sub_header(sub, pair.name, pair.value);
 	}
 }

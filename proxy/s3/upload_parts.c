@@ -229,6 +229,25 @@ bool upload_part_late(struct request *request, struct upload_part *p, bool *ret_
 
 /* --- sweep --- */
 
+static void sweep_unless(struct sweep *s, const char *end,
+        bool (*keeps)(const void *owner, const char *end), const void *owner)
+{
+	if (!keeps || !keeps(owner, end))
+		s->names[s->count++] = end;
+}
+
+void sweep_parts(struct sweep *s, struct upload_parts *p,
+        bool (*keeps)(const void *owner, const char *end), const void *owner)
+{
+	s->container = p->container;
+	s->prefix = p->prefix;
+	s->names = arena_alloc(&p->arena, (p->count + p->older_count + 1) * sizeof(*s->names));
+	for (unsigned i = 0; i < p->count; i++)
+		sweep_unless(s, p->rows[i].end, keeps, owner);
+	for (unsigned i = 0; i < p->older_count; i++)
+		sweep_unless(s, p->older[i], keeps, owner);
+}
+
 static void sweep_next(struct request *request, struct sweep *s, struct sub *sub)
 {
 	AUTO(buf) struct buf name = BUF_NONE;
