@@ -321,7 +321,7 @@ static enum step complete_replace(struct op *op)
 static enum step again(struct request *request, struct complete *c)
 {
 	c->tries++;
-	c->looked = false;
+	c->looked = c->claim.looks = false;
 	upload_done(&c->upload);
 	c->upload = (struct upload){0};
 	upload_parts_done(&c->parts);
@@ -356,11 +356,11 @@ static enum step complete_store(struct op *op)
 	if (!sub_headed(&c->sub))
 		return STEP_WAIT;
 	bool overtaken = c->sub.status == 412 && !c->conditional;
-	if (overtaken && c->tries < TRIES_MAX)
-		return again(request, c);
 	/* What was refused never will be there; of what failed nobody knows. */
 	if (c->sub.status / 100 == 4 && !upload_claim_drop(request, &c->upload, &c->claim))
 		return STEP_WAIT;
+	if (overtaken && c->tries < TRIES_MAX)
+		return again(request, c);
 	if (overtaken)
 		return s3_fail(request, S3_ServiceUnavailable);
 	if (!sub_ok(&c->sub))
