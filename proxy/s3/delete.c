@@ -4,6 +4,7 @@
  *   DeleteObjects  prepare -> read -> delete */
 #include "proxy/s3/deletion.h"
 #include "proxy/s3/document.h"
+#include "proxy/s3/logging.h"
 #include "proxy/s3/s3.h"
 #include "proxy/s3/version.h"
 
@@ -169,6 +170,7 @@ static bool run(struct request *request, struct many *m, unsigned i)
 			if (!s3_deletion_run(d))
 				return false;
 			tell(m, d);
+			s3_log_key(request, d->key, d->version, d->error);
 			s3_deletion_done(d);
 			m->used[i] = false;
 		}

@@ -346,6 +346,41 @@ static const char *size_of(struct request *request)
 	        (unsigned long long)(puts ? http->content_length : http->bytes_out));
 }
 
+/* What all records of a request have. */
+static struct s3_log_record begun(struct request *request, const struct s3_log_held *held)
+{
+	const struct s3 *s3 = request->s3;
+
+	return (struct s3_log_record){
+	        .owner = s3_log_owner(request_arena(request), held->info, held->account),
+	        .bucket = s3->bucket,
+	        .at_us = now_us(request->proxy),
+	        .remote = request->http->remote,
+	        .requester = s3->caller.id,
+	        .id = request->trans_id,
+	        .host = http_get(request->http, "Host"),
+	        .signature_version = s3->sign.kind == S3_SIGNED_4   ? 4
+	                             : s3->sign.kind == S3_SIGNED_2 ? 2
+	                                                            : 0,
+	        .in_query = s3->sign.in_query && !s3->post,
+	};
+}
+
+void s3_log_key(struct request *request, const char *key, const char *version, enum s3_error error)
+{
+	const struct s3_log_held *held = request->s3->logged;
+
+	if (!held)
+		return;
+	struct s3_log_record record = begun(request, held);
+	record.is_key = true;
+	record.key = key;
+	record.version = version;
+	record.status = error ? s3_error_status(error) : 204;
+	record.error = error ? s3_error_code(error) : NULL;
+	add(request, held, &record);
+}
+
 void s3_log_note(struct request *request)
 {
 	struct s3 *s3 = request->s3;
@@ -354,35 +389,23 @@ void s3_log_note(struct request *request)
 
 	if (!held)
 		return;
-	uint64_t took_us = reactor_now_us(request->proxy->reactor) - http->start_us;
-	const struct s3_log_record record = {
-	        .owner = s3_log_owner(request_arena(request), held->info, held->account),
-	        .bucket = s3->bucket,
-	        .at_us = now_us(request->proxy) - took_us,
-	        .remote = http->remote,
-	        .requester = s3->caller.id,
-	        .id = request->trans_id,
-	        .operation = s3->operation,
-	        .is_site = s3->is_site,
-	        .key = s3->key,
-	        .method = http->method,
-	        .target = http->target,
-	        .protocol = http->http_1_0 ? "HTTP/1.0" : "HTTP/1.1",
-	        .status = http->status,
-	        .error = s3->told ? s3_error_code(s3->told) : NULL,
-	        .sent = http->bytes_out,
-	        .size = size_of(request),
-	        .took_us = took_us,
-	        .referer = http_get(http, "Referer"),
-	        .agent = http_get(http, "User-Agent"),
-	        .version = kv_get(http->out.data, http->out.len, "x-amz-version-id"),
-	        .host = http_get(http, "Host"),
-	        .signature_version = s3->sign.kind == S3_SIGNED_4   ? 4
-	                             : s3->sign.kind == S3_SIGNED_2 ? 2
-	                                                            : 0,
-	        .in_query = s3->sign.in_query && !s3->post,
-	        .by_list = s3->access.by_list,
-	};
+	struct s3_log_record record = begun(request, held);
+	record.took_us = reactor_now_us(request->proxy->reactor) - http->start_us;
+	record.at_us -= record.took_us;
+	record.operation = s3->operation;
+	record.is_site = s3->is_site;
+	record.key = s3->key;
+	record.method = http->method;
+	record.target = http->target;
+	record.protocol = http->http_1_0 ? "HTTP/1.0" : "HTTP/1.1";
+	record.status = http->status;
+	record.error = s3->told ? s3_error_code(s3->told) : NULL;
+	record.sent = http->bytes_out;
+	record.size = size_of(request);
+	record.referer = http_get(http, "Referer");
+	record.agent = http_get(http, "User-Agent");
+	record.version = kv_get(http->out.data, http->out.len, "x-amz-version-id");
+	record.by_list = s3->access.by_list;
 	add(request, held, &record);
 	info_unref(held->info);
 }

@@ -85,6 +85,10 @@ static void add_operation(struct buf *out, const struct s3_log_record *r)
 {
 	const struct s3_operation *o = r->operation;
 
+	if (r->is_key) {
+		buf_str(out, " BATCH.DELETE.OBJECT");
+		return;
+	}
 	if (!o) {
 		buf_str(out, " -");
 		return;
@@ -94,9 +98,20 @@ static void add_operation(struct buf *out, const struct s3_log_record *r)
 		buf_char(out, *p == '-' ? '_' : (char)toupper((unsigned char)*p));
 }
 
+/* The request's first line. */
+static void add_line(struct buf *out, const struct s3_log_record *r)
+{
+	AUTO(buf) struct buf line = BUF_NONE;
+
+	buf_printf(&line, "%s ", r->method);
+	access_target(&line, r->target, 0);
+	buf_printf(&line, " %s", r->protocol);
+	add_quoted(out, buf_text(&line));
+}
+
 void s3_log_print(const struct s3_log_record *r, struct buf *out)
 {
-	AUTO(buf) struct buf line = BUF_NONE, key = BUF_NONE;
+	AUTO(buf) struct buf key = BUF_NONE;
 
 	buf_str(out, r->owner ? r->owner : "-");
 	add_word(out, r->bucket);
@@ -108,18 +123,22 @@ void s3_log_print(const struct s3_log_record *r, struct buf *out)
 	if (r->key)
 		url_quote(&key, r->key, "");
 	add_word(out, buf_text(&key));
-	buf_printf(&line, "%s ", r->method);
-	access_target(&line, r->target, 0);
-	buf_printf(&line, " %s", r->protocol);
-	add_quoted(out, buf_text(&line));
+	if (r->is_key)
+		add_word(out, NULL);
+	else
+		add_line(out, r);
 	add_number(out, (uint64_t)r->status);
 	add_word(out, r->error);
 	add_number(out, r->sent);
 	add_word(out, r->size);
-	buf_printf(out, " %llu %llu", (unsigned long long)(r->took_us / 1000),
-	        (unsigned long long)(r->took_us / 1000));
-	add_quoted(out, r->referer);
-	add_quoted(out, r->agent);
+	if (r->is_key) {
+		buf_str(out, " - - - -");
+	} else {
+		buf_printf(out, " %llu %llu", (unsigned long long)(r->took_us / 1000),
+		        (unsigned long long)(r->took_us / 1000));
+		add_quoted(out, r->referer);
+		add_quoted(out, r->agent);
+	}
 	add_word(out, r->version);
 	add_word(out, r->id);
 	add_word(out, r->signature_version == 4   ? "SigV4"

@@ -14,6 +14,7 @@ struct s3_log_record {
 	const char *remote, *requester, *id;
 	const struct s3_operation *operation;
 	bool is_site;
+	bool is_key; /* one of DeleteObjects: of its own it has nothing but what became of it */
 	const char *key, *method, *target, *protocol;
 	int status;
 	const char *error;

@@ -9,6 +9,7 @@
 #define PROXY_S3_LOGGING_H
 
 #include "proxy/proxy.h"
+#include "proxy/s3/error.h"
 
 #define S3_LOGGING "X-Container-Sysmeta-S3-Logging" /* XML, as it was sent */
 /* The same as it is used: "target format prefix", the prefix percent-encoded. */
@@ -31,6 +32,8 @@ const char *s3_log_owner(struct arena *arena, const struct info *info, const cha
 /* It is known which bucket a client's request names: keeps what a record wants of it, since what
  * comes behind may look at other containers. */
 void s3_log_hold(struct request *request);
+/* A key of DeleteObjects is done with. */
+void s3_log_key(struct request *request, const char *key, const char *version, enum s3_error error);
 /* It is over. */
 void s3_log_note(struct request *request);
 /* Delivers all that is kept. */

@@ -41,14 +41,19 @@ def status(target, prefix="log/", **more):
     return {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": prefix, **more}}
 
 
+BATCH = "BATCH.DELETE.OBJECT"
+
+
 def lines(s3, target):
+    """By the ids of requests; those of the keys of DeleteObjects by the key, too."""
     out = {}
     for o in s3.list_objects_v2(Bucket=target).get("Contents", []):
         text = s3.get_object(Bucket=target, Key=o["Key"])["Body"].read().decode()
         for line in text.splitlines():
             words = shlex.split(line.replace("[", '"').replace("]", '"'))
             assert len(words) == len(FIELDS), line
-            out[words[5]] = (o["Key"], dict(zip(FIELDS, words)))
+            f = dict(zip(FIELDS, words))
+            out[(f["id"], f["key"]) if f["operation"] == BATCH else f["id"]] = (o["Key"], f)
     return out
 
 
@@ -156,6 +161,23 @@ def test_targets(cloud, s3, names, change):
     alt = client(cloud, "test2:tester2", "testing2")
     assert refused(alt.get_bucket_logging, Bucket=source) == ("AccessDenied", 403)
     assert refused(alt.put_bucket_logging, **put) == ("AccessDenied", 403)
+
+
+def test_each_key_of_many(s3, names):
+    source, target = names
+    allow(s3, source, target)
+    s3.put_bucket_logging(Bucket=source, BucketLoggingStatus=status(target))
+    for key in ("a b", "c", "d"):
+        s3.put_object(Bucket=source, Key=key, Body=b"x")
+    told = s3.delete_objects(Bucket=source, Delete={"Objects": [{"Key": "a b"}, {"Key": "none"}, {"Key": "d", "VersionId": "bad"}]})
+    id, code = id_of(told), told["Errors"][0]["Code"]
+    whole, *each = [f for _, f in logged(s3, target, id, (id, "a%20b"), (id, "none"), (id, "d"))]
+    assert (whole["operation"], whole["key"], whole["status"]) == ("REST.POST.MULTI_OBJECT_DELETE", "-", "200")
+    assert [(f["key"], f["status"], f["error"], f["version"]) for f in each] == [
+        ("a%20b", "204", "-", "-"), ("none", "204", "-", "-"), ("d", "400", code, "bad")]
+    for f in each:
+        assert {f[n] for n in ("line", "sent", "size", "took", "turned", "referer", "agent")} == {"-"}
+        assert all(f[n] == whole[n] for n in ("owner", "bucket", "remote", "requester", "id", "host_id", "signature", "auth", "host"))
 
 
 def test_refused_later(cloud, s3, names):
