@@ -1,6 +1,7 @@
 #include "proxy/s3/copy_source.h"
 
 #include "proxy/s3/access.h"
+#include "proxy/s3/logging.h"
 
 #include <string.h>
 
@@ -173,6 +174,33 @@ static enum step is_missing(
 	return s3_fail(request, error);
 }
 
+/* May it be copied? */
+static enum s3_error judge(struct request *request, const struct copy_source *s)
+{
+	enum s3_error error = may_read(request, s);
+
+	if (error)
+		return error;
+	if (s->head.status == 404)
+		return s->version ? S3_NoSuchVersion : S3_NoSuchKey;
+	if (!sub_ok(&s->head))
+		return S3_ServiceUnavailable;
+	return fits(request, s) ? S3_OK : S3_PreconditionFailed;
+}
+
+static void note(struct request *request, struct copy_source *s, enum s3_error error)
+{
+	const struct s3_log_source source = {s->info.info, s->account, s->bucket, s->key,
+	        s->version,
+	        sub_ok(&s->head) ? arena_printf(request_arena(request), "%llu",
+	                                   (unsigned long long)s->head.length)
+	                         : NULL};
+
+	if (!s->noted)
+		s3_log_source(request, &source, error);
+	s->noted = true;
+}
+
 enum step copy_source_find(struct request *request, struct copy_source *s)
 {
 	enum s3_error error = S3_OK;
@@ -186,15 +214,13 @@ enum step copy_source_find(struct request *request, struct copy_source *s)
 		return is_missing(request, s, error);
 	if (!take_version(request, s, &error))
 		return STEP_WAIT;
-	if (error)
-		return is_missing(request, s, error);
-	if (!look(request, s))
-		return STEP_WAIT;
-	if ((error = may_read(request, s)))
-		return s3_fail(request, error);
-	if (s->head.status == 404)
-		return is_missing(request, s, s->version ? S3_NoSuchVersion : S3_NoSuchKey);
-	if (!sub_ok(&s->head))
+	if (!error) {
+		if (!look(request, s))
+			return STEP_WAIT;
+		error = judge(request, s);
+	}
+	note(request, s, error);
+	if (error == S3_ServiceUnavailable && s->head.parent)
 		return s3_fail_sub(request, &s->head);
-	return fits(request, s) ? STEP_NEXT : s3_fail(request, S3_PreconditionFailed);
+	return error ? is_missing(request, s, error) : STEP_NEXT;
 }

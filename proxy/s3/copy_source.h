@@ -9,7 +9,7 @@ struct copy_source {
 	struct info_fetch info;
 	struct sub names, head;
 	struct s3_null null;
-	bool parsed, elsewhere, found;
+	bool parsed, elsewhere, found, noted;
 };
 
 /* STEP_NEXT: it is there, may be read, and is as the request wants it; head has its headers. */

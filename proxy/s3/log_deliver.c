@@ -35,12 +35,6 @@ struct s3_logs {
 	uint64_t dropped;
 };
 
-/* What a record wants of a bucket. */
-struct s3_log_held {
-	struct info *info; /* a reference */
-	const char *account, *to;
-};
-
 static uint64_t now_us(const struct proxy *proxy)
 {
 	return proxy->cluster->env->wall_us(proxy->cluster->env);
@@ -292,7 +286,7 @@ static struct batch *batch_new(struct proxy *proxy, const struct s3_log_held *he
 	return b;
 }
 
-static void add(
+void s3_log_add(
         struct request *request, const struct s3_log_held *held, const struct s3_log_record *record)
 {
 	struct s3_logs *logs = logs_of(request->proxy);
@@ -310,102 +304,4 @@ static void add(
 	logs->bytes += line.len;
 	if (b->records.len >= BATCH_BYTES)
 		deliver(b);
-}
-
-/* --- a request --- */
-
-void s3_log_hold(struct request *request)
-{
-	struct info *info = request->container_info.info;
-	const char *to = info ? info_header(info, S3_LOGGING_TO) : NULL;
-
-	if (!to || !*to || request->trusted || !request->s3->bucket || request->s3->logged)
-		return;
-	struct s3_log_held *held = arena_zalloc(request_arena(request), sizeof(*held));
-	*held = (struct s3_log_held){info, request->account, to};
-	info->refs++;
-	request->s3->logged = held;
-}
-
-/* Of an object that was sent, or has come, as a whole or in part. */
-static const char *size_of(struct request *request)
-{
-	const struct http_req *http = request->http;
-	const char *range = kv_get(http->out.data, http->out.len, "Content-Range"),
-	           *slash = range ? strrchr(range, '/') : NULL;
-	bool puts = strcmp(http->method, "PUT") == 0, gets = strcmp(http->method, "GET") == 0;
-	const struct s3_operation *operation = request->s3->operation;
-
-	if (!operation || operation->level != S3_OBJECT || operation->query || operation->header)
-		return NULL;
-	if (slash)
-		return slash + 1;
-	if (http->status != 200 || (!puts && !gets))
-		return NULL;
-	return arena_printf(request_arena(request), "%llu",
-	        (unsigned long long)(puts ? http->content_length : http->bytes_out));
-}
-
-/* What all records of a request have. */
-static struct s3_log_record begun(struct request *request, const struct s3_log_held *held)
-{
-	const struct s3 *s3 = request->s3;
-
-	return (struct s3_log_record){
-	        .owner = s3_log_owner(request_arena(request), held->info, held->account),
-	        .bucket = s3->bucket,
-	        .at_us = now_us(request->proxy),
-	        .remote = request->http->remote,
-	        .requester = s3->caller.id,
-	        .id = request->trans_id,
-	        .host = http_get(request->http, "Host"),
-	        .signature_version = s3->sign.kind == S3_SIGNED_4   ? 4
-	                             : s3->sign.kind == S3_SIGNED_2 ? 2
-	                                                            : 0,
-	        .in_query = s3->sign.in_query && !s3->post,
-	};
-}
-
-void s3_log_key(struct request *request, const char *key, const char *version, enum s3_error error)
-{
-	const struct s3_log_held *held = request->s3->logged;
-
-	if (!held)
-		return;
-	struct s3_log_record record = begun(request, held);
-	record.is_key = true;
-	record.key = key;
-	record.version = version;
-	record.status = error ? s3_error_status(error) : 204;
-	record.error = error ? s3_error_code(error) : NULL;
-	add(request, held, &record);
-}
-
-void s3_log_note(struct request *request)
-{
-	struct s3 *s3 = request->s3;
-	struct http_req *http = request->http;
-	struct s3_log_held *held = s3 ? TAKE(s3->logged) : NULL;
-
-	if (!held)
-		return;
-	struct s3_log_record record = begun(request, held);
-	record.took_us = reactor_now_us(request->proxy->reactor) - http->start_us;
-	record.at_us -= record.took_us;
-	record.operation = s3->operation;
-	record.is_site = s3->is_site;
-	record.key = s3->key;
-	record.method = http->method;
-	record.target = http->target;
-	record.protocol = http->http_1_0 ? "HTTP/1.0" : "HTTP/1.1";
-	record.status = http->status;
-	record.error = s3->told ? s3_error_code(s3->told) : NULL;
-	record.sent = http->bytes_out;
-	record.size = size_of(request);
-	record.referer = http_get(http, "Referer");
-	record.agent = http_get(http, "User-Agent");
-	record.version = kv_get(http->out.data, http->out.len, "x-amz-version-id");
-	record.by_list = s3->access.by_list;
-	add(request, held, &record);
-	info_unref(held->info);
 }

@@ -85,8 +85,8 @@ static void add_operation(struct buf *out, const struct s3_log_record *r)
 {
 	const struct s3_operation *o = r->operation;
 
-	if (r->is_key) {
-		buf_str(out, " BATCH.DELETE.OBJECT");
+	if (r->part) {
+		add_word(out, r->part);
 		return;
 	}
 	if (!o) {

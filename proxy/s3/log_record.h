@@ -14,7 +14,8 @@ struct s3_log_record {
 	const char *remote, *requester, *id;
 	const struct s3_operation *operation;
 	bool is_site;
-	bool is_key; /* one of DeleteObjects: of its own it has nothing but what became of it */
+	const char *part; /* of a request that is more than one: what it is called; or NULL */
+	bool is_key; /* such a part of DeleteObjects: nothing is its own but what became of it */
 	const char *key, *method, *target, *protocol;
 	int status;
 	const char *error;

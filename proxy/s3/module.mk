@@ -35,6 +35,7 @@ SRC += proxy/s3/list_versions.c
 SRC += proxy/s3/lock.c
 SRC += proxy/s3/lock_ops.c
 SRC += proxy/s3/log_deliver.c
+SRC += proxy/s3/log_note.c
 SRC += proxy/s3/log_record.c
 SRC += proxy/s3/logging.c
 SRC += proxy/s3/login.c

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from conftest import Cloud, wait_for
-from s3 import anonymous, client, refused, send
+from s3 import ClientError, anonymous, client, refused, send
 
 FIELDS = ("owner bucket time remote requester id operation key line status error sent size took turned referer agent version host_id "
           "signature cipher auth host tls access_point by_list").split()
@@ -45,7 +45,7 @@ BATCH = "BATCH.DELETE.OBJECT"
 
 
 def lines(s3, target):
-    """By the ids of requests; those of the keys of DeleteObjects by the key, too."""
+    """By the ids of requests; parts of them by the key, too: keys of DeleteObjects, sources of copies."""
     out = {}
     for o in s3.list_objects_v2(Bucket=target).get("Contents", []):
         text = s3.get_object(Bucket=target, Key=o["Key"])["Body"].read().decode()
@@ -53,7 +53,7 @@ def lines(s3, target):
             words = shlex.split(line.replace("[", '"').replace("]", '"'))
             assert len(words) == len(FIELDS), line
             f = dict(zip(FIELDS, words))
-            out[(f["id"], f["key"]) if f["operation"] == BATCH else f["id"]] = (o["Key"], f)
+            out[(f["id"], f["key"]) if f["operation"] == BATCH or f["operation"].endswith("_GET") else f["id"]] = (o["Key"], f)
     return out
 
 
@@ -178,6 +178,32 @@ def test_each_key_of_many(s3, names):
     for f in each:
         assert {f[n] for n in ("line", "sent", "size", "took", "turned", "referer", "agent")} == {"-"}
         assert all(f[n] == whole[n] for n in ("owner", "bucket", "remote", "requester", "id", "host_id", "signature", "auth", "host"))
+
+
+def test_sources_of_copies(s3, names):
+    """In the log of their own bucket, as AWS has them."""
+    source, target = names
+    other = source + "-o"
+    s3.create_bucket(Bucket=other)
+    allow(s3, source, target)
+    s3.put_bucket_logging(Bucket=source, BucketLoggingStatus=status(target))
+    s3.put_object(Bucket=source, Key="a b", Body=b"12345")
+    near = s3.copy_object(Bucket=source, Key="near", CopySource={"Bucket": source, "Key": "a b"})
+    far = s3.copy_object(Bucket=other, Key="far", CopySource={"Bucket": source, "Key": "a b"})
+    upload = s3.create_multipart_upload(Bucket=other, Key="parts")["UploadId"]
+    part = s3.upload_part_copy(Bucket=other, Key="parts", UploadId=upload, PartNumber=1, CopySource={"Bucket": source, "Key": "a b"})
+    bad = {}
+    for name, key, more in (("gone", "none", {}), ("unmet", "a b", {"CopySourceIfMatch": "x"})):
+        with pytest.raises(ClientError) as e:
+            s3.copy_object(Bucket=other, Key="bad", CopySource={"Bucket": source, "Key": key}, **more)
+        bad[name] = id_of(e.value.response)
+    ids = [id_of(near), (id_of(near), "a%20b"), (id_of(far), "a%20b"), (id_of(part), "a%20b"), (bad["gone"], "none"), (bad["unmet"], "a%20b")]
+    found = [f for _, f in logged(s3, target, *ids)]
+    assert [(f["operation"], f["key"], f["status"], f["error"], f["size"]) for f in found] == [
+        ("REST.COPY.OBJECT", "near", "200", "-", "-"), ("REST.COPY.OBJECT_GET", "a%20b", "200", "-", "5"),
+        ("REST.COPY.OBJECT_GET", "a%20b", "200", "-", "5"), ("REST.COPY.PART_GET", "a%20b", "200", "-", "5"),
+        ("REST.COPY.OBJECT_GET", "none", "404", "NoSuchKey", "-"), ("REST.COPY.OBJECT_GET", "a%20b", "412", "PreconditionFailed", "5")]
+    assert {f["bucket"] for f in found} == {source} and all(int(f["took"]) >= 0 and f["line"].startswith("PUT /") for f in found)
 
 
 def test_refused_later(cloud, s3, names):
