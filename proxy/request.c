@@ -311,17 +311,21 @@ enum step request_become(struct request *request, const struct method *method)
 void request_set_header(struct request *request, const char *name, const char *value)
 {
 	struct http_req *http = request->http;
-	struct http_header *all =
-	        arena_alloc(&http->arena, (http->header_count + 1) * sizeof(*all));
-	unsigned count = 0;
+	unsigned room = http->header_count, count = 0;
 
-	for (unsigned i = 0; i < http->header_count; i++) {
+	for (unsigned i = 0; i < room; i++) {
 		if (strcasecmp(http->headers[i].name, name) != 0)
-			all[count++] = http->headers[i];
+			http->headers[count++] = http->headers[i];
+	}
+	if (value && count == room) {
+		struct http_header *all = arena_alloc(&http->arena, (count + 1) * sizeof(*all));
+		if (count)
+			memcpy(all, http->headers, count * sizeof(*all));
+		http->headers = all;
 	}
 	if (value)
-		all[count++] = (struct http_header){name, arena_strdup(&http->arena, value)};
-	http->headers = all;
+		http->headers[count++] =
+		        (struct http_header){name, arena_strdup(&http->arena, value)};
 	http->header_count = count;
 }
 

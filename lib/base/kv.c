@@ -48,10 +48,11 @@ bool kv_next(const void *block, size_t len, size_t *at, struct kv_pair *ret_pair
 
 const char *kv_get(const void *block, size_t len, const char *name)
 {
+	size_t name_len = strlen(name);
 	struct kv_pair pair;
 
 	for (size_t at = 0; kv_next(block, len, &at, &pair);) {
-		if (strcasecmp(pair.name, name) == 0)
+		if (pair.name_len == name_len && strcasecmp(pair.name, name) == 0)
 			return pair.value;
 	}
 	return NULL;

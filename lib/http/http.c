@@ -7,7 +7,9 @@
 const char *http_get(const struct http_req *req, const char *name)
 {
 	for (unsigned i = 0; i < req->header_count; i++) {
-		if (strcasecmp(req->headers[i].name, name) == 0)
+		/* Most differ in their first letters: in more than the bit of their case. */
+		const char *has = req->headers[i].name;
+		if (!((*has ^ *name) & ~0x20) && strcasecmp(has, name) == 0)
 			return req->headers[i].value;
 	}
 	return NULL;

@@ -45,19 +45,27 @@ char *url_unquote_plus(struct arena *arena, const char *text, size_t len, size_t
 	return unquote(arena, text, len, true, ret_len);
 }
 
+static bool stands(char c, const char *safe)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c && (strchr("_.-~/", c) || strchr(safe, c)));
+}
+
 void url_quote(struct buf *out, const char *text, const char *safe)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		        strchr("_.-~/", c) || strchr(safe, c)) {
-			buf_char(out, (char)c);
-		} else {
-			char e[3] = {'%', digits[c >> 4], digits[c & 15]};
-			buf_add(out, e, 3);
-		}
+	for (;;) {
+		size_t plain = 0;
+		while (stands(text[plain], safe))
+			plain++;
+		buf_add(out, text, plain);
+		text += plain;
+		if (!*text)
+			break;
+		unsigned char c = (unsigned char)*text++;
+		char e[3] = {'%', digits[c >> 4], digits[c & 15]};
+		buf_add(out, e, 3);
 	}
 }
 

@@ -375,15 +375,10 @@ static void add_replaced(const struct request *request, struct buf *out)
 	}
 }
 
-static void tell_etag(struct buf *out, const char *etag)
+static void tell_etag(struct request *request, struct buf *out, const char *etag)
 {
-	AUTO(buf) struct buf quoted = BUF_NONE;
-
-	if (*etag == '"')
-		buf_str(&quoted, etag);
-	else
-		buf_printf(&quoted, "\"%s\"", etag);
-	kv_add(out, "ETag", buf_text(&quoted));
+	kv_add(out, "ETag",
+	        *etag == '"' ? etag : arena_printf(request_arena(request), "\"%s\"", etag));
 }
 
 static void tell_version(struct buf *out, int status, const char *id)
@@ -414,6 +409,8 @@ static void tell_expiration(struct request *request, struct buf *out, const char
 	                "expiry-date=\"%s\", rule-id=\"swift-object-expiration\"", date));
 }
 
+#define ANSWER_MORE 160 /* of most: ids, a type */
+
 void s3_answer(struct request *request, int status)
 {
 	if (request->s3->post)
@@ -422,6 +419,7 @@ void s3_answer(struct request *request, int status)
 	struct buf all = request->http->out, out = BUF_NONE;
 	struct kv_pair pair;
 	const struct s3_operation *operation = request->s3->operation;
+	buf_reserve(&out, all.len + ANSWER_MORE);
 	bool null = kv_get(all.data, all.len, VERSIONS_NULL);
 	bool shows = status / 100 == 2 && operation && !operation->writes && request->s3->key;
 
@@ -429,7 +427,7 @@ void s3_answer(struct request *request, int status)
 		const char *other =
 		        shows && request->query.count ? replaced(request, pair.name) : NULL;
 		if (strcasecmp(pair.name, "Etag") == 0)
-			tell_etag(&out, pair.value);
+			tell_etag(request, &out, pair.value);
 		else if (strcasecmp(pair.name, "X-Object-Version-Id") == 0)
 			tell_version(&out, status, null ? "null" : pair.value);
 		else if (shows && strcasecmp(pair.name, S3_OBJECT_TAGS) == 0 && *pair.value)

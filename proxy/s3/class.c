@@ -110,11 +110,11 @@ const char *s3_class_at(const struct cluster *cluster, struct arena *arena, unsi
 enum s3_error s3_class_take(struct request *request)
 {
 	const struct cluster *cluster = request_cluster(request);
-	const char *own = cluster->policies[request->container_info.info->policy].name,
-	           *class = http_get(request->http, "x-amz-storage-class");
+	const char *class = http_get(request->http, "x-amz-storage-class"),
+	           *name = cluster->policies[request->container_info.info->policy].name,
+	           *own = class && name ? class_of(request_arena(request), name) : NULL;
 	unsigned policy;
 
-	own = own ? class_of(request_arena(request), own) : NULL;
 	if (class && (strcmp(class, S3_CLASS_STANDARD) == 0 || (own && strcmp(class, own) == 0)))
 		class = NULL;
 	if (class && !s3_class_policy(cluster, class, &policy))

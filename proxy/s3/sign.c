@@ -12,6 +12,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define CANONICAL_SIZE 480 /* of most */
+
 #define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 /* --- version 4 --- */
@@ -70,24 +72,23 @@ static void add_value(struct buf *out, const char *value)
 {
 	size_t from = out->len;
 
-	value += strspn(value, " \t");
-	for (; *value; value++) {
-		bool blank = *value == ' ' || *value == '\t';
-		if (!blank)
-			buf_char(out, *value);
-		else if (value[1] && value[1] != ' ' && value[1] != '\t')
+	for (value += strspn(value, " \t"); *value; value += strspn(value, " \t")) {
+		size_t len = strcspn(value, " \t");
+		if (out->len > from)
 			buf_char(out, ' ');
+		buf_add(out, value, len);
+		value += len;
 	}
-	while (out->len > from && out->data[out->len - 1] == ' ')
-		out->len--;
 }
 
 static void add_header(const struct http_req *http, const char *name, size_t len, struct buf *out)
 {
+	char *lower = buf_reserve(out, len);
 	bool any = false;
 
-	for (size_t i = 0; i < len; i++)
-		buf_char(out, (char)tolower((unsigned char)name[i]));
+	for (size_t i = 0; lower && i < len; i++)
+		lower[i] = (char)tolower((unsigned char)name[i]);
+	out->len += lower ? len : 0;
 	buf_char(out, ':');
 	for (unsigned i = 0; i < http->header_count; i++) {
 		const struct http_header *h = &http->headers[i];
@@ -98,6 +99,12 @@ static void add_header(const struct http_req *http, const char *name, size_t len
 		add_value(out, h->value);
 		any = true;
 	}
+	buf_char(out, '\n');
+}
+
+static void add_line(struct buf *out, const char *text)
+{
+	buf_str(out, text);
 	buf_char(out, '\n');
 }
 
@@ -113,15 +120,13 @@ static void add_path(
 }
 
 void s3_sign_canonical_4(
-        const struct http_req *http, const struct s3_sign *s, bool as_sent, struct buf *out)
+        struct http_req *http, const struct s3_sign *s, bool as_sent, struct buf *out)
 {
-	struct arena arena;
-
-	arena_init(&arena);
-	buf_printf(out, "%s\n", http->method);
-	add_path(http, as_sent, &arena, out);
+	buf_reserve(out, CANONICAL_SIZE);
+	add_line(out, http->method);
+	add_path(http, as_sent, &http->arena, out);
 	buf_char(out, '\n');
-	add_query(http, s->in_query, &arena, out);
+	add_query(http, s->in_query, &http->arena, out);
 	buf_char(out, '\n');
 	for (const char *p = s->headers;; p++) {
 		size_t len = strcspn(p, ";");
@@ -131,12 +136,12 @@ void s3_sign_canonical_4(
 		if (!*p)
 			break;
 	}
-	buf_printf(out, "\n%s\n%s", s->headers, s->payload ? s->payload : EMPTY_HASH);
-	arena_done(&arena);
+	buf_char(out, '\n');
+	add_line(out, s->headers);
+	buf_str(out, s->payload ? s->payload : EMPTY_HASH);
 }
 
-void s3_sign_text_4(
-        const struct http_req *http, const struct s3_sign *s, bool as_sent, struct buf *out)
+void s3_sign_text_4(struct http_req *http, const struct s3_sign *s, bool as_sent, struct buf *out)
 {
 	AUTO(buf) struct buf canonical = BUF_NONE;
 	uint8_t digest[SHA256_BYTES];
@@ -147,8 +152,14 @@ void s3_sign_text_4(
 	}
 	s3_sign_canonical_4(http, s, as_sent, &canonical);
 	sha256_digest(canonical.data, canonical.len, digest);
-	buf_printf(out, S3_ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n", s->time, s->date, s->region,
-	        s->service);
+	const char *scope[] = {s->date, s->region, s->service};
+	add_line(out, S3_ALGORITHM);
+	add_line(out, s->time);
+	for (unsigned i = 0; i < COUNT_OF(scope); i++) {
+		buf_str(out, scope[i]);
+		buf_char(out, '/');
+	}
+	add_line(out, "aws4_request");
 	buf_hex(out, digest, sizeof(digest));
 }
 

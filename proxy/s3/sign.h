@@ -49,10 +49,10 @@ enum s3_error s3_sign_in_time(const struct s3_sign *sign, int64_t now_s, const c
 /* Appends what is signed by version 4. as_sent: the path is signed as it stands in the target; else
  * it is decoded and encoded anew, as S3 does. */
 void s3_sign_text_4(
-        const struct http_req *http, const struct s3_sign *sign, bool as_sent, struct buf *out);
+        struct http_req *http, const struct s3_sign *sign, bool as_sent, struct buf *out);
 /* The canonical request that is hashed in there. */
 void s3_sign_canonical_4(
-        const struct http_req *http, const struct s3_sign *sign, bool as_sent, struct buf *out);
+        struct http_req *http, const struct s3_sign *sign, bool as_sent, struct buf *out);
 /* By version 2. bucket: that a host name stands for, or NULL. slash: behind the path, as some sign
  * a bucket's. */
 void s3_sign_text_2(const struct http_req *http, const struct s3_sign *sign, const char *bucket,

@@ -23,9 +23,9 @@
 #define MUST_PROVIDE                                                                               \
 	"Requests specifying Server Side Encryption with Customer provided keys must provide "
 
-static const char *get(struct request *request, const char *prefix, const char *name)
+static const char *get(const struct request *request, const char *name)
 {
-	return http_get(request->http, arena_printf(request_arena(request), "%s%s", prefix, name));
+	return http_get(request->http, name);
 }
 
 /* --- the customer's key --- */
@@ -33,6 +33,15 @@ static const char *get(struct request *request, const char *prefix, const char *
 struct customer {
 	const char *key, *md5; /* as they were sent; NULL: none was */
 };
+
+/* Of the headers that say it. */
+struct customer_names {
+	const char *algorithm, *key, *md5;
+};
+
+static const struct customer_names of_object = {CUSTOMER "algorithm", CUSTOMER "key",
+                                           CUSTOMER "key-md5"},
+                                   of_source = {SOURCE "algorithm", SOURCE "key", SOURCE "key-md5"};
 
 static enum s3_error check_key(const char *key, const char *md5, const char **ret_text)
 {
@@ -57,12 +66,12 @@ static enum s3_error check_key(const char *key, const char *md5, const char **re
 	return len == SEAL_KEY ? S3_OK : S3_InvalidArgument;
 }
 
-/* prefix: whose headers; ret->key NULL when there are none. */
-static enum s3_error take_customer(
-        struct request *request, const char *prefix, struct customer *ret, const char **ret_text)
+/* ret->key NULL when there are none. */
+static enum s3_error take_customer(struct request *request, const struct customer_names *names,
+        struct customer *ret, const char **ret_text)
 {
-	const char *algorithm = get(request, prefix, "algorithm"),
-	           *key = get(request, prefix, "key"), *md5 = get(request, prefix, "key-md5");
+	const char *algorithm = get(request, names->algorithm), *key = get(request, names->key),
+	           *md5 = get(request, names->md5);
 
 	*ret = (struct customer){0};
 	if (!algorithm && !key && !md5)
@@ -300,11 +309,11 @@ static enum s3_error take_kms(
 
 enum s3_error s3_sse_take(struct request *request, const char **ret_text)
 {
-	struct said said = {get(request, SSE, ""), get(request, KMS_KEY, ""),
-	                    get(request, CONTEXT, ""), get(request, KMS_CACHE, ""), NULL},
+	struct said said = {get(request, SSE), get(request, KMS_KEY), get(request, CONTEXT),
+	                    get(request, KMS_CACHE), NULL},
 	            bucket = said_of_bucket(request, request->container_info.info);
 	struct customer customer;
-	bool says = get(request, CUSTOMER, "algorithm") || get(request, CUSTOMER, "key");
+	bool says = get(request, of_object.algorithm) || get(request, of_object.key);
 
 	if (said.method && says) {
 		*ret_text =
@@ -314,7 +323,7 @@ enum s3_error s3_sse_take(struct request *request, const char **ret_text)
 	}
 	enum s3_error error = check_said(&said, ret_text);
 	if (!error)
-		error = take_customer(request, CUSTOMER, &customer, ret_text);
+		error = take_customer(request, &of_object, &customer, ret_text);
 	if (error)
 		return error;
 	if (!customer.key && !said.method && !bucket.method)
@@ -360,7 +369,7 @@ const char *s3_sse_default(struct request *request, const struct info *info)
 static enum s3_error match_upload(struct request *request, const char *kept,
         struct customer *ret_customer, const char **ret_text)
 {
-	enum s3_error error = take_customer(request, CUSTOMER, ret_customer, ret_text);
+	enum s3_error error = take_customer(request, &of_object, ret_customer, ret_text);
 
 	if (error)
 		return error;
@@ -423,12 +432,12 @@ enum s3_error s3_sse_take_read(struct request *request, const char **ret_text)
 {
 	struct customer customer;
 
-	if (get(request, SSE, "") || get(request, KMS_KEY, "")) {
+	if (get(request, SSE) || get(request, KMS_KEY)) {
 		*ret_text = "x-amz-server-side-encryption header is not supported for this "
 		            "operation.";
 		return S3_InvalidArgument;
 	}
-	enum s3_error error = take_customer(request, CUSTOMER, &customer, ret_text);
+	enum s3_error error = take_customer(request, &of_object, &customer, ret_text);
 	if (!error)
 		request_set_header(request, SEAL_OPEN, customer.key);
 	return error;
@@ -465,7 +474,7 @@ enum s3_error s3_sse_source(struct request *request, const struct buf *headers,
         const char **ret_key, const char **ret_text)
 {
 	struct customer customer;
-	enum s3_error error = take_customer(request, SOURCE, &customer, ret_text);
+	enum s3_error error = take_customer(request, &of_source, &customer, ret_text);
 
 	*ret_key = customer.key;
 	return error ? error
@@ -510,7 +519,7 @@ static void tell_kms(struct request *request, struct buf *out, const char *kept)
 void s3_sse_tell(struct request *request, struct buf *out, const char *kept)
 {
 	if (is_customers(kept)) {
-		const char *md5 = get(request, CUSTOMER, "key-md5");
+		const char *md5 = get(request, of_object.md5);
 		kv_add(out, CUSTOMER "algorithm", S3_SSE_ROOT);
 		if (md5)
 			kv_add(out, CUSTOMER "key-MD5", md5);
