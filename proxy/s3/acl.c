@@ -310,18 +310,27 @@ static void tell_grantee(const struct s3_grant *g, struct buf *xml)
 	buf_str(xml, "</Grantee>");
 }
 
+static void tell_grants(const struct s3_acl *acl, bool of_groups, struct buf *xml)
+{
+	for (unsigned i = 0; i < acl->count; i++) {
+		const struct s3_grant *g = &acl->grants[i];
+		if (of_groups != !g->id)
+			continue;
+		buf_str(xml, "<Grant>");
+		tell_grantee(g, xml);
+		tell(xml, "Permission", right_name(g->right));
+		buf_str(xml, "</Grant>");
+	}
+}
+
 void s3_acl_tell(const struct s3_acl *acl, struct buf *xml)
 {
 	buf_str(xml, "<Owner>");
 	tell(xml, "ID", acl->owner);
 	tell(xml, "DisplayName", acl->owner_name);
 	buf_str(xml, "</Owner><AccessControlList>");
-	for (unsigned i = 0; i < acl->count; i++) {
-		buf_str(xml, "<Grant>");
-		tell_grantee(&acl->grants[i], xml);
-		tell(xml, "Permission", right_name(acl->grants[i].right));
-		buf_str(xml, "</Grant>");
-	}
+	tell_grants(acl, true, xml);
+	tell_grants(acl, false, xml);
 	buf_str(xml, "</AccessControlList>");
 }
 

@@ -63,6 +63,7 @@ enum s3_error s3_acl_of_headers(
 /* An AccessControlPolicy document, whose texts live as long as the arena. */
 enum s3_error s3_acl_of_xml(
         const struct xml *root, struct arena *arena, struct s3_acl *ret_acl, const char **ret_text);
+/* Groups first, as in canned lists, whatever the order they came in. */
 void s3_acl_tell(const struct s3_acl *acl, struct buf *xml);
 
 /* Is it nobody's but the owner's? Then it need not be kept. */

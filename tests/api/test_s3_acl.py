@@ -99,10 +99,10 @@ def test_grants(s3, alt, name):
         {"Grantee": {"Type": "CanonicalUser", "ID": "test2:tester2"}, "Permission": "FULL_CONTROL"},
         {"Grantee": {"Type": "Group", "URI": ALL}, "Permission": "READ"}]}
     s3.put_bucket_acl(Bucket=name, AccessControlPolicy=policy)
-    assert grants(alt.get_bucket_acl(Bucket=name)) == [("test2:tester2", "FULL_CONTROL"), (ALL, "READ")]
+    assert grants(alt.get_bucket_acl(Bucket=name)) == [(ALL, "READ"), ("test2:tester2", "FULL_CONTROL")]
     s3.put_object(Bucket=name, Key="k", Body=b"text")
     s3.put_object_acl(Bucket=name, Key="k", AccessControlPolicy=policy)
-    assert grants(alt.get_object_acl(Bucket=name, Key="k")) == [("test2:tester2", "FULL_CONTROL"), (ALL, "READ")]
+    assert grants(alt.get_object_acl(Bucket=name, Key="k")) == [(ALL, "READ"), ("test2:tester2", "FULL_CONTROL")]
     s3.put_bucket_acl(Bucket=name, AccessControlPolicy={"Owner": {"ID": "test:tester"}, "Grants": []})
     assert grants(s3.get_bucket_acl(Bucket=name)) == []
     assert refused(alt.list_objects_v2, Bucket=name) == DENIED
@@ -156,6 +156,15 @@ def test_swifts_post_keeps_the_list(cloud, s3, anyone, name):
     assert (r["Metadata"], r["Body"].read()) == ({"a": "1"}, b"text")
     r = requests.head(url, headers={"X-Auth-Token": token})
     assert not [h for h in r.headers if "sysmeta" in h.lower()]
+
+
+def test_groups_are_told_first(s3, name):
+    """However they came in: clients compare what they are told of canned lists and of their own alike."""
+    s3.create_bucket(Bucket=name, ACL="public-read")
+    canned = s3.get_bucket_acl(Bucket=name)
+    assert grants(canned) == [(ALL, "READ"), ("test:tester", "FULL_CONTROL")]
+    s3.put_bucket_acl(Bucket=name, AccessControlPolicy={"Owner": canned["Owner"], "Grants": canned["Grants"][::-1]})
+    assert grants(s3.get_bucket_acl(Bucket=name)) == grants(canned)
 
 
 def uploads(s3, name):
