@@ -336,7 +336,7 @@ static void a_tombstone_that_came_after_the_comparison_stays(void **state)
 	now = rig.clock.wall_us / 10;
 	assert_int_equal(rig_put(&rig, "c", now), ERR_OK);
 	assert_int_equal(rig_unrow(&rig, "c", "early", now + 10), ERR_OK);
-	pass_s(95);
+	pass_s(85); /* with what passes itself: nearly old enough, but none goes yet */
 	agreed_us = rig.clock.mono_us;
 	rows_agreed(rig.rows, agreed_us);
 	assert_int_equal(rig_unrow(&rig, "c", "late", now + 10), ERR_OK);
