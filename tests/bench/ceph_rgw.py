@@ -45,7 +45,12 @@ class Rgw:
         self.conf = self.dir + "/ceph.conf"
         with open(self.conf, "w") as f:
             f.write(CONF % {"fsid": fsid, "mon": mon_port, "dir": self.dir})
-        self.run("monmaptool", "--create", "--addv", "a", "v1:127.0.0.1:%d" % mon_port, "--fsid", fsid, self.dir + "/monmap", conf=False)
+        self.fsid, self.mon_port = fsid, mon_port
+
+    def up(self):
+        fsid = self.fsid
+        self.run("monmaptool", "--create", "--addv", "a", "v1:127.0.0.1:%d" % self.mon_port, "--fsid", fsid,
+                 self.dir + "/monmap", conf=False)
         self.run("ceph-mon", "--mkfs", "-i", "a", "--monmap", self.dir + "/monmap")
         self.start("ceph-mon", "-i", "a")
         self.run("ceph", "osd", "new", fsid)
@@ -55,10 +60,10 @@ class Rgw:
         self.run("ceph", "osd", "crush", "rule", "create-simple", "flat", "default", "osd")
         self.run("radosgw-admin", "user", "create", "--uid=bench", "--display-name=bench", "--access-key=bench",
                  "--secret-key=benchmark")
-        self.start("radosgw", "-n", "client.rgw", "--rgw-frontends", "beast endpoint=127.0.0.1:%d tcp_nodelay=1" % port)
+        self.start("radosgw", "-n", "client.rgw", "--rgw-frontends", "beast endpoint=127.0.0.1:%d tcp_nodelay=1" % self.port)
         for _ in range(240):
             try:
-                urllib.request.urlopen("http://127.0.0.1:%d/" % port)
+                urllib.request.urlopen("http://127.0.0.1:%d/" % self.port)
                 return
             except OSError:
                 time.sleep(0.5)
