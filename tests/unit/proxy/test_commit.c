@@ -168,7 +168,6 @@ static void test_if_absent_asks_again_and_finds_it(void **state)
 	assert_int_equal(records, 0);
 }
 
-/* By the time its record comes, others have written later: it was there just before them. */
 /* Its writer died. That must not stand in the way of all who come after. */
 static void test_what_is_on_one_device_alone_is_brought_first(void **state)
 {
@@ -190,6 +189,7 @@ static void test_what_is_on_one_device_alone_is_brought_first(void **state)
 	}
 }
 
+/* By the time its record comes, others have written later: it was there just before them. */
 static void test_overtaken_while_under_way(void **state)
 {
 	(void)state;
