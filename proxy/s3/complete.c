@@ -321,7 +321,8 @@ static enum step complete_replace(struct op *op)
 static enum step again(struct request *request, struct complete *c)
 {
 	c->tries++;
-	c->looked = c->claim.looks = false;
+	c->looked = false;
+	c->claim = (struct upload_claim){.id = c->claim.id};
 	upload_done(&c->upload);
 	c->upload = (struct upload){0};
 	upload_parts_done(&c->parts);

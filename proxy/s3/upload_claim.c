@@ -164,6 +164,7 @@ bool upload_claim_drop(struct request *request, struct upload *u, struct upload_
 {
 	if (!c->looks) {
 		c->looks = true;
+		c->undecided = 0;
 		upload_done(u);
 		*u = (struct upload){0};
 	}
