@@ -222,18 +222,14 @@ void s3_whole_name(struct request *request)
 /* What is said of the object, and not of its bytes. */
 static bool is_of_whole(const char *name)
 {
-	static const char *const names[] = {"Content-Type", "Content-Disposition",
-	        "Content-Encoding", "Cache-Control", "Content-Language", "Expires", "X-Robots-Tag",
-	        "X-Delete-At", "X-Delete-After", "If-None-Match", PUT_IF_THERE};
+	static const char *const names[] = {
+	        "X-Robots-Tag", "X-Delete-At", "X-Delete-After", "If-None-Match", PUT_IF_THERE};
 
-	if (has_prefix(name, "X-Object-Meta-") || has_prefix(name, "X-Object-Sysmeta-") ||
-	        has_prefix(name, "X-Object-Transient-Sysmeta-"))
-		return true;
 	for (unsigned i = 0; i < COUNT_OF(names); i++) {
 		if (strcasecmp(name, names[i]) == 0)
 			return true;
 	}
-	return false;
+	return upload_keeps(name);
 }
 
 void s3_whole_divert(struct request *request)
