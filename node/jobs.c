@@ -1,4 +1,6 @@
-/* wait -> report (-> reported)* -> update (-> read -> look (-> drop | rows))* -> wait */
+/* wait -> report (-> reported)* -> update (-> read -> look (-> grant -> look -> drop | rows))* ->
+ * wait
+ */
 #include "node/jobs.h"
 
 #include "lib/backend/points.h"
@@ -8,6 +10,7 @@
 #include "lib/log/log.h"
 #include "proxy/commit.h"
 #include "proxy/ec_read.h"
+#include "proxy/grants.h"
 #include "proxy/reader.h"
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +26,7 @@
 /* A range that is so old was known to its container, if ever. */
 #define NOBODYS (3600 * TS_PER_SECOND)
 
-enum { WAIT, REPORT, REPORTED, UPDATE, READ, LOOK, DROP, ROWS };
+enum { WAIT, REPORT, REPORTED, UPDATE, READ, LOOK, GRANT, DROP, ROWS };
 
 struct jobs {
 	struct op op;
@@ -33,7 +36,10 @@ struct jobs {
 	struct rows_report report;
 	uint64_t lsn; /* of the last update looked at in this round */
 	struct objectd_unsettled unsettled;
-	struct reader reader; /* of an object that this device has a draft of */
+	struct reader reader;     /* of an object that this device has a draft of */
+	struct backend_msg *drop; /* owned: of a dead draft, from the grant on */
+	struct place place;
+	struct grants grants;
 	struct row_put rows[8];
 	unsigned row_count, rows_done;
 	enum err read_err;
@@ -163,8 +169,19 @@ static enum step jobs_read(struct op *op)
 /* --- its writer is gone, and may not have reached a majority: reading the object decides what
  * becomes of it --- */
 
+static void let_go(struct jobs *j)
+{
+	if (!j->drop)
+		return;
+	grants_release(&j->grants, j->drop);
+	grants_done(&j->grants);
+	j->grants = (struct grants){0};
+	backend_msg_unref(TAKE(j->drop));
+}
+
 static enum step leave(struct jobs *j)
 {
+	let_go(j);
 	objectd_unsettled_done(&j->unsettled);
 	return op_go(&j->op, UPDATE);
 }
@@ -176,16 +193,36 @@ static uint64_t wall(const struct jobs *j)
 	return env->wall_us(env) / 10;
 }
 
-static enum step drop(struct jobs *j, const struct backend_update *own, uint8_t policy)
+/* A draft of a time from elsewhere is as old as that from the first: whoever brings it has the key
+ * to himself, and so has who drops it. */
+static enum step grant(struct jobs *j, const struct backend_update *own, uint8_t policy)
 {
-	struct backend_msg *msg = backend_msg_new(BACKEND_OBJECT_DROP, BACKEND_OBJECT);
-	struct place place;
+	struct backend_msg *msg = j->drop = backend_msg_new(BACKEND_OBJECT_DROP, BACKEND_OBJECT);
 
-	proxy_place(j->proxy->cluster, policy, own->account, own->container, own->row.name, &place);
+	proxy_place(
+	        j->proxy->cluster, policy, own->account, own->container, own->row.name, &j->place);
 	backend_msg_path(msg, own->account, own->container, own->row.name);
+	place_address(&j->place, msg);
 	msg->policy = policy;
 	msg->ts = j->unsettled.ts;
-	fan_ask(&j->fan, &j->op, j->proxy, msg, &place, DEADLINE_MS);
+	msg->handle = atomic_fetch_add(&j->proxy->cluster->next_stage, 1);
+	msg->under_lease = true;
+	grants_start(&j->grants, &j->op, j->proxy, &j->place, msg);
+	return op_go(&j->op, GRANT);
+}
+
+static enum step jobs_grant(struct op *op)
+{
+	struct jobs *j = jobs_of(op);
+
+	if (!grants_ready(&j->grants, j->drop))
+		return STEP_WAIT;
+	return j->grants.err ? leave(j) : op_go(op, LOOK);
+}
+
+static enum step drop(struct jobs *j)
+{
+	fan_ask(&j->fan, &j->op, j->proxy, backend_msg_ref(j->drop), &j->place, DEADLINE_MS);
 	return op_go(&j->op, DROP);
 }
 
@@ -203,9 +240,12 @@ static enum step jobs_look(struct op *op)
 	const struct backend_update *own = &u->updates[0];
 	uint8_t policy = u->policy % BACKEND_POLICIES;
 
-	if (!j->reader.proxy)
+	if (!j->reader.proxy) {
 		reader_open(&j->reader, op, j->proxy, policy, own->account, own->container,
 		        own->row.name, 0, 0);
+		if (j->drop)
+			reader_as(&j->reader, j->drop->handle, &j->grants);
+	}
 	if (!reader_ready(&j->reader))
 		return STEP_WAIT;
 	enum err err = j->reader.err;
@@ -216,9 +256,13 @@ static enum step jobs_look(struct op *op)
 	reader_close(&j->reader);
 	reader_done(&j->reader);
 	j->reader = (struct reader){0};
-	if (sure)
+	if (sure) {
+		let_go(j);
 		return send_rows(j);
-	return dead ? drop(j, own, policy) : leave(j);
+	}
+	if (!dead)
+		return leave(j);
+	return j->drop ? drop(j) : grant(j, own, policy);
 }
 
 static enum step jobs_drop(struct op *op)
@@ -251,7 +295,8 @@ static const struct op_state states[] = {
         [REPORTED] = {"reported", jobs_reported, TO(REPORT) | TO(UPDATE), 0},
         [UPDATE] = {"update", jobs_update, TO(READ) | TO(WAIT), 0},
         [READ] = {"read", jobs_read, TO(LOOK) | TO(ROWS) | TO(WAIT), 0},
-        [LOOK] = {"look", jobs_look, TO(DROP) | TO(ROWS) | TO(UPDATE), 0},
+        [LOOK] = {"look", jobs_look, TO(GRANT) | TO(DROP) | TO(ROWS) | TO(UPDATE), 0},
+        [GRANT] = {"grant", jobs_grant, TO(LOOK) | TO(UPDATE), 0},
         [DROP] = {"drop", jobs_drop, TO(UPDATE), 0},
         [ROWS] = {"rows", jobs_rows, TO(UPDATE), 0},
 };

@@ -244,8 +244,17 @@ static bool is_conditional(const struct commit *c)
 	return c->only_if_absent || c->only_if_at;
 }
 
+/* Fragments that come with a time from elsewhere: somebody else may bring others, of the same time,
+ * and of neither there would be enough. So they have the key to themselves. */
+static bool brings(const struct commit *c)
+{
+	return c->set_time && c->fragments && !c->proxy->backend->plain;
+}
+
 static bool is_as_wanted(const struct commit *c, bool there, uint64_t newest)
 {
+	if (!is_conditional(c))
+		return true;
 	if (c->only_if_at)
 		return there && (newest == c->only_if_at || MUTANT(replace_blind));
 	return !there;
@@ -256,7 +265,8 @@ static bool look(struct commit *c)
 	if (!reader_ready(&c->look))
 		return false;
 	enum err err = c->look.err;
-	uint64_t there = err ? 0 : newest_of(c->look.reply);
+	uint64_t there = err ? 0 : newest_of(c->look.reply),
+	         version = c->look.reply ? c->look.reply->ts : 0;
 	c->known = c->look.reply ? newest_of(c->look.reply) : 0;
 	reader_close(&c->look);
 	reader_done(&c->look);
@@ -265,11 +275,13 @@ static bool look(struct commit *c)
 		return finish(c, ERR_UNAVAILABLE);
 	if (!is_as_wanted(c, there != 0, there))
 		return finish(c, ERR_PRECONDITION);
+	if (c->set_time && version >= c->msg->ts && !MUTANT(ec_brings_again))
+		return finish(c, ERR_CONFLICT);
 	if (!c->fragments && !c->proxy->backend->plain)
 		return grant_again(c);
 	if (c->known >= c->msg->ts && c->proxy->backend->plain)
 		return grant_again(c);
-	if (c->known >= c->msg->ts)
+	if (c->known >= c->msg->ts && !c->set_time)
 		restamp(c);
 	send_record(c);
 	return false;
@@ -673,9 +685,9 @@ void commit_start(struct commit *c)
 	/* Grants there bind nobody: they tell what a majority knows, and between two that were
 	 * told the same each device decides. */
 	c->msg->if_absent = c->only_if_absent && plain;
-	c->msg->under_lease = is_conditional(c) && !plain;
+	c->msg->under_lease = (is_conditional(c) && !plain) || brings(c);
 	c->msg->known = c->only_if_at;
-	if (is_conditional(c)) {
+	if (is_conditional(c) || brings(c)) {
 		c->phase = GRANTS;
 		grants_start(&c->grants, c->op, c->proxy, &c->place, c->msg);
 		return;

@@ -301,8 +301,7 @@ static void start_commit(struct request *request, struct put *put)
 	const struct info *info = put->late_info.info ? put->late_info.info : put->info;
 	put->commit.synced = sync_since(info);
 	put->commit.event = s3_event_of(request, S3_EVENT_PUT, info, put->container, put->object);
-	/* Fragments are taken from their writer only while it is young. */
-	msg->handle = put->ec.ec && put->commit.set_time ? 0 : put->stage;
+	msg->handle = put->stage;
 	msg->size = put->stored;
 	if (put->ec.ec) {
 		/* Its fragments are where this place says. */

@@ -30,9 +30,12 @@ class Dns:
             except OSError:
                 return
             at, labels = 12, []
-            while data[at]:
-                labels.append(data[at + 1:at + 1 + data[at]].decode())
-                at += 1 + data[at]
+            try:
+                while data[at]:
+                    labels.append(data[at + 1:at + 1 + data[at]].decode())
+                    at += 1 + data[at]
+            except (IndexError, UnicodeDecodeError):
+                continue  # of somebody who had this port before
             question, name = data[12:at + 5], ".".join(labels).lower()
             self.asked.append(name)
             if self.silent:

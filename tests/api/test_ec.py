@@ -427,3 +427,23 @@ def test_what_is_brought_keeps_its_time(ec):
         put(user, path[3:], body[::-1])
         assert admin.request("PUT", path, user.storage, headers=stamp, data=body).status_code == 202
         check(user, path[3:], body[::-1])
+
+
+def test_of_those_who_bring_the_same_one_is_first(ec):
+    cloud, user = ec
+    bringers = [User(cloud, "admin:admin", "admin") for _ in range(3)]
+    for n in range(24):
+        bodies = [data("bringer %d" % i, (100, 100000)[n % 2]) for i in range(len(bringers))]
+        told = [0] * len(bringers)
+
+        def bring(i, n=n, bodies=bodies, told=told):
+            told[i] = bringers[i].request("PUT", "/e/same%d" % n, user.storage, data=bodies[i],
+                                          headers={"X-Cairn-Timestamp": "1600000000.00000"}).status_code
+
+        threads = [threading.Thread(target=bring, args=(i,)) for i in range(len(bringers))]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert sorted(told) == [201, 202, 202], told
+        check(user, "same%d" % n, bodies[told.index(201)])

@@ -32,6 +32,7 @@ static bool all_done, healing, wrong;
 static bool posts, wipes;      /* may metadata be posted, disks be replaced? */
 static bool replaces, removes; /* do they so with just what they have read, by S3? */
 static bool storm;             /* all want to create the same name, at the same time */
+static bool brings;            /* all bring a name from elsewhere, as of the same time */
 static bool lags;              /* one is cut off, that will lag behind in a split */
 static unsigned laggard;
 static bool rough, lossy; /* and links come and go meanwhile; or much is lost */
@@ -137,9 +138,9 @@ static void take(struct client *c, const struct sim_request *r)
 	switch (c->op) {
 	case SIM_PUT:
 	case SIM_CREATE:
-		if (s == 201 || s == 202) {
+		if (s == 201 || (s == 202 && !brings)) {
 			end(c->record, c->record->value);
-		} else if (s == 412 && c->op == SIM_CREATE) {
+		} else if ((s == 412 || s == 202) && c->op == SIM_CREATE) {
 			c->record->failed = true;
 			end(c->record, 0);
 		} else {
@@ -220,6 +221,11 @@ static void send(struct client *c, unsigned node)
 	static const char *const methods[] = {"PUT", "PUT", "DELETE", "GET", "GET", "POST"};
 	const char *headers[] = {
 	        "X-Auth-Token", token, "X-Object-Meta-V", NULL, "If-None-Match", "*", NULL};
+
+	if (brings) {
+		headers[4] = "X-Cairn-Timestamp";
+		headers[5] = "1600000000.12345";
+	}
 	char target[64], meta[24];
 	size_t len = 0;
 
@@ -267,6 +273,7 @@ static void on_think(struct sim_event *e)
 {
 	static const enum sim_op mix[] = {SIM_PUT, SIM_PUT, SIM_PUT, SIM_CREATE, SIM_DELETE,
 	        SIM_GET, SIM_GET, SIM_GET, SIM_LIST};
+	static const enum sim_op bring[] = {SIM_CREATE, SIM_CREATE, SIM_GET, SIM_LIST};
 	static const enum sim_op rush[] = {SIM_CREATE, SIM_CREATE, SIM_CREATE, SIM_DELETE, SIM_GET};
 	struct client *c = CONTAINER_OF(e, struct client, think);
 	unsigned node;
@@ -276,7 +283,9 @@ static void on_think(struct sim_event *e)
 		return;
 	}
 	c->op = storm ? rush[sim_draw(COUNT_OF(rush))] : mix[sim_draw(COUNT_OF(mix))];
-	if (lags) /* what is listed changes */
+	if (brings)
+		c->op = bring[sim_draw(COUNT_OF(bring))];
+	else if (lags) /* what is listed changes */
 		c->op = sim_chance(50) ? SIM_PUT : SIM_DELETE;
 	else if (posts && sim_chance(20))
 		c->op = SIM_POST;
@@ -454,7 +463,8 @@ static void on_simple(struct sim_request *r)
 
 static void log_in(void)
 {
-	const char *const headers[] = {"X-Auth-User", "test:tester", "X-Auth-Key", "testing", NULL};
+	const char *const headers[] = {"X-Auth-User", brings ? "test:bringer" : "test:tester",
+	        "X-Auth-Key", "testing", NULL};
 	struct simple s = {0};
 
 	sim_request(0, "GET", "/auth/v1.0", headers, NULL, 0, on_simple, &s);
@@ -574,7 +584,8 @@ bool load_round(uint64_t seed)
 	rough = seed % 12 == 6;
 	posts = seed % 7 >= 4;
 	wipes = seed % 7 == 3 || seed % 7 == 5;
-	replaces = seed % 5 == 2;
+	brings = seed % 17 == 11 && world.ec.k;
+	replaces = seed % 5 == 2 && !brings;
 	removes = replaces && seed % 20 >= 10;
 	/* Each name becomes a range of its own, while the clients are at it. */
 	world.split_rows = seed % 4 == 1 && !storm;

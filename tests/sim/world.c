@@ -445,7 +445,8 @@ static struct ring_set *make_rings(unsigned from, unsigned replicas)
 static struct node *make_node(struct sim_node *s)
 {
 	static atomic_bool serves = true;
-	static struct user users[] = {{"test:tester", "testing", ".admin"}, {NULL, NULL, NULL}};
+	static struct user users[] = {{"test:tester", "testing", ".admin"},
+	        {"test:bringer", "testing", ".admin .reseller_admin"}, {NULL, NULL, NULL}};
 	struct node *node = mem_zalloc(sizeof(*node));
 	struct cluster *c = &node->cluster;
 	struct node_reactor *r = &node->reactors[0];

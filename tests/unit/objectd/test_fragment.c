@@ -208,6 +208,36 @@ static void a_writer_is_refused(void **state)
 	assert_int_equal(put("a", T + 2, 1000, true), ERR_OK); /* a repair is not */
 }
 
+static struct backend_msg *decided(enum backend_op op, uint64_t holder)
+{
+	struct backend_msg *msg = rig_msg(op, "b", T);
+
+	msg->stage = op == BACKEND_OBJECT_DROP ? 0 : holder;
+	msg->handle = holder;
+	msg->under_lease = op == BACKEND_OBJECT_DROP;
+	return msg;
+}
+
+/* Its time is from elsewhere: what counts is who has the key. */
+static void what_is_brought_is_never_late(void **state)
+{
+	(void)state;
+	rig.env.wall_us += (BACKEND_DRAFT_S + 1) * 1000000ull;
+	assert_int_equal(put("b", T, 1000, true), ERR_OK);
+	assert_int_equal(send_plain(&rig, decided(BACKEND_OBJECT_GRANT, 7)), ERR_NOT_FOUND);
+	for (uint64_t holder = 7; holder <= 8; holder++) {
+		struct backend_msg *msg = rig_put_msg("b", T, 1000);
+		msg->draft = msg->under_lease = true;
+		msg->handle = holder;
+		msg->fragment = (struct fragment){.k = 4, .m = 2, .index = 3, .size = 4000};
+		assert_int_equal(send_plain(&rig, msg), holder == 7 ? ERR_OK : ERR_BUSY);
+	}
+	assert_int_equal(send_plain(&rig, decided(BACKEND_OBJECT_DROP, 8)), ERR_BUSY);
+	assert_int_equal(look("b", 0).drafts[0], T);
+	assert_int_equal(send_plain(&rig, decided(BACKEND_OBJECT_DROP, 7)), ERR_OK);
+	assert_int_equal(look("b", 0).drafts[0], 0);
+}
+
 static struct backend_msg *completed(uint64_t ts, uint64_t lease)
 {
 	struct backend_msg *msg = rig_put_msg("o", ts, 100);
@@ -367,6 +397,7 @@ int main(void)
 	        T_(a_dropped_draft_is_gone),
 	        T_(drafts_are_kept_apart_and_bounded),
 	        T_(a_writer_is_refused),
+	        T_(what_is_brought_is_never_late),
 	        T_(a_reader_completes_no_draft_behind_a_lease),
 	        T_(a_delete_says_what_draft_it_ended),
 	        T_(a_delete_ends_older_drafts),
