@@ -422,12 +422,25 @@ static void run_draft(struct write *w, const struct device_version *version, boo
 		run_put(w);
 }
 
+/* Of the body that it names, or of whatever body. */
+static bool is_meant(const struct backend_msg *msg, const struct device_record *record)
+{
+	static const uint8_t any[sizeof(msg->etag)];
+
+	return memcmp(msg->etag, any, sizeof(any)) == 0 ||
+	       memcmp(msg->etag, record->etag, sizeof(any)) == 0;
+}
+
 /* The draft becomes the version. */
 static void draft_there(struct write *w)
 {
 	struct device_record record;
 
 	device_record(&w->read, &record);
+	if (!is_meant(w->call->msg, &record)) {
+		finish(w, ERR_NOT_FOUND);
+		return;
+	}
 	w->write.ts = record.ts;
 	w->write.headers = record.headers;
 	w->write.headers_len = record.headers_len;

@@ -388,6 +388,7 @@ static void send_decision(struct commit *c)
 	struct backend_msg *msg = grants_message(&c->place, c->msg, BACKEND_OBJECT_COMMIT);
 
 	msg->stage = 0;
+	memcpy(msg->etag, c->msg->etag, sizeof(msg->etag));
 	fan_start(
 	        &c->decision, c->op, c->proxy, msg, c->place.devices, c->place.count, DEADLINE_MS);
 }
@@ -689,6 +690,7 @@ void commit_start(struct commit *c)
 	c->msg->known = c->only_if_at;
 	if (is_conditional(c) || brings(c)) {
 		c->phase = GRANTS;
+		c->grants.alone = brings(c);
 		grants_start(&c->grants, c->op, c->proxy, &c->place, c->msg);
 		return;
 	}

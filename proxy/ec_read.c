@@ -1,4 +1,4 @@
-/* ask -> [bury | rebuild -> commit] -> [again] -> [post] -> fetch -> ready */
+/* ask -> [sort -> ask]* -> [bury | rebuild -> commit] -> [again] -> [post] -> fetch -> ready */
 #include "proxy/ec_read.h"
 #include "proxy/commit.h"
 #include "proxy/ec_put.h"
@@ -16,7 +16,10 @@
 #define EAGER       (64u << 10) /* of each fragment, for who wants more: all of most bodies */
 #define SETTLED     (10 * TS_PER_SECOND) /* a write this old is over: who lacks it missed it */
 
-enum { ASK, BURY, REBUILD, COMMIT, AGAIN, POST, FETCH, READY };
+/* A write this old, or its time is from elsewhere: drafts of one time need not be one write. */
+#define AGED (2 * TS_PER_SECOND)
+
+enum { ASK, SORT, BURY, REBUILD, COMMIT, AGAIN, POST, FETCH, READY };
 
 static struct backend_msg *message(const struct ec_read *r, enum backend_op op)
 {
@@ -115,8 +118,18 @@ static bool has_draft(const struct backend_reply *reply, uint64_t ts)
 	return false;
 }
 
+static const struct ec_sorted *sorted_of(const struct ec_read *r, uint64_t ts)
+{
+	for (unsigned i = 0; i < r->sorted_count; i++) {
+		if (r->sorted[i].ts == ts)
+			return &r->sorted[i];
+	}
+	return NULL;
+}
+
 static struct view view_of(const struct ec_read *r, uint64_t ts)
 {
+	const struct ec_sorted *sorted = sorted_of(r, ts);
 	struct view v = {0};
 
 	for (unsigned i = 0; i < r->asked.count; i++) {
@@ -132,6 +145,11 @@ static struct view view_of(const struct ec_read *r, uint64_t ts)
 		if (reply->ts == ts)
 			*(reply->deleted ? &v.tombs : &v.committed) |= bit;
 		v.drafts |= has_draft(reply, ts) ? bit : 0;
+	}
+	if (sorted) {
+		v.known &= ~(v.drafts & ~sorted->told);
+		v.drafts &= sorted->told & ~sorted->foreign;
+		v.committed &= ~sorted->foreign;
 	}
 	return v;
 }
@@ -264,21 +282,26 @@ static uint64_t newest_meta(const struct ec_read *r, uint64_t ts)
 static void start_rebuild(struct ec_read *r, uint64_t lagging)
 {
 	const struct ec_fetch *f = &r->fetch;
+	const struct ec_sorted *sorted = sorted_of(r, f->ts);
 	uint32_t to[PLACE_MAX];
 	unsigned n = 0;
 
 	for (; lagging; lagging &= lagging - 1)
 		to[n++] = f->place.devices[__builtin_ctzll(lagging)];
 	r->rebuild = ec_rebuild_start(f->proxy, f->op, f->policy, f->account, f->container,
-	        f->object, f->ts, to, n, r->writer);
+	        f->object, f->ts, to, n, r->writer, sorted ? sorted->etag : NULL);
 }
 
 static void send_commit(struct ec_read *r)
 {
 	const struct ec_fetch *f = &r->fetch;
 
-	fan_start(&r->commit, f->op, f->proxy, message(r, BACKEND_OBJECT_COMMIT), f->place.devices,
-	        f->place.count, DEADLINE_MS);
+	struct backend_msg *msg = message(r, BACKEND_OBJECT_COMMIT);
+	const struct ec_sorted *sorted = sorted_of(r, f->ts);
+
+	if (sorted)
+		memcpy(msg->etag, sorted->etag, sizeof(msg->etag));
+	fan_start(&r->commit, f->op, f->proxy, msg, f->place.devices, f->place.count, DEADLINE_MS);
 }
 
 /* The version is decided on; what of it has to be completed? False: more answers are waited for. */
@@ -302,6 +325,36 @@ static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool op
 	return enter(r, REBUILD);
 }
 
+static bool to_sort(const struct ec_read *r, const struct view *v, uint64_t ts)
+{
+	return v->drafts && !sorted_of(r, ts) && !MUTANT(ec_unsorted) &&
+	       r->sorted_count < COUNT_OF(r->sorted) &&
+	       ts + AGED < hlc_now(r->fetch.proxy->cluster->hlc);
+}
+
+static bool start_sort(struct ec_read *r, uint64_t ts)
+{
+	const struct ec_fetch *f = &r->fetch;
+	struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
+
+	msg->draft = true;
+	msg->ts = r->sorted[r->sorted_count].ts = ts;
+	fan_start(&r->sort, f->op, f->proxy, msg, f->place.devices, f->place.count, DEADLINE_MS);
+	return enter(r, SORT);
+}
+
+static bool sorting(struct ec_read *r)
+{
+	struct ec_sorted *s = &r->sorted[r->sorted_count];
+
+	if (fan_open(&r->sort) && !r->patience.over)
+		return false;
+	*s = ec_sort(&r->sort, &r->fetch.place, r->fetch.ec, s->ts);
+	r->sorted_count++;
+	fan_done(&r->sort);
+	return enter(r, ASK);
+}
+
 static bool asking(struct ec_read *r)
 {
 	bool open = fan_open(&r->asked) && !r->patience.over;
@@ -315,6 +368,8 @@ static bool asking(struct ec_read *r)
 		v = view_of(r, ts);
 		if (v.tombs)
 			return deleted(r, &v, ts, open);
+		if (to_sort(r, &v, ts))
+			return start_sort(r, ts);
 		uint64_t holders = v.committed | v.drafts;
 		uint64_t unknown = place_all(&r->fetch.place) & ~v.known & ~v.lacking;
 		if (distinct(r, holders) >= r->fetch.ec->k)
@@ -339,6 +394,7 @@ static bool start_over(struct ec_read *r)
 	repair_unref(TAKE(r->repair));
 	ec_rebuild_unref(TAKE(r->rebuild));
 	fan_done(&r->asked);
+	r->sorted_count = 0;
 	r->reply = (struct backend_reply){0};
 	r->phase = ASK;
 	ask(r);
@@ -390,7 +446,10 @@ static bool committing(struct ec_read *r)
 static bool is_head(const struct ec_read *r, const struct backend_call *call)
 {
 	const struct backend_reply *reply = &call->reply;
+	const struct ec_sorted *sorted = sorted_of(r, r->fetch.ts);
 
+	if (sorted && memcmp(reply->fragment.etag, sorted->etag, sizeof(sorted->etag)) != 0)
+		return false;
 	if (!call->answered || reply->err || call->msg->op != BACKEND_OBJECT_GET ||
 	        reply->fragment.k != r->fetch.ec->k || reply->fragment.m != r->fetch.ec->m)
 		return false;
@@ -532,8 +591,8 @@ static void mend(struct ec_read *r)
 	unsigned n = 0;
 	for (; lacking; lacking &= lacking - 1)
 		to[n++] = f->place.devices[__builtin_ctzll(lacking)];
-	ec_rebuild_unref(ec_rebuild_start(
-	        f->proxy, NULL, f->policy, f->account, f->container, f->object, f->ts, to, n, 0));
+	ec_rebuild_unref(ec_rebuild_start(f->proxy, NULL, f->policy, f->account, f->container,
+	        f->object, f->ts, to, n, 0, f->etag));
 }
 
 static bool fetching(struct ec_read *r)
@@ -557,6 +616,8 @@ bool ec_read_ready(struct ec_read *r)
 	switch (r->phase) {
 	case ASK:
 		return asking(r);
+	case SORT:
+		return sorting(r);
 	case BURY:
 		return burying(r);
 	case REBUILD:
@@ -683,6 +744,7 @@ void ec_read_free(struct ec_read *r)
 		return;
 	patience_done(&r->patience);
 	fan_done(&r->asked);
+	fan_done(&r->sort);
 	fan_done(&r->again);
 	fan_done(&r->commit);
 	fan_done(&r->post);

@@ -12,6 +12,7 @@
 #define PROXY_EC_READ_H
 
 #include "proxy/ec_fetch.h"
+#include "proxy/ec_sort.h"
 
 struct ec_rebuild;
 struct grants;
@@ -23,6 +24,9 @@ struct ec_read {
 	uint64_t want_offset, want_len;
 	struct fan asked, again; /* again: a GET of the version, when no first one gave it */
 	struct fan commit, post; /* a version, its metadata, on those that lack it */
+	struct fan sort;         /* what each has of the time that is looked at */
+	struct ec_sorted sorted[4];
+	unsigned sorted_count;
 	struct patience patience;
 	struct ec_rebuild *rebuild;
 	struct repair *repair;

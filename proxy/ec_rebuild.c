@@ -2,6 +2,7 @@
 #include "proxy/ec_rebuild.h"
 #include "proxy/ec_fetch.h"
 #include "proxy/ec_put.h"
+#include "proxy/ec_sort.h"
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
@@ -28,9 +29,11 @@ struct ec_rebuild {
 	        written; /* good: bits of `to` that took all so far */
 	bool overtaken;  /* something newer is somewhere */
 	unsigned head;   /* of the answers: whose headers hold */
-	bool committed, decided;
+	bool committed, decided, meant;
+	uint8_t etag[16]; /* meant: of the body that it is for */
 	enum err err;
-	uint64_t drafts; /* of the place: targets that have it, and need only be told */
+	uint64_t sources; /* of the place: who has a fragment of it */
+	uint64_t drafts;  /* targets among them that need only be told */
 	struct fan found, commit, staged, put, unstage;
 };
 
@@ -83,15 +86,10 @@ static void see(struct ec_rebuild *r, unsigned at)
 {
 	const struct backend_call *call = &r->found.calls[at];
 	const struct backend_reply *reply = &call->reply, *head = &r->found.calls[r->head].reply;
-	const struct ec *ec = r->fetch.ec;
 
-	if (reply->err || reply->fragment.k != ec->k || reply->fragment.m != ec->m)
+	if (!(place_bit(&r->fetch.place, call->device) & r->sources))
 		return;
 	bool first = !ec_fetch_usable(&r->fetch);
-	if (first)
-		memcpy(r->fetch.etag, reply->fragment.etag, sizeof(r->fetch.etag));
-	else if (memcmp(r->fetch.etag, reply->fragment.etag, sizeof(r->fetch.etag)) != 0)
-		return;
 	ec_fetch_add(&r->fetch, reply->fragment.index, call->device, reply->handle);
 	r->committed |= !reply->draft_ts;
 	if (first || reply->meta_ts > head->meta_ts)
@@ -108,7 +106,7 @@ static void skip_written(struct ec_rebuild *r)
 	for (unsigned i = 0; i < r->to_count; i++) {
 		uint64_t bit = place_bit(&r->fetch.place, r->to[i]);
 		const struct backend_reply *reply = &r->found.calls[__builtin_ctzll(bit)].reply;
-		if (!reply->err && reply->fragment.index == r->to_index[i]) {
+		if ((bit & r->sources) && reply->fragment.index == r->to_index[i]) {
 			*(r->committed && reply->draft_ts ? &r->drafts : &r->written) |= bit;
 			continue;
 		}
@@ -147,6 +145,11 @@ static enum step rebuild_find(struct op *op)
 	}
 	if (fan_open(&r->found))
 		return STEP_WAIT;
+	struct ec_sorted sorted = ec_sort(&r->found, &r->fetch.place, r->fetch.ec, r->fetch.ts);
+	if (r->meant && memcmp(sorted.etag, r->etag, sizeof(r->etag)) != 0)
+		return give_up(r, ERR_CONFLICT);
+	r->sources = sorted.told & ~sorted.foreign;
+	memcpy(r->fetch.etag, sorted.etag, sizeof(r->fetch.etag));
 	for (unsigned i = 0; i < r->found.count; i++)
 		see(r, i);
 	skip_written(r);
@@ -163,8 +166,9 @@ static enum step rebuild_commit(struct op *op)
 		unsigned n = 0;
 		for (uint64_t left = r->drafts; left; left &= left - 1)
 			devices[n++] = place->devices[__builtin_ctzll(left)];
-		fan_start(&r->commit, op, r->proxy, message(r, BACKEND_OBJECT_COMMIT), devices, n,
-		        DEADLINE_MS);
+		struct backend_msg *msg = message(r, BACKEND_OBJECT_COMMIT);
+		memcpy(msg->etag, r->fetch.etag, sizeof(msg->etag));
+		fan_start(&r->commit, op, r->proxy, msg, devices, n, DEADLINE_MS);
 	}
 	if (fan_open(&r->commit))
 		return STEP_WAIT;
@@ -255,7 +259,7 @@ static enum step rebuild_wait(struct op *op)
 	bool all = true, refused = false;
 	for (unsigned i = 0; i < r->to_count; i++) {
 		const struct backend_reply *reply = &r->put.calls[i].reply;
-		bool newer = reply->err == ERR_CONFLICT && reply->ts > r->fetch.ts,
+		bool newer = reply->err == ERR_CONFLICT && reply->ts >= r->fetch.ts + !r->meant,
 		     promised = reply->err == ERR_BUSY;
 		if (took(r, reply))
 			r->written |= place_bit(&r->fetch.place, r->to[i]);
@@ -303,7 +307,7 @@ static void release(struct op *op)
 
 struct ec_rebuild *ec_rebuild_start(struct proxy *proxy, struct op *op, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t ts,
-        const uint32_t *to, unsigned to_count, uint64_t writer)
+        const uint32_t *to, unsigned to_count, uint64_t writer, const uint8_t *etag)
 {
 	struct ec_rebuild *r = mem_zalloc(sizeof(*r));
 
@@ -311,6 +315,9 @@ struct ec_rebuild *ec_rebuild_start(struct proxy *proxy, struct op *op, unsigned
 	r->waiter = op;
 	r->refs = 2;
 	r->writer = writer;
+	r->meant = etag != NULL;
+	if (etag)
+		memcpy(r->etag, etag, sizeof(r->etag));
 	r->account = mem_strdup(account);
 	r->container = mem_strdup(container);
 	r->object = mem_strdup(object);

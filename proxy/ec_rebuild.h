@@ -10,10 +10,11 @@ struct ec_rebuild;
 /* Runs on its own and frees itself; `op` (or NULL) is woken when it is over. The texts are copied.
  * Each of `to` (at most PLACE_MAX) gets the fragment that is its by the rings. A version that no
  * device has committed is written as a draft. writer: the conditional writer this is read for, or
- * 0. */
+ * 0. etag: the body that is meant (16 bytes, copied; ec_sort.h), or NULL: ERR_CONFLICT when there
+ * is another one by now. */
 struct ec_rebuild *ec_rebuild_start(struct proxy *proxy, struct op *op, unsigned policy,
         const char *account, const char *container, const char *object, uint64_t ts,
-        const uint32_t *to, unsigned to_count, uint64_t writer);
+        const uint32_t *to, unsigned to_count, uint64_t writer, const uint8_t *etag);
 
 /* True when it is over; *ret_written: where it is durable now, bits of the object's place. ERR_OK:
  * everywhere it was to be; ERR_CONFLICT: there, or something newer, or a conditional writer's to

@@ -24,13 +24,21 @@ struct backend_msg *grants_message(
 	return msg;
 }
 
+static struct backend_msg *grant_message(const struct grants *g, const struct backend_msg *of)
+{
+	struct backend_msg *msg = grants_message(g->place, of, BACKEND_OBJECT_GRANT);
+
+	msg->ts += g->alone;
+	return msg;
+}
+
 static void ask_first(struct grants *g, const struct backend_msg *of)
 {
 	g->phase = FIRST;
 	g->asked_us = reactor_now_us(g->proxy->reactor);
 	fan_done(&g->first);
-	fan_start(&g->first, g->op, g->proxy, grants_message(g->place, of, BACKEND_OBJECT_GRANT),
-	        &g->place->devices[g->at], 1, DEADLINE_MS);
+	fan_start(&g->first, g->op, g->proxy, grant_message(g, of), &g->place->devices[g->at], 1,
+	        DEADLINE_MS);
 }
 
 static void ask_rest(struct grants *g, const struct backend_msg *of)
@@ -41,8 +49,7 @@ static void ask_rest(struct grants *g, const struct backend_msg *of)
 	fan_done(&g->rest);
 	patience_start(&g->patience, g->op);
 	if (left)
-		fan_start(&g->rest, g->op, g->proxy,
-		        grants_message(g->place, of, BACKEND_OBJECT_GRANT),
+		fan_start(&g->rest, g->op, g->proxy, grant_message(g, of),
 		        &g->place->devices[g->at + 1], left, DEADLINE_MS);
 }
 

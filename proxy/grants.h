@@ -18,6 +18,8 @@ struct grants {
 	uint64_t until_us, asked_us;
 	unsigned at; /* which device granted first */
 	bool waiting, again, hurry;
+	bool alone; /* set before the start: what others write of the same time comes too late, too
+	             */
 	uint8_t phase;
 	enum err err; /* when ready: OK, or UNAVAILABLE */
 };

@@ -295,7 +295,7 @@ static enum step repair_rebuild(struct op *op)
 
 	if (!r->rebuild)
 		r->rebuild = ec_rebuild_start(r->proxy, op, r->policy, r->account, r->container,
-		        r->object, r->ts, r->to, r->to_count, r->writer);
+		        r->object, r->ts, r->to, r->to_count, r->writer, NULL);
 	if (!ec_rebuild_outcome(r->rebuild, &err, &written))
 		return STEP_WAIT;
 	if (err == ERR_CONFLICT || (err && !r->all && place_met(&r->place, r->have | written)))

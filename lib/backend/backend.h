@@ -111,7 +111,8 @@ enum backend_op {
 	 * and OBJECT_GET tell the drafts that are newer than the version; OBJECT_GET gives the
 	 * newest of all, or with `draft` that of ts, draft or not (ERR_NOT_FOUND, with what is
 	 * known, when it is not there). OBJECT_COMMIT: also OK when it is the version already;
-	 * ERR_NOT_FOUND: no such draft; ERR_CONFLICT: the version is newer. */
+	 * ERR_NOT_FOUND: no such draft, or of another body than etag says (of zeros: any);
+	 * ERR_CONFLICT: the version is newer. */
 	BACKEND_OBJECT_COMMIT,
 	BACKEND_OBJECT_DROP,
 	/* What is known of the key is forgotten, durably and without a tombstone, if that is still

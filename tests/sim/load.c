@@ -304,7 +304,7 @@ static void on_think(struct sim_event *e)
 static void heal_links(void)
 {
 	memset(world.cut, 0, sizeof(world.cut));
-	world.loss = 0;
+	world.loss = world.reach = 0;
 }
 
 /* Which version of each name each node has, last digits of its time: to see where one got lost. */
@@ -362,6 +362,8 @@ static void on_fault(struct sim_event *e)
 
 	if (healing)
 		return;
+	if (brings && sim_chance(30))
+		world.reach = 1 + (unsigned)sim_draw(4);
 	if (world.verbose) {
 		tell_versions();
 		fprintf(stderr, "%10llu fault %u at %u, %u\n", (unsigned long long)sim_now(), kind,

@@ -357,6 +357,15 @@ static uint32_t handle_of(unsigned from, unsigned node)
 	return node == from ? 0 : node < from ? node + 1 : node;
 }
 
+static void maybe_cut(const struct sim_node *from, const struct backend_msg *msg)
+{
+	if (!world.reach || msg->kind != BACKEND_OBJECT || msg->op != BACKEND_OBJECT_PUT ||
+	        --world.reach)
+		return;
+	for (unsigned i = 0; i < world.node_count; i++)
+		world.cut[from->index][i] = world.cut[i][from->index] = i != from->index;
+}
+
 static void sim_send(struct backend *backend, struct backend_call *outer)
 {
 	struct node *node = CONTAINER_OF(backend, struct node, backend);
@@ -386,6 +395,8 @@ static void sim_send(struct backend *backend, struct backend_call *outer)
 	c->way.fire = on_arrival;
 	if (arrives(from, to))
 		sim_after(&c->way, travel(c));
+	if (from != to)
+		maybe_cut(from, outer->msg);
 }
 
 /* --- nodes --- */

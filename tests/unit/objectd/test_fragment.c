@@ -218,6 +218,25 @@ static struct backend_msg *decided(enum backend_op op, uint64_t holder)
 	return msg;
 }
 
+/* Another writer's of the same time is not made the version by ours. */
+static void a_commit_names_its_body(void **state)
+{
+	static const uint8_t other[16] = {1, 2, 3};
+
+	(void)state;
+	assert_int_equal(put("b", T, 1000, true), ERR_OK);
+	struct backend_msg *msg = rig_msg(BACKEND_OBJECT_COMMIT, "b", T);
+	memcpy(msg->etag, other, 16);
+	assert_int_equal(send_plain(&rig, msg), ERR_NOT_FOUND);
+	assert_int_equal(look("b", 0).drafts[0], T);
+	struct backend_msg *its = rig_put_msg("b", T, 1000);
+	msg = rig_msg(BACKEND_OBJECT_COMMIT, "b", T);
+	memcpy(msg->etag, its->etag, 16);
+	backend_msg_unref(its);
+	assert_int_equal(send_plain(&rig, msg), ERR_OK);
+	assert_int_equal(look("b", 0).drafts[0], 0);
+}
+
 /* Its time is from elsewhere: what counts is who has the key. */
 static void what_is_brought_is_never_late(void **state)
 {
@@ -397,6 +416,7 @@ int main(void)
 	        T_(a_dropped_draft_is_gone),
 	        T_(drafts_are_kept_apart_and_bounded),
 	        T_(a_writer_is_refused),
+	        T_(a_commit_names_its_body),
 	        T_(what_is_brought_is_never_late),
 	        T_(a_reader_completes_no_draft_behind_a_lease),
 	        T_(a_delete_says_what_draft_it_ended),
