@@ -231,6 +231,15 @@ static uint64_t newest_of(const struct backend_reply *r)
 	return r->meta_ts > r->ts ? r->meta_ts : r->ts;
 }
 
+/* Another body of the same time is what counts: its rows do, too. */
+static bool is_foreign(const struct jobs *j)
+{
+	const struct ec_read *ec = j->reader.ec;
+
+	return ec && !ec->err && ec->reply.ts == j->unsettled.ts &&
+	       memcmp(ec->reply.etag, j->unsettled.etag, sizeof(j->unsettled.etag)) != 0;
+}
+
 /* Its rows are sent once the version, or a newer one, is sure: of one that nobody reads they would
  * be wrong. A draft that can never be whole is dropped when nobody can be writing it any more. */
 static enum step jobs_look(struct op *op)
@@ -251,11 +260,16 @@ static enum step jobs_look(struct op *op)
 	enum err err = j->reader.err;
 	bool sure = (!err || err == ERR_NOT_FOUND) && j->reader.reply &&
 	            newest_of(j->reader.reply) >= u->ts;
+	bool foreign = is_foreign(j);
 	bool dead =
 	        j->reader.ec && ec_read_is_dead(j->reader.ec, u->ts) && u->ts + ABANDONED < wall(j);
 	reader_close(&j->reader);
 	reader_done(&j->reader);
 	j->reader = (struct reader){0};
+	if (foreign) {
+		device_settled(j->device->device, u->policy, u->key, u->ts);
+		return leave(j);
+	}
 	if (sure) {
 		let_go(j);
 		return send_rows(j);

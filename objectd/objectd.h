@@ -45,6 +45,7 @@ struct objectd_unsettled {
 	uint64_t ts;                      /* what BACKEND_OBJECT_SETTLED names */
 	struct backend_update updates[8]; /* out: texts live until objectd_unsettled_done */
 	unsigned update_count;
+	uint8_t etag[16]; /* of the record */
 	struct device_read read;
 };
 

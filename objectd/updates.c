@@ -13,6 +13,7 @@ static void load_updates(struct objectd_unsettled *u)
 	size_t at = 0;
 
 	device_record(&u->read, &record);
+	memcpy(u->etag, record.etag, sizeof(u->etag));
 	u->update_count = 0;
 	while (u->update_count < COUNT_OF(u->updates) &&
 	        device_record_update(&record, &at, &u->updates[u->update_count]))

@@ -397,10 +397,7 @@ static void run_draft(struct write *w, const struct device_version *version, boo
 		refuse(w, version);
 		return;
 	}
-	/* What was brought has its time from elsewhere: its writer comes under a lease, and has
-	 * seen that a draft of that time is dead. */
-	bool young = msg->handle && !msg->under_lease;
-	if (young && is_draft(w)) { /* another writer's */
+	if (msg->handle && is_draft(w)) { /* another writer's: times are not its own alone */
 		w->call->reply.ts = msg->ts;
 		finish(w, ERR_CONFLICT);
 		return;
@@ -410,7 +407,7 @@ static void run_draft(struct write *w, const struct device_version *version, boo
 		return;
 	}
 	const struct env *env = reactor_env(w->objectd->reactor);
-	if (young && msg->ts + BACKEND_DRAFT_S * TS_PER_SECOND < env->wall_us(env) / 10) {
+	if (msg->handle && msg->ts + BACKEND_DRAFT_S * TS_PER_SECOND < env->wall_us(env) / 10) {
 		finish(w, ERR_DEADLINE); /* it may have been given up already, everywhere */
 		return;
 	}

@@ -180,6 +180,13 @@ static bool finish(struct commit *c, enum err err)
 	return true;
 }
 
+/* Fragments that come with a time from elsewhere: somebody else may bring others, of the same time,
+ * and of neither there would be enough. So they have the key to themselves. */
+static bool brings(const struct commit *c)
+{
+	return c->set_time && c->fragments && !c->proxy->backend->plain;
+}
+
 static void send_record(struct commit *c)
 {
 	if (MUTANT(rows_before_record) && !c->row_count)
@@ -189,6 +196,11 @@ static void send_record(struct commit *c)
 	if (c->fragments) {
 		struct backend_msg *msgs[PLACE_MAX];
 		ec_put_messages(c->fragments, c->msg, msgs);
+		for (unsigned i = 0; brings(c) && i < c->place.count; i++) {
+			/* A writer's own would be late by its time. */
+			msgs[i]->lease = msgs[i]->handle;
+			msgs[i]->handle = 0;
+		}
 		fan_start_each(&c->record, c->op, c->proxy, msgs, c->place.devices, c->place.count,
 		        DEADLINE_MS);
 		return;
@@ -242,13 +254,6 @@ static uint64_t newest_of(const struct backend_reply *r)
 static bool is_conditional(const struct commit *c)
 {
 	return c->only_if_absent || c->only_if_at;
-}
-
-/* Fragments that come with a time from elsewhere: somebody else may bring others, of the same time,
- * and of neither there would be enough. So they have the key to themselves. */
-static bool brings(const struct commit *c)
-{
-	return c->set_time && c->fragments && !c->proxy->backend->plain;
 }
 
 static bool is_as_wanted(const struct commit *c, bool there, uint64_t newest)

@@ -16,8 +16,8 @@
 #define EAGER       (64u << 10) /* of each fragment, for who wants more: all of most bodies */
 #define SETTLED     (10 * TS_PER_SECOND) /* a write this old is over: who lacks it missed it */
 
-/* A write this old, or its time is from elsewhere: drafts of one time need not be one write. */
-#define AGED (2 * TS_PER_SECOND)
+/* Who writes now takes times from the clock; of other times drafts need not be one write. */
+#define FRESH (TS_PER_SECOND / 2)
 
 enum { ASK, SORT, BURY, REBUILD, COMMIT, AGAIN, POST, FETCH, READY };
 
@@ -147,9 +147,9 @@ static struct view view_of(const struct ec_read *r, uint64_t ts)
 		v.drafts |= has_draft(reply, ts) ? bit : 0;
 	}
 	if (sorted) {
-		v.known &= ~(v.drafts & ~sorted->told);
+		v.known &= ~((v.drafts | v.committed) & ~sorted->told);
 		v.drafts &= sorted->told & ~sorted->foreign;
-		v.committed &= ~sorted->foreign;
+		v.committed &= sorted->told & ~sorted->foreign;
 	}
 	return v;
 }
@@ -325,63 +325,6 @@ static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool op
 	return enter(r, REBUILD);
 }
 
-static bool to_sort(const struct ec_read *r, const struct view *v, uint64_t ts)
-{
-	return v->drafts && !sorted_of(r, ts) && !MUTANT(ec_unsorted) &&
-	       r->sorted_count < COUNT_OF(r->sorted) &&
-	       ts + AGED < hlc_now(r->fetch.proxy->cluster->hlc);
-}
-
-static bool start_sort(struct ec_read *r, uint64_t ts)
-{
-	const struct ec_fetch *f = &r->fetch;
-	struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
-
-	msg->draft = true;
-	msg->ts = r->sorted[r->sorted_count].ts = ts;
-	fan_start(&r->sort, f->op, f->proxy, msg, f->place.devices, f->place.count, DEADLINE_MS);
-	return enter(r, SORT);
-}
-
-static bool sorting(struct ec_read *r)
-{
-	struct ec_sorted *s = &r->sorted[r->sorted_count];
-
-	if (fan_open(&r->sort) && !r->patience.over)
-		return false;
-	*s = ec_sort(&r->sort, &r->fetch.place, r->fetch.ec, s->ts);
-	r->sorted_count++;
-	fan_done(&r->sort);
-	return enter(r, ASK);
-}
-
-static bool asking(struct ec_read *r)
-{
-	bool open = fan_open(&r->asked) && !r->patience.over;
-	struct view v = view_of(r, 0);
-
-	/* Who granted the key to nobody lets others make whole what it has not. */
-	uint64_t counts = r->grants ? grants_given(r->grants, &r->fetch.place) : ~0ull;
-	if (!meets_writes(&r->fetch.place, v.known & counts))
-		return open ? false : finish(r, ERR_UNAVAILABLE);
-	for (uint64_t ts = candidate(r, UINT64_MAX); ts; ts = candidate(r, ts)) {
-		v = view_of(r, ts);
-		if (v.tombs)
-			return deleted(r, &v, ts, open);
-		if (to_sort(r, &v, ts))
-			return start_sort(r, ts);
-		uint64_t holders = v.committed | v.drafts;
-		uint64_t unknown = place_all(&r->fetch.place) & ~v.known & ~v.lacking;
-		if (distinct(r, holders) >= r->fetch.ec->k)
-			return accept(r, &v, ts, open);
-		/* Whoever does not answer may make it whole. */
-		bool possible = distinct(r, holders | unknown) >= r->fetch.ec->k;
-		if (v.committed || (possible && !MUTANT(ec_read_older)))
-			return open ? false : finish(r, ERR_UNAVAILABLE);
-	}
-	return finish(r, ERR_NOT_FOUND);
-}
-
 #define RESTARTS_MAX 4
 
 /* What was to be completed was overtaken, and was nobody's answer: a DELETE that met too few drafts
@@ -399,6 +342,76 @@ static bool start_over(struct ec_read *r)
 	r->phase = ASK;
 	ask(r);
 	return false;
+}
+
+static bool to_sort(const struct ec_read *r, const struct view *v, uint64_t ts)
+{
+	const struct env *env = r->fetch.proxy->cluster->env;
+	uint64_t now = env->wall_us(env) / 10;
+	bool fresh = ts + FRESH >= now && ts <= now && !r->writer;
+
+	return v->drafts && !fresh && !sorted_of(r, ts) && !MUTANT(ec_unsorted);
+}
+
+static bool start_sort(struct ec_read *r, const struct view *v, uint64_t ts)
+{
+	const struct ec_fetch *f = &r->fetch;
+	struct backend_msg *msg = message(r, BACKEND_OBJECT_GET);
+	uint32_t devices[PLACE_MAX];
+	unsigned n = 0;
+
+	if (r->sorted_count == COUNT_OF(r->sorted)) {
+		backend_msg_unref(msg);
+		return finish(r, ERR_UNAVAILABLE);
+	}
+	for (uint64_t left = v->drafts | v->committed; left; left &= left - 1)
+		devices[n++] = f->place.devices[__builtin_ctzll(left)];
+	msg->draft = true;
+	msg->ts = r->sorted[r->sorted_count].ts = ts;
+	fan_start(&r->sort, f->op, f->proxy, msg, devices, n, DEADLINE_MS);
+	return enter(r, SORT);
+}
+
+static bool sorting(struct ec_read *r)
+{
+	struct ec_sorted *s = &r->sorted[r->sorted_count];
+
+	if (fan_open(&r->sort) && !r->patience.over)
+		return false;
+	bool gone = fan_with(&r->sort, ERR_NOT_FOUND);
+	*s = ec_sort(&r->sort, &r->fetch.place, r->fetch.ec, s->ts);
+	r->sorted_count++;
+	fan_done(&r->sort);
+	return gone ? start_over(r) : enter(r, ASK);
+}
+
+static bool asking(struct ec_read *r)
+{
+	bool open = fan_open(&r->asked) && !r->patience.over;
+	struct view v = view_of(r, 0);
+
+	/* Who granted the key to nobody lets others make whole what it has not. */
+	uint64_t counts = r->grants ? grants_given(r->grants, &r->fetch.place) : ~0ull;
+	if (!meets_writes(&r->fetch.place, v.known & counts))
+		return open ? false : finish(r, ERR_UNAVAILABLE);
+	for (uint64_t ts = candidate(r, UINT64_MAX); ts; ts = candidate(r, ts)) {
+		v = view_of(r, ts);
+		if (v.tombs)
+			return deleted(r, &v, ts, open);
+		if (to_sort(r, &v, ts) && open)
+			return false;
+		if (to_sort(r, &v, ts))
+			return start_sort(r, &v, ts);
+		uint64_t holders = v.committed | v.drafts;
+		uint64_t unknown = place_all(&r->fetch.place) & ~v.known & ~v.lacking;
+		if (distinct(r, holders) >= r->fetch.ec->k)
+			return accept(r, &v, ts, open);
+		/* Whoever does not answer may make it whole. */
+		bool possible = distinct(r, holders | unknown) >= r->fetch.ec->k;
+		if (v.committed || (possible && !MUTANT(ec_read_older)))
+			return open ? false : finish(r, ERR_UNAVAILABLE);
+	}
+	return finish(r, ERR_NOT_FOUND);
 }
 
 static bool burying(struct ec_read *r)
@@ -727,8 +740,9 @@ bool ec_read_take(struct ec_read *r, enum err *ret_err, struct bytes **ret_piece
 bool ec_read_is_dead(const struct ec_read *r, uint64_t ts)
 {
 	struct view v = view_of(r, ts);
+	uint64_t counts = r->grants ? grants_given(r->grants, &r->fetch.place) : ~0ull;
 
-	return (v.known | v.lacking) == place_all(&r->fetch.place) && !v.committed &&
+	return ((v.known & counts) | v.lacking) == place_all(&r->fetch.place) && !v.committed &&
 	       r->reply.ts < ts && r->err != ERR_UNAVAILABLE &&
 	       distinct(r, v.drafts) < r->fetch.ec->k;
 }

@@ -25,7 +25,7 @@ struct ec_read {
 	struct fan asked, again; /* again: a GET of the version, when no first one gave it */
 	struct fan commit, post; /* a version, its metadata, on those that lack it */
 	struct fan sort;         /* what each has of the time that is looked at */
-	struct ec_sorted sorted[4];
+	struct ec_sorted sorted[BACKEND_DRAFTS + 1];
 	unsigned sorted_count;
 	struct patience patience;
 	struct ec_rebuild *rebuild;
@@ -55,7 +55,7 @@ bool ec_read_take(struct ec_read *read, enum err *ret_err, struct bytes **ret_pi
         size_t *ret_offset, size_t *ret_len);
 
 /* When it is ready, and has not taken that version: can it never become whole? Every primary was
- * asked and has answered, and fewer than k have a fragment. */
+ * asked and has answered (for a writer: has granted the key), and fewer than k have a fragment. */
 bool ec_read_is_dead(const struct ec_read *read, uint64_t ts);
 
 void ec_read_close(struct ec_read *read);

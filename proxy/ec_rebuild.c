@@ -148,7 +148,7 @@ static enum step rebuild_find(struct op *op)
 	struct ec_sorted sorted = ec_sort(&r->found, &r->fetch.place, r->fetch.ec, r->fetch.ts);
 	if (r->meant && memcmp(sorted.etag, r->etag, sizeof(r->etag)) != 0)
 		return give_up(r, ERR_CONFLICT);
-	r->sources = sorted.told & ~sorted.foreign;
+	r->sources = sorted.told & ~sorted.foreign & ~sorted.damaged;
 	memcpy(r->fetch.etag, sorted.etag, sizeof(r->fetch.etag));
 	for (unsigned i = 0; i < r->found.count; i++)
 		see(r, i);

@@ -24,10 +24,13 @@ struct ec_sorted ec_sort(
 
 	for (unsigned i = 0; i < fan->count; i++) {
 		const struct backend_call *call = &fan->calls[i];
+		uint64_t bit = place_bit(place, call->device);
 		unsigned weight = 0;
+		if (call->answered && call->reply.err == ERR_CORRUPT)
+			s.damaged |= bit;
 		if (!has(call, ec, ts))
 			continue;
-		s.told |= place_bit(place, call->device);
+		s.told |= bit;
 		for (unsigned j = 0; j < fan->count; j++) {
 			const struct backend_call *other = &fan->calls[j];
 			if (has(other, ec, ts) && same(call, other))
@@ -43,6 +46,7 @@ struct ec_sorted ec_sort(
 		if (has(call, ec, ts) && !same(call, best))
 			s.foreign |= place_bit(place, call->device);
 	}
+	s.told |= s.damaged;
 	if (best)
 		memcpy(s.etag, best->reply.fragment.etag, sizeof(s.etag));
 	return s;

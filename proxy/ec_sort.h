@@ -8,8 +8,10 @@
 
 struct ec_sorted {
 	uint64_t ts;
-	uint64_t told, foreign; /* of the place: who told what it has of ts; of another body */
-	uint8_t etag[16];       /* of the body that counts; unless none told */
+	uint64_t told;    /* of the place: has one, and said what it is, or cannot read it */
+	uint64_t foreign; /* of those: of another body */
+	uint64_t damaged; /* of those: cannot read it */
+	uint8_t etag[16]; /* of the body that counts; unless none told */
 };
 
 /* fan: GETs of exactly ts. What somebody has committed counts, else what most have. */

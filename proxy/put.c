@@ -396,6 +396,7 @@ static enum step put_commit(struct op *op)
 	case ERR_OK:
 		break;
 	case ERR_CONFLICT:
+		put_abandon(request, put, 0);
 		return request_empty(request, 202);
 	case ERR_PRECONDITION:
 		return put_abandon(request, put, 412);

@@ -105,9 +105,8 @@ enum backend_op {
 	/* Erasure-coded objects. An OBJECT_PUT with a fragment stores that: size and body are those
 	 * of the fragment archive. With `draft` it is durable but beside the version there was,
 	 * until OBJECT_COMMIT (of that ts) makes it the version, or OBJECT_DROP ends it. ERR_BUSY:
-	 * too many drafts of the key are undecided. From its writer (handle != 0, not by a repair)
-	 * that has no lease: ERR_DEADLINE later than BACKEND_DRAFT_S after ts, by the device's
-	 * clock, ERR_CONFLICT where there is a draft of that ts. OBJECT_VERSION
+	 * too many drafts of the key are undecided. ERR_DEADLINE: from its writer (handle != 0, not
+	 * by a repair) later than BACKEND_DRAFT_S after ts, by the device's clock. OBJECT_VERSION
 	 * and OBJECT_GET tell the drafts that are newer than the version; OBJECT_GET gives the
 	 * newest of all, or with `draft` that of ts, draft or not (ERR_NOT_FOUND, with what is
 	 * known, when it is not there). OBJECT_COMMIT: also OK when it is the version already;
@@ -245,7 +244,7 @@ struct backend_msg {
 	 * one, ERR_CONFLICT. */
 	uint64_t known;
 	uint64_t lease; /* OBJECT_PUT of a draft that a reader makes: the conditional writer it
-	                   reads for, or 0 */
+	                   reads for, or 0; of what has its time from elsewhere: its writer */
 	bool if_absent; /* OBJECT_PUT and its STAGEs, of a plain backend: ERR_PRECONDITION when a
 	                   version is there, as far as the device knows; else unused */
 	struct arena *arena;        /* private: what the pointers above live in */

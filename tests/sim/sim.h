@@ -52,8 +52,8 @@ struct sim_world {
 	struct sim_node nodes[SIM_NODES_MAX];
 	bool cut[SIM_NODES_MAX][SIM_NODES_MAX]; /* what [a] sends to [b] is lost */
 	unsigned loss;                          /* percent of messages lost */
-	unsigned reach; /* so many records are sent to other nodes, then the sender of the last is
-	                   cut off; 0: no matter how many */
+	unsigned reach; /* so many records, and questions for drafts, are sent to other nodes, then
+	                   the sender of the last is cut off; 0: no matter how many */
 	uint64_t unsettled; /* writes whose listing row had no majority, of lives that ended */
 	uint64_t seed;
 	bool verbose, trace; /* trace: each message about an object, too */

@@ -359,8 +359,11 @@ static uint32_t handle_of(unsigned from, unsigned node)
 
 static void maybe_cut(const struct sim_node *from, const struct backend_msg *msg)
 {
-	if (!world.reach || msg->kind != BACKEND_OBJECT || msg->op != BACKEND_OBJECT_PUT ||
-	        --world.reach)
+	bool counts =
+	        msg->kind == BACKEND_OBJECT &&
+	        (msg->op == BACKEND_OBJECT_PUT || (msg->op == BACKEND_OBJECT_GET && msg->draft));
+
+	if (!counts || !world.reach || --world.reach)
 		return;
 	for (unsigned i = 0; i < world.node_count; i++)
 		world.cut[from->index][i] = world.cut[i][from->index] = i != from->index;

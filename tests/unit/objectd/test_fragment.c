@@ -247,7 +247,7 @@ static void what_is_brought_is_never_late(void **state)
 	for (uint64_t holder = 7; holder <= 8; holder++) {
 		struct backend_msg *msg = rig_put_msg("b", T, 1000);
 		msg->draft = msg->under_lease = true;
-		msg->handle = holder;
+		msg->lease = holder;
 		msg->fragment = (struct fragment){.k = 4, .m = 2, .index = 3, .size = 4000};
 		assert_int_equal(send_plain(&rig, msg), holder == 7 ? ERR_OK : ERR_BUSY);
 	}
