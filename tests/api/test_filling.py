@@ -126,6 +126,7 @@ def test_two_empty_disks_do_not_vouch_for_each_other(cloud):
 def test_a_first_start_that_dies_half_way_is_no_loss():
     """All devices are new, and the start ends when only the first of the two notes about them could be written."""
     cloud = Cloud(devices=3, conf={"devices": ["replicate_pause = 0"]})
+    cloud.refuses = True
     obstacles = [folder(cloud, d) + "/uuid.new" for d in range(3)]
     try:
         for path in obstacles:

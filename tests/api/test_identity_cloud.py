@@ -118,6 +118,7 @@ def test_a_cloud_gets_one_later():
 
 def test_what_cannot_be_is_said(cloud):
     other = Cloud(devices=1, replicas=1)
+    other.refuses = True
     try:
         other.identity_port = cloud.identity_port
         r = other.cairn("up", "--state", other.state, "--port", str(other.port), "--devices", "1", "--replicas", "1",

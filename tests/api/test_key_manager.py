@@ -168,6 +168,7 @@ def test_the_node_waits_for_it(manager):
     """Nobody answers at the start: that is said, and the supervisor tries again until somebody does."""
     manager.add("3333-cc")
     cloud = Cloud(devices=3, conf={"encryption": ["enabled = yes"], "key_manager": lines(manager, "a 3333-cc")})
+    cloud.refuses = True
     try:
         cloud.up()
         manager.status = 503

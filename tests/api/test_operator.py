@@ -158,6 +158,7 @@ def test_up_names_a_mistake_at_once():
 
 def test_up_on_a_disk_that_is_too_small():
     cloud = Cloud(devices=1, replicas=1)
+    cloud.refuses = True
     try:
         cloud.up()
         cloud.down()
