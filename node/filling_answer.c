@@ -46,6 +46,7 @@ void node_filling_answer(const struct backend_msg *msg, struct backend_reply *re
 		return;
 	case BACKEND_OBJECT_VERSION:
 	case BACKEND_OBJECT_GET:
+	case BACKEND_OBJECT_GRANT:
 	case BACKEND_OBJECT_DIGEST:
 	case BACKEND_OBJECT_KEYS:
 	case BACKEND_DB_DIGEST:

@@ -207,6 +207,7 @@ static enum step grant(struct jobs *j, const struct backend_update *own, uint8_t
 	msg->ts = j->unsettled.ts;
 	msg->handle = atomic_fetch_add(&j->proxy->cluster->next_stage, 1);
 	msg->under_lease = true;
+	j->grants.of_all = true;
 	grants_start(&j->grants, &j->op, j->proxy, &j->place, msg);
 	return op_go(&j->op, GRANT);
 }

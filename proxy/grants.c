@@ -95,6 +95,8 @@ static bool on_first(struct grants *g, const struct backend_msg *of)
 	const struct backend_reply *r = &g->first.calls[0].reply;
 	if (r->err == ERR_BUSY)
 		return retry_later(g);
+	if (r->filling)
+		g->filling |= place_bit(g->place, g->first.calls[0].device);
 	if (!r->err || r->err == ERR_NOT_FOUND)
 		ask_rest(g, of);
 	else if (++g->at == g->place->count)
@@ -104,10 +106,23 @@ static bool on_first(struct grants *g, const struct backend_msg *of)
 	return false;
 }
 
+static bool is_enough(const struct grants *g)
+{
+	uint64_t known = grants_given(g, g->place), filling = g->filling;
+
+	for (unsigned i = 0; i < g->rest.count; i++) {
+		const struct backend_call *call = &g->rest.calls[i];
+		if (call->answered && call->reply.filling)
+			filling |= place_bit(g->place, call->device);
+	}
+	if (g->of_all)
+		return (known | filling) == place_all(g->place);
+	return place_met(g->place, known) || MUTANT(grant_of_one);
+}
+
 static bool on_rest(struct grants *g)
 {
-	uint64_t known = grants_given(g, g->place);
-	bool enough = place_met(g->place, known) || MUTANT(grant_of_one);
+	bool enough = is_enough(g);
 
 	if (fan_open(&g->rest) && !(enough && (g->patience.over || g->hurry)))
 		return false;

@@ -18,8 +18,10 @@ struct grants {
 	uint64_t until_us, asked_us;
 	unsigned at; /* which device granted first */
 	bool waiting, again, hurry;
-	bool alone; /* set before the start: what others write of the same time comes too late, too
-	             */
+	/* Set before the start. alone: what others write of the same time comes too late, too;
+	 * of_all: all must grant it, but those that are being filled. */
+	bool alone, of_all;
+	uint64_t filling; /* of the place: asked first, and being filled */
 	uint8_t phase;
 	enum err err; /* when ready: OK, or UNAVAILABLE */
 };
