@@ -257,6 +257,7 @@ static void a_device_that_is_filled_says_nothing_of_what_it_lacks(void **state)
 		assert_int_equal(told, cases[i].told);
 		assert_int_equal(call.reply.filling, cases[i].op == BACKEND_OBJECT_DIGEST ||
 		                                             cases[i].op == BACKEND_OBJECT_GET ||
+		                                             cases[i].op == BACKEND_OBJECT_GRANT ||
 		                                             cases[i].op == BACKEND_OBJECT_VERSION);
 		backend_call_done(&call);
 	}
