@@ -1,6 +1,5 @@
-/* wait -> report (-> reported)* -> update (-> read -> look (-> grant -> look -> drop | rows))* ->
- * wait
- */
+/* wait -> report (-> reported)* -> update (-> read -> look (-> grant -> look -> drop | rows))*
+ * -> wait */
 #include "node/jobs.h"
 
 #include "lib/backend/points.h"

@@ -295,7 +295,6 @@ static void start_rebuild(struct ec_read *r, uint64_t lagging)
 static void send_commit(struct ec_read *r)
 {
 	const struct ec_fetch *f = &r->fetch;
-
 	struct backend_msg *msg = message(r, BACKEND_OBJECT_COMMIT);
 	const struct ec_sorted *sorted = sorted_of(r, f->ts);
 
@@ -398,10 +397,8 @@ static bool asking(struct ec_read *r)
 		v = view_of(r, ts);
 		if (v.tombs)
 			return deleted(r, &v, ts, open);
-		if (to_sort(r, &v, ts) && open)
-			return false;
 		if (to_sort(r, &v, ts))
-			return start_sort(r, &v, ts);
+			return open ? false : start_sort(r, &v, ts);
 		uint64_t holders = v.committed | v.drafts;
 		uint64_t unknown = place_all(&r->fetch.place) & ~v.known & ~v.lacking;
 		if (distinct(r, holders) >= r->fetch.ec->k)
