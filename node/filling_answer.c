@@ -6,8 +6,9 @@ bool node_filling_refuses(const struct backend_msg *msg)
 	switch (msg->op) {
 	case BACKEND_OBJECT_POST:
 		return msg->update_count; /* a client's; others bring what they have */
-	case BACKEND_OBJECT_VERSION:
 	case BACKEND_OBJECT_GET:
+		return !msg->draft; /* a fragment that it has is as good as any */
+	case BACKEND_OBJECT_VERSION:
 	case BACKEND_OBJECT_GRANT:
 	case BACKEND_DB_DELETE:
 	case BACKEND_DB_POST:
@@ -44,8 +45,12 @@ void node_filling_answer(const struct backend_msg *msg, struct backend_reply *re
 		if (reply->err == ERR_OK)
 			reply->err = ERR_UNAVAILABLE;
 		return;
+	case BACKEND_OBJECT_GET: /* nor what it has not, */
+		if (reply->err == ERR_NOT_FOUND)
+			reply->err = ERR_UNAVAILABLE;
+		reply->filling = true;
+		return;
 	case BACKEND_OBJECT_VERSION:
-	case BACKEND_OBJECT_GET:
 	case BACKEND_OBJECT_GRANT:
 	case BACKEND_OBJECT_DIGEST:
 	case BACKEND_OBJECT_KEYS:

@@ -104,7 +104,8 @@ static uint64_t candidate(const struct ec_read *r, uint64_t below)
 }
 
 /* Who knows a version as what: bits of the place. One that is being filled is none of the known,
- * since what it does not know says nothing; but a fragment that it lacks is not there. */
+ * since what it does not know says nothing; but a fragment that it has is there, and one that it
+ * lacks is not. */
 struct view {
 	uint64_t known, committed, drafts, tombs, filling, lacking;
 };
@@ -137,6 +138,8 @@ static struct view view_of(const struct ec_read *r, uint64_t ts)
 		uint64_t bit = place_bit(&r->fetch.place, r->asked.calls[i].device);
 		if (r->asked.calls[i].answered && reply->filling) {
 			v.filling |= bit;
+			v.drafts |= has_draft(reply, ts) ? bit : 0;
+			v.committed |= reply->ts == ts && !reply->deleted ? bit : 0;
 			v.lacking |= reply->ts != ts && !has_draft(reply, ts) ? bit : 0;
 		}
 		if (!is_known(&r->asked.calls[i]))
@@ -147,7 +150,9 @@ static struct view view_of(const struct ec_read *r, uint64_t ts)
 		v.drafts |= has_draft(reply, ts) ? bit : 0;
 	}
 	if (sorted) {
-		v.known &= ~((v.drafts | v.committed) & ~sorted->told);
+		uint64_t silent = (v.drafts | v.committed) & ~sorted->told;
+		v.known &= ~silent;
+		v.filling &= ~silent;
 		v.drafts &= sorted->told & ~sorted->foreign;
 		v.committed &= sorted->told & ~sorted->foreign;
 	}
@@ -739,7 +744,7 @@ bool ec_read_is_dead(const struct ec_read *r, uint64_t ts)
 	struct view v = view_of(r, ts);
 	uint64_t counts = r->grants ? grants_given(r->grants, &r->fetch.place) : ~0ull;
 
-	return ((v.known & counts) | v.lacking) == place_all(&r->fetch.place) && !v.committed &&
+	return ((v.known & counts) | v.filling) == place_all(&r->fetch.place) && !v.committed &&
 	       r->reply.ts < ts && r->err != ERR_UNAVAILABLE &&
 	       distinct(r, v.drafts) < r->fetch.ec->k;
 }

@@ -219,21 +219,24 @@ static void a_device_that_is_filled_says_nothing_of_what_it_lacks(void **state)
 		enum err says, told;
 		bool asked;
 		unsigned updates;
+		bool draft;
 	} cases[] = {
-	        {BACKEND_OBJECT_GET, ERR_OK, ERR_UNAVAILABLE, false, 0},
-	        {BACKEND_OBJECT_VERSION, ERR_NOT_FOUND, ERR_UNAVAILABLE, false, 0},
-	        {BACKEND_OBJECT_GRANT, ERR_NOT_FOUND, ERR_UNAVAILABLE, false, 0},
-	        {BACKEND_OBJECT_POST, ERR_OK, ERR_UNAVAILABLE, false, 1},
-	        {BACKEND_OBJECT_POST, ERR_OK, ERR_OK, true, 0},
-	        {BACKEND_OBJECT_PUT, ERR_OK, ERR_OK, true, 0},
-	        {BACKEND_OBJECT_PUT, ERR_CONFLICT, ERR_CONFLICT, true, 0},
-	        {BACKEND_OBJECT_DELETE, ERR_OK, ERR_OK, true, 0},
-	        {BACKEND_OBJECT_DELETE, ERR_NOT_FOUND, ERR_UNAVAILABLE, true, 1},
-	        {BACKEND_OBJECT_DELETE, ERR_NOT_FOUND, ERR_NOT_FOUND, true, 0},
-	        {BACKEND_OBJECT_DIGEST, ERR_OK, ERR_OK, true, 0},
-	        {BACKEND_DB_UPDATE, ERR_OK, ERR_UNAVAILABLE, true, 0},
-	        {BACKEND_DB_UPDATE, ERR_CONFLICT, ERR_CONFLICT, true, 0},
-	        {BACKEND_DB_SPLIT, ERR_OK, ERR_UNAVAILABLE, false, 0},
+	        {BACKEND_OBJECT_GET, ERR_OK, ERR_UNAVAILABLE, false, 0, false},
+	        {BACKEND_OBJECT_GET, ERR_OK, ERR_OK, true, 0, true},
+	        {BACKEND_OBJECT_GET, ERR_NOT_FOUND, ERR_UNAVAILABLE, true, 0, true},
+	        {BACKEND_OBJECT_VERSION, ERR_NOT_FOUND, ERR_UNAVAILABLE, false, 0, false},
+	        {BACKEND_OBJECT_GRANT, ERR_NOT_FOUND, ERR_UNAVAILABLE, false, 0, false},
+	        {BACKEND_OBJECT_POST, ERR_OK, ERR_UNAVAILABLE, false, 1, false},
+	        {BACKEND_OBJECT_POST, ERR_OK, ERR_OK, true, 0, false},
+	        {BACKEND_OBJECT_PUT, ERR_OK, ERR_OK, true, 0, false},
+	        {BACKEND_OBJECT_PUT, ERR_CONFLICT, ERR_CONFLICT, true, 0, false},
+	        {BACKEND_OBJECT_DELETE, ERR_OK, ERR_OK, true, 0, false},
+	        {BACKEND_OBJECT_DELETE, ERR_NOT_FOUND, ERR_UNAVAILABLE, true, 1, false},
+	        {BACKEND_OBJECT_DELETE, ERR_NOT_FOUND, ERR_NOT_FOUND, true, 0, false},
+	        {BACKEND_OBJECT_DIGEST, ERR_OK, ERR_OK, true, 0, false},
+	        {BACKEND_DB_UPDATE, ERR_OK, ERR_UNAVAILABLE, true, 0, false},
+	        {BACKEND_DB_UPDATE, ERR_CONFLICT, ERR_CONFLICT, true, 0, false},
+	        {BACKEND_DB_SPLIT, ERR_OK, ERR_UNAVAILABLE, false, 0, false},
 	};
 
 	struct backend_update update = {0};
@@ -245,6 +248,7 @@ static void a_device_that_is_filled_says_nothing_of_what_it_lacks(void **state)
 		taken_count = 0;
 		call.msg->update_count = cases[i].updates;
 		call.msg->updates = &update;
+		call.msg->draft = cases[i].draft;
 		atomic_store(&node.devices[0].filling, true);
 		backend_send(&node.backend, &call);
 		run();

@@ -56,7 +56,8 @@ static void device_send(struct backend *b, struct backend_call *call)
 		backend_finish(call, ERR_OK);
 	else if (!rigs[call->device].objectd || net.down & bit || net.refused[op] & bit)
 		backend_finish(call, ERR_UNAVAILABLE);
-	else if (net.filling & bit && (op == BACKEND_OBJECT_GET || op == BACKEND_OBJECT_VERSION)) {
+	else if (net.filling & bit && !call->msg->draft &&
+	         (op == BACKEND_OBJECT_GET || op == BACKEND_OBJECT_VERSION)) {
 		call->reply.filling = true;
 		objectd_refuse(rigs[call->device].objectd, call);
 	} else if (net.held & bit && (op == BACKEND_OBJECT_GET || op == BACKEND_OBJECT_READ))
@@ -675,8 +676,22 @@ static void a_draft_is_decided_without_a_device_that_is_being_filled(void **stat
 	assert_int_equal(version(5000), 1); /* it has no fourth */
 	assert_true(seen.dead);
 	net.filling = keeping(0x04);
-	assert_int_equal(version(5000), 1);
-	assert_false(seen.dead); /* it has one, and gives it later */
+	assert_int_equal(version(5000), 1); /* it has one, the third */
+	assert_true(seen.dead);
+}
+
+/* That may be the one which makes it whole; it was written since the disk was replaced. */
+static void what_a_device_has_that_is_being_filled_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x30);
+	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
+	net.refused[BACKEND_OBJECT_PUT] = 0;
+	seen.dead_ts = draft_of(0);
+	net.filling = keeping(0x08);
+	assert_int_equal(version(5000), 2);
+	assert_false(seen.dead);
 }
 
 static void a_draft_is_completed_on_a_device_that_is_being_filled(void **state)
@@ -715,6 +730,7 @@ int main(void)
 	        T_(a_device_that_lost_all_gets_its_fragment_again),
 	        T_(an_abandoned_draft_is_told),
 	        T_(a_draft_is_decided_without_a_device_that_is_being_filled),
+	        T_(what_a_device_has_that_is_being_filled_counts),
 	        T_(a_draft_is_completed_on_a_device_that_is_being_filled),
 	};
 
