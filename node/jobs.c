@@ -261,8 +261,9 @@ static enum step jobs_look(struct op *op)
 	bool sure = (!err || err == ERR_NOT_FOUND) && j->reader.reply &&
 	            newest_of(j->reader.reply) >= u->ts;
 	bool foreign = is_foreign(j);
-	bool dead =
-	        j->reader.ec && ec_read_is_dead(j->reader.ec, u->ts) && u->ts + ABANDONED < wall(j);
+	/* One that is filled grants nothing, so its own cannot be dropped yet. */
+	bool dead = j->reader.ec && ec_read_is_dead(j->reader.ec, u->ts) &&
+	            u->ts + ABANDONED < wall(j) && !atomic_load(&j->device->filling);
 	reader_close(&j->reader);
 	reader_done(&j->reader);
 	j->reader = (struct reader){0};

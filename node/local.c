@@ -18,7 +18,7 @@ struct local_call {
 	uint64_t fences; /* that had been set when it was sent */
 	struct node_reactor *from;
 	struct node_device *device;
-	bool filling; /* the device was, when it began */
+	bool filling; /* the device was, when it was asked */
 };
 
 static struct node_device *device_of(struct node *node, uint32_t id)
@@ -56,28 +56,14 @@ static void handle(struct task *task)
 {
 	struct local_call *call = CONTAINER_OF(task, struct local_call, inner.task);
 	struct node_device *device = call->device;
-
 	uint64_t deadline_us = call->inner.deadline_us;
 
-	call->filling = atomic_load_explicit(&device->filling, memory_order_relaxed);
 	if (is_for_client(call->inner.msg))
 		device->asked_us = reactor_now_us(reactor_current());
 	if (deadline_us && reactor_now_us(reactor_current()) >= deadline_us)
 		backend_finish(&call->inner, ERR_DEADLINE); /* nobody waits for it any more */
-	else if (!device->ready)
-		backend_finish(&call->inner, ERR_UNAVAILABLE);
-	else if (node_ring_stale(device->node, call->inner.msg))
-		backend_finish(&call->inner, ERR_STALE_RING);
-	else if (!hlc_see(&device->node->hlc, call->inner.msg->ts))
-		backend_finish(&call->inner, ERR_CLOCK);
-	else if (call->filling && node_filling_refuses(call->inner.msg))
-		node_filling_refuse(device->objectd, &call->inner);
-	else if (call->inner.msg->kind == BACKEND_OBJECT)
-		objectd_handle(device->objectd, &call->inner);
-	else if (call->inner.msg->kind == BACKEND_CONTAINER)
-		containerd_handle(device->containerd, &call->inner);
 	else
-		accountd_handle(device->accountd, &call->inner);
+		node_device_handle(device, &call->inner, &call->filling);
 }
 
 static void answer(struct local_call *call)

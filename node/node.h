@@ -280,18 +280,20 @@ struct recon_ask;
 /* Answers by recon_answered; or an error, and does not. */
 enum err node_recon(struct proxy *proxy, struct recon_ask *ask);
 
-/* --- filling.c, filling_answer.c: a device that came back empty has no vote until the others have
- * filled it --- */
+/* --- filling.c: a device that came back empty has no vote until the others have filled it --- */
 /* After it was opened: is it the one that was here? node_device_known() follows, on its reactor. */
 void node_filling_look(struct node_device *device);
 void node_device_known(struct node_device *device, enum err err);
 /* All that others may have acknowledged with its help is here again. */
 void node_filling_end(struct node_device *device);
-/* Does the answer depend on what a device does not know? Then one that is being filled gives none.
+
+/* --- handle.c --- */
+/* On the device's reactor. Before the call ends, *ret_filling says whether it was put to a device
+ * that is being filled: then node_filling_answer() amends the reply. One that is not ready, has
+ * another ring, or another idea of the time, was not asked what it has: its refusal tells nothing.
  */
-bool node_filling_refuses(const struct backend_msg *msg);
-void node_filling_refuse(struct objectd *objectd, struct backend_call *call);
-/* What it says of a write that it took, and that it is being filled. */
+void node_device_handle(struct node_device *device, struct backend_call *call, bool *ret_filling);
+/* It has no vote in what it cannot know, and says so. */
 void node_filling_answer(const struct backend_msg *msg, struct backend_reply *reply);
 
 /* --- repair.c: what the device says is corrupt is fetched from another replica --- */

@@ -297,25 +297,9 @@ static void on_done(struct backend_call *inner)
 static void handle(struct task *task)
 {
 	struct sim_call *c = CONTAINER_OF(task, struct sim_call, task);
-	struct node *node = c->to->node;
-	struct node_device *d = &node->devices[0];
 
 	trace(c, ">");
-	c->filling = atomic_load(&d->filling);
-	if (!d->ready)
-		backend_finish(&c->inner, ERR_UNAVAILABLE);
-	else if (node_ring_stale(node, c->inner.msg))
-		backend_finish(&c->inner, ERR_STALE_RING);
-	else if (!hlc_see(&node->hlc, c->inner.msg->ts))
-		backend_finish(&c->inner, ERR_CLOCK);
-	else if (c->filling && node_filling_refuses(c->inner.msg))
-		node_filling_refuse(d->objectd, &c->inner);
-	else if (c->inner.msg->kind == BACKEND_OBJECT)
-		objectd_handle(d->objectd, &c->inner);
-	else if (c->inner.msg->kind == BACKEND_CONTAINER)
-		containerd_handle(d->containerd, &c->inner);
-	else
-		accountd_handle(d->accountd, &c->inner);
+	node_device_handle(&c->to->node->devices[0], &c->inner, &c->filling);
 }
 
 static void on_refused(struct sim_event *e)

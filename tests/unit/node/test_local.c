@@ -1,7 +1,7 @@
 /* The local backend, with storage roles that answer when the test says so. */
 #include "tests/lib/test.h"
 
-#include "node/filling_answer.c"
+#include "node/handle.c"
 #include "node/local.c"
 
 static struct env_fake env;
@@ -268,6 +268,32 @@ static void a_device_that_is_filled_says_nothing_of_what_it_lacks(void **state)
 	assert_int_equal(answered, COUNT_OF(cases));
 }
 
+/* It is not that it lacks what was asked for. */
+static void who_is_not_asked_what_he_has_does_not_say_that_he_is_filled(void **state)
+{
+	static const enum err cases[] = {ERR_CLOCK, ERR_STALE_RING, ERR_UNAVAILABLE};
+
+	(void)state;
+	atomic_store(&node.devices[0].filling, true);
+	node.ring_count = 1;
+	node.rings[0].kind = BACKEND_OBJECT;
+	atomic_store(&node.rings[0].fenced, 2);
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		struct backend_call call = {
+		        .msg = backend_msg_new(BACKEND_OBJECT_VERSION, BACKEND_OBJECT),
+		        .done = on_answer};
+		call.msg->ts = cases[i] == ERR_CLOCK ? UINT64_MAX / 4 : 0;
+		call.msg->ring_version = cases[i] == ERR_STALE_RING;
+		node.devices[0].ready = cases[i] != ERR_UNAVAILABLE;
+		backend_send(&node.backend, &call);
+		run();
+		assert_int_equal(told, cases[i]);
+		assert_false(call.reply.filling);
+		backend_call_done(&call);
+	}
+	assert_int_equal(answered, COUNT_OF(cases));
+}
+
 static void a_device_has_so_many_calls_at_most(void **state)
 {
 	struct backend_call call;
@@ -285,6 +311,9 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(an_answer_is_handed_over, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                a_fence_is_drained_when_all_before_it_ended, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                who_is_not_asked_what_he_has_does_not_say_that_he_is_filled, setup,
+	                teardown),
 	        cmocka_unit_test_setup_teardown(
 	                a_device_that_is_filled_says_nothing_of_what_it_lacks, setup, teardown),
 	        cmocka_unit_test_setup_teardown(

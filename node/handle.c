@@ -1,7 +1,9 @@
-/* What a device that is being filled may say (filling.c): pure. */
+/* What a device says to a message; nothing is kept here. */
 #include "node/node.h"
 
-bool node_filling_refuses(const struct backend_msg *msg)
+/* Does the answer depend on what a device does not know? Then one that is being filled gives none.
+ */
+static bool refuses_filling(const struct backend_msg *msg)
 {
 	switch (msg->op) {
 	case BACKEND_OBJECT_POST:
@@ -22,12 +24,38 @@ bool node_filling_refuses(const struct backend_msg *msg)
 	}
 }
 
-void node_filling_refuse(struct objectd *objectd, struct backend_call *call)
+static void refuse(struct objectd *objectd, struct backend_call *call)
 {
 	if (call->msg->kind == BACKEND_OBJECT)
 		objectd_refuse(objectd, call);
 	else
 		backend_finish(call, ERR_UNAVAILABLE);
+}
+
+static enum err is_fit(const struct node_device *device, const struct backend_msg *msg)
+{
+	if (!device->ready)
+		return ERR_UNAVAILABLE;
+	if (node_ring_stale(device->node, msg))
+		return ERR_STALE_RING;
+	return hlc_see(&device->node->hlc, msg->ts) ? ERR_OK : ERR_CLOCK;
+}
+
+void node_device_handle(struct node_device *device, struct backend_call *call, bool *ret_filling)
+{
+	enum err err = is_fit(device, call->msg);
+
+	*ret_filling = !err && atomic_load_explicit(&device->filling, memory_order_relaxed);
+	if (err)
+		backend_finish(call, err);
+	else if (*ret_filling && refuses_filling(call->msg))
+		refuse(device->objectd, call);
+	else if (call->msg->kind == BACKEND_OBJECT)
+		objectd_handle(device->objectd, call);
+	else if (call->msg->kind == BACKEND_CONTAINER)
+		containerd_handle(device->containerd, call);
+	else
+		accountd_handle(device->accountd, call);
 }
 
 void node_filling_answer(const struct backend_msg *msg, struct backend_reply *reply)
