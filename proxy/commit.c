@@ -594,7 +594,8 @@ static uint64_t draft_holders(const struct commit *c, uint64_t ts)
 
 	for (unsigned i = 0; i < c->record.count; i++) {
 		const struct backend_call *call = &c->record.calls[i];
-		bool has = !call->answered || call->reply.err == ERR_CONFLICT;
+		enum err err = call->reply.err;
+		bool has = !call->answered || (err && err != ERR_NOT_FOUND);
 		for (unsigned d = 0; !has && d < BACKEND_DRAFTS && call->reply.drafts[d]; d++)
 			has = call->reply.drafts[d] == ts;
 		if (has)

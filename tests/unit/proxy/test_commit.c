@@ -372,6 +372,14 @@ static void test_a_delete_of_drafts(void **state)
 		run_one(BACKEND_OBJECT_DELETE, false);
 		assert_int_equal(outcome, holders > DEVICES / 2 ? ERR_OK : ERR_NOT_FOUND);
 	}
+	/* A device that cannot be asked may have it, too. */
+	memset(newest, 0, sizeof(newest));
+	down[2] = true;
+	drafts[0] = 10;
+	drafts[1] = drafts[2] = 0;
+	run_one(BACKEND_OBJECT_DELETE, false);
+	assert_int_equal(outcome, ERR_OK);
+	down[2] = false;
 	drafts[0] = drafts[1] = drafts[2] = 10;
 	newest[0] = newest[1] = newest[2] = 15;
 	is_tombstone[0] = is_tombstone[1] = is_tombstone[2] = true;
