@@ -165,6 +165,8 @@ def test_a_node_dies_and_comes_back(cluster, names):
     assert user.request("DELETE", "/c/o7").status_code == 204
     del names["o7"]
     holds(cluster.user(3), names)
+    assert re.findall(r"^node (\d)  (\w+)$", cluster.tool("status"), re.M) == [
+        ("1", "serving"), ("2", "down"), ("3", "serving"), ("4", "serving")]
     cluster.tool("start", "2")
     holds_again(cluster.user(2), names)
 
