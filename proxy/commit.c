@@ -479,12 +479,16 @@ static uint64_t tombstones(const struct commit *c, bool first)
 /* Of fragments, a newer version that refuses us is on k + 1, or a tombstone that every reader will
  * complete. When so many took ours that it cannot have been complete before, we came just before
  * it, and are done: somebody may have acted on ours already, and it must not happen twice. But it
- * may not know of ours: a conditional writer's, or of a delete that found nothing. */
+ * may not know of ours: a conditional writer's, or of a delete that found nothing. And a tombstone
+ * or a POST need not be complete: of several rings it may be in one alone, as ours. */
 static bool overtaken(const struct commit *c, uint64_t written, uint64_t newer)
 {
-	bool unaware = is_late(c) || tombstones(c, false);
+	bool unaware = is_late(c) || tombstones(c, false),
+	     everywhere = c->msg->op == BACKEND_OBJECT_PUT || c->place.set_count == 1 ||
+	                  place_met(&c->place, written | newer);
 
-	return newer && written && !unaware && c->proxy->cluster->policies[c->msg->policy].ec &&
+	return newer && written && !unaware && everywhere &&
+	       c->proxy->cluster->policies[c->msg->policy].ec &&
 	       !place_met(&c->place, place_all(&c->place) & ~written);
 }
 
@@ -643,12 +647,30 @@ static bool was_there(const struct commit *c)
 	return there || draft_was_there(c, newest);
 }
 
+/* Where a POST found nothing. Who has not heard that a draft is the version has nothing, too: of
+ * fragments only a later tombstone says that it has gone. */
+static uint64_t found_nothing(const struct commit *c)
+{
+	bool posts = c->msg->op == BACKEND_OBJECT_POST && c->msg->known,
+	     fragments = c->proxy->cluster->policies[c->msg->policy].ec;
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < c->record.count; i++) {
+		const struct backend_call *call = &c->record.calls[i];
+		if (!call->answered || call->reply.err != ERR_NOT_FOUND ||
+		        (posts && fragments && call->reply.ts <= c->msg->known))
+			continue;
+		mask |= place_bit(&c->place, call->device);
+	}
+	return mask;
+}
+
 static bool record(struct commit *c)
 {
 	const struct place *place = &c->place;
 	uint64_t own = brought(c);
 	uint64_t ok = (fan_mask(&c->record, place, ERR_OK) | own) & ~astray(c);
-	uint64_t none = fan_mask(&c->record, place, ERR_NOT_FOUND);
+	uint64_t none = found_nothing(c);
 	uint64_t newer = fan_mask(&c->record, place, ERR_CONFLICT) & ~own;
 	bool deletes = c->msg->op == BACKEND_OBJECT_DELETE;
 	uint64_t taken = deletes ? ok | none : ok;

@@ -182,9 +182,14 @@ static bool meets_writes(const struct place *place, uint64_t known)
 }
 
 /* What is whole on each of these, a tombstone or metadata, outlasts the loss of m, and every reader
- * meets it: k answers are the least it takes to read anything. */
-static bool is_lasting(const struct place *place, uint64_t holders)
+ * meets it: k answers are the least it takes to read anything, and of several rings they may come
+ * from all. */
+static bool is_lasting(const struct ec_read *r, uint64_t holders)
 {
+	const struct place *place = &r->fetch.place;
+
+	if (distinct(r, place_all(place) & ~holders) >= r->fetch.ec->k)
+		return false;
 	for (unsigned i = 0; i < place->set_count; i++) {
 		unsigned all = (unsigned)__builtin_popcountll(place->sets[i]);
 		unsigned met = (unsigned)__builtin_popcountll(place->sets[i] & holders);
@@ -253,7 +258,7 @@ static bool deleted(struct ec_read *r, const struct view *v, uint64_t ts, bool o
 {
 	r->reply.ts = r->reply.meta_ts = ts;
 	r->reply.deleted = true;
-	if (is_lasting(&r->fetch.place, v->tombs))
+	if (is_lasting(r, v->tombs))
 		return finish(r, ERR_NOT_FOUND);
 	return open ? false : bury(r, v, ts);
 }
@@ -318,7 +323,7 @@ static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool op
 	r->committed = v->committed;
 	r->newest_meta = newest_meta(r, ts);
 	bool durable = v->committed || place_met(place, r->holders) || MUTANT(ec_read_draft);
-	bool meta = r->newest_meta == ts || is_lasting(place, posted(r, r->newest_meta));
+	bool meta = r->newest_meta == ts || is_lasting(r, posted(r, r->newest_meta));
 	if (open && !(durable && meta))
 		return false;
 	if (durable && v->committed && v->drafts)
@@ -525,8 +530,7 @@ static bool go_on(struct ec_read *r, struct backend_call *head)
 	take_head(r, &head->reply);
 	add_sources(r);
 	/* It may be newer than what was known when all were asked. */
-	bool lags = r->reply.meta_ts > r->fetch.ts &&
-	            !is_lasting(&r->fetch.place, posted(r, r->reply.meta_ts));
+	bool lags = r->reply.meta_ts > r->fetch.ts && !is_lasting(r, posted(r, r->reply.meta_ts));
 	return enter(r, lags ? POST : FETCH);
 }
 
@@ -579,7 +583,7 @@ static bool posting(struct ec_read *r)
 	                        fan_mask(&r->post, &f->place, ERR_CONFLICT)) &
 	                ~commit_astray(&r->post, &f->place, f->ts);
 	bool open = fan_open(&r->post) && !r->patience.over;
-	if (place_met(&f->place, have) || (!open && is_lasting(&f->place, have)))
+	if (place_met(&f->place, have) || (!open && is_lasting(r, have)))
 		return enter(r, FETCH);
 	return open ? false : finish(r, ERR_UNAVAILABLE);
 }

@@ -81,6 +81,12 @@ static enum step give_up(struct ec_rebuild *r, enum err err)
 	return STEP_DONE;
 }
 
+/* With a draft comes that of the version before it. */
+static uint64_t posted(const struct backend_reply *reply)
+{
+	return reply->draft_ts ? 0 : reply->meta_ts;
+}
+
 /* Who has a fragment of it, and whose metadata is the newest. */
 static void see(struct ec_rebuild *r, unsigned at)
 {
@@ -92,7 +98,7 @@ static void see(struct ec_rebuild *r, unsigned at)
 	bool first = !ec_fetch_usable(&r->fetch);
 	ec_fetch_add(&r->fetch, reply->fragment.index, call->device, reply->handle);
 	r->committed |= !reply->draft_ts;
-	if (first || reply->meta_ts > head->meta_ts)
+	if (first || posted(reply) > posted(head))
 		r->head = at;
 	r->fetch.size = reply->fragment.size;
 }
@@ -232,7 +238,7 @@ static enum step rebuild_put(struct op *op)
 	for (unsigned i = 0; i < r->to_count; i++) {
 		struct backend_msg *msg = msgs[i] = message(r, BACKEND_OBJECT_PUT);
 		backend_msg_headers(msg, &head->headers);
-		msg->meta_ts = head->meta_ts > r->fetch.ts ? head->meta_ts : 0;
+		msg->meta_ts = posted(head) > r->fetch.ts ? posted(head) : 0;
 		msg->size = r->archive;
 		memcpy(msg->etag, head->etag, sizeof(msg->etag));
 		msg->fragment = head->fragment;

@@ -286,6 +286,16 @@ static enum step repair_wait(struct op *op)
 	return STEP_DONE;
 }
 
+/* Who refuses for what it has promised has neither this nor anything newer. */
+static bool all_took(const struct repair *r, uint64_t written)
+{
+	for (unsigned i = 0; i < r->to_count; i++) {
+		if (place_bit(&r->place, r->to[i]) & ~written)
+			return false;
+	}
+	return true;
+}
+
 /* Each target gets its own fragment, made out of what all others have. */
 static enum step repair_rebuild(struct op *op)
 {
@@ -298,7 +308,9 @@ static enum step repair_rebuild(struct op *op)
 		        r->object, r->ts, r->to, r->to_count, r->writer, NULL);
 	if (!ec_rebuild_outcome(r->rebuild, &err, &written))
 		return STEP_WAIT;
-	if (err == ERR_CONFLICT || (err && !r->all && place_met(&r->place, r->have | written)))
+	if (err == ERR_CONFLICT)
+		err = all_took(r, written) ? ERR_OK : ERR_BUSY;
+	if (err && !r->all && place_met(&r->place, r->have | written))
 		err = ERR_OK;
 	decide(r, err);
 	return STEP_DONE;

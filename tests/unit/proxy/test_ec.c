@@ -9,6 +9,7 @@
 #include "proxy/ec_read.h"
 #include "proxy/ec_rebuild.h"
 #include "proxy/reader.h"
+#include "proxy/repair.h"
 #include "tests/lib/objects_rig.c"
 #include "tests/lib/rings_rig.h"
 
@@ -236,11 +237,12 @@ static uint8_t *body_of(unsigned version, size_t size)
 	return data;
 }
 
-static enum err put(unsigned version, size_t size)
+static enum err put_as(unsigned version, size_t size, bool absent)
 {
 	static uint64_t stage = 1;
 
 	memset(&writer, 0, sizeof(writer));
+	writer.absent = absent;
 	writer.data = body_of(version, size);
 	writer.size = size;
 	op_init(&writer.op, reactor, write_states, write_release);
@@ -250,11 +252,23 @@ static enum err put(unsigned version, size_t size)
 	return writer.err;
 }
 
+static enum err put(unsigned version, size_t size)
+{
+	return put_as(version, size, false);
+}
+
+static enum err put_absent(unsigned version, size_t size)
+{
+	return put_as(version, size, true);
+}
+
 static enum step plain_end(struct op *op)
 {
 	return write_end(op);
 }
 static const struct op_state plain_states[] = {{"end", plain_end, 0, 0}};
+
+static uint64_t change_ts;
 
 /* POST with a header, or DELETE. */
 static enum err change(enum backend_op what, const char *value)
@@ -266,6 +280,8 @@ static enum err change(enum backend_op what, const char *value)
 	op_init(&writer.op, reactor, plain_states, write_release);
 	struct backend_msg *msg =
 	        commit_message(&writer.commit, what, &writer.op, &proxy, 0, "a", "c", "o");
+	if (change_ts)
+		msg->ts = change_ts;
 	if (value) {
 		kv_add(&headers, "X-Object-Meta-A", value);
 		backend_msg_headers(msg, &headers);
@@ -709,6 +725,192 @@ static void a_draft_is_completed_on_a_device_that_is_being_filled(void **state)
 	assert_int_equal(version(5000), 2);
 }
 
+/* --- what says nothing is no evidence --- */
+
+static uint64_t post_to; /* as post.c does: for the version that was read */
+
+static enum err post(const char *value)
+{
+	AUTO(buf) struct buf headers = BUF_NONE;
+	struct backend_row row = {.content_type = "a/b", .etag = "e", .ts = post_to};
+
+	memset(&writer, 0, sizeof(writer));
+	op_init(&writer.op, reactor, plain_states, write_release);
+	struct backend_msg *msg = commit_message(
+	        &writer.commit, BACKEND_OBJECT_POST, &writer.op, &proxy, 0, "a", "c", "o");
+	kv_add(&headers, "X-Object-Meta-A", value);
+	backend_msg_headers(msg, &headers);
+	writer.commit.known = post_to;
+	commit_updates(&writer.commit, &row, 0, 0);
+	commit_start(&writer.commit);
+	run(&writer.op);
+	return writer.err;
+}
+
+static struct {
+	struct op op;
+	struct repair *repair;
+	enum err err;
+} pusher;
+
+static enum step push_end(struct op *op)
+{
+	(void)op;
+	return repair_outcome(pusher.repair, &pusher.err) ? STEP_DONE : STEP_WAIT;
+}
+static const struct op_state push_states[] = {{"end", push_end, 0, 0}};
+
+static void push_release(struct op *op)
+{
+	(void)op;
+	repair_unref(pusher.repair);
+	ended = true;
+}
+
+static enum err push(uint64_t ts, uint64_t meta_ts, unsigned from, unsigned to)
+{
+	struct backend_key key = {.ts = ts, .meta_ts = meta_ts};
+	struct place place;
+
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	memcpy(key.key, place.key, 16);
+	op_init(&pusher.op, reactor, push_states, push_release);
+	pusher.repair = repair_push(
+	        &proxy, &pusher.op, 0, &key, REPAIR_WHOLE, place.devices[from], place.devices[to]);
+	run(&pusher.op);
+	rig_idle(&rigs[0]);
+	return pusher.err;
+}
+
+/* Nobody has heard that it is the version: that is no deletion. */
+static void a_post_to_what_nobody_has_committed(void **state)
+{
+	(void)state;
+	net.refused[BACKEND_OBJECT_COMMIT] = 0x3f;
+	assert_int_equal(put(1, 5000), ERR_OK);
+	assert_int_equal(version(5000), 1);
+	post_to = draft_of(0);
+	enum err err = post("1");
+	net.refused[BACKEND_OBJECT_COMMIT] = 0;
+	assert_int_equal(version(5000), 1);
+	/* ERR_CONFLICT is told as 202. */
+	if (!err || err == ERR_CONFLICT)
+		assert_string_equal(seen.meta, "1");
+}
+
+/* One has it as a draft yet, and took the POST for the version before. */
+static void a_fragment_is_made_with_the_metadata_of_its_version(void **state)
+{
+	struct device_version known;
+	struct place place;
+	unsigned lost;
+
+	(void)state;
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	lost = place.devices[1] ? 1 : 2; /* the first is the rig of all */
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_COMMIT] = keeping(0x01);
+	assert_int_equal(put(2, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_COMMIT] = 0;
+	post_to = draft_of(0);
+	assert_int_equal(post("1"), ERR_OK);
+	rig_idle(&rigs[0]);
+	assert_int_equal(device_find(rigs[place.devices[3]].device, 0, place.key, &known), ERR_OK);
+	assert_int_equal(known.ts, post_to);
+	assert_true(known.meta_ts > known.ts);
+	close_device(place.devices[lost]);
+	open_device(place.devices[lost]);
+	assert_int_equal(push(known.ts, known.meta_ts, 3, lost), ERR_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(version(5000), 2);
+		assert_string_equal(seen.meta, "1");
+		rig_idle(&rigs[0]);
+	}
+}
+
+/* Who had promised to take nothing older has not got it. */
+static void a_fragment_that_is_refused_is_not_there(void **state)
+{
+	struct device_version known;
+	struct place place;
+
+	(void)state;
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	net.refused[BACKEND_OBJECT_PUT] = keeping(0x02);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_PUT] = 0;
+	rig_idle(&rigs[0]);
+	assert_int_equal(device_find(rigs[place.devices[3]].device, 0, place.key, &known), ERR_OK);
+	memset(&writer, 0, sizeof(writer));
+	assert_int_equal(put_absent(2, 5000), ERR_PRECONDITION);
+	rig_idle(&rigs[0]);
+	enum err err = push(known.ts, known.meta_ts, 3, 1);
+	bool there = !device_find(rigs[place.devices[1]].device, 0, place.key, &known);
+	assert_true(there || err);
+}
+
+/* Without a common device, 2+1: k fragments may be from both. */
+static void use_two_rings(void)
+{
+	struct ring *rings[] = {rig_ring(4, 3, 3), rig_ring(4, 3, 3)};
+	uint32_t *handles[2];
+
+	for (uint32_t r = 0; r < 2; r++) {
+		handles[r] = mem_zalloc(3 * sizeof(**handles));
+		for (uint32_t i = 0; i < 3; i++)
+			handles[r][i] = 3 * r + i;
+	}
+	ring_set_free(cluster.policies[0].rings);
+	cluster.policies[0].rings = ring_set_new(rings, handles, 2);
+	cluster.policies[0].rings->need = 3;
+	assert_true(ec_init(&code, 2, 1));
+}
+
+static void a_delete_that_was_told_stays_told(void **state)
+{
+	struct place place;
+	uint32_t late;
+
+	(void)state;
+	use_two_rings();
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(place.count, 6);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	/* The last fragment in one ring, the first in the other. */
+	late = 1u << place.devices[2] | 1u << place.devices[3];
+	net.refused[BACKEND_OBJECT_DELETE] = late;
+	assert_int_equal(change(BACKEND_OBJECT_DELETE, NULL), ERR_UNAVAILABLE);
+	bool told = version(5000) == 0;
+	net.down = 0x3f & ~late;
+	int then = version(5000);
+	assert_true(!told || then != 1);
+}
+
+/* A later one is no more than what it is on. */
+static void a_delete_overtaken_in_one_ring(void **state)
+{
+	struct device_version known;
+	struct place place;
+
+	(void)state;
+	use_two_rings();
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_DELETE] = 0x3f & ~(1u << place.devices[1]);
+	assert_int_equal(change(BACKEND_OBJECT_DELETE, NULL), ERR_UNAVAILABLE);
+	assert_int_equal(device_find(rigs[place.devices[1]].device, 0, place.key, &known), ERR_OK);
+	assert_true(known.deleted);
+	net.refused[BACKEND_OBJECT_DELETE] =
+	        0x3f & ~(1u << place.devices[0] | 1u << place.devices[1]);
+	cluster.one_clock = true;
+	change_ts = known.ts - 32; /* by a clock that is behind */
+	enum err err = change(BACKEND_OBJECT_DELETE, NULL);
+	change_ts = 0;
+	net.down = 1u << place.devices[0] | 1u << place.devices[1];
+	int then = version(5000);
+	assert_true(err == ERR_UNAVAILABLE || then != 1);
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -732,6 +934,11 @@ int main(void)
 	        T_(a_draft_is_decided_without_a_device_that_is_being_filled),
 	        T_(what_a_device_has_that_is_being_filled_counts),
 	        T_(a_draft_is_completed_on_a_device_that_is_being_filled),
+	        T_(a_post_to_what_nobody_has_committed),
+	        T_(a_fragment_is_made_with_the_metadata_of_its_version),
+	        T_(a_fragment_that_is_refused_is_not_there),
+	        T_(a_delete_that_was_told_stays_told),
+	        T_(a_delete_overtaken_in_one_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
