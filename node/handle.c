@@ -61,8 +61,8 @@ void node_device_handle(struct node_device *device, struct backend_call *call, b
 void node_filling_answer(const struct backend_msg *msg, struct backend_reply *reply)
 {
 	switch (msg->op) {
-	case BACKEND_OBJECT_DELETE: /* that there was nothing (who only brings it, asks not), */
-		if (reply->err == ERR_NOT_FOUND && msg->update_count)
+	case BACKEND_OBJECT_DELETE: /* what there was (who only brings it, asks not), */
+		if ((reply->err == ERR_OK || reply->err == ERR_NOT_FOUND) && msg->update_count)
 			reply->err = ERR_UNAVAILABLE;
 		return;
 	case BACKEND_DB_UPDATE: /* that there is no such container, or that rows belong here, */

@@ -231,6 +231,7 @@ static void a_device_that_is_filled_says_nothing_of_what_it_lacks(void **state)
 	        {BACKEND_OBJECT_PUT, ERR_OK, ERR_OK, true, 0, false},
 	        {BACKEND_OBJECT_PUT, ERR_CONFLICT, ERR_CONFLICT, true, 0, false},
 	        {BACKEND_OBJECT_DELETE, ERR_OK, ERR_OK, true, 0, false},
+	        {BACKEND_OBJECT_DELETE, ERR_OK, ERR_UNAVAILABLE, true, 1, false},
 	        {BACKEND_OBJECT_DELETE, ERR_NOT_FOUND, ERR_UNAVAILABLE, true, 1, false},
 	        {BACKEND_OBJECT_DELETE, ERR_NOT_FOUND, ERR_NOT_FOUND, true, 0, false},
 	        {BACKEND_OBJECT_DIGEST, ERR_OK, ERR_OK, true, 0, false},
