@@ -101,6 +101,8 @@ static void on_opened(void *owner, struct device *device, enum err err)
 
 void node_device_known(struct node_device *d, enum err err)
 {
+	if (!err && atomic_load(&d->filling))
+		objectd_forgot(d->objectd, hlc_now(&d->node->hlc));
 	opened(d, err);
 }
 

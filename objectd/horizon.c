@@ -1,6 +1,7 @@
 /* What was promised is in memory (lease.c), but not how far: before a lease of a time beyond the
  * horizon is given, a record of a later one is durable. Who starts again knows that it may have
- * promised anything up to there, and for a minute says so of every key to who is about to write. */
+ * promised anything up to there, and for a minute says so of every key to who is about to write.
+ * With a device that came back empty that went, too, and what was later than who is still at it. */
 #include "objectd/objectd_internal.h"
 
 #include "lib/base/mem.h"
@@ -58,6 +59,13 @@ void horizon_open(struct objectd *o, uint64_t ts)
 	o->floor_until_us = reactor_now_us(o->reactor) + PROMISE_US;
 	h->objectd = o;
 	list_init(&h->waiting);
+}
+
+void objectd_forgot(struct objectd *o, uint64_t ts)
+{
+	if (ts > o->floor)
+		o->floor = ts;
+	o->floor_until_us = reactor_now_us(o->reactor) + PROMISE_US;
 }
 
 void horizon_close(struct objectd *o)

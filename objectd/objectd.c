@@ -72,6 +72,7 @@ void objectd_refuse(struct objectd *o, struct backend_call *call)
 			objectd_reply_version(call, &version);
 		objectd_reply_drafts(o, call);
 	}
+	call->reply.promised = horizon_floor(o, msg);
 	backend_finish(call, ERR_UNAVAILABLE);
 }
 

@@ -25,6 +25,10 @@ struct objectd_options {
 
 struct objectd *objectd_open(const struct objectd_options *options);
 
+/* The device came back empty: what it knew and promised up to ts, now, has gone. For a minute no
+ * writer may bring what is older: there may have been something newer. */
+void objectd_forgot(struct objectd *objectd, uint64_t ts);
+
 /* No call may be outstanding. Drops uploads and readers that nobody closed. */
 void objectd_close(struct objectd *objectd);
 

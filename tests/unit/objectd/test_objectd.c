@@ -382,6 +382,41 @@ static void after_a_crash_who_writes_hears_of_what_may_be_promised(void **state)
 	assert_int_equal(answer(rig_msg(BACKEND_OBJECT_VERSION, "o", 0)).promised, 0);
 }
 
+static void on_refused(struct backend_call *call)
+{
+	*(bool *)call->owner = true;
+}
+
+/* Nor may it take what is older than a deletion that it had taken. */
+static void after_its_disk_was_replaced_nothing_older_comes(void **state)
+{
+	struct backend_msg *late = rig_put_msg("o", T + 3, 100);
+	bool told = false;
+	struct backend_call asked = {.msg = rig_msg(BACKEND_OBJECT_VERSION, "o", 0),
+	        .done = on_refused,
+	        .origin = rig.reactor,
+	        .owner = &told};
+
+	(void)state;
+	objectd_forgot(rig.objectd, T + 5);
+	objectd_refuse(rig.objectd, &asked);
+	while (!told)
+		reactor_turn(rig.reactor, false);
+	assert_int_equal(asked.reply.err, ERR_UNAVAILABLE);
+	assert_int_equal(asked.reply.promised, T + 5);
+	backend_call_done(&asked);
+	late->handle = 7;
+	assert_int_equal(answer(late).err, ERR_BUSY);
+	assert_int_equal(answer(rig_put_msg("p", T + 3, 100)).err, ERR_OK); /* a repair */
+	late = rig_put_msg("o", T + 6, 100);
+	late->handle = 7;
+	assert_int_equal(answer(late).err, ERR_OK);
+	rig_sleep(&rig, 61000000);
+	late = rig_put_msg("q", T + 3, 100);
+	late->handle = 7;
+	assert_int_equal(answer(late).err, ERR_OK);
+}
+
 /* A record that could not be written is tried again by who comes next. */
 static void a_horizon_that_failed_is_none(void **state)
 {
@@ -571,6 +606,7 @@ int main(void)
 	        T_(a_lease_that_came_to_nothing_leaves_none),
 	        T_(a_delete_older_than_the_last_post_ends_it),
 	        T_(after_a_crash_who_writes_hears_of_what_may_be_promised),
+	        T_(after_its_disk_was_replaced_nothing_older_comes),
 	        T_(a_horizon_that_failed_is_none),
 	        T_(without_a_durable_horizon_there_is_no_lease),
 	        T_(updates_stay_open_until_settled),
