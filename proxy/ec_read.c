@@ -565,29 +565,6 @@ static bool heading(struct ec_read *r)
 	return fan_open(&r->again) ? false : finish(r, ERR_UNAVAILABLE);
 }
 
-/* A POST that is on too few is brought to all. */
-static bool posting(struct ec_read *r)
-{
-	const struct ec_fetch *f = &r->fetch;
-
-	if (!r->post.count) {
-		struct backend_msg *msg = message(r, BACKEND_OBJECT_POST);
-		msg->ts = r->reply.meta_ts;
-		msg->known = f->ts;
-		backend_msg_headers(msg, &r->reply.headers);
-		fan_start(&r->post, f->op, f->proxy, msg, f->place.devices, f->place.count,
-		        DEADLINE_MS);
-	}
-	/* Refused is what has it, or something newer, already. */
-	uint64_t have = (fan_mask(&r->post, &f->place, ERR_OK) |
-	                        fan_mask(&r->post, &f->place, ERR_CONFLICT)) &
-	                ~commit_astray(&r->post, &f->place, f->ts);
-	bool open = fan_open(&r->post) && !r->patience.over;
-	if (place_met(&f->place, have) || (!open && is_lasting(r, have)))
-		return enter(r, FETCH);
-	return open ? false : finish(r, ERR_UNAVAILABLE);
-}
-
 /* Who missed the version, or cannot read its fragment, gets it again, beside this read. */
 static void mend(struct ec_read *r)
 {
@@ -612,6 +589,32 @@ static void mend(struct ec_read *r)
 		to[n++] = f->place.devices[__builtin_ctzll(lacking)];
 	ec_rebuild_unref(ec_rebuild_start(f->proxy, NULL, f->policy, f->account, f->container,
 	        f->object, f->ts, to, n, 0, f->etag));
+}
+
+/* A POST that is on too few is brought to all. */
+static bool posting(struct ec_read *r)
+{
+	const struct ec_fetch *f = &r->fetch;
+
+	if (!r->post.count) {
+		struct backend_msg *msg = message(r, BACKEND_OBJECT_POST);
+		msg->ts = r->reply.meta_ts;
+		msg->known = f->ts;
+		backend_msg_headers(msg, &r->reply.headers);
+		fan_start(&r->post, f->op, f->proxy, msg, f->place.devices, f->place.count,
+		        DEADLINE_MS);
+	}
+	/* Refused is what has it, or something newer, already. */
+	uint64_t have = (fan_mask(&r->post, &f->place, ERR_OK) |
+	                        fan_mask(&r->post, &f->place, ERR_CONFLICT)) &
+	                ~commit_astray(&r->post, &f->place, f->ts);
+	bool open = fan_open(&r->post) && !r->patience.over;
+	if (place_met(&f->place, have) || (!open && is_lasting(r, have)))
+		return enter(r, FETCH);
+	if (open)
+		return false;
+	mend(r); /* who lacks the version takes no POST to it */
+	return finish(r, ERR_UNAVAILABLE);
 }
 
 static bool fetching(struct ec_read *r)

@@ -849,21 +849,28 @@ static void a_fragment_that_is_refused_is_not_there(void **state)
 	assert_true(there || err);
 }
 
-/* Without a common device, 2+1: k fragments may be from both. */
-static void use_two_rings(void)
+/* 2+1, on these in one ring and on those in a newer one, if there is one. */
+static void use_rings(const uint32_t (*devices)[3], unsigned count)
 {
-	struct ring *rings[] = {rig_ring(4, 3, 3), rig_ring(4, 3, 3)};
+	struct ring *rings[2];
 	uint32_t *handles[2];
 
-	for (uint32_t r = 0; r < 2; r++) {
-		handles[r] = mem_zalloc(3 * sizeof(**handles));
-		for (uint32_t i = 0; i < 3; i++)
-			handles[r][i] = 3 * r + i;
+	for (unsigned r = 0; r < count; r++) {
+		rings[r] = rig_ring(4, 3, 3);
+		handles[r] = mem_dup(devices[r], sizeof(devices[r]));
 	}
 	ring_set_free(cluster.policies[0].rings);
-	cluster.policies[0].rings = ring_set_new(rings, handles, 2);
+	cluster.policies[0].rings = ring_set_new(rings, handles, count);
 	cluster.policies[0].rings->need = 3;
 	assert_true(ec_init(&code, 2, 1));
+}
+
+/* Without a common device: k fragments may be from both. */
+static void use_two_rings(void)
+{
+	static const uint32_t devices[2][3] = {{0, 1, 2}, {3, 4, 5}};
+
+	use_rings(devices, 2);
 }
 
 static void a_delete_that_was_told_stays_told(void **state)
@@ -911,6 +918,42 @@ static void a_delete_overtaken_in_one_ring(void **state)
 	assert_true(err == ERR_UNAVAILABLE || then != 1);
 }
 
+static unsigned place_of(uint32_t device)
+{
+	struct place place;
+
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	return (unsigned)__builtin_ctzll(place_bit(&place, device));
+}
+
+/* One of the old ring is away, and one of the new one has nothing yet: metadata that a reader can
+ * bring to too few is 503, and that one is filled. */
+static void a_post_between_two_rings(void **state)
+{
+	static const uint32_t devices[2][3] = {{0, 1, 2}, {0, 4, 3}};
+	struct device_version known;
+	struct place place;
+
+	(void)state;
+	use_rings(devices, 1);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	rig_idle(&rigs[0]);
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(device_find(rigs[0].device, 0, place.key, &known), ERR_OK);
+	post_to = known.ts;
+	assert_int_equal(post("1"), ERR_OK);
+	rig_idle(&rigs[0]);
+	assert_int_equal(device_find(rigs[0].device, 0, place.key, &known), ERR_OK);
+	use_rings(devices, 2);
+	assert_int_equal(push(known.ts, known.meta_ts, place_of(0), place_of(3)), ERR_OK);
+	net.down = 1u << 2;
+	rigs[0].env.wall_us += 20000000;
+	assert_int_equal(version(5000), -1);
+	rig_idle(&rigs[0]);
+	assert_int_equal(version(5000), 1);
+	assert_string_equal(seen.meta, "1");
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -939,6 +982,7 @@ int main(void)
 	        T_(a_fragment_that_is_refused_is_not_there),
 	        T_(a_delete_that_was_told_stays_told),
 	        T_(a_delete_overtaken_in_one_ring),
+	        T_(a_post_between_two_rings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
