@@ -85,10 +85,13 @@ static void walk_init(
 	}
 }
 
+/* What the store could not read it has stepped over. */
 static void walk_done(struct walk *w)
 {
-	store_iter_free(w->iters[0]);
-	store_iter_free(w->iters[1]);
+	for (unsigned i = 0; i < 2; i++) {
+		w->err = w->err ? w->err : store_iter_err(w->iters[i]);
+		store_iter_free(w->iters[i]);
+	}
 }
 
 static const char *least(const struct walk *w)

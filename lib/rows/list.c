@@ -33,8 +33,10 @@ static void cursor_init(struct cursor *c, const struct list_source *source, bool
 	memset(c->limit.data + c->limit.len, 0, 17 - c->limit.len);
 }
 
+/* What the store could not read it has stepped over. */
 static void cursor_done(struct cursor *c)
 {
+	c->err = c->err ? c->err : store_iter_err(c->iter);
 	store_iter_free(c->iter);
 }
 
@@ -341,7 +343,7 @@ static bool leave_dir(struct cursor *c, const struct query *q, char *dir, size_t
 	return true;
 }
 
-static enum err walk(struct cursor *c, const struct query *q, struct buf *ret_rows)
+static void walk(struct cursor *c, const struct query *q, struct buf *ret_rows)
 {
 	char dir[ROW_NAME_MAX + 2];
 	size_t found = 0;
@@ -370,7 +372,6 @@ static enum err walk(struct cursor *c, const struct query *q, struct buf *ret_ro
 		if (!leave_dir(c, q, dir, len))
 			break;
 	}
-	return c->err ? c->err : ret_rows->err;
 }
 
 enum err list_rows(const struct list_source *source, const struct backend_list *list,
@@ -387,9 +388,9 @@ enum err list_rows(const struct list_source *source, const struct backend_list *
 		query_cut(&q, source->cut, cut_room, sizeof(cut_room));
 	cursor_init(&c, source, q.reverse);
 	c.gap = gap;
-	err = walk(&c, &q, ret_rows);
+	walk(&c, &q, ret_rows);
 	cursor_done(&c);
-	return err;
+	return c.err ? c.err : ret_rows->err;
 }
 
 static bool in_overlays(const struct list_source *source, const char *name, struct buf *ret_rows)

@@ -1,6 +1,12 @@
 /* Listings against a naive model: every row of a sorted array is looked at, one by one. */
 #include "tests/lib/rows_rig.h"
 
+#include "lib/rows/compare.h"
+#include "lib/rows/keys.h"
+#include "lib/rows/list.h"
+#include "lib/store/store.h"
+#include <stdlib.h>
+
 #define NAMES 300
 
 static struct rig rig;
@@ -212,10 +218,58 @@ static void corners(void **state)
 	rig_done(&rig);
 }
 
+static void put_raw(struct store *store, char prefix, const uint8_t database[16], const char *name)
+{
+	struct store_batch *batch = store_batch_new();
+	struct key key;
+
+	key_row(&key, prefix, database, name, strlen(name), true);
+	store_batch_put(batch, key.data, key.len, "", 0);
+	assert_int_equal(store_write(store, batch), ERR_OK);
+	store_batch_free(batch);
+}
+
+/* The store steps over a table that it cannot read, to what is behind it. */
+static void a_table_that_cannot_be_read_is_no_empty_one(void **state)
+{
+	static const uint8_t database[16] = {1}, other[16] = {2};
+	char top[] = "/tmp/cairn-list-XXXXXX", command[200];
+	struct list_source of = {.key = database};
+	struct backend_call call = {
+	        .msg = backend_msg_new(BACKEND_DB_ROW_RANGE, BACKEND_CONTAINER)};
+	struct buf rows = BUF_NONE;
+
+	(void)state;
+	assert_non_null(mkdtemp(top));
+	assert_int_equal(store_open(top, 65536, &of.store), ERR_OK);
+	put_raw(of.store, KEY_LIVE, database, "a");
+	assert_int_equal(store_flush(of.store), ERR_OK);
+	store_close(of.store);
+	snprintf(command, sizeof(command),
+	        "for f in %s/*.ldb; do printf X | dd of=$f bs=1 seek=3 conv=notrunc 2>/dev/null; "
+	        "done",
+	        top);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(store_open(top, 65536, &of.store), ERR_OK);
+	put_raw(of.store, KEY_LIVE, other, "b");
+	put_raw(of.store, KEY_TOMBS, other, "b");
+	assert_int_equal(
+	        list_rows(&of, &(struct backend_list){.limit = 10}, &rows, NULL), ERR_CORRUPT);
+	call.msg->list.limit = 10;
+	assert_int_equal(compare_row_range(&of, &call), ERR_CORRUPT);
+	assert_int_equal(compare_row_digest(&of, BACKEND_CONTAINER, &call), ERR_CORRUPT);
+	store_close(of.store);
+	backend_call_done(&call);
+	buf_done(&rows);
+	snprintf(command, sizeof(command), "rm -rf %s", top);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(corners),
+	        cmocka_unit_test(a_table_that_cannot_be_read_is_no_empty_one),
 	        cmocka_unit_test(listings_equal_the_naive_model),
 	};
 
