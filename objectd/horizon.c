@@ -1,7 +1,8 @@
 /* What was promised is in memory (lease.c), but not how far: before a lease of a time beyond the
  * horizon is given, a record of a later one is durable. Who starts again knows that it may have
  * promised anything up to there, and for a minute says so of every key to who is about to write.
- * With a device that came back empty that went, too, and what was later than who is still at it. */
+ * A device that came back empty has lost that record, too, and what it knew: for it that is up to
+ * its start (objectd_forgot). */
 #include "objectd/objectd_internal.h"
 
 #include "lib/base/mem.h"

@@ -36,7 +36,7 @@ void objectd_close(struct objectd *objectd);
 void objectd_handle(struct objectd *objectd, struct backend_call *call);
 
 /* Takes the call and answers it with ERR_UNAVAILABLE; the reply tells what the device has of the
- * key, which is no word on what there is. */
+ * key, which is no word on what there is, and up to when it may have promised (VERSION, GRANT). */
 void objectd_refuse(struct objectd *objectd, struct backend_call *call);
 
 /* --- listing updates that are open --- */
