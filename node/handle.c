@@ -84,6 +84,7 @@ void node_filling_answer(const struct backend_msg *msg, struct backend_reply *re
 	case BACKEND_OBJECT_KEYS:
 	case BACKEND_DB_DIGEST:
 	case BACKEND_DB_KEYS:
+	case BACKEND_DB_STATE:
 		reply->filling = true;
 		return;
 	default:

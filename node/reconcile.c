@@ -4,9 +4,9 @@
  * A piece is a range of names. Ours tells where its parts end and their digests, theirs the digests
  * of the same parts; those that differ become pieces, and of small ones the rows are compared.
  *
- * vote: one of them has a deletion that would take the container from the other: all primaries are
- * asked whether it counts (proxy/gone.h). One that does not, and never will, is undone: that
- * database is forgotten, and gets all that the other has. */
+ * vote: one of them has a deletion that the other has not: all primaries are asked whether it
+ * counts (proxy/gone.h). One that does not, and never will, is undone: that database is forgotten,
+ * and gets all that the other has. */
 #include "node/reconcile.h"
 #include "node/pace.h"
 #include "proxy/gone.h"
@@ -128,14 +128,14 @@ static void add_all(struct reconcile *r, uint64_t rows)
 	add_piece(r, "", NULL, limit < PART_MAX ? (uint32_t)limit : PART_MAX);
 }
 
-/* Which of them has a deletion that would take the container from the other; 2: none. */
+/* Which of them has a deletion that the other has not, nor a later put; 2: none. */
 static unsigned deleted_one(const struct reconcile *r)
 {
 	for (unsigned i = 0; i < 2 && r->kind == BACKEND_CONTAINER; i++) {
 		const struct backend_reply *gone = &r->state.calls[i].reply;
-		const struct backend_reply *live = &r->state.calls[!i].reply;
-		if (!gone->err && !live->err && gone->delete_ts > gone->put_ts &&
-		        live->put_ts > live->delete_ts && gone->delete_ts > live->put_ts)
+		const struct backend_reply *other = &r->state.calls[!i].reply;
+		if (gone->delete_ts > gone->put_ts && gone->delete_ts > other->put_ts &&
+		        gone->delete_ts > other->delete_ts)
 			return i;
 	}
 	return 2;
@@ -171,13 +171,13 @@ static enum step reconcile_vote(struct op *op)
 
 	if (!r->vote.count) {
 		place_of_key(proxy_rings(r->proxy->cluster, r->kind, 0), r->key, &r->place);
-		fan_start(&r->vote, op, r->proxy, message(r, BACKEND_DB_HEAD), r->place.devices,
+		fan_start(&r->vote, op, r->proxy, message(r, BACKEND_DB_STATE), r->place.devices,
 		        r->place.count, DEADLINE_MS);
 	}
 	if (fan_open(&r->vote))
 		return STEP_WAIT;
 	uint64_t delete_ts = r->state.calls[deleted_one(r)].reply.delete_ts;
-	enum gone gone = gone_by(&r->vote, &r->place);
+	enum gone gone = gone_by(&r->vote, &r->place, delete_ts);
 	if (gone == GONE_NO_QUESTION || gone == GONE_COUNTS)
 		return op_go(op, INFO);
 	bool late = env->wall_us(env) / 10 > delete_ts + UNDO_TICKS;

@@ -147,7 +147,7 @@ static bool collect(struct db_read *read)
 {
 	const struct fan *all = &read->all;
 	const struct backend_reply *best = NULL, *gone = NULL;
-	enum gone verdict = gone_by(all, &read->place);
+	enum gone verdict = gone_by(all, &read->place, 0);
 
 	for (unsigned i = 0; i < all->count; i++) {
 		const struct backend_reply *r = &all->calls[i].reply;
@@ -335,7 +335,7 @@ static bool ready(struct db_read *read, const struct backend_list *list)
 	}
 	if (!read->collected && fan_open(&read->all) &&
 	        (!read->patience.over || !fan_knows(&read->all) ||
-	                gone_by(&read->all, &read->place) == GONE_OPEN))
+	                gone_by(&read->all, &read->place, 0) == GONE_OPEN))
 		return false;
 	return merged(read, list);
 }
@@ -435,7 +435,8 @@ enum err db_outcome(const struct fan *fan, bool *ret_open)
 	if (place_met(fan->place, ok | exists))
 		return exists ? ERR_EXISTS : ERR_OK;
 	for (unsigned i = 0; i < COUNT_OF(sure); i++) {
-		if (fan_says(fan, sure[i]))
+		if (fan_says(fan, sure[i]) &&
+		        (sure[i] != ERR_NOT_FOUND || gone_by(fan, fan->place, 0) != GONE_OPEN))
 			return sure[i];
 	}
 	*ret_open = fan_open(fan);

@@ -11,23 +11,46 @@ static bool is_asked(const struct fan *fan)
 	return msg && msg->kind == BACKEND_CONTAINER && strcmp(msg->account, RANGES_ACCOUNT) != 0;
 }
 
-enum gone gone_by(const struct fan *fan, const struct place *place)
+static bool is_known(const struct backend_call *call)
 {
-	uint64_t put_ts = 0, delete_ts = 0;
+	return call->answered && (call->reply.err == ERR_OK || call->reply.err == ERR_NOT_FOUND);
+}
 
+static bool has_it(const struct backend_reply *reply)
+{
+	return reply->err == ERR_OK && reply->delete_ts <= reply->put_ts;
+}
+
+enum gone gone_by(const struct fan *fan, const struct place *place, uint64_t delete_ts)
+{
+	uint64_t put_ts = 0, gone = 0, live = 0, lacking = 0;
+
+	if (!is_asked(fan))
+		return GONE_NO_QUESTION;
 	for (unsigned i = 0; i < fan->count; i++) {
 		const struct backend_reply *r = &fan->calls[i].reply;
-		if (!fan->calls[i].answered)
+		if (!is_known(&fan->calls[i]))
 			continue;
-		if (r->err == ERR_OK && r->put_ts > put_ts)
+		if (has_it(r) && r->put_ts > put_ts)
 			put_ts = r->put_ts;
-		if (r->err == ERR_NOT_FOUND && r->delete_ts > delete_ts)
+		if (!has_it(r) && r->delete_ts > delete_ts)
 			delete_ts = r->delete_ts;
 	}
-	if (!put_ts || delete_ts <= put_ts || !is_asked(fan))
+	if (delete_ts <= put_ts)
 		return GONE_NO_QUESTION;
-	uint64_t live = fan_mask(fan, place, ERR_OK);
+	for (unsigned i = 0; i < fan->count; i++) {
+		const struct backend_reply *r = &fan->calls[i].reply;
+		uint64_t bit = place_bit(place, fan->calls[i].device);
+		if (!is_known(&fan->calls[i]))
+			continue;
+		if (!has_it(r) && r->delete_ts <= put_ts)
+			lacking |= bit;
+		else if (!r->filling)
+			*(has_it(r) ? &live : &gone) |= bit;
+	}
 	if (place_met(place, live))
 		return GONE_NOT;
-	return place_possible(place, fan_mask(fan, place, ERR_NOT_FOUND)) ? GONE_OPEN : GONE_COUNTS;
+	if (!place_possible(place, gone))
+		return GONE_COUNTS;
+	return (gone | lacking) == place_all(place) ? GONE_NO_QUESTION : GONE_OPEN;
 }

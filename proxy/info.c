@@ -187,7 +187,7 @@ bool info_get(struct info_fetch *fetch, struct op *op, struct proxy *proxy, cons
 		start(fetch, op, proxy, account, container);
 		return false;
 	}
-	enum gone gone = gone_by(&fetch->fan, fetch->fan.place);
+	enum gone gone = gone_by(&fetch->fan, fetch->fan.place, 0);
 	if (!fan_knows(&fetch->fan) || gone == GONE_OPEN) {
 		if (fan_open(&fetch->fan))
 			return false;

@@ -3,6 +3,7 @@
 #include "lib/base/auto.h"
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "proxy/gone.h"
 #include "proxy/ranges.h"
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +141,7 @@ static void judge(struct batch *batch)
 		return;
 	if (moved)
 		learn(batch);
-	bool gone = fan_says(fan, ERR_NOT_FOUND);
+	bool gone = fan_says(fan, ERR_NOT_FOUND) && gone_by(fan, fan->place, 0) != GONE_OPEN;
 	if (gone && *queue->id) {
 		/* The range may be of a container that was deleted and made anew. */
 		ranges_forget(queue->proxy, queue->account, queue->container);

@@ -286,8 +286,9 @@ struct backend_reply {
 	 * the oldest in those ranges. */
 	uint64_t draft_ts;
 	uint64_t drafts[BACKEND_DRAFTS]; /* that are there, the newest first; 0: no more */
-	/* DIGEST, KEYS: it came back empty and is being filled; it may have known more. OBJECT_GET,
-	 * VERSION and GRANT (ERR_UNAVAILABLE): the same; ts and drafts tell what it has of the key.
+	/* DIGEST, KEYS, DB_STATE: it came back empty and is being filled; it may have known more.
+	 * OBJECT_GET, VERSION and GRANT (ERR_UNAVAILABLE): the same; ts and drafts tell what it has
+	 * of the key.
 	 */
 	bool filling;
 	struct buf points; /* containers in ranges: see lib/backend/points.h; owned */

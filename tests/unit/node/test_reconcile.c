@@ -5,18 +5,22 @@
 #include "lib/base/ts.h"
 #include "node/reconcile.h"
 
-enum { NEVER, LIVE, GONE, DOWN, ANEW }; /* ANEW: put again after the deletion */
+/* ANEW: put again after the deletion; BEFORE: deleted before the put, which it has missed; FILLED:
+ * came back empty, and is being filled. */
+enum { NEVER, LIVE, GONE, DOWN, ANEW, BEFORE, FILLED };
 
+#define STRAY     DEVICES /* a device that is none of the primaries */
 #define NOW       (1700000000ull * TS_PER_SECOND)
 #define DELETE_TS (NOW - 1000 * TS_PER_SECOND)
 #define PUT_TS    (DELETE_TS - TS_PER_SECOND)
 #define ANEW_TS   (DELETE_TS + TS_PER_SECOND)
 
-static int devices[DEVICES];
+static int devices[DEVICES + 1];
 static uint64_t delete_ts;
 static const char *account;
-static bool forgot[DEVICES], merged[DEVICES];
-static int told_by[DEVICES]; /* what the device that told it was */
+static uint32_t pair[2];
+static bool forgot[DEVICES + 1], merged[DEVICES + 1];
+static int told_by[DEVICES + 1]; /* what the device that told it was */
 
 static uint64_t put_ts_of(int what)
 {
@@ -28,14 +32,15 @@ static void tell(struct backend_call *call, int what)
 	struct backend_reply *reply = &call->reply;
 
 	reply->put_ts = put_ts_of(what);
-	reply->delete_ts = what == GONE ? delete_ts : 0;
+	reply->delete_ts = what == GONE ? delete_ts : what == BEFORE ? PUT_TS - 1 : 0;
 	reply->hash[0] = (uint8_t)what;
 }
 
 static enum err state_of(struct backend_call *call, int what)
 {
 	tell(call, what);
-	if (what == NEVER)
+	call->reply.filling = what == FILLED;
+	if (what == NEVER || what == FILLED)
 		return ERR_NOT_FOUND;
 	buf_printf(&call->reply.items, "%d", what);
 	buf_add(&call->reply.path, account, strlen(account) + 1);
@@ -64,9 +69,6 @@ static void device_send(struct backend *b, struct backend_call *call)
 		err = ERR_UNAVAILABLE;
 	} else if (msg->op == BACKEND_DB_STATE) {
 		err = state_of(call, *device);
-	} else if (msg->op == BACKEND_DB_HEAD) {
-		tell(call, *device);
-		err = *device == LIVE || *device == ANEW ? ERR_OK : ERR_NOT_FOUND;
 	} else if (msg->op == BACKEND_DB_FORGET) {
 		forgot[call->device] = true;
 		err = forget(msg, device);
@@ -82,6 +84,8 @@ static int setup(void **state)
 	(void)state;
 	delete_ts = DELETE_TS;
 	account = "a";
+	pair[0] = 0;
+	pair[1] = 1;
 	rig_init(device_send);
 	return 0;
 }
@@ -93,7 +97,6 @@ static uint64_t asked_us;
 
 static enum step run(struct op *op)
 {
-	static const uint32_t pair[] = {0, 1};
 	uint64_t rows;
 
 	if (!reconcile)
@@ -132,7 +135,9 @@ static enum err reconcile_them(int first, int second, int third)
 static void test_what_counts_is_brought(void **state)
 {
 	static const int cases[][DEVICES] = {{GONE, LIVE, GONE}, {LIVE, GONE, GONE},
-	        {GONE, LIVE, NEVER}, {GONE, NEVER, LIVE}, {GONE, LIVE, ANEW}};
+	        {GONE, LIVE, ANEW}, {GONE, NEVER, GONE}, {GONE, NEVER, NEVER}, {GONE, NEVER, ANEW},
+	        {GONE, NEVER, FILLED}, {GONE, FILLED, NEVER}, {GONE, FILLED, GONE},
+	        {GONE, BEFORE, NEVER}, {GONE, BEFORE, GONE}};
 
 	(void)state;
 	both = true;
@@ -174,12 +179,58 @@ static void test_one_that_is_young_waits(void **state)
 
 static void test_one_that_nobody_can_tell_waits(void **state)
 {
+	static const int cases[][DEVICES] = {{GONE, LIVE, DOWN}, {LIVE, GONE, DOWN},
+	        {GONE, LIVE, NEVER}, {GONE, NEVER, LIVE}, {NEVER, GONE, LIVE}, {GONE, NEVER, DOWN},
+	        {GONE, LIVE, FILLED}, {GONE, FILLED, LIVE}, {GONE, BEFORE, LIVE},
+	        {GONE, LIVE, BEFORE}};
+
 	(void)state;
 	both = true;
-	assert_int_equal(reconcile_them(GONE, LIVE, DOWN), ERR_BUSY);
-	assert_int_equal(reconcile_them(LIVE, GONE, DOWN), ERR_BUSY);
-	assert_false(forgot[0] || forgot[1]);
-	assert_false(merged[0] || merged[1]);
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		assert_int_equal(reconcile_them(cases[i][0], cases[i][1], cases[i][2]), ERR_BUSY);
+		assert_false(forgot[0] || forgot[1]);
+		assert_false(merged[0] || merged[1]);
+	}
+}
+
+/* It goes to who lacks it, whatever somebody took: else a container would be told to be gone by
+ * those who never had it, and be there again when they have. */
+static void test_what_lives_is_brought(void **state)
+{
+	static const int thirds[] = {GONE, LIVE, NEVER, DOWN};
+
+	(void)state;
+	both = true;
+	for (unsigned i = 0; i < COUNT_OF(thirds); i++) {
+		assert_int_equal(reconcile_them(LIVE, NEVER, thirds[i]), ERR_OK);
+		assert_true(merged[1]);
+		assert_int_equal(told_by[1], LIVE);
+	}
+}
+
+/* What a device has that was a primary once, and was away when the others decided. */
+static void test_a_handed_off_deletion_is_asked_about_too(void **state)
+{
+	(void)state;
+	both = false;
+	pair[0] = STRAY;
+	pair[1] = 0;
+	devices[STRAY] = GONE;
+	assert_int_equal(reconcile_them(LIVE, LIVE, LIVE), ERR_OK);
+	assert_false(merged[0]);
+	assert_int_equal(devices[STRAY], NEVER);
+	devices[STRAY] = GONE;
+	assert_int_equal(reconcile_them(LIVE, DOWN, LIVE), ERR_OK);
+	assert_false(merged[0]);
+	devices[STRAY] = GONE;
+	assert_int_equal(reconcile_them(LIVE, DOWN, NEVER), ERR_BUSY);
+	assert_false(merged[0]);
+	devices[STRAY] = GONE;
+	assert_int_equal(reconcile_them(LIVE, GONE, GONE), ERR_OK);
+	assert_true(merged[0]);
+	devices[STRAY] = GONE;
+	assert_int_equal(reconcile_them(NEVER, NEVER, NEVER), ERR_OK);
+	assert_true(merged[0]);
 }
 
 static void test_ranges_follow_their_container(void **state)
@@ -201,6 +252,8 @@ int main(void)
 	        RECONCILE_TEST(test_what_does_not_count_is_undone),
 	        RECONCILE_TEST(test_one_that_is_young_waits),
 	        RECONCILE_TEST(test_one_that_nobody_can_tell_waits),
+	        RECONCILE_TEST(test_what_lives_is_brought),
+	        RECONCILE_TEST(test_a_handed_off_deletion_is_asked_about_too),
 	        RECONCILE_TEST(test_ranges_follow_their_container),
 	};
 

@@ -2,6 +2,7 @@
 #include "tests/lib/proxy_rig.h"
 
 #include "proxy/db.h"
+#include "proxy/rows.h"
 
 enum { NEVER, LIVE, GONE, DOWN, ANEW, SLOW }; /* ANEW: put again after the deletion */
 
@@ -103,8 +104,13 @@ static void test_what_a_majority_says(void **state)
 	        /* the third may have either */
 	        {{GONE, LIVE, DOWN}, ERR_UNAVAILABLE},
 	        {{DOWN, GONE, LIVE}, ERR_UNAVAILABLE},
-	        /* no row can have been acknowledged */
-	        {{GONE, LIVE, NEVER}, ERR_NOT_FOUND},
+	        /* which of the two comes to the third, decides */
+	        {{GONE, LIVE, NEVER}, ERR_UNAVAILABLE},
+	        {{NEVER, GONE, LIVE}, ERR_UNAVAILABLE},
+	        {{GONE, NEVER, DOWN}, ERR_UNAVAILABLE},
+	        {{GONE, NEVER, NEVER}, ERR_NOT_FOUND},
+	        {{NEVER, NEVER, DOWN}, ERR_NOT_FOUND},
+	        {{NEVER, NEVER, GONE}, ERR_NOT_FOUND},
 	        {{LIVE, NEVER, DOWN}, ERR_OK},
 	        {{GONE, ANEW, DOWN}, ERR_OK},
 	        {{GONE, GONE, ANEW}, ERR_OK},
@@ -115,6 +121,69 @@ static void test_what_a_majority_says(void **state)
 		memcpy(devices, cases[i].say, sizeof(devices));
 		assert_int_equal(read_it(false, "a"), cases[i].told);
 		assert_int_equal(read_it(true, "a"), cases[i].told);
+	}
+}
+
+static struct fan posted;
+
+static enum step run_post(struct op *op)
+{
+	bool open;
+
+	if (!posted.count) {
+		struct backend_msg *msg = backend_msg_new(BACKEND_DB_POST, BACKEND_CONTAINER);
+		struct place place;
+		backend_msg_path(msg, "a", "c", NULL);
+		proxy_place(&cluster, 0, "a", "c", NULL, &place);
+		fan_ask(&posted, op, &proxy, msg, &place, 10000);
+	}
+	outcome = db_outcome(&posted, &open);
+	return open ? STEP_WAIT : STEP_DONE;
+}
+
+static const struct op_state post_states[] = {{"post", run_post, 0, 0}};
+
+static void release_post(struct op *op)
+{
+	(void)op;
+	fan_done(&posted);
+	ended = true;
+}
+
+static void on_row(struct row_put *put)
+{
+	outcome = put->err;
+	ended = true;
+}
+
+static void test_what_writers_are_told(void **state)
+{
+	static const struct {
+		int say[DEVICES];
+		enum err told;
+	} cases[] = {
+	        {{GONE, LIVE, LIVE}, ERR_OK},
+	        {{GONE, GONE, LIVE}, ERR_NOT_FOUND},
+	        {{GONE, NEVER, NEVER}, ERR_NOT_FOUND},
+	        {{NEVER, LIVE, NEVER}, ERR_NOT_FOUND},
+	        {{GONE, LIVE, NEVER}, ERR_UNAVAILABLE},
+	        {{NEVER, GONE, DOWN}, ERR_UNAVAILABLE},
+	};
+	struct op op;
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		memcpy(devices, cases[i].say, sizeof(devices));
+		ended = false;
+		op_init(&op, reactor, post_states, release_post);
+		op_start(&op);
+		rig_wait(&ended);
+		assert_int_equal(outcome, cases[i].told);
+		struct row_put put = {.row = {.name = "o", .ts = ANEW_TS + 1}, .done = on_row};
+		ended = false;
+		rows_put(&proxy, "a", "c", &put);
+		rig_wait(&ended);
+		assert_int_equal(outcome, cases[i].told);
 	}
 }
 
@@ -161,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        GONE_TEST(test_what_a_majority_says),
+	        GONE_TEST(test_what_writers_are_told),
 	        GONE_TEST(test_ranges_are_not_asked),
 	        GONE_TEST(test_the_third_is_waited_for),
 	};
