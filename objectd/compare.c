@@ -27,6 +27,9 @@ static void next_range(struct compare *c)
 	        .fan_out = msg->fan_out,
 	        .prefix = msg->ranges[c->at],
 	        .before_ts = msg->ts,
+	        .fragment = c->drafts ? 0
+	                              : objectd_fragment_of(c->objectd, msg->policy,
+	                                        msg->ranges[c->at], msg->range_bits),
 	};
 	device_range_start(&c->range);
 }

@@ -14,6 +14,18 @@ void fragment_add(struct buf *headers, const struct fragment *fragment)
 	kv_add(headers, NAME, text);
 }
 
+uint8_t fragment_number(const void *block, size_t len)
+{
+	struct fragment fragment;
+	struct kv_pair pair;
+	size_t at = 0;
+
+	if (!kv_next(block, len, &at, &pair) || strcmp(pair.name, NAME) != 0 ||
+	        !fragment_parse(pair.value, &fragment))
+		return 0;
+	return fragment.index + 1;
+}
+
 enum err fragment_split(
         const void *block, size_t len, struct fragment *ret_fragment, struct buf *headers)
 {

@@ -1,6 +1,7 @@
 #include "objectd/objectd_internal.h"
 
 #include "lib/base/mem.h"
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@ struct objectd *objectd_open(const struct objectd_options *options)
 
 	o->device = options->device;
 	o->reactor = options->reactor;
+	o->fragment_of = options->fragment_of;
+	o->owner = options->owner;
 	o->grant_us = options->grant_us ? options->grant_us : GRANT_US;
 	list_init(&o->upload_list);
 	list_init(&o->handle_list);
@@ -52,6 +55,23 @@ void objectd_reply_version(struct backend_call *call, const struct device_versio
 	call->reply.deleted = version->deleted;
 }
 
+uint8_t objectd_fragment_of(const struct objectd *o, uint8_t policy, uint64_t prefix, unsigned bits)
+{
+	return o->fragment_of ? o->fragment_of(o->owner, policy, prefix, bits) : 0;
+}
+
+bool objectd_misplaced(const struct objectd *o, const struct backend_msg *msg,
+        const struct device_version *version)
+{
+	uint64_t prefix;
+
+	if (!version->fragment || version->deleted)
+		return false;
+	memcpy(&prefix, msg->key, sizeof(prefix));
+	uint8_t own = objectd_fragment_of(o, msg->policy, be64toh(prefix), 64);
+	return own && own != version->fragment;
+}
+
 void objectd_reply_drafts(struct objectd *o, struct backend_call *call)
 {
 	struct device_version drafts[DEVICE_DRAFTS];
@@ -82,8 +102,10 @@ static void version(struct objectd *o, struct backend_call *call)
 	struct device_version version;
 	enum err err = device_find(o->device, msg->policy, msg->key, &version);
 
-	if (!err)
+	if (!err) {
 		objectd_reply_version(call, &version);
+		call->reply.more = objectd_misplaced(o, msg, &version);
+	}
 	objectd_reply_drafts(o, call);
 	call->reply.promised = lease_promised(o, msg);
 	backend_finish(call, err);

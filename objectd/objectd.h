@@ -21,6 +21,10 @@ struct objectd_options {
 	struct reactor *reactor; /* borrowed */
 	uint64_t grant_us;       /* length of a lease; 0: 5 seconds */
 	uint64_t horizon;        /* as the replay told */
+	/* The number, from 1 on, that this device's fragments of keys have which begin with the
+	 * first `bits` bits of prefix; 0: none, or not known. NULL: always 0. */
+	uint8_t (*fragment_of)(void *owner, uint8_t policy, uint64_t prefix, unsigned bits);
+	void *owner;
 };
 
 struct objectd *objectd_open(const struct objectd_options *options);

@@ -45,6 +45,8 @@ struct objectd {
 	struct timer sweep;
 	struct horizon *horizon; /* owned; horizon.c */
 	uint64_t floor, floor_until_us;
+	uint8_t (*fragment_of)(void *owner, uint8_t policy, uint64_t prefix, unsigned bits);
+	void *owner;
 };
 
 static inline uint64_t objectd_hash(const uint8_t key[16], uint8_t policy)
@@ -57,6 +59,12 @@ static inline uint64_t objectd_hash(const uint8_t key[16], uint8_t policy)
 
 /* objectd.c */
 void objectd_reply_version(struct backend_call *call, const struct device_version *version);
+/* The number that fragments should have here; 0: not known. */
+uint8_t objectd_fragment_of(
+        const struct objectd *objectd, uint8_t policy, uint64_t prefix, unsigned bits);
+/* Is this known to be another device's fragment? */
+bool objectd_misplaced(const struct objectd *objectd, const struct backend_msg *msg,
+        const struct device_version *version);
 /* The drafts of the message's key into the reply. */
 void objectd_reply_drafts(struct objectd *objectd, struct backend_call *call);
 
@@ -65,6 +73,9 @@ void fragment_add(struct buf *headers, const struct fragment *fragment);
 /* ret_fragment k 0: none; `headers` without it. ERR_CORRUPT: one that cannot be. */
 enum err fragment_split(
         const void *block, size_t len, struct fragment *ret_fragment, struct buf *headers);
+
+/* Its number, by the record's headers; 0: it is none. */
+uint8_t fragment_number(const void *block, size_t len);
 
 /* write.c */
 void write_start(struct objectd *objectd, struct backend_call *call);

@@ -133,6 +133,7 @@ static void append(struct write *w, const char *account, const char *container, 
 	w->write.updates = msg->updates;
 	w->write.update_count = msg->update_count;
 	w->write.expires = kv_get(w->write.headers, w->write.headers_len, "X-Delete-At");
+	w->write.fragment = fragment_number(w->write.headers, w->write.headers_len);
 	w->write.done = on_written;
 	enum err err = device_write(w->objectd->device, &w->write);
 	if (!err)
@@ -539,6 +540,17 @@ static uint64_t replaced(const struct backend_call *call, uint64_t version_ts)
 	return ts;
 }
 
+/* A fragment for this device, which has another one's? */
+static bool is_own(const struct write *w, const struct device_version *version)
+{
+	const struct backend_msg *msg = w->call->msg;
+	struct device_version then = {.fragment = msg->fragment.index + 1};
+
+	return msg->op == BACKEND_OBJECT_PUT && msg->fragment.k &&
+	       objectd_misplaced(w->objectd, msg, version) &&
+	       !objectd_misplaced(w->objectd, msg, &then);
+}
+
 /* The version decides. */
 static void run(struct write *w)
 {
@@ -573,9 +585,11 @@ static void run(struct write *w)
 	}
 	bool again = known && msg->ts >= version.ts &&
 	             newest(msg->ts, msg->meta_ts) == newest(version.ts, version.meta_ts);
-	/* A copy of what cannot be read here comes with the same timestamp. */
-	bool same =
-	        version.corrupt && msg->op == (live ? BACKEND_OBJECT_PUT : BACKEND_OBJECT_DELETE);
+	/* A copy of what cannot be read here comes with the same timestamp; so does the fragment
+	 * that should be here in the place of another. */
+	bool same = (version.corrupt &&
+	                    msg->op == (live ? BACKEND_OBJECT_PUT : BACKEND_OBJECT_DELETE)) ||
+	            (live && is_own(w, &version));
 	if (kept && loses(msg, &version) && !(again && same)) {
 		refuse(w, &version);
 		return;

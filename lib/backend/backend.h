@@ -166,7 +166,9 @@ struct backend_digest {
 struct backend_key {
 	uint8_t key[16];
 	uint64_t ts, meta_ts; /* meta_ts: last POST, or ts */
-	uint8_t deleted, corrupt, pad[6];
+	uint8_t deleted, corrupt;
+	uint8_t misplaced; /* the fragment is another device's */
+	uint8_t pad[5];
 };
 
 struct backend_db_key {
@@ -276,7 +278,7 @@ struct backend_reply {
 	bool exact;
 	struct buf rows;  /* encoded, see backend_rows_*; owned */
 	struct buf items; /* backend_digest or backend_key, back to back; owned */
-	bool more;        /* there are more than these */
+	bool more;        /* there are more than these; VERSION: the fragment is another one's */
 	/* Objects in fragments: ts, meta_ts and deleted are of the committed version (0: none). */
 	struct fragment fragment; /* OBJECT_GET; k 0: a whole object */
 	uint64_t promised; /* nothing older is taken of this key, unless who promised that had seen

@@ -55,6 +55,7 @@ struct applied {
 	uint32_t extent_count;
 	bool deleted, open;
 	bool expires, forgotten;
+	uint8_t fragment;
 	bool gone; /* superseded, or its extents are used for something else: only updates count */
 };
 

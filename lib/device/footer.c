@@ -68,6 +68,7 @@ static void note_object(struct footer *footer, const struct format_record *recor
 	entry->type = record->type;
 	entry->policy = record->policy;
 	entry->flags = record->flags;
+	entry->fragment = object->fragment & 31;
 	entry->open = object->update_count && !(record->flags & RECORD_UPDATES_SETTLED);
 	if (!object->extent_count)
 		return;

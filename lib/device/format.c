@@ -138,7 +138,8 @@ static bool object_ok(const struct format_record *record)
 		return false;
 	uint64_t crcs = crc_count(record->data_len) * 4ull;
 	uint64_t want = table_at(object) + crcs + object->extent_count * (uint64_t)FOOTER_EXTENT;
-	if (record->meta_len != want || (record->data_len && object->extent_count))
+	if (record->meta_len != want || (record->data_len && object->extent_count) ||
+	        object->fragment > DEVICE_FRAGMENTS)
 		return false;
 	const char *names = (const char *)(object + 1);
 	if (names[object->account_len] || names[object->account_len + 1u + object->container_len] ||
@@ -321,6 +322,7 @@ void format_object_fill(const struct device_write *write, uint32_t len, uint64_t
 	        .headers_len = (uint32_t)write->headers_len,
 	        .updates_len = (uint32_t)updates_len(write),
 	        .extent_count = write->extent_count,
+	        .fragment = write->fragment,
 	};
 	memcpy(object->key, write->key, 16);
 	memcpy(object->etag, write->etag, 16);

@@ -88,7 +88,7 @@ struct format_object {
 	uint64_t ts, meta_ts, size, first_lsn; /* first_lsn: when this version was first written */
 	uint8_t etag[16];
 	uint16_t account_len, container_len, object_len, update_count;
-	uint32_t headers_len, updates_len, extent_count, spare;
+	uint32_t headers_len, updates_len, extent_count, fragment; /* its number, or 0 */
 };
 
 /* SETTLED: an array of these after the head. */
@@ -128,7 +128,9 @@ struct format_entry {
 	uint8_t key[16];
 	uint64_t ts, meta_ts, first_lsn;
 	uint32_t off, len, extent_count;
-	uint8_t type, policy, open, flags; /* flags: the record's */
+	uint8_t type, policy;
+	uint8_t open : 1, fragment : 5, spare : 2;
+	uint8_t flags; /* the record's */
 };
 enum { FOOTER_ENTRY = sizeof(struct format_entry), FOOTER_EXTENT = sizeof(struct device_extent) };
 

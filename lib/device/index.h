@@ -13,8 +13,9 @@ enum {
 	INDEX_EXTENTS = 4,
 	INDEX_CORRUPT = 8,
 	INDEX_EXPIRES = 16,
-	INDEX_FORGOTTEN =
-	        32 /* as if it were not there: kept so that a restart does not find it again */
+	INDEX_FORGOTTEN = 32, /* as if it were not there: kept so that a restart does not find it
+	                         again */
+	INDEX_FRAGMENT = 6    /* from this bit on its number */
 };
 
 struct index_entry {
@@ -52,6 +53,11 @@ static inline uint32_t at_off(uint64_t at)
 static inline uint32_t at_len(uint64_t at)
 {
 	return (uint32_t)(at & 0xffff) * 64;
+}
+
+static inline unsigned index_fragment(const struct index_entry *entry)
+{
+	return entry->flags >> INDEX_FRAGMENT & 31;
 }
 
 struct index *index_new(void);

@@ -468,8 +468,10 @@ void object_apply(struct device *device, const struct applied *a)
 	set_posted(device, entry, a->policy, 0);
 	entry->ts = a->ts & ((1ull << 50) - 1);
 	entry->at = a->at;
-	entry->flags = (a->deleted ? INDEX_DELETED : 0) | (a->extent_count ? INDEX_EXTENTS : 0) |
-	               (a->expires ? INDEX_EXPIRES : 0) | (a->forgotten ? INDEX_FORGOTTEN : 0);
+	unsigned flags = (a->deleted ? INDEX_DELETED : 0) | (a->extent_count ? INDEX_EXTENTS : 0) |
+	                 (a->expires ? INDEX_EXPIRES : 0) | (a->forgotten ? INDEX_FORGOTTEN : 0) |
+	                 (unsigned)a->fragment << INDEX_FRAGMENT;
+	entry->flags = flags & 0x3fff;
 	set_posted(device, entry, a->policy, a->meta_ts);
 	unit_claim(device, at_unit(a->at), at_len(a->at));
 	if (old_at == a->at && replaces) {
@@ -504,6 +506,7 @@ void object_apply_record(struct device *device, const struct format_record *reco
 	        .open = object->update_count && !(record->flags & RECORD_UPDATES_SETTLED),
 	        .expires = record->flags & RECORD_EXPIRES,
 	        .forgotten = record->flags & RECORD_FORGOTTEN,
+	        .fragment = (uint8_t)object->fragment,
 	};
 
 	object_apply(device, &applied);
@@ -520,6 +523,7 @@ static void version_of(struct device *device, uint8_t policy, const struct index
 	        .corrupt = entry->flags & INDEX_CORRUPT,
 	        .expires = entry->flags & INDEX_EXPIRES,
 	        .forgotten = entry->flags & INDEX_FORGOTTEN,
+	        .fragment = (uint8_t)index_fragment(entry),
 	        .at = entry->at,
 	};
 }

@@ -23,8 +23,9 @@ struct device_extent {
 struct device_version {
 	uint64_t ts, meta_ts; /* meta_ts: last POST, or ts */
 	bool deleted, extents, corrupt, expires;
-	bool forgotten; /* device_find_any, device_next: the key is known no more, up to this */
-	uint64_t at;    /* the device's */
+	bool forgotten;   /* device_find_any, device_next: the key is known no more, up to this */
+	uint8_t fragment; /* as it was written */
+	uint64_t at;      /* the device's */
 };
 
 /* A version that is not committed yet, a draft, lives beside the committed one of its key: its
@@ -65,6 +66,8 @@ uint64_t device_objects(const struct device *device); /* versions and tombstones
  * prefix. Start with key = device_range_start. */
 struct device_range {
 	uint8_t policy, bits, fan_out;
+	uint8_t fragment; /* the number that fragments of these keys should have here; 0: not known
+	                   */
 	uint64_t prefix, before_ts; /* tombstones older than before_ts do not count in digests */
 	uint8_t key[16];            /* where the next slice begins */
 	bool done;
@@ -73,7 +76,7 @@ void device_range_start(struct device_range *range);
 
 /* Adds up to `most` entries to the sums, one for each of 1 << fan_out equal parts of the range;
  * returns how many it looked at. Where an entry lies and whether its updates are settled does not
- * matter. */
+ * matter; a fragment of another number than the range's does. */
 unsigned device_range_digest(struct device *device, struct device_range *range,
         struct backend_digest *sums, unsigned most);
 
@@ -113,11 +116,14 @@ struct log_append {
  * then what compaction moves. */
 enum { DEVICE_PUT, DEVICE_SMALL, DEVICE_MOVE };
 
+#define DEVICE_FRAGMENTS 28
+
 /* A version to write: all pointers borrowed until done. */
 struct device_write {
 	uint8_t policy, key[16];
 	bool deleted, expires; /* expires: the headers have an X-Delete-At */
-	bool forgotten; /* deleted, and with the times of the version that is to be forgotten */
+	bool forgotten;   /* deleted, and with the times of the version that is to be forgotten */
+	uint8_t fragment; /* its number from 1 on, DEVICE_FRAGMENTS at most; 0: it is none */
 	uint64_t ts, meta_ts; /* meta_ts: of the last POST, or 0 */
 	const char *account, *container, *object;
 	const void *headers;

@@ -68,13 +68,22 @@ static uint64_t fold(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static void add_entry(struct backend_digest *sum, const struct index_entry *entry, uint64_t meta_ts)
+static bool is_misplaced(const struct device_range *range, const struct index_entry *entry)
+{
+	unsigned has = index_fragment(entry);
+
+	return has && range->fragment && has != range->fragment;
+}
+
+static void add_entry(struct backend_digest *sum, const struct index_entry *entry, uint64_t meta_ts,
+        bool misplaced)
 {
 	uint64_t key[2], times;
 
 	memcpy(key, entry->key, sizeof(key));
 	times = fold((uint64_t)entry->ts ^ 0x9e3779b97f4a7c15u, meta_ts ^ 0xc2b2ae3d27d4eb4fu) +
 	        (entry->flags & INDEX_DELETED);
+	times ^= misplaced ? 0xd6e8feb86659fd93u : 0;
 	uint64_t low = fold(key[0] ^ times, key[1] ^ 0xa0761d6478bd642fu);
 	uint64_t high = fold(key[1] ^ times ^ 0xe7037ed1a0b428dbu, key[0] ^ 0x8ebc6af09c88c6e3u);
 	sum->count++;
@@ -97,7 +106,8 @@ unsigned device_range_digest(struct device *device, struct device_range *range,
 				continue;
 			uint64_t rest = range->bits == 64 ? 0 : top_of(e->key) << range->bits;
 			uint64_t part = range->fan_out ? rest >> (64 - range->fan_out) : 0;
-			add_entry(&sums[part], e, object_meta_ts(device, range->policy, e));
+			add_entry(&sums[part], e, object_meta_ts(device, range->policy, e),
+			        is_misplaced(range, e));
 		}
 		looked += n;
 		step_behind(range, run[n - 1].key);
@@ -141,6 +151,7 @@ unsigned device_range_keys(
 			        .meta_ts = object_meta_ts(device, range->policy, e),
 			        .deleted = e->flags & INDEX_DELETED ? 1 : 0,
 			        .corrupt = e->flags & INDEX_CORRUPT ? 1 : 0,
+			        .misplaced = is_misplaced(range, e),
 			};
 			memcpy(key.key, e->key, 16);
 			buf_add(keys, &key, sizeof(key));

@@ -443,6 +443,7 @@ static void apply_footer(struct recovery *r, const struct format_footer *footer)
 		        .extent_count = entry->extent_count,
 		        .deleted = entry->type == RECORD_TOMBSTONE,
 		        .open = entry->open,
+		        .fragment = entry->fragment,
 		        .expires = entry->flags & RECORD_EXPIRES,
 		        .forgotten = entry->flags & RECORD_FORGOTTEN,
 		        .gone = entry->flags & RECORD_SUPERSEDED ||

@@ -84,7 +84,9 @@ enum err rig_open(struct rig *rig)
 	if (!rig->err)
 		rig->objectd = objectd_open(&(struct objectd_options){.device = rig->device,
 		        .reactor = rig->reactor,
-		        .horizon = rig->horizon.ts});
+		        .horizon = rig->horizon.ts,
+		        .fragment_of = rig->fragment_of,
+		        .owner = rig});
 	return rig->err;
 }
 

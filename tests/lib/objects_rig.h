@@ -22,6 +22,7 @@ struct rig {
 	bool opened, closed;
 	bool alone;       /* no other replicas: tombstones go when they are old */
 	unsigned corrupt; /* versions told as unreadable */
+	uint8_t (*fragment_of)(void *rig, uint8_t policy, uint64_t prefix, unsigned bits);
 };
 
 #define RIG_UNIT (4u << 20)

@@ -7,11 +7,21 @@
 #define T 170000000000000ull
 
 static struct rig rig;
+static uint8_t own; /* the number that fragments should have here */
+
+static uint8_t fragment_of(void *owner, uint8_t policy, uint64_t prefix, unsigned bits)
+{
+	(void)owner;
+	(void)prefix;
+	return policy == 0 && bits >= 8 ? own : 0;
+}
 
 static int setup(void **state)
 {
 	(void)state;
+	own = 0;
 	rig_init(&rig, 4 << 20);
+	rig.fragment_of = fragment_of;
 	assert_int_equal(rig_open(&rig), ERR_OK);
 	return 0;
 }
@@ -29,13 +39,19 @@ static void reopen(void)
 	assert_int_equal(rig_open(&rig), ERR_OK);
 }
 
-static enum err put(const char *name, uint64_t ts, size_t len, bool draft)
+static enum err put_as(const char *name, uint64_t ts, size_t len, bool draft, uint8_t index)
 {
 	struct backend_msg *msg = rig_put_msg(name, ts, len);
 
 	msg->draft = draft;
-	msg->fragment = (struct fragment){.k = 4, .m = 2, .index = 3, .size = len * 4};
+	msg->fragment = (struct fragment){
+	        .k = index < 6 ? 4 : 20, .m = index < 6 ? 2 : 8, .index = index, .size = len * 4};
 	return send_plain(&rig, msg);
+}
+
+static enum err put(const char *name, uint64_t ts, size_t len, bool draft)
+{
+	return put_as(name, ts, len, draft, 3);
 }
 
 static enum err plain(enum backend_op op, const char *name, uint64_t ts)
@@ -407,6 +423,137 @@ static void space_is_given_back(void **state)
 	}
 }
 
+/* By the index in memory. */
+static unsigned number_of(const char *name)
+{
+	struct backend_msg *msg = rig_msg(BACKEND_OBJECT_VERSION, name, 0);
+	struct device_version version;
+
+	assert_int_equal(device_find(rig.device, 0, msg->key, &version), ERR_OK);
+	backend_msg_unref(msg);
+	return version.fragment;
+}
+
+static void the_index_knows_which_fragment_it_is(void **state)
+{
+	struct device_stats stats;
+	char name[16];
+
+	(void)state;
+	rig_close(&rig);
+	rig.options.compact_rate = 64 << 20;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_int_equal(rig_put(&rig, "whole", T, 100), ERR_OK);
+	assert_int_equal(put("a", T, 100, false), ERR_OK);
+	assert_int_equal(put("b", T, 300000, true), ERR_OK);
+	assert_int_equal(plain(BACKEND_OBJECT_COMMIT, "b", T), ERR_OK);
+	assert_int_equal(put_as("c", T, 100, false, 27), ERR_OK);
+	assert_int_equal(rig_post(&rig, "c", T + 1, "x"), ERR_OK);
+	/* Over many units, of which most is dead soon. */
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "o%u", i % 10);
+		assert_int_equal(put(name, T + i, 60000, false), ERR_OK);
+		for (struct device_unsettled u = {0}; device_next_unsettled(rig.device, u.lsn, &u);)
+			device_settled(rig.device, 0, u.key, u.ts);
+		if (i % 50 == 49)
+			rig_sleep(&rig, 4000000);
+	}
+	device_stats(rig.device, &stats);
+	assert_true(stats.moved > 3 && stats.freed_units > 2);
+	for (int again = 0; again < 3; again++) {
+		assert_int_equal(number_of("whole"), 0);
+		assert_int_equal(number_of("a"), 4);
+		assert_int_equal(number_of("b"), 4);
+		assert_int_equal(number_of("c"), 28);
+		assert_int_equal(number_of("o7"), 4);
+		reopen();
+	}
+}
+
+struct told {
+	bool misplaced, in_keys;
+	struct backend_digest digest;
+};
+
+static struct told told_of(const char *name)
+{
+	struct rig_call call;
+	struct told told = {0};
+	struct backend_key key;
+	uint64_t range;
+
+	rig_send(&rig, &call, rig_msg(BACKEND_OBJECT_VERSION, name, 0));
+	told.misplaced = call.call.reply.more;
+	range = (uint64_t)call.call.msg->key[0] << 56;
+	backend_call_done(&call.call);
+	for (unsigned keys = 0; keys < 2; keys++) {
+		struct backend_msg *msg = backend_msg_new(
+		        keys ? BACKEND_OBJECT_KEYS : BACKEND_OBJECT_DIGEST, BACKEND_OBJECT);
+		msg->ranges = &range;
+		msg->range_count = 1;
+		msg->range_bits = 8;
+		rig_send(&rig, &call, msg);
+		const struct buf *items = &call.call.reply.items;
+		if (keys) {
+			assert_int_equal(items->len, sizeof(key));
+			memcpy(&key, items->data, sizeof(key));
+			told.in_keys = key.misplaced;
+		} else {
+			memcpy(&told.digest, items->data, sizeof(told.digest));
+		}
+		backend_call_done(&call.call);
+	}
+	return told;
+}
+
+static bool same_digest(const struct told *a, const struct told *b)
+{
+	return memcmp(&a->digest, &b->digest, sizeof(a->digest)) == 0;
+}
+
+static void another_ones_is_told_apart_and_replaced(void **state)
+{
+	static const size_t sizes[] = {100, 300000};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+		const char *name = i ? "b" : "a";
+		own = 4;
+		assert_int_equal(put(name, T, sizes[i], false), ERR_OK);
+		struct told good = told_of(name);
+		assert_false(good.misplaced || good.in_keys);
+		assert_int_equal(put_as(name, T, sizes[i], false, 1), ERR_CONFLICT);
+		own = 0; /* nobody knows */
+		struct told unknown = told_of(name);
+		assert_false(unknown.misplaced || unknown.in_keys);
+		assert_true(same_digest(&good, &unknown));
+		assert_int_equal(put_as(name, T, sizes[i], false, 1), ERR_CONFLICT);
+		own = 2;
+		struct told bad = told_of(name);
+		assert_true(bad.misplaced && bad.in_keys);
+		assert_false(same_digest(&good, &bad));
+		assert_int_equal(put_as(name, T, sizes[i], false, 5), ERR_CONFLICT);
+		assert_int_equal(rig_put(&rig, name, T, 10), ERR_CONFLICT);
+		assert_int_equal(put_as(name, T - 1, sizes[i], false, 1), ERR_CONFLICT);
+		assert_int_equal(put_as(name, T, sizes[i], false, 1), ERR_OK);
+		for (unsigned again = 0; again < 2; again++) {
+			struct told mended = told_of(name);
+			assert_false(mended.misplaced || mended.in_keys);
+			assert_true(same_digest(&good, &mended));
+			assert_int_equal(look(name, 0).fragment.index, 1);
+			assert_true(look(name, 0).whole);
+			reopen();
+		}
+		/* A tombstone is everybody's. */
+		own = 3;
+		assert_int_equal(rig_delete(&rig, name, T + 1), ERR_OK);
+		assert_false(told_of(name).misplaced || told_of(name).in_keys);
+	}
+	struct device_stats stats;
+	device_stats(rig.device, &stats);
+	assert_true(stats.live_bytes < 100000);
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -425,6 +572,8 @@ int main(void)
 	        T_(a_post_between_draft_and_commit),
 	        T_(updates_of_a_draft_are_settled),
 	        T_(space_is_given_back),
+	        T_(the_index_knows_which_fragment_it_is),
+	        T_(another_ones_is_told_apart_and_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
