@@ -1,5 +1,6 @@
 /* A device on its reactor: open, serve, statistics. */
 #include "node/node.h"
+#include "proxy/ec_put.h"
 #include "proxy/keystone.h"
 
 #include "lib/cache/cache.h"
@@ -63,6 +64,16 @@ static void opened(struct node_device *d, enum err err)
 	node_began(node);
 }
 
+static uint8_t fragment_of(void *owner, uint8_t policy, uint64_t prefix, unsigned bits)
+{
+	const struct node_device *d = owner;
+	const struct cluster *cluster = &d->node->cluster;
+
+	if (!cluster->policies[policy].ec)
+		return 0;
+	return ec_fragment_of(proxy_rings(cluster, BACKEND_OBJECT, policy), prefix, bits, d->id);
+}
+
 static enum err start_roles(struct node_device *d, struct device *device)
 {
 	struct node_reactor *r = &d->node->reactors[d->reactor];
@@ -77,7 +88,12 @@ static enum err start_roles(struct node_device *d, struct device *device)
 	hlc_see(&d->node->hlc, accountd_newest_ts(d->accountd));
 	hlc_see(&d->node->hlc, d->horizon.ts);
 	d->objectd = objectd_open(&(struct objectd_options){
-	        .device = device, .reactor = r->reactor, .horizon = d->horizon.ts});
+	        .device = device,
+	        .reactor = r->reactor,
+	        .horizon = d->horizon.ts,
+	        .fragment_of = fragment_of,
+	        .owner = d,
+	});
 	if ((err = jobs_start(d, &d->jobs)))
 		return err;
 	if ((err = reaper_start(d, &d->reaper)))

@@ -55,8 +55,10 @@ static enum step handoff_ask(struct op *op)
 /* As the index of a primary has it; false: nothing. */
 static bool has(const struct backend_reply *reply, struct backend_key *ret_key)
 {
-	*ret_key = (struct backend_key){
-	        .ts = reply->ts, .meta_ts = reply->meta_ts, .deleted = reply->deleted};
+	*ret_key = (struct backend_key){.ts = reply->ts,
+	        .meta_ts = reply->meta_ts,
+	        .deleted = reply->deleted,
+	        .misplaced = reply->more};
 	return !reply->err && reply->ts;
 }
 

@@ -9,6 +9,8 @@ enum replicate_need replicate_need(
 		return ours->deleted && ours->ts < before_ts ? REPLICATE_NOTHING : REPLICATE_WHOLE;
 	if (ours->ts != theirs->ts || ours->deleted || theirs->deleted)
 		return ours->ts > theirs->ts ? REPLICATE_WHOLE : REPLICATE_NOTHING;
+	if (theirs->misplaced && ours->meta_ts >= theirs->meta_ts)
+		return REPLICATE_WHOLE;
 	return ours->meta_ts > theirs->meta_ts ? REPLICATE_METADATA : REPLICATE_NOTHING;
 }
 
@@ -19,7 +21,7 @@ bool replicate_differs(
 
 	if (ours && theirs)
 		return ours->ts != theirs->ts || ours->meta_ts != theirs->meta_ts ||
-		       ours->deleted != theirs->deleted;
+		       ours->deleted != theirs->deleted || ours->misplaced || theirs->misplaced;
 	return one && !(one->deleted && one->ts < before_ts);
 }
 

@@ -99,6 +99,21 @@ static bool good(const struct ec_fetch *f, unsigned index, const struct backend_
 	               memcmp(r->fragment.etag, f->etag, sizeof(f->etag)) == 0);
 }
 
+/* A device that has moved to another place in the ring may have this version's fragment of before.
+ */
+static void take_other(struct ec_fetch *f, unsigned index, const struct backend_call *call)
+{
+	const struct backend_reply *r = &call->reply;
+	struct ec_source *s = &f->sources[index];
+
+	if (call->msg->op != BACKEND_OBJECT_GET || r->fragment.index >= total(f) ||
+	        r->fragment.index == index || f->sources[r->fragment.index].usable ||
+	        !good(f, r->fragment.index, call))
+		return;
+	ec_fetch_add(f, r->fragment.index, s->device, s->handle);
+	s->handle = 0;
+}
+
 static void take(struct ec_fetch *f, unsigned index)
 {
 	struct ec_source *s = &f->sources[index];
@@ -118,6 +133,7 @@ static void take(struct ec_fetch *f, unsigned index)
 		s->len = (uint32_t)s->io.calls[0].msg->len;
 	} else {
 		s->usable = false;
+		take_other(f, index, &s->io.calls[0]);
 	}
 	fan_done(&s->io);
 }

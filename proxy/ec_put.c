@@ -1,13 +1,15 @@
 #include "proxy/ec_put.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #define DEADLINE_MS 30000
 
-void ec_indices(
+uint64_t ec_indices(
         const struct ring_set *rings, const struct place *place, uint8_t ret_index[PLACE_MAX])
 {
+	uint64_t seen = 0, moved = 0;
 	uint32_t ids[REPLICAS_MAX];
 
 	memset(ret_index, 0, PLACE_MAX);
@@ -17,10 +19,35 @@ void ec_indices(
 		        ring_primaries(ring, ring_partition(ring, place->key), ids, REPLICAS_MAX);
 		for (unsigned i = 0; i < n; i++) {
 			uint64_t bit = place_bit(place, rings->handles[r][ids[i]]);
-			if (bit)
-				ret_index[__builtin_ctzll(bit)] = (uint8_t)i;
+			if (!bit)
+				continue;
+			uint8_t *index = &ret_index[__builtin_ctzll(bit)];
+			moved |= seen & bit && *index != i ? bit : 0;
+			seen |= bit;
+			*index = (uint8_t)i;
 		}
 	}
+	return moved;
+}
+
+uint8_t ec_fragment_of(
+        const struct ring_set *rings, uint64_t prefix, unsigned bits, uint32_t device)
+{
+	uint8_t index[PLACE_MAX], key[16] = {0};
+	struct place place;
+
+	for (unsigned i = 0; rings && i < rings->count; i++) {
+		if (ring_part_power(rings->rings[i]) > bits)
+			return 0;
+	}
+	prefix = htobe64(prefix);
+	memcpy(key, &prefix, sizeof(prefix));
+	place_of_key(rings, key, &place);
+	uint64_t bit = place_bit(&place, device);
+	if (!bit)
+		return 0;
+	ec_indices(rings, &place, index);
+	return index[__builtin_ctzll(bit)] + 1;
 }
 
 void ec_put_start(struct ec_put *put, struct op *op, struct proxy *proxy, unsigned policy,

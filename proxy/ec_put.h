@@ -9,10 +9,17 @@
 
 #define EC_INLINE_MAX (32u << 10) /* a fragment up to here travels in the OBJECT_PUT itself */
 
-/* Which fragment each device of the place keeps: its place among the primaries of its ring. Call it
- * in the turn in which the place was made. */
-void ec_indices(
+/* Which fragment each device of the place keeps: its place among the primaries of the newest ring
+ * that has it. Returns those (bits of the place) that kept another one by an older ring. Call it in
+ * the turn in which the place was made. */
+uint64_t ec_indices(
         const struct ring_set *rings, const struct place *place, uint8_t ret_index[PLACE_MAX]);
+
+/* The number (index + 1) of the fragments that the device keeps of keys which begin with the first
+ * `bits` bits of prefix; 0: it is none of their primaries, or they are more than a partition. rings
+ * may be NULL. */
+uint8_t ec_fragment_of(
+        const struct ring_set *rings, uint64_t prefix, unsigned bits, uint32_t device);
 
 struct ec_segment {
 	struct bytes *data[EC_K_MAX]; /* owned: the body as it came, in pieces */

@@ -70,7 +70,7 @@ struct ec_read *ec_read_open(struct op *op, struct proxy *proxy, unsigned policy
 	        .policy = policy,
 	};
 	proxy_place(proxy->cluster, policy, account, container, object, &r->fetch.place);
-	ec_indices(rings, &r->fetch.place, r->index);
+	r->moved = ec_indices(rings, &r->fetch.place, r->index);
 	ask(r);
 	return r;
 }
@@ -159,14 +159,34 @@ static struct view view_of(const struct ec_read *r, uint64_t ts)
 	return v;
 }
 
-/* How many different fragments these devices keep. */
+/* Those that may have another one's fragment, or have shown it. */
+static uint64_t misplaced(const struct ec_read *r)
+{
+	uint64_t mask = r->moved;
+
+	for (unsigned i = 0; i < r->asked.count; i++) {
+		const struct backend_call *call = &r->asked.calls[i];
+		const struct backend_reply *reply = &call->reply;
+		uint64_t bit = place_bit(&r->fetch.place, call->device);
+		if (!bit || !call->answered || reply->err)
+			continue;
+		if (reply->fragment.k ? reply->fragment.index != r->index[__builtin_ctzll(bit)]
+		                      : reply->more) /* of a VERSION */
+			mask |= bit;
+	}
+	return mask;
+}
+
+/* How many different fragments these devices may have at most: too few said, and what was
+ * acknowledged would be taken for lost. */
 static unsigned distinct(const struct ec_read *r, uint64_t devices)
 {
+	uint64_t unsure = devices & misplaced(r);
 	uint32_t indices = 0;
 
-	for (; devices; devices &= devices - 1)
-		indices |= 1u << r->index[__builtin_ctzll(devices)];
-	return (unsigned)__builtin_popcount(indices);
+	for (uint64_t left = devices & ~unsure; left; left &= left - 1)
+		indices |= 1u << r->index[__builtin_ctzll(left)];
+	return (unsigned)(__builtin_popcount(indices) + __builtin_popcountll(unsure));
 }
 
 /* Every write that was acknowledged is known to one of these, in each ring. */

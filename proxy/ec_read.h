@@ -21,6 +21,7 @@ struct repair;
 struct ec_read {
 	struct ec_fetch fetch;
 	uint8_t index[PLACE_MAX];
+	uint64_t moved; /* of the place: whose fragment may be the one of an older ring */
 	uint64_t want_offset, want_len;
 	struct fan asked, again; /* again: a GET of the version, when no first one gave it */
 	struct fan commit, post; /* a version, its metadata, on those that lack it */

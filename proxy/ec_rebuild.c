@@ -103,6 +103,19 @@ static void see(struct ec_rebuild *r, unsigned at)
 	r->fetch.size = reply->fragment.size;
 }
 
+/* What it has instead of its own is given up for that only when it is elsewhere too, or nothing but
+ * this one is missing. */
+static bool may_replace(const struct ec_rebuild *r, uint64_t target)
+{
+	unsigned has = r->found.calls[__builtin_ctzll(target)].reply.fragment.index;
+	uint32_t others = 0;
+
+	for (uint64_t left = r->sources & ~target; left; left &= left - 1)
+		others |= 1u << r->found.calls[__builtin_ctzll(left)].reply.fragment.index;
+	return (others >> has & 1) ||
+	       (unsigned)__builtin_popcount(others | 1u << has) == r->fetch.ec->k + r->fetch.ec->m;
+}
+
 /* Several may be at the same at once: what a target has by now is not made again. Of a draft it has
  * it is told that it is the version. */
 static void skip_written(struct ec_rebuild *r)
@@ -114,6 +127,10 @@ static void skip_written(struct ec_rebuild *r)
 		const struct backend_reply *reply = &r->found.calls[__builtin_ctzll(bit)].reply;
 		if ((bit & r->sources) && reply->fragment.index == r->to_index[i]) {
 			*(r->committed && reply->draft_ts ? &r->drafts : &r->written) |= bit;
+			continue;
+		}
+		if ((bit & r->sources) && !may_replace(r, bit)) {
+			r->overtaken = true;
 			continue;
 		}
 		r->to[n] = r->to[i];
@@ -128,9 +145,6 @@ static enum step make(struct ec_rebuild *r)
 {
 	if (!r->to_count)
 		return give_up(r, r->overtaken ? ERR_CONFLICT : ERR_OK);
-	/* What a target has is another one's. */
-	for (unsigned i = 0; i < r->to_count; i++)
-		r->fetch.sources[r->to_index[i]].usable = false;
 	if (ec_fetch_usable(&r->fetch) < r->fetch.ec->k)
 		return give_up(r, ERR_UNAVAILABLE);
 	r->archive = fragment_archive(r->fetch.ec->k, r->fetch.size);

@@ -16,7 +16,9 @@
 #include "tests/lib/objects_rig.c"
 #include "tests/lib/rings_rig.h"
 
+#ifndef DEVICES
 #define DEVICES 6
+#endif
 
 static struct rig rigs[DEVICES];
 static struct reactor *reactor;
@@ -70,10 +72,22 @@ static void device_send(struct backend *b, struct backend_call *call)
 		objectd_handle(rigs[call->device].objectd, call);
 }
 
+static struct ring_set *own_rings; /* that the devices know; NULL: the cluster's */
+
+static uint8_t fragment_of(void *owner, uint8_t policy, uint64_t prefix, unsigned bits)
+{
+	const struct rig *rig = owner;
+
+	return ec_fragment_of(own_rings ? own_rings : cluster.policies[policy].rings, prefix, bits,
+	        (uint32_t)(rig - rigs));
+}
+
 static void open_device(unsigned i)
 {
+	rigs[0].fragment_of = fragment_of;
 	if (i > 0) {
-		rigs[i] = (struct rig){.reactor = reactor, .options = rigs[0].options};
+		rigs[i] = (struct rig){
+		        .reactor = reactor, .options = rigs[0].options, .fragment_of = fragment_of};
 		rigs[i].fake = disk_fake_new(reactor, UINT64_MAX);
 	}
 	assert_int_equal(rig_open(&rigs[i]), ERR_OK);
@@ -260,7 +274,7 @@ static enum err put(unsigned version, size_t size)
 	return put_as(version, size, false);
 }
 
-static enum err put_absent(unsigned version, size_t size)
+static inline enum err put_absent(unsigned version, size_t size)
 {
 	return put_as(version, size, true);
 }
@@ -274,7 +288,7 @@ static const struct op_state plain_states[] = {{"end", plain_end, 0, 0}};
 static uint64_t change_ts;
 
 /* POST with a header, or DELETE. */
-static enum err change(enum backend_op what, const char *value)
+static inline enum err change(enum backend_op what, const char *value)
 {
 	AUTO(buf) struct buf headers = BUF_NONE;
 	struct backend_row row = {.content_type = "a/b", .etag = "e", .deleted = !value};
@@ -382,7 +396,7 @@ static int version(size_t size)
 }
 
 /* How many devices know the version that has been read as committed, or as a draft. */
-static unsigned knowing(bool drafts, bool deleted)
+static inline unsigned knowing(bool drafts, bool deleted)
 {
 	unsigned n = 0;
 
@@ -405,7 +419,7 @@ static unsigned knowing(bool drafts, bool deleted)
 }
 
 /* Devices by their place in the ring: bit i is the one that keeps fragment i. */
-static uint32_t keeping(uint32_t fragments)
+static inline uint32_t keeping(uint32_t fragments)
 {
 	struct place place;
 	uint32_t devices = 0;
@@ -418,7 +432,7 @@ static uint32_t keeping(uint32_t fragments)
 
 static uint64_t post_to; /* as post.c does: for the version that was read */
 
-static enum err post(const char *value)
+static inline enum err post(const char *value)
 {
 	AUTO(buf) struct buf headers = BUF_NONE;
 	struct backend_row row = {.content_type = "a/b", .etag = "e", .ts = post_to};
@@ -471,7 +485,7 @@ static enum err push(uint64_t ts, uint64_t meta_ts, unsigned from, unsigned to)
 	return pusher.err;
 }
 
-static uint64_t draft_of(unsigned at)
+static inline uint64_t draft_of(unsigned at)
 {
 	struct device_version drafts[DEVICE_DRAFTS];
 	uint8_t spaces[DEVICE_DRAFTS];
@@ -483,20 +497,27 @@ static uint64_t draft_of(unsigned at)
 	return drafts[0].ts;
 }
 
-/* 2+1, on these in one ring and on those in a newer one, if there is one. */
-static void use_rings(const uint32_t (*devices)[3], unsigned count)
+/* Of these devices, n in each; the oldest first. */
+static struct ring_set *rings_of(const uint32_t *devices, unsigned n, unsigned count)
 {
 	struct ring *rings[2];
 	uint32_t *handles[2];
 
 	for (unsigned r = 0; r < count; r++) {
-		rings[r] = rig_ring(4, 3, 3);
-		handles[r] = mem_dup(devices[r], sizeof(devices[r]));
+		rings[r] = rig_ring(4, n, n);
+		handles[r] = mem_dup(devices + r * n, n * sizeof(*devices));
 	}
+	struct ring_set *set = ring_set_new(rings, handles, count);
+	set->need = n == 3 ? 3 : 5;
+	return set;
+}
+
+/* 2+1 or 4+2, on these in one ring and on those in a newer one, if there is one. */
+static void use_rings(const uint32_t *devices, unsigned n, unsigned count)
+{
 	ring_set_free(cluster.policies[0].rings);
-	cluster.policies[0].rings = ring_set_new(rings, handles, count);
-	cluster.policies[0].rings->need = 3;
-	assert_true(ec_init(&code, 2, 1));
+	cluster.policies[0].rings = rings_of(devices, n, count);
+	assert_true(n == 3 ? ec_init(&code, 2, 1) : ec_init(&code, 4, 2));
 }
 
 static unsigned place_of(uint32_t device)

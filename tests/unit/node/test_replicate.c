@@ -105,6 +105,25 @@ static void what_a_device_that_is_filled_lacks(void **state)
 	}
 }
 
+static void another_ones_fragment(void **state)
+{
+	struct backend_key good = key_of(LIVE, 60, 0), bad = good, posted = key_of(LIVE, 60, 70),
+	                   newer = key_of(LIVE, 61, 0);
+
+	(void)state;
+	bad.misplaced = 1;
+	assert_int_equal(replicate_need(&good, &bad, OLD), REPLICATE_WHOLE);
+	assert_int_equal(replicate_need(&bad, &good, OLD), REPLICATE_NOTHING);
+	assert_int_equal(replicate_need(&bad, &bad, OLD), REPLICATE_WHOLE);
+	assert_int_equal(replicate_need(&posted, &bad, OLD), REPLICATE_WHOLE);
+	assert_int_equal(replicate_need(&newer, &bad, OLD), REPLICATE_WHOLE);
+	assert_true(replicate_differs(&good, &bad, OLD) && replicate_differs(&bad, &bad, OLD));
+	/* Its metadata comes first. */
+	bad.meta_ts = 70;
+	assert_int_equal(replicate_need(&good, &bad, OLD), REPLICATE_NOTHING);
+	assert_int_equal(replicate_need(&bad, &good, OLD), REPLICATE_METADATA);
+}
+
 /* What objectd makes of what is brought. */
 static void bring(struct backend_key *to, const struct backend_key *from, enum replicate_need need)
 {
@@ -156,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(what_is_newer_is_brought),
 	        cmocka_unit_test(what_a_device_that_is_filled_lacks),
+	        cmocka_unit_test(another_ones_fragment),
 	        cmocka_unit_test(any_three_become_equal),
 	};
 

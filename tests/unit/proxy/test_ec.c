@@ -367,9 +367,9 @@ static void a_fragment_that_is_refused_is_not_there(void **state)
 /* Without a common device: k fragments may be from both. */
 static void use_two_rings(void)
 {
-	static const uint32_t devices[2][3] = {{0, 1, 2}, {3, 4, 5}};
+	static const uint32_t devices[] = {0, 1, 2, 3, 4, 5};
 
-	use_rings(devices, 2);
+	use_rings(devices, 3, 2);
 }
 
 static void a_delete_that_was_told_stays_told(void **state)
@@ -419,12 +419,12 @@ static void a_delete_overtaken_in_one_ring(void **state)
  * bring to too few is 503, and that one is filled. */
 static void a_post_between_two_rings(void **state)
 {
-	static const uint32_t devices[2][3] = {{0, 1, 2}, {0, 4, 3}};
+	static const uint32_t devices[] = {0, 1, 2, 0, 4, 3};
 	struct device_version known;
 	struct place place;
 
 	(void)state;
-	use_rings(devices, 1);
+	use_rings(devices, 3, 1);
 	assert_int_equal(put(1, 5000), ERR_OK);
 	rig_idle(&rigs[0]);
 	proxy_place(&cluster, 0, "a", "c", "o", &place);
@@ -433,7 +433,7 @@ static void a_post_between_two_rings(void **state)
 	assert_int_equal(post("1"), ERR_OK);
 	rig_idle(&rigs[0]);
 	assert_int_equal(device_find(rigs[0].device, 0, place.key, &known), ERR_OK);
-	use_rings(devices, 2);
+	use_rings(devices, 3, 2);
 	assert_int_equal(push(known.ts, known.meta_ts, place_of(0), place_of(3)), ERR_OK);
 	net.down = 1u << 2;
 	rigs[0].env.wall_us += 20000000;

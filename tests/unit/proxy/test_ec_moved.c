@@ -1,0 +1,118 @@
+/* Fragments on devices that have another place in the ring than when they were written. */
+#define DEVICES 8
+#include "tests/lib/ec_rig.h"
+
+static const uint32_t before[] = {0, 1, 2};
+static const uint32_t after[] = {1, 0, 3}; /* two changed places, one was replaced */
+
+static struct device_version written;
+
+static void write_it(void)
+{
+	struct place place;
+
+	use_rings(before, 3, 1);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	rig_idle(&rigs[0]);
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(device_find(rigs[0].device, 0, place.key, &written), ERR_OK);
+}
+
+static enum err push_to(uint32_t device)
+{
+	return push(written.ts, written.meta_ts, place_of(device == 0 ? 1 : 0), place_of(device));
+}
+
+/* Is the fragment that the device has its own? */
+static bool is_its_own(uint32_t device)
+{
+	struct device_version version;
+	struct place place;
+
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(device_find(rigs[device].device, 0, place.key, &version), ERR_OK);
+	return version.fragment == place_of(device) + 1;
+}
+
+static void any_one_may_be_lost(void)
+{
+	for (uint32_t lost = 0; lost < 4; lost++) {
+		net.down = 1u << lost;
+		assert_int_equal(version(5000), 1);
+	}
+	net.down = 0;
+}
+
+static void all_get_their_own(void **state)
+{
+	(void)state;
+	write_it();
+	use_rings(after, 3, 1);
+	assert_false(is_its_own(0) || is_its_own(1));
+	assert_int_equal(push_to(3), ERR_OK);
+	any_one_may_be_lost(); /* three fragments, of which two are misplaced */
+	assert_int_equal(push_to(0), ERR_OK);
+	assert_true(is_its_own(0));
+	assert_int_equal(push_to(1), ERR_OK);
+	assert_true(is_its_own(1) && is_its_own(3));
+	any_one_may_be_lost();
+}
+
+/* The third has nothing yet: what one has, nobody else has. */
+static void the_only_one_is_not_given_up(void **state)
+{
+	(void)state;
+	write_it();
+	use_rings(after, 3, 1);
+	assert_int_equal(push_to(0), ERR_BUSY);
+	assert_false(is_its_own(0));
+	net.filling = 1u << 3;
+	assert_int_equal(version(5000), 1);
+}
+
+/* One that comes from a node whose ring is older is not taken. */
+static void another_ones_is_not_taken(void **state)
+{
+	(void)state;
+	write_it();
+	use_rings(after, 3, 1);
+	assert_int_equal(push_to(3), ERR_OK);
+	use_rings(before, 3, 1);
+	assert_true(is_its_own(0));
+	use_rings(after, 3, 1);
+	own_rings = rings_of(before, 3, 1);
+	push_to(0);
+	ring_set_free(TAKE(own_rings));
+	use_rings(before, 3, 1);
+	assert_true(is_its_own(0));
+}
+
+/* By the rings alone, those five would have three different fragments. */
+static void what_was_acknowledged_is_not_too_few(void **state)
+{
+	static const uint32_t both[] = {0, 1, 2, 3, 4, 5, 6, 0, 7, 2, 4, 5};
+
+	(void)state;
+	use_rings(both, 6, 1);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	net.refused[BACKEND_OBJECT_COMMIT] = 0xff;
+	net.refused[BACKEND_OBJECT_PUT] = 1u << 5;
+	assert_int_equal(put(2, 5000), ERR_OK);
+	rig_idle(&rigs[0]);
+	memset(net.refused, 0, sizeof(net.refused));
+	use_rings(both, 6, 2);
+	assert_int_equal(version(5000), 2);
+}
+
+int main(void)
+{
+#define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	        T_(all_get_their_own),
+	        T_(the_only_one_is_not_given_up),
+	        T_(another_ones_is_not_taken),
+	        T_(what_was_acknowledged_is_not_too_few),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
