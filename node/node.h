@@ -109,9 +109,9 @@ struct node_device {
 		atomic_uint_least64_t rounds, differences, round_lags, round_us, equal_us, pushed,
 		        push_errors, parts_differ, waiting, to_forget, work_done, work_left,
 		        push_rate, to_go_s, round_took_us;
-		/* By target: when (monotonic) the last round began that left all primaries
-		 * with what the device had; 0: none by the rings of now. */
-		atomic_uint_least64_t agreed_us[BACKEND_POLICIES + 2];
+		/* By target: when (monotonic) the last round began that left all primaries of
+		 * the newest ring with what the device had; 0: none by the rings of now. */
+		atomic_uint_least64_t moved_us[BACKEND_POLICIES + 2];
 		atomic_uint_least64_t lifecycle[LIFECYCLE_COUNTS], lifecycle_walks,
 		        lifecycle_walking;
 	} seen;

@@ -450,7 +450,7 @@ static void mind_drain(struct node *node, struct node_ring *r)
 static bool moved(struct node *node, const struct node_ring *r)
 {
 	for (unsigned i = 0; i < node->device_count; i++) {
-		if (replicate_agreed_us(&node->devices[i], r->kind, r->policy) <= r->drained_us ||
+		if (replicate_moved_us(&node->devices[i], r->kind, r->policy) <= r->drained_us ||
 		        atomic_load(&node->devices[i].filling))
 			return false;
 	}

@@ -134,7 +134,6 @@ static void tell_agreed(struct replicator *r, bool any)
 {
 	struct node_device *d = r->device;
 
-	atomic_store(&d->seen.agreed_us[r->target], any ? r->began_us : 0);
 	if (r->target == TARGET_CONTAINERS)
 		containerd_agreed(d->containerd, any ? r->began_us : 0);
 	else if (r->target == TARGET_ACCOUNTS)
@@ -158,8 +157,10 @@ static enum step replicate_target(struct op *op)
 		return end_round(r);
 	r->rings = rings = replicate_rings(r);
 	r->version = ring_version(ring_set_newest(rings));
-	if (r->agreed_version[r->target] != r->version) /* the others may be others now */
+	if (r->agreed_version[r->target] != r->version) { /* the others may be others now */
 		tell_agreed(r, false);
+		atomic_store(&r->device->seen.moved_us[r->target], 0);
+	}
 	r->agreed_version[r->target] = r->version;
 	r->began_lsn = device_lsn(r->device->device);
 	r->began_us = replicate_now_us(r);
@@ -169,7 +170,7 @@ static enum step replicate_target(struct op *op)
 	r->parts = 1ull << r->bits;
 	r->fills = true;
 	r->doubted_count = 0;
-	r->unsure = false;
+	r->unsure = r->unmoved = false;
 	r->leaves = !r->stalled[r->target] && !replicate_is_filling(r);
 	r->left = r->lacks_found = r->strays_found = r->later_found = 0;
 	return op_go(op, CHUNK);
@@ -186,10 +187,12 @@ static enum step end_target(struct replicator *r)
 {
 	if (replicate_is_filling(r)) {
 		r->filled[r->target] = r->filled[r->target] || r->fills;
-		r->unsure = true; /* it brings nothing to anybody */
+		r->unsure = r->unmoved = true; /* it brings nothing to anybody */
 	}
 	if (!r->unsure)
 		tell_agreed(r, true);
+	if (!r->unmoved)
+		atomic_store(&r->device->seen.moved_us[r->target], r->began_us);
 	r->lagging |= r->unsure;
 	r->stalled[r->target] =
 	        r->left && r->left_last[r->target] && r->left >= r->left_last[r->target];
@@ -201,13 +204,13 @@ static enum step end_target(struct replicator *r)
 
 /* --- chunks --- */
 
-static void add_pair(struct replicator *r, uint32_t peer, uint64_t prefix)
+static void add_pair(struct replicator *r, uint32_t peer, bool newest, uint64_t prefix)
 {
 	if (r->pair_count == r->pair_cap) {
 		r->pair_cap = r->pair_cap ? 2 * r->pair_cap : 1024;
 		r->pairs = mem_realloc(r->pairs, r->pair_cap * sizeof(*r->pairs));
 	}
-	r->pairs[r->pair_count++] = (struct pair){peer, prefix};
+	r->pairs[r->pair_count++] = (struct pair){peer, newest, prefix};
 }
 
 static int by_peer(const void *a, const void *b)
@@ -225,12 +228,12 @@ static void look_up(struct replicator *r, uint64_t part)
 	uint64_t prefix = replicate_place(r, part, &place);
 
 	if (!place_bit(&place, r->device->id)) {
-		add_pair(r, REPLICATE_NOBODY, prefix);
+		add_pair(r, REPLICATE_NOBODY, false, prefix);
 		return;
 	}
 	for (unsigned i = 0; i < place.count; i++) {
 		if (place.devices[i] != r->device->id)
-			add_pair(r, place.devices[i], prefix);
+			add_pair(r, place.devices[i], place.sets[0] >> i & 1, prefix);
 	}
 }
 
@@ -246,7 +249,7 @@ static enum step replicate_chunk(struct op *op)
 	}
 	replicate_end_chunk(r);
 	if (rings_changed(r)) {
-		r->unsure = true;
+		r->unsure = r->unmoved = true;
 		r->fills = false;
 		return end_target(r);
 	}
@@ -269,10 +272,14 @@ static enum step replicate_peer(struct op *op)
 
 	if (r->surveys && r->pair_at < r->pair_count) {
 		r->peer = r->pairs[r->pair_at].peer;
-		while (r->pair_at < r->pair_count && r->pairs[r->pair_at].peer == r->peer)
+		r->newest = false;
+		for (; r->pair_at < r->pair_count && r->pairs[r->pair_at].peer == r->peer;
+		        r->pair_at++) {
+			const struct pair *pair = &r->pairs[r->pair_at];
+			r->newest |= pair->newest;
 			replicate_add_range(&r->digests,
-			        &(struct range){.prefix = r->pairs[r->pair_at++].prefix,
-			                .bits = (uint8_t)r->bits});
+			        &(struct range){.prefix = pair->prefix, .bits = (uint8_t)r->bits});
+		}
 		return op_go(op, ASK);
 	}
 	if (r->surveys)
@@ -281,19 +288,27 @@ static enum step replicate_peer(struct op *op)
 	if (r->found_at == r->found_count)
 		return op_go(op, CHUNK);
 	r->peer = r->found[r->found_at].peer;
+	r->newest = r->found[r->found_at].newest;
 	r->failures = 0;
 	for (; r->found_at < r->found_count && r->found[r->found_at].peer == r->peer; r->found_at++)
 		replicate_look_closer(r, &r->found[r->found_at].range);
 	return op_go(op, ASK);
 }
 
-/* Nothing more with this peer in this chunk. What is not ours has no part in what is agreed. */
+/* What is not ours has no part in what is agreed. */
+void replicate_left_out(struct replicator *r)
+{
+	r->lagging = true;
+	r->unsure |= r->peer != REPLICATE_NOBODY;
+	r->unmoved |= r->newest;
+}
+
+/* Nothing more with this peer in this chunk. */
 enum step replicate_leave_peer(struct replicator *r)
 {
 	fan_done(&r->fan);
 	replicate_doubt(r);
-	r->lagging = true;
-	r->unsure |= r->peer != REPLICATE_NOBODY;
+	replicate_left_out(r);
 	r->digests.count = r->keys.count = 0;
 	while (r->surveys && r->found_count && r->found[r->found_count - 1].peer == r->peer)
 		r->found_count--;

@@ -18,9 +18,10 @@ void replicate_now(struct replicator *replicator);
 /* Once a second: what the metrics tell of the present. */
 void replicate_snapshot(struct replicator *replicator);
 
-/* When (monotonic) the last round of that kind began that left every primary of the rings of now
- * with all that the device had; 0: there was none. */
-uint64_t replicate_agreed_us(
+/* When (monotonic) the last round of that kind began that left every primary of the newest ring
+ * with all that the device had; 0: there was none by the rings of now. Those that only older rings
+ * have may be away: they may be what the newest was made for. */
+uint64_t replicate_moved_us(
         const struct node_device *device, enum backend_kind kind, unsigned policy);
 
 void replicate_metrics(const struct node *node, struct buf *out);

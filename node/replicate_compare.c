@@ -27,7 +27,7 @@ static void add_found(struct replicator *r, const struct range *range)
 		r->found_cap = r->found_cap ? 2 * r->found_cap : 256;
 		r->found = mem_realloc(r->found, r->found_cap * sizeof(*r->found));
 	}
-	r->found[r->found_count++] = (struct found){r->peer, *range};
+	r->found[r->found_count++] = (struct found){r->peer, r->newest, *range};
 	if (r->peer == REPLICATE_NOBODY)
 		r->strays_found += range->lacks;
 	else
@@ -225,7 +225,7 @@ static bool is_left(struct replicator *r, const uint8_t key[16])
 	if (!replicate_leaves(r, key))
 		return false;
 	r->left++;
-	r->unsure = true;
+	replicate_left_out(r);
 	return true;
 }
 
@@ -295,9 +295,10 @@ static void take_keys(
 	                                        : sizeof(struct backend_db_key);
 	size_t i = 0, j = 0;
 
-	r->unsure |= ours->more || theirs->more;
-	if (ours->more || theirs->more)
+	if (ours->more || theirs->more) {
+		replicate_left_out(r);
 		replicate_doubt(r);
+	}
 	for (;;) {
 		const char *a = ours->items.len - i < size ? NULL : ours->items.data + i;
 		const char *b = theirs->items.len - j < size ? NULL : theirs->items.data + j;

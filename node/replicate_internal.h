@@ -32,6 +32,7 @@ enum { TARGET_CONTAINERS = BACKEND_POLICIES, TARGET_ACCOUNTS, TARGETS };
 
 struct pair {
 	uint32_t peer;
+	bool newest; /* it is a primary there by the newest ring */
 	uint64_t prefix;
 };
 
@@ -45,6 +46,7 @@ struct range {
 
 struct found {
 	uint32_t peer;
+	bool newest;
 	struct range range;
 };
 
@@ -73,7 +75,8 @@ struct replicator {
 	uint64_t version, agreed_version[TARGETS];
 	uint64_t began_lsn, began_us, before_ts, part, parts;
 	unsigned bits;
-	bool unsure; /* as lagging, of this target */
+	bool unsure;  /* as lagging, of this target */
+	bool unmoved; /* the same, of primaries by the newest ring */
 	bool yielded;
 	/* a chunk, by peer: all are asked for digests first, so that it is known how much there is
 	 * to do before any of it is done */
@@ -84,6 +87,7 @@ struct replicator {
 	uint32_t found_count, found_cap, found_at;
 	/* a peer */
 	uint32_t peer;
+	bool newest; /* it is a primary of some of what is looked at, by the newest ring */
 	unsigned failures;
 	struct ranges digests, keys; /* to be asked for */
 	/* a question */
@@ -133,6 +137,8 @@ uint64_t replicate_place(const struct replicator *r, uint64_t part, struct place
 uint64_t replicate_now_us(const struct replicator *r);
 /* The first key with that prefix. */
 void replicate_first_key(uint64_t prefix, uint8_t ret_key[16]);
+/* The peer may lack something that we have. */
+void replicate_left_out(struct replicator *r);
 /* Nothing more with this peer in this chunk. */
 enum step replicate_leave_peer(struct replicator *r);
 

@@ -104,14 +104,14 @@ static void metric(const struct node *node, struct buf *out, const char *name, c
 	}
 }
 
-uint64_t replicate_agreed_us(
+uint64_t replicate_moved_us(
         const struct node_device *device, enum backend_kind kind, unsigned policy)
 {
 	unsigned target = kind == BACKEND_OBJECT      ? policy
 	                  : kind == BACKEND_CONTAINER ? TARGET_CONTAINERS
 	                                              : TARGET_ACCOUNTS;
 
-	return atomic_load(&device->seen.agreed_us[target]);
+	return atomic_load(&device->seen.moved_us[target]);
 }
 
 void replicate_metrics(const struct node *node, struct buf *out)

@@ -20,8 +20,7 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 		atomic_fetch_add(&d->seen.pushed, count);
 		return;
 	}
-	r->lagging = true;
-	r->unsure |= r->peer != REPLICATE_NOBODY;
+	replicate_left_out(r);
 	if (err == ERR_BUSY) /* that one alone has to wait */
 		return;
 	if (!r->failures++)

@@ -1,6 +1,7 @@
 /* ask -> answer: all primaries and the first devices behind them are asked at once, of an object
  * also the containers for its row. */
 #include "proxy/audit.h"
+#include "proxy/ec_put.h"
 #include "proxy/operator.h"
 
 #include "lib/backend/points.h"
@@ -18,7 +19,8 @@ enum { ASK, ANSWER };
 
 struct audit {
 	struct place place, row_place;
-	unsigned primaries; /* of what is asked: those after them are handoffs */
+	unsigned primaries;       /* of what is asked: those after them are handoffs */
+	uint8_t index[PLACE_MAX]; /* of the fragment that each primary should have */
 	uint64_t parts, part;
 	struct fan fan, rows;
 	char range[RANGE_ID_MAX + 1]; /* which range of its container is asked for the row */
@@ -61,6 +63,7 @@ static unsigned devices_of(struct request *request, unsigned policy, uint32_t de
 	memcpy(devices, audit->place.devices, count * sizeof(*devices));
 	if (!rings)
 		return count;
+	ec_indices(rings, &audit->place, audit->index);
 	struct ring *ring = ring_set_newest(rings);
 	audit->part = ring_partition(ring, audit->place.key);
 	audit->parts = ring_parts(ring);
@@ -276,7 +279,7 @@ static const struct backend_reply *newest_of(const struct fan *fan)
 }
 
 static void judge_version(struct health *health, const struct backend_call *call,
-        const struct backend_reply *newest, bool primary)
+        const struct backend_reply *newest, bool primary, uint8_t index)
 {
 	const struct backend_reply *reply = &call->reply;
 	bool knows = answers(reply) && (reply->ts || reply->err == ERR_CORRUPT);
@@ -295,6 +298,8 @@ static void judge_version(struct health *health, const struct backend_call *call
 		deviates(health, call, "has what was before: the others bring the newest");
 	else if (newest && reply->meta_ts < newest->meta_ts)
 		deviates(health, call, "missed a POST: the others bring the metadata");
+	else if (!reply->err && reply->fragment.k && reply->fragment.index != index)
+		deviates(health, call, "has another one's fragment: the others bring its own");
 }
 
 static void judge_row(
@@ -410,7 +415,8 @@ static void judge_all(struct request *request, struct health *health)
 		return;
 	}
 	for (unsigned i = 0; i < audit->fan.count; i++)
-		judge_version(health, &audit->fan.calls[i], newest, i < audit->primaries);
+		judge_version(health, &audit->fan.calls[i], newest, i < audit->primaries,
+		        i < audit->primaries ? audit->index[i] : 0);
 	for (unsigned i = 0; i < audit->rows.count; i++)
 		judge_row(health, &audit->rows.calls[i], newest);
 }

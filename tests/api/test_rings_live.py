@@ -239,6 +239,63 @@ def test_a_node_more_under_erasure_coded_objects():
         cluster.close()
 
 
+def fragments(cluster, i, path):
+    """Which of them the primaries have, in the order of the newest ring, and what the audit says."""
+    out = cluster.tool("exec", str(i), CAIRN, "audit", "--state", node_dir(cluster, i), "AUTH_test" + path)
+    return [int(n) for n in re.findall(r"^primary .* fragment (\d+) of", out, re.M)], out
+
+
+def test_a_node_comes_back_to_another_place_with_its_data():
+    """It was taken out of the ring while it was down, and the ring settled without it: what it has is then
+    somebody else's fragment."""
+    cluster = Cluster(5, policies="policy = 0 gold\npolicy = 1 ec type=ec k=2 m=1")
+    nodes, rest, name = (1, 2, 3, 4, 5), (1, 2, 3, 4), "object-1"
+
+    def weigh(weight):
+        ring(builder(cluster, name), "set_weight", "z5", str(weight))
+        ring(builder(cluster, name), "rebalance", "--force")
+        give(cluster, 1, [name])
+
+    try:
+        user = cluster.user(1)
+        assert user.request("PUT", "/c", headers={"X-Storage-Policy": "ec"}).status_code == 201
+        there = {"s%03d" % i: os.urandom(1000 if i % 4 else 300000) for i in range(60)}
+        for o, body in there.items():
+            assert user.request("PUT", "/c/" + o, data=body).status_code == 201
+        before = {o: fragments(cluster, 1, "/c/" + o) for o in there}
+        cluster.tool("kill", "5")
+        weigh(0)
+        settled(cluster, rest, [name], 240)
+        for o in there:  # the other rings still have node 5: its listings do not answer
+            assert fragments(cluster, 1, "/c/" + o)[0] == [0, 1, 2]
+        weigh(100)
+        adopted(cluster, rest, [name])
+        cluster.tool("start", "5")
+        cluster.user(5)
+        settled(cluster, nodes, [name], 240)
+        moved = 0
+        for o in there:
+            wait_for(lambda: whole(cluster, 1, "/c/" + o)[0], 60)
+            kept, out = fragments(cluster, 1, "/c/" + o)
+            assert kept == [0, 1, 2], out
+
+            def place(text):
+                found = [line for line in re.findall(r"^primary +(.*?) \d", text, re.M)]
+                return [i for i, line in enumerate(found) if "5" in line.split(":")[0]]
+            moved += place(before[o][1]) != place(out) and bool(place(before[o][1]) and place(out))
+        assert moved > 5, moved
+        for lost in nodes:
+            cluster.tool("kill", str(lost))
+            user = cluster.user(1 if lost != 1 else 2)
+            for o, body in there.items():
+                [r] = wait_for(lambda: answered(user.request("GET", "/c/" + o)))
+                assert (r.status_code, r.content == body) == (200, True), (lost, o, r.status_code)
+            cluster.tool("start", str(lost))
+            cluster.user(lost)
+    finally:
+        cluster.close()
+
+
 def test_what_is_left_of_a_move_is_told():
     """Rings stay together while a node is away: what is to be forgotten then is known, and nothing is left in the end."""
     cluster = Cluster(4)
