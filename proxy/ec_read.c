@@ -177,15 +177,19 @@ static uint64_t misplaced(const struct ec_read *r)
 	return mask;
 }
 
-/* How many different fragments these devices may have at most: too few said, and what was
- * acknowledged would be taken for lost. */
-static unsigned distinct(const struct ec_read *r, uint64_t devices)
+/* How many different fragments of a version these devices may have at most: too few said, and what
+ * was acknowledged would be taken for lost. */
+static unsigned distinct(const struct ec_read *r, uint64_t ts, uint64_t devices)
 {
-	uint64_t unsure = devices & misplaced(r);
+	const struct ec_sorted *sorted = sorted_of(r, ts);
+	uint64_t told = sorted ? devices & sorted->told & ~sorted->damaged : 0;
+	uint64_t unsure = devices & misplaced(r) & ~told;
 	uint32_t indices = 0;
 
-	for (uint64_t left = devices & ~unsure; left; left &= left - 1)
-		indices |= 1u << r->index[__builtin_ctzll(left)];
+	for (uint64_t left = devices & ~unsure; left; left &= left - 1) {
+		unsigned at = (unsigned)__builtin_ctzll(left);
+		indices |= 1u << (told >> at & 1 ? sorted->index[at] : r->index[at]);
+	}
 	return (unsigned)(__builtin_popcount(indices) + __builtin_popcountll(unsure));
 }
 
@@ -208,7 +212,7 @@ static bool is_lasting(const struct ec_read *r, uint64_t holders)
 {
 	const struct place *place = &r->fetch.place;
 
-	if (distinct(r, place_all(place) & ~holders) >= r->fetch.ec->k)
+	if (distinct(r, 0, place_all(place) & ~holders) >= r->fetch.ec->k)
 		return false;
 	for (unsigned i = 0; i < place->set_count; i++) {
 		unsigned all = (unsigned)__builtin_popcountll(place->sets[i]);
@@ -431,10 +435,10 @@ static bool asking(struct ec_read *r)
 			return open ? false : start_sort(r, &v, ts);
 		uint64_t holders = v.committed | v.drafts;
 		uint64_t unknown = place_all(&r->fetch.place) & ~v.known & ~v.lacking;
-		if (distinct(r, holders) >= r->fetch.ec->k)
+		if (distinct(r, ts, holders) >= r->fetch.ec->k)
 			return accept(r, &v, ts, open);
 		/* Whoever does not answer may make it whole. */
-		bool possible = distinct(r, holders | unknown) >= r->fetch.ec->k;
+		bool possible = distinct(r, ts, holders | unknown) >= r->fetch.ec->k;
 		if (v.committed || (possible && !MUTANT(ec_read_older)))
 			return open ? false : finish(r, ERR_UNAVAILABLE);
 	}
@@ -773,7 +777,7 @@ bool ec_read_is_dead(const struct ec_read *r, uint64_t ts)
 
 	return ((v.known & counts) | v.filling) == place_all(&r->fetch.place) && !v.committed &&
 	       r->reply.ts < ts && r->err != ERR_UNAVAILABLE &&
-	       distinct(r, v.drafts) < r->fetch.ec->k;
+	       distinct(r, ts, v.drafts) < r->fetch.ec->k;
 }
 
 void ec_read_close(struct ec_read *r)

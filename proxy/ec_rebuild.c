@@ -103,17 +103,32 @@ static void see(struct ec_rebuild *r, unsigned at)
 	r->fetch.size = reply->fragment.size;
 }
 
-/* What it has instead of its own is given up for that only when it is elsewhere too, or nothing but
- * this one is missing. */
-static bool may_replace(const struct ec_rebuild *r, uint64_t target)
+static bool has(const struct ec_rebuild *r, unsigned at, unsigned index)
 {
-	unsigned has = r->found.calls[__builtin_ctzll(target)].reply.fragment.index;
-	uint32_t others = 0;
+	return (r->sources >> at & 1) && r->found.calls[at].reply.fragment.index == index;
+}
 
-	for (uint64_t left = r->sources & ~target; left; left &= left - 1)
-		others |= 1u << r->found.calls[__builtin_ctzll(left)].reply.fragment.index;
-	return (others >> has & 1) ||
-	       (unsigned)__builtin_popcount(others | 1u << has) == r->fetch.ec->k + r->fetch.ec->m;
+/* Are all fragments there, and is this the first device that has another one's? Then one after the
+ * other is put right. */
+static bool is_first_of_all(const struct ec_rebuild *r, unsigned target)
+{
+	unsigned n = r->fetch.ec->k + r->fetch.ec->m, at = 0;
+	uint32_t there = 0;
+
+	for (uint64_t left = r->sources; left; left &= left - 1)
+		there |= 1u << r->found.calls[__builtin_ctzll(left)].reply.fragment.index;
+	while (at < n && (!(r->sources >> at & 1) || has(r, at, at)))
+		at++;
+	return at == target && (unsigned)__builtin_popcount(there) == n;
+}
+
+/* What it has instead of its own is given up when that is where it belongs. Elsewhere it might be
+ * given up at the same time; and several at once, each the last of its kind, would be too many. */
+static bool may_replace(const struct ec_rebuild *r, unsigned target)
+{
+	unsigned index = r->found.calls[target].reply.fragment.index;
+
+	return has(r, index, index) || is_first_of_all(r, target);
 }
 
 /* Several may be at the same at once: what a target has by now is not made again. Of a draft it has
@@ -124,12 +139,13 @@ static void skip_written(struct ec_rebuild *r)
 
 	for (unsigned i = 0; i < r->to_count; i++) {
 		uint64_t bit = place_bit(&r->fetch.place, r->to[i]);
-		const struct backend_reply *reply = &r->found.calls[__builtin_ctzll(bit)].reply;
+		unsigned at = (unsigned)__builtin_ctzll(bit);
+		const struct backend_reply *reply = &r->found.calls[at].reply;
 		if ((bit & r->sources) && reply->fragment.index == r->to_index[i]) {
 			*(r->committed && reply->draft_ts ? &r->drafts : &r->written) |= bit;
 			continue;
 		}
-		if ((bit & r->sources) && !may_replace(r, bit)) {
+		if ((bit & r->sources) && !may_replace(r, at)) {
 			r->overtaken = true;
 			continue;
 		}

@@ -31,6 +31,8 @@ struct ec_sorted ec_sort(
 		if (!has(call, ec, ts))
 			continue;
 		s.told |= bit;
+		if (bit)
+			s.index[__builtin_ctzll(bit)] = call->reply.fragment.index;
 		for (unsigned j = 0; j < fan->count; j++) {
 			const struct backend_call *other = &fan->calls[j];
 			if (has(other, ec, ts) && same(call, other))

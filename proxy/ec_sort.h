@@ -12,6 +12,7 @@ struct ec_sorted {
 	uint64_t foreign; /* of those: of another body */
 	uint64_t damaged; /* of those: cannot read it */
 	uint8_t etag[16]; /* of the body that counts; unless none told */
+	uint8_t index[PLACE_MAX]; /* of the fragment of each that told and can read it */
 };
 
 /* fan: GETs of exactly ts. What somebody has committed counts, else what most have. */

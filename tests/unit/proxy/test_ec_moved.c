@@ -51,10 +51,12 @@ static void all_get_their_own(void **state)
 	assert_false(is_its_own(0) || is_its_own(1));
 	assert_int_equal(push_to(3), ERR_OK);
 	any_one_may_be_lost(); /* three fragments, of which two are misplaced */
-	assert_int_equal(push_to(0), ERR_OK);
-	assert_true(is_its_own(0));
-	assert_int_equal(push_to(1), ERR_OK);
-	assert_true(is_its_own(1) && is_its_own(3));
+	uint32_t first = place_of(0) < place_of(1) ? 0 : 1;
+	assert_int_equal(push_to(!first), ERR_BUSY); /* one after the other */
+	assert_int_equal(push_to(first), ERR_OK);
+	assert_true(is_its_own(first) && !is_its_own(!first));
+	assert_int_equal(push_to(!first), ERR_OK);
+	assert_true(is_its_own(0) && is_its_own(1) && is_its_own(3));
 	any_one_may_be_lost();
 }
 
@@ -65,7 +67,8 @@ static void the_only_one_is_not_given_up(void **state)
 	write_it();
 	use_rings(after, 3, 1);
 	assert_int_equal(push_to(0), ERR_BUSY);
-	assert_false(is_its_own(0));
+	assert_int_equal(push_to(1), ERR_BUSY);
+	assert_false(is_its_own(0) || is_its_own(1));
 	net.filling = 1u << 3;
 	assert_int_equal(version(5000), 1);
 }
@@ -87,11 +90,27 @@ static void another_ones_is_not_taken(void **state)
 	assert_true(is_its_own(0));
 }
 
+static const uint32_t both[] = {0, 1, 2, 3, 4, 5, 6, 0, 7, 2, 4, 5};
+
+/* Each of them may have another one's; which they have is asked of those that are older than a
+ * moment. */
+static void two_pairs_are_not_four(void **state)
+{
+	(void)state;
+	use_rings(both, 6, 1);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	use_rings(both, 6, 2);
+	net.refused[BACKEND_OBJECT_PUT] = 0xf0;
+	assert_int_equal(put(2, 5000), ERR_UNAVAILABLE);
+	rig_idle(&rigs[0]);
+	memset(net.refused, 0, sizeof(net.refused));
+	rigs[0].env.wall_us += 1000000;
+	assert_int_equal(version(5000), 1);
+}
+
 /* By the rings alone, those five would have three different fragments. */
 static void what_was_acknowledged_is_not_too_few(void **state)
 {
-	static const uint32_t both[] = {0, 1, 2, 3, 4, 5, 6, 0, 7, 2, 4, 5};
-
 	(void)state;
 	use_rings(both, 6, 1);
 	assert_int_equal(put(1, 5000), ERR_OK);
@@ -111,6 +130,7 @@ int main(void)
 	        T_(all_get_their_own),
 	        T_(the_only_one_is_not_given_up),
 	        T_(another_ones_is_not_taken),
+	        T_(two_pairs_are_not_four),
 	        T_(what_was_acknowledged_is_not_too_few),
 	};
 
