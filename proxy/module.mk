@@ -5,4 +5,4 @@ SRC += proxy/access.c proxy/acl.c proxy/audit.c proxy/auth.c proxy/account.c pro
 UNIT += tests/unit/proxy/test_seal.c tests/unit/proxy/test_hedge.c tests/unit/proxy/test_credit.c
 UNIT += tests/unit/proxy/test_commit.c tests/unit/proxy/test_drop.c tests/unit/proxy/test_listing.c tests/unit/proxy/test_place.c tests/unit/proxy/test_ranges.c
 UNIT += tests/unit/proxy/test_manifest.c tests/unit/proxy/test_params.c tests/unit/proxy/test_gone.c tests/unit/proxy/test_ec.c tests/unit/proxy/test_commit_rows.c
-UNIT += tests/unit/proxy/test_access.c tests/unit/proxy/test_sync_queue.c tests/unit/proxy/test_ec_sort.c tests/unit/proxy/test_ec_moved.c
+UNIT += tests/unit/proxy/test_access.c tests/unit/proxy/test_sync_queue.c tests/unit/proxy/test_ec_sort.c tests/unit/proxy/test_ec_moved.c tests/unit/proxy/test_info.c
