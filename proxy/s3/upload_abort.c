@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SKEW_S 86400 /* that clocks may be apart, at the very most */
+#define SKEW_S    86400 /* that clocks may be apart, at the very most */
+#define TRIES_MAX 8     /* of what many write at once, and may not be decided just then */
 
 enum { LOOK = 1, WHOLE, VERSIONS, VERSION, TAKE, PARTS, SWEEP, UNMARK };
 
@@ -19,6 +20,7 @@ struct abort {
 	struct upload_parts parts;
 	struct sweep sweep;
 	struct sub sub;
+	unsigned undecided; /* tries to take the marker */
 	/* Of the key's versions. */
 	struct jroot rows;
 	size_t row_at;
@@ -177,11 +179,11 @@ static enum step abort_take(struct op *op)
 		delete_marker(request, a, sub_get(&a->upload.marker, "X-Timestamp"));
 	if (!sub_headed(&a->sub))
 		return STEP_WAIT;
-	int status = a->sub.status;
-	if (status != 412 && status != 404 && !sub_ok(&a->sub))
+	bool took = sub_ok(&a->sub), undecided = a->sub.status == 503 && ++a->undecided < TRIES_MAX;
+	if (!took && !undecided && a->sub.status != 412 && a->sub.status != 404)
 		return s3_fail_sub(request, &a->sub);
 	sub_done(&a->sub);
-	if (status != 412 && status != 404)
+	if (took)
 		return op_go(op, PARTS);
 	upload_done(&a->upload);
 	a->upload = (struct upload){0};
