@@ -25,9 +25,19 @@ void ec_fetch_add(struct ec_fetch *f, unsigned index, uint32_t device, uint64_t 
 {
 	struct ec_source *s = &f->sources[index];
 
-	s->usable = true;
+	s->usable = s->told = true;
 	s->device = device;
 	s->handle = handle;
+}
+
+void ec_fetch_try(struct ec_fetch *f, unsigned index, uint32_t device)
+{
+	unsigned at = index;
+
+	for (unsigned i = 0; i < total(f) && f->sources[at].usable; i++)
+		at = i;
+	if (!f->sources[at].usable)
+		f->sources[at] = (struct ec_source){.usable = true, .device = device};
 }
 
 void ec_fetch_keep(struct ec_fetch *f, unsigned index, const struct backend_reply *reply)
@@ -99,19 +109,38 @@ static bool good(const struct ec_fetch *f, unsigned index, const struct backend_
 	               memcmp(r->fragment.etag, f->etag, sizeof(f->etag)) == 0);
 }
 
-/* A device that has moved to another place in the ring may have this version's fragment of before.
- */
-static void take_other(struct ec_fetch *f, unsigned index, const struct backend_call *call)
-{
-	const struct backend_reply *r = &call->reply;
-	struct ec_source *s = &f->sources[index];
+static void take(struct ec_fetch *f, unsigned index);
 
-	if (call->msg->op != BACKEND_OBJECT_GET || r->fragment.index >= total(f) ||
-	        r->fragment.index == index || f->sources[r->fragment.index].usable ||
-	        !good(f, r->fragment.index, call))
-		return;
-	ec_fetch_add(f, r->fragment.index, s->device, s->handle);
-	s->handle = 0;
+static void swap_devices(struct ec_source *a, struct ec_source *b)
+{
+	struct ec_source was = *a;
+
+	a->usable = b->usable;
+	a->told = b->told;
+	a->device = b->device;
+	a->handle = b->handle;
+	b->usable = was.usable;
+	b->told = was.told;
+	b->device = was.device;
+	b->handle = was.handle;
+}
+
+/* A device that has moved to another place in the ring may have this version's fragment of before.
+ * Who was thought to have that may have this one. */
+static void take_other(struct ec_fetch *f, unsigned index, unsigned given)
+{
+	struct ec_source *s = &f->sources[index], *other = &f->sources[given];
+	uint32_t device = s->device;
+
+	if (other->usable && !other->told)
+		take(f, given); /* perhaps it has answered, and has changed places with us */
+	if (other->device != device) {
+		if (other->usable && other->told)
+			return;
+		fan_done(&other->io);
+		swap_devices(s, other);
+	}
+	other->usable = other->told = true;
 }
 
 static void take(struct ec_fetch *f, unsigned index)
@@ -120,22 +149,27 @@ static void take(struct ec_fetch *f, unsigned index)
 
 	if (!s->io.count || fan_open(&s->io))
 		return;
-	struct backend_reply *r = &s->io.calls[0].reply;
+	struct fan io = s->io;
+	struct backend_call *call = &io.calls[0];
+	struct backend_reply *r = &call->reply;
+	s->io = (struct fan){0};
+	unsigned given = call->msg->op == BACKEND_OBJECT_READ ? index : r->fragment.index;
+	bool is_good = given < total(f) && good(f, given, call);
 	if (r->handle)
 		s->handle = r->handle;
-	if (good(f, index, &s->io.calls[0])) {
+	s->usable = is_good && given == index;
+	if (s->usable) {
+		s->told = true;
 		forget(s);
 		s->bytes = TAKE(r->body);
 		s->at = r->body_offset;
 		/* Asked for, perhaps, when something else was wanted. */
-		s->segment = s->io.calls[0].msg->offset / EC_PIECE;
-		s->from = (uint32_t)(s->io.calls[0].msg->offset % EC_PIECE);
-		s->len = (uint32_t)s->io.calls[0].msg->len;
-	} else {
-		s->usable = false;
-		take_other(f, index, &s->io.calls[0]);
-	}
-	fan_done(&s->io);
+		s->segment = call->msg->offset / EC_PIECE;
+		s->from = (uint32_t)(call->msg->offset % EC_PIECE);
+		s->len = (uint32_t)call->msg->len;
+	} else if (is_good)
+		take_other(f, index, given);
+	fan_done(&io);
 }
 
 void ec_fetch_want(

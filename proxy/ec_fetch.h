@@ -10,6 +10,7 @@
 
 struct ec_source {
 	bool usable;         /* a device has it, and has not failed */
+	bool told;           /* by the device; else it is thought to have it */
 	uint32_t device;     /* that has it */
 	uint64_t handle;     /* on that device; 0: none */
 	struct fan io;       /* a GET or READ of it */
@@ -40,6 +41,8 @@ struct ec_fetch {
 
 /* Before: ec, op, proxy, the names, policy and place are set. */
 void ec_fetch_add(struct ec_fetch *fetch, unsigned index, uint32_t device, uint64_t handle);
+/* A device that has some fragment of it, probably this one. */
+void ec_fetch_try(struct ec_fetch *fetch, unsigned index, uint32_t device);
 /* Bytes of a fragment's start that came along; takes a reference. */
 void ec_fetch_keep(struct ec_fetch *fetch, unsigned index, const struct backend_reply *reply);
 

@@ -526,6 +526,7 @@ static void take_head(struct ec_read *r, struct backend_reply *head)
 static void add_sources(struct ec_read *r)
 {
 	struct ec_fetch *f = &r->fetch;
+	uint64_t given = 0;
 
 	for (unsigned i = 0; i < r->asked.count; i++) {
 		const struct backend_call *call = &r->asked.calls[i];
@@ -535,6 +536,9 @@ static void add_sources(struct ec_read *r)
 		        (reply->draft_ts ? reply->draft_ts : reply->ts) != f->ts ||
 		        memcmp(reply->fragment.etag, f->etag, sizeof(f->etag)) != 0)
 			continue;
+		given |= place_bit(&f->place, call->device);
+		if (f->sources[reply->fragment.index].usable)
+			continue;
 		ec_fetch_add(f, reply->fragment.index, call->device, reply->handle);
 		ec_fetch_keep(f, reply->fragment.index, reply);
 		reply->handle = 0; /* the fetch's now */
@@ -542,10 +546,9 @@ static void add_sources(struct ec_read *r)
 	for (unsigned i = 0; i < r->asked.count; i++) {
 		const struct backend_call *call = &r->asked.calls[i];
 		uint64_t bit = place_bit(&f->place, call->device);
-		unsigned index = bit ? r->index[__builtin_ctzll(bit)] : 0;
-		if ((r->holders & bit) && !f->sources[index].usable &&
+		if ((r->holders & bit & ~given) &&
 		        !(call->answered && call->reply.err == ERR_CORRUPT))
-			ec_fetch_add(f, index, call->device, 0);
+			ec_fetch_try(f, r->index[__builtin_ctzll(bit)], call->device);
 	}
 }
 
