@@ -540,15 +540,17 @@ static uint64_t replaced(const struct backend_call *call, uint64_t version_ts)
 	return ts;
 }
 
-/* A fragment for this device, which has another one's? */
-static bool is_own(const struct write *w, const struct device_version *version)
+/* The same object's fragment in the place of this one: is one of them this device's own (1: that
+ * which comes; -1: that which is here; 0: neither, or both)? */
+static int own_comes(const struct write *w, const struct device_version *version)
 {
 	const struct backend_msg *msg = w->call->msg;
 	struct device_version then = {.fragment = msg->fragment.index + 1};
 
-	return msg->op == BACKEND_OBJECT_PUT && msg->fragment.k &&
-	       objectd_misplaced(w->objectd, msg, version) &&
-	       !objectd_misplaced(w->objectd, msg, &then);
+	if (msg->op != BACKEND_OBJECT_PUT || !msg->fragment.k || msg->ts != version->ts)
+		return 0;
+	return objectd_misplaced(w->objectd, msg, version) -
+	       objectd_misplaced(w->objectd, msg, &then);
 }
 
 /* The version decides. */
@@ -587,10 +589,11 @@ static void run(struct write *w)
 	             newest(msg->ts, msg->meta_ts) == newest(version.ts, version.meta_ts);
 	/* A copy of what cannot be read here comes with the same timestamp; so does the fragment
 	 * that should be here in the place of another. */
+	int own = live && !version.corrupt ? own_comes(w, &version) : 0;
 	bool same = (version.corrupt &&
 	                    msg->op == (live ? BACKEND_OBJECT_PUT : BACKEND_OBJECT_DELETE)) ||
-	            (live && is_own(w, &version));
-	if (kept && loses(msg, &version) && !(again && same)) {
+	            own > 0;
+	if ((kept && loses(msg, &version) && !(again && same)) || own < 0) {
 		refuse(w, &version);
 		return;
 	}

@@ -108,27 +108,39 @@ static bool has(const struct ec_rebuild *r, unsigned at, unsigned index)
 	return (r->sources >> at & 1) && r->found.calls[at].reply.fragment.index == index;
 }
 
+static bool has_its_own(const struct ec_rebuild *r, unsigned at)
+{
+	return has(r, at, r->index[at]);
+}
+
 /* Are all fragments there, and is this the first device that has another one's? Then one after the
  * other is put right. */
 static bool is_first_of_all(const struct ec_rebuild *r, unsigned target)
 {
-	unsigned n = r->fetch.ec->k + r->fetch.ec->m, at = 0;
+	unsigned n = r->fetch.ec->k + r->fetch.ec->m, first = PLACE_MAX;
 	uint32_t there = 0;
 
-	for (uint64_t left = r->sources; left; left &= left - 1)
-		there |= 1u << r->found.calls[__builtin_ctzll(left)].reply.fragment.index;
-	while (at < n && (!(r->sources >> at & 1) || has(r, at, at)))
-		at++;
-	return at == target && (unsigned)__builtin_popcount(there) == n;
+	for (unsigned at = r->found.count; at-- > 0;) {
+		if (!(r->sources >> at & 1))
+			continue;
+		there |= 1u << r->found.calls[at].reply.fragment.index;
+		first = has_its_own(r, at) ? first : at;
+	}
+	return first == target && (unsigned)__builtin_popcount(there) == n;
 }
 
-/* What it has instead of its own is given up when that is where it belongs. Elsewhere it might be
- * given up at the same time; and several at once, each the last of its kind, would be too many. */
+/* What it has instead of its own is given up when that is where it belongs, or in an earlier place
+ * too: whoever is the best of those that have the same keeps it, also when all others give it up at
+ * once. Of those that nobody else has one at a time is given up, and made again by its own. */
 static bool may_replace(const struct ec_rebuild *r, unsigned target)
 {
 	unsigned index = r->found.calls[target].reply.fragment.index;
 
-	return has(r, index, index) || is_first_of_all(r, target);
+	for (unsigned at = 0; at < r->found.count; at++) {
+		if (has(r, at, index) && (at < target || has_its_own(r, at)))
+			return true;
+	}
+	return is_first_of_all(r, target);
 }
 
 /* Several may be at the same at once: what a target has by now is not made again. Of a draft it has
@@ -280,10 +292,14 @@ static enum step rebuild_put(struct op *op)
 	return op_go(op, WAIT);
 }
 
-/* There already, or something newer: as good. An older version with a later POST is not. */
-static bool took(const struct ec_rebuild *r, const struct backend_reply *reply)
+/* There already, or something newer: as good. An older version with a later POST is not, nor the
+ * same one's other fragment: by its ring that is its own. */
+static bool took(const struct ec_rebuild *r, unsigned i)
 {
-	return !reply->err || (reply->err == ERR_CONFLICT && reply->ts >= r->fetch.ts);
+	const struct backend_reply *reply = &r->put.calls[i].reply;
+	bool other = place_bit(&r->fetch.place, r->to[i]) & r->sources;
+
+	return !reply->err || (reply->err == ERR_CONFLICT && reply->ts >= r->fetch.ts + other);
 }
 
 static enum step rebuild_wait(struct op *op)
@@ -297,10 +313,10 @@ static enum step rebuild_wait(struct op *op)
 		const struct backend_reply *reply = &r->put.calls[i].reply;
 		bool newer = reply->err == ERR_CONFLICT && reply->ts >= r->fetch.ts + !r->meant,
 		     promised = reply->err == ERR_BUSY;
-		if (took(r, reply))
+		if (took(r, i))
 			r->written |= place_bit(&r->fetch.place, r->to[i]);
 		r->overtaken |= newer || promised;
-		all &= took(r, reply) || promised;
+		all &= took(r, i) || promised;
 		refused |= reply->err != ERR_OK;
 	}
 	if (refused)

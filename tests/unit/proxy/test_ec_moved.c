@@ -123,6 +123,100 @@ static void what_was_acknowledged_is_not_too_few(void **state)
 	assert_int_equal(version(5000), 2);
 }
 
+static uint64_t posted_ts(uint32_t device)
+{
+	struct device_version version;
+	struct place place;
+
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(device_find(rigs[device].device, 0, place.key, &version), ERR_OK);
+	return version.meta_ts;
+}
+
+/* Two have the same, and nobody what a third one needs: all are put right nevertheless. */
+static void one_of_two_equal_ones_is_given_up(void **state)
+{
+	static const uint32_t first[] = {3, 0, 1}, then[] = {3, 2, 1}, now[] = {0, 1, 2};
+	struct place place;
+
+	(void)state;
+	use_rings(first, 3, 1);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	rig_idle(&rigs[0]);
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(device_find(rigs[0].device, 0, place.key, &written), ERR_OK);
+	use_rings(then, 3, 1);
+	assert_int_equal(push(written.ts, written.meta_ts, place_of(3), place_of(2)), ERR_OK);
+	use_rings(now, 3, 1);
+	assert_int_equal(version(5000), 1);
+	for (unsigned round = 0; round < 3; round++) {
+		for (uint32_t device = 0; device < 3; device++)
+			push(written.ts, written.meta_ts, place_of(device ? 0 : 1),
+			        place_of(device));
+	}
+	assert_true(is_its_own(0) && is_its_own(1) && is_its_own(2));
+}
+
+/* By the device's ring, which is older, it has its own: whoever brings the other has not done it.
+ */
+static void what_is_refused_is_not_done(void **state)
+{
+	(void)state;
+	write_it();
+	use_rings(after, 3, 1);
+	assert_int_equal(push_to(3), ERR_OK);
+	uint32_t first = place_of(0) < place_of(1) ? 0 : 1;
+	own_rings = rings_of(before, 3, 1);
+	enum err err = push_to(first);
+	ring_set_free(TAKE(own_rings));
+	assert_false(is_its_own(first));
+	assert_int_equal(err, ERR_UNAVAILABLE);
+}
+
+static void newer_metadata_bring_no_other_fragment(void **state)
+{
+	(void)state;
+	write_it();
+	use_rings(after, 3, 1);
+	assert_int_equal(push_to(3), ERR_OK);
+	uint32_t first = place_of(0) < place_of(1) ? 0 : 1;
+	net.refused[BACKEND_OBJECT_POST] = 1u << first;
+	change(BACKEND_OBJECT_POST, "x");
+	rig_idle(&rigs[0]);
+	memset(net.refused, 0, sizeof(net.refused));
+	assert_true(posted_ts(!first) > posted_ts(first));
+	written.meta_ts = posted_ts(!first);
+	own_rings = rings_of(before, 3, 1);
+	assert_int_equal(push_to(first), ERR_UNAVAILABLE);
+	ring_set_free(TAKE(own_rings));
+	use_rings(before, 3, 1);
+	assert_true(is_its_own(first));
+}
+
+/* Two have each other's, and two others are lost: each of the four has a fragment of its own. */
+static void any_two_may_be_lost(void **state)
+{
+	static const uint32_t was[] = {0, 1, 2, 3, 4, 5}, now[] = {0, 1, 2, 3, 5, 4},
+	                      turned[] = {1, 2, 3, 4, 5, 0};
+	static const uint32_t *const rings[] = {was, now, turned};
+
+	(void)state;
+	use_rings(was, 6, 1);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	rig_idle(&rigs[0]);
+	for (unsigned i = 0; i < COUNT_OF(rings); i++) {
+		use_rings(rings[i], 6, 1);
+		for (unsigned a = 0; a < 6; a++) {
+			for (unsigned b = a + 1; b < 6; b++) {
+				net.down = 1u << a | 1u << b;
+				assert_int_equal(version(5000), 1);
+				assert_int_equal(read_range(100, 1000), ERR_OK);
+			}
+		}
+		net.down = 0;
+	}
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -132,6 +226,10 @@ int main(void)
 	        T_(another_ones_is_not_taken),
 	        T_(two_pairs_are_not_four),
 	        T_(what_was_acknowledged_is_not_too_few),
+	        T_(one_of_two_equal_ones_is_given_up),
+	        T_(what_is_refused_is_not_done),
+	        T_(newer_metadata_bring_no_other_fragment),
+	        T_(any_two_may_be_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
