@@ -337,6 +337,14 @@ static void send_commit(struct ec_read *r)
 	fan_start(&r->commit, f->op, f->proxy, msg, f->place.devices, f->place.count, DEADLINE_MS);
 }
 
+static bool may_be_two(const struct ec_read *r, uint64_t ts)
+{
+	const struct env *env = r->fetch.proxy->cluster->env;
+	uint64_t now = env->wall_us(env) / 10;
+
+	return (ts + FRESH < now || ts > now || r->writer) && !MUTANT(ec_unsorted);
+}
+
 /* The version is decided on; what of it has to be completed? False: more answers are waited for. */
 static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool open)
 {
@@ -345,6 +353,7 @@ static bool accept(struct ec_read *r, const struct view *v, uint64_t ts, bool op
 	r->fetch.ts = ts;
 	r->holders = v->committed | v->drafts;
 	r->committed = v->committed;
+	r->only_committed = v->committed && may_be_two(r, ts) && !sorted_of(r, ts);
 	r->newest_meta = newest_meta(r, ts);
 	bool durable = v->committed || place_met(place, r->holders) || MUTANT(ec_read_draft);
 	bool meta = r->newest_meta == ts || is_lasting(r, posted(r, r->newest_meta));
@@ -379,11 +388,7 @@ static bool start_over(struct ec_read *r)
 
 static bool to_sort(const struct ec_read *r, const struct view *v, uint64_t ts)
 {
-	const struct env *env = r->fetch.proxy->cluster->env;
-	uint64_t now = env->wall_us(env) / 10;
-	bool fresh = ts + FRESH >= now && ts <= now && !r->writer;
-
-	return v->drafts && !fresh && !sorted_of(r, ts) && !MUTANT(ec_unsorted);
+	return v->drafts && may_be_two(r, ts) && !sorted_of(r, ts);
 }
 
 static bool start_sort(struct ec_read *r, const struct view *v, uint64_t ts)
@@ -498,7 +503,8 @@ static bool is_head(const struct ec_read *r, const struct backend_call *call)
 	        reply->fragment.k != r->fetch.ec->k || reply->fragment.m != r->fetch.ec->m)
 		return false;
 	if (reply->draft_ts)
-		return reply->draft_ts == r->fetch.ts && r->newest_meta == r->fetch.ts;
+		return reply->draft_ts == r->fetch.ts && r->newest_meta == r->fetch.ts &&
+		       !r->only_committed;
 	return reply->ts == r->fetch.ts && reply->meta_ts >= r->newest_meta;
 }
 

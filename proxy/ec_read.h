@@ -36,6 +36,7 @@ struct ec_read {
 	uint64_t holders;             /* of the place: known to have a fragment of the version */
 	unsigned restarts;
 	bool committed, mended;
+	bool only_committed; /* drafts that came too late to be sorted may be of another body */
 	uint8_t phase;
 	/* When ready: */
 	enum err err;
