@@ -5,8 +5,8 @@
  * of the same parts; those that differ become pieces, and of small ones the rows are compared.
  *
  * vote: one of them has a deletion that the other has not: all primaries are asked whether it
- * counts (proxy/gone.h). One that does not, and never will, is undone: that database is forgotten,
- * and gets all that the other has. */
+ * counts (proxy/gone.h). One that does not, and never will, is undone, once a majority has the
+ * same: that database is forgotten, and gets all that the other has. */
 #include "node/reconcile.h"
 #include "node/pace.h"
 #include "proxy/gone.h"
@@ -164,6 +164,26 @@ static enum step reconcile_state(struct op *op)
 
 /* --- a deletion that one of them took --- */
 
+/* Do so many have the same that no other majority lacks what one of them was told, with the help of
+ * who took the deletion alone? */
+static bool live_agree(const struct reconcile *r)
+{
+	for (unsigned i = 0; i < r->vote.count; i++) {
+		const struct backend_reply *one = &r->vote.calls[i].reply;
+		uint64_t same = 0;
+		for (unsigned j = 0; j < r->vote.count; j++) {
+			const struct backend_call *call = &r->vote.calls[j];
+			const struct backend_reply *other = &call->reply;
+			if (!other->err && !other->filling && other->delete_ts <= other->put_ts &&
+			        memcmp(one->hash, other->hash, sizeof(one->hash)) == 0)
+				same |= place_bit(&r->place, call->device);
+		}
+		if (place_met(&r->place, same))
+			return true;
+	}
+	return false;
+}
+
 static enum step reconcile_vote(struct op *op)
 {
 	struct reconcile *r = reconcile_of(op);
@@ -181,7 +201,8 @@ static enum step reconcile_vote(struct op *op)
 	if (gone == GONE_NO_QUESTION || gone == GONE_COUNTS)
 		return op_go(op, INFO);
 	bool late = env->wall_us(env) / 10 > delete_ts + UNDO_TICKS;
-	return gone == GONE_NOT && late && !r->undone ? op_go(op, UNDO) : end(r, ERR_BUSY);
+	bool may_undo = gone == GONE_NOT && late && !r->undone && live_agree(r);
+	return may_undo ? op_go(op, UNDO) : end(r, ERR_BUSY);
 }
 
 static enum step reconcile_undo(struct op *op)

@@ -6,8 +6,8 @@
 #include "node/reconcile.h"
 
 /* ANEW: put again after the deletion; BEFORE: deleted before the put, which it has missed; FILLED:
- * came back empty, and is being filled. */
-enum { NEVER, LIVE, GONE, DOWN, ANEW, BEFORE, FILLED };
+ * came back empty, and is being filled; BEHIND: lives, and has missed a POST. */
+enum { NEVER, LIVE, GONE, DOWN, ANEW, BEFORE, FILLED, BEHIND };
 
 #define STRAY     DEVICES /* a device that is none of the primaries */
 #define NOW       (1700000000ull * TS_PER_SECOND)
@@ -24,7 +24,9 @@ static int told_by[DEVICES + 1]; /* what the device that told it was */
 
 static uint64_t put_ts_of(int what)
 {
-	return what == ANEW ? ANEW_TS : what == LIVE || what == GONE ? PUT_TS : 0;
+	bool put = what == LIVE || what == GONE || what == BEHIND;
+
+	return what == ANEW ? ANEW_TS : put ? PUT_TS : 0;
 }
 
 static void tell(struct backend_call *call, int what)
@@ -166,6 +168,24 @@ static void test_what_does_not_count_is_undone(void **state)
 	}
 }
 
+/* What one of those that live has missed may be on the other one and on who took the deletion
+ * alone: that would be forgotten, and what was before would be on a majority. */
+static void test_what_others_missed_is_not_forgotten(void **state)
+{
+	static const int cases[][DEVICES] = {
+	        {GONE, BEHIND, LIVE}, {GONE, LIVE, BEHIND}, {BEHIND, GONE, LIVE}};
+
+	(void)state;
+	both = true;
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		assert_int_equal(reconcile_them(cases[i][0], cases[i][1], cases[i][2]), ERR_BUSY);
+		assert_false(forgot[0] || forgot[1]);
+		assert_false(merged[0] || merged[1]);
+	}
+	assert_int_equal(reconcile_them(BEHIND, LIVE, GONE), ERR_OK);
+	assert_true(merged[0]);
+}
+
 /* Who deletes may be at it. */
 static void test_one_that_is_young_waits(void **state)
 {
@@ -250,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        RECONCILE_TEST(test_what_counts_is_brought),
 	        RECONCILE_TEST(test_what_does_not_count_is_undone),
+	        RECONCILE_TEST(test_what_others_missed_is_not_forgotten),
 	        RECONCILE_TEST(test_one_that_is_young_waits),
 	        RECONCILE_TEST(test_one_that_nobody_can_tell_waits),
 	        RECONCILE_TEST(test_what_lives_is_brought),
