@@ -20,6 +20,10 @@ static void pushed(struct replicator *r, enum err err, uint64_t count)
 		atomic_fetch_add(&d->seen.pushed, count);
 		return;
 	}
+	if (err == ERR_EXISTS) { /* the primaries have all, in other places than they should */
+		r->lagging = r->unsure = true;
+		return;
+	}
 	replicate_left_out(r);
 	if (err == ERR_BUSY) /* that one alone has to wait */
 		return;

@@ -468,7 +468,7 @@ static bool rebuilding(struct ec_read *r)
 
 	if (!ec_rebuild_outcome(r->rebuild, &err, &written))
 		return false;
-	if (err == ERR_CONFLICT)
+	if (err == ERR_CONFLICT || err == ERR_EXISTS)
 		return start_over(r);
 	r->holders |= written;
 	if (!place_met(&r->fetch.place, r->holders))

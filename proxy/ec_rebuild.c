@@ -28,6 +28,7 @@ struct ec_rebuild {
 	uint64_t writer, stage, offset, archive, good,
 	        written; /* good: bits of `to` that took all so far */
 	bool overtaken;  /* something newer is somewhere */
+	bool exchanged;  /* rings move, and the newest's primaries have all, in other places */
 	unsigned head;   /* of the answers: whose headers hold */
 	bool committed, decided, meant;
 	uint8_t etag[16]; /* meant: of the body that it is for */
@@ -58,7 +59,7 @@ static void decide(struct ec_rebuild *r, enum err err)
 {
 	r->decided = true;
 	r->err = err;
-	if (err && err != ERR_CONFLICT)
+	if (err && err != ERR_CONFLICT && err != ERR_EXISTS)
 		log_warn("rebuild", "object=%s err=%s", log_quote(r->object), err_name(err));
 	if (r->waiter)
 		op_child_end(r->waiter);
@@ -113,25 +114,27 @@ static bool has_its_own(const struct ec_rebuild *r, unsigned at)
 	return has(r, at, r->index[at]);
 }
 
-/* Are all fragments there, and is this the first device that has another one's? Then one after the
- * other is put right. */
-static bool is_first_of_all(const struct ec_rebuild *r, unsigned target)
+/* The first device that has another one's fragment, when all fragments are there; else PLACE_MAX.
+ */
+static unsigned first_of_all(const struct ec_rebuild *r)
 {
 	unsigned n = r->fetch.ec->k + r->fetch.ec->m, first = PLACE_MAX;
+	uint64_t newest = r->sources & r->fetch.place.sets[0];
 	uint32_t there = 0;
 
 	for (unsigned at = r->found.count; at-- > 0;) {
-		if (!(r->sources >> at & 1))
+		if (!(newest >> at & 1))
 			continue;
 		there |= 1u << r->found.calls[at].reply.fragment.index;
 		first = has_its_own(r, at) ? first : at;
 	}
-	return first == target && (unsigned)__builtin_popcount(there) == n;
+	return (unsigned)__builtin_popcount(there) == n ? first : PLACE_MAX;
 }
 
 /* What it has instead of its own is given up when that is where it belongs, or in an earlier place
  * too: whoever is the best of those that have the same keeps it, also when all others give it up at
- * once. Of those that nobody else has one at a time is given up, and made again by its own. */
+ * once. Of those that nobody else has one at a time is given up, and made again by its own: by one
+ * ring, for nodes of which some know a newer one would not agree on which. */
 static bool may_replace(const struct ec_rebuild *r, unsigned target)
 {
 	unsigned index = r->found.calls[target].reply.fragment.index;
@@ -140,7 +143,7 @@ static bool may_replace(const struct ec_rebuild *r, unsigned target)
 		if (has(r, at, index) && (at < target || has_its_own(r, at)))
 			return true;
 	}
-	return is_first_of_all(r, target);
+	return r->fetch.place.set_count == 1 && first_of_all(r) == target;
 }
 
 /* Several may be at the same at once: what a target has by now is not made again. Of a draft it has
@@ -159,6 +162,7 @@ static void skip_written(struct ec_rebuild *r)
 		}
 		if ((bit & r->sources) && !may_replace(r, at)) {
 			r->overtaken = true;
+			r->exchanged = r->fetch.place.set_count > 1 && first_of_all(r) < PLACE_MAX;
 			continue;
 		}
 		r->to[n] = r->to[i];
@@ -171,6 +175,8 @@ static void skip_written(struct ec_rebuild *r)
 
 static enum step make(struct ec_rebuild *r)
 {
+	if (!r->to_count && r->exchanged)
+		return give_up(r, ERR_EXISTS);
 	if (!r->to_count)
 		return give_up(r, r->overtaken ? ERR_CONFLICT : ERR_OK);
 	if (ec_fetch_usable(&r->fetch) < r->fetch.ec->k)

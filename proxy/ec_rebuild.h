@@ -18,7 +18,7 @@ struct ec_rebuild *ec_rebuild_start(struct proxy *proxy, struct op *op, unsigned
 
 /* True when it is over; *ret_written: where it is durable now, bits of the object's place. ERR_OK:
  * everywhere it was to be; ERR_CONFLICT: there, or something newer, or a conditional writer's to
- * be. */
+ * be; ERR_EXISTS: while rings move, the newest's primaries have all fragments, but each other's. */
 bool ec_rebuild_outcome(const struct ec_rebuild *rebuild, enum err *ret_err, uint64_t *ret_written);
 
 /* The starter has lost interest or has its answer; NULL is fine. */

@@ -72,14 +72,17 @@ static void device_send(struct backend *b, struct backend_call *call)
 		objectd_handle(rigs[call->device].objectd, call);
 }
 
-static struct ring_set *own_rings; /* that the devices know; NULL: the cluster's */
+static struct ring_set *own_rings;             /* that the devices know; NULL: the cluster's */
+static struct ring_set *own_rings_of[DEVICES]; /* that one of them alone knows; NULL: as above */
 
 static uint8_t fragment_of(void *owner, uint8_t policy, uint64_t prefix, unsigned bits)
 {
 	const struct rig *rig = owner;
+	const struct ring_set *set = own_rings ? own_rings : cluster.policies[policy].rings;
 
-	return ec_fragment_of(own_rings ? own_rings : cluster.policies[policy].rings, prefix, bits,
-	        (uint32_t)(rig - rigs));
+	if (own_rings_of[rig - rigs])
+		set = own_rings_of[rig - rigs];
+	return ec_fragment_of(set, prefix, bits, (uint32_t)(rig - rigs));
 }
 
 static void open_device(unsigned i)

@@ -217,6 +217,52 @@ static void any_two_may_be_lost(void **state)
 	}
 }
 
+/* Nodes learn of a ring one after the other. Each of the two that bring a device its own sees all
+ * three fragments, each misplaced, and takes another device for the first to give its one up. */
+static void two_do_not_give_up_at_once(void **state)
+{
+	static const uint32_t was[] = {0, 1, 2}, then[] = {2, 0, 1, 1, 2, 0};
+	struct ec_rebuild *rebuilds[2];
+	struct place place;
+
+	(void)state;
+	use_rings(was, 3, 1);
+	assert_int_equal(put(1, 5000), ERR_OK);
+	rig_idle(&rigs[0]);
+	proxy_place(&cluster, 0, "a", "c", "o", &place);
+	assert_int_equal(device_find(rigs[0].device, 0, place.key, &written), ERR_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		use_rings(then, 3, i + 1);
+		proxy_place(&cluster, 0, "a", "c", "o", &place);
+		own_rings_of[place.devices[0]] = rings_of(then, 3, i + 1);
+		rebuilds[i] = ec_rebuild_start(
+		        &proxy, NULL, 0, "a", "c", "o", written.ts, place.devices, 1, 0, NULL);
+	}
+	rig_idle(&rigs[0]);
+	for (unsigned i = 0; i < 2; i++)
+		ec_rebuild_unref(rebuilds[i]);
+	for (unsigned i = 0; i < 3; i++)
+		ring_set_free(TAKE(own_rings_of[i]));
+	assert_int_equal(version(5000), 1);
+}
+
+/* All are there: the older rings may go. */
+static void what_is_exchanged_waits_until_rings_have_settled(void **state)
+{
+	static const uint32_t then[] = {0, 1, 2, 1, 0, 2};
+
+	(void)state;
+	write_it();
+	use_rings(then, 3, 2);
+	assert_int_equal(push_to(0), ERR_EXISTS);
+	assert_int_equal(push_to(1), ERR_EXISTS);
+	use_rings(then + 3, 3, 1);
+	uint32_t first = place_of(0) < place_of(1) ? 0 : 1;
+	assert_int_equal(push_to(first), ERR_OK);
+	assert_int_equal(push_to(!first), ERR_OK);
+	assert_true(is_its_own(0) && is_its_own(1) && is_its_own(2));
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -230,6 +276,8 @@ int main(void)
 	        T_(what_is_refused_is_not_done),
 	        T_(newer_metadata_bring_no_other_fragment),
 	        T_(any_two_may_be_lost),
+	        T_(two_do_not_give_up_at_once),
+	        T_(what_is_exchanged_waits_until_rings_have_settled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
