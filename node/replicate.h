@@ -28,8 +28,14 @@ void replicate_metrics(const struct node *node, struct buf *out);
 
 /* What `theirs` (NULL: nothing known) needs to be brought up to `ours`, by last writer wins: the
  * newer body or tombstone, then the newer POST. A tombstone older than before_ts need not be
- * brought to who knows nothing of its key: it may be gone there because all had it. Pure. */
-enum replicate_need { REPLICATE_NOTHING, REPLICATE_WHOLE, REPLICATE_METADATA };
+ * brought to who knows nothing of its key: it may be gone there because all had it. UNREADABLE:
+ * we would bring it, but ours is damaged. Pure. */
+enum replicate_need {
+	REPLICATE_NOTHING,
+	REPLICATE_WHOLE,
+	REPLICATE_METADATA,
+	REPLICATE_UNREADABLE
+};
 enum replicate_need replicate_need(
         const struct backend_key *ours, const struct backend_key *theirs, uint64_t before_ts);
 

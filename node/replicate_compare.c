@@ -240,7 +240,9 @@ static void judge(
 			replicate_doubt(r);
 		return;
 	}
-	if (need != REPLICATE_NOTHING && !is_left(r, ours->key))
+	if (need == REPLICATE_UNREADABLE)
+		replicate_left_out(r);
+	else if (need != REPLICATE_NOTHING && !is_left(r, ours->key))
 		add_change(r, ours, need == REPLICATE_METADATA ? REPAIR_METADATA : REPAIR_WHOLE);
 }
 

@@ -1,9 +1,9 @@
 #include "node/replicate.h"
 
-enum replicate_need replicate_need(
+static enum replicate_need need_of(
         const struct backend_key *ours, const struct backend_key *theirs, uint64_t before_ts)
 {
-	if (!ours || ours->corrupt)
+	if (!ours)
 		return REPLICATE_NOTHING;
 	if (!theirs)
 		return ours->deleted && ours->ts < before_ts ? REPLICATE_NOTHING : REPLICATE_WHOLE;
@@ -12,6 +12,14 @@ enum replicate_need replicate_need(
 	if (theirs->misplaced && ours->meta_ts >= theirs->meta_ts)
 		return REPLICATE_WHOLE;
 	return ours->meta_ts > theirs->meta_ts ? REPLICATE_METADATA : REPLICATE_NOTHING;
+}
+
+enum replicate_need replicate_need(
+        const struct backend_key *ours, const struct backend_key *theirs, uint64_t before_ts)
+{
+	enum replicate_need need = need_of(ours, theirs, before_ts);
+
+	return need && ours->corrupt ? REPLICATE_UNREADABLE : need;
 }
 
 bool replicate_differs(

@@ -28,7 +28,12 @@ static void what_is_newer_is_brought(void **state)
 	} cases[] = {
 	        {LIVE, 60, 0, NONE, 0, 0, REPLICATE_WHOLE, true},
 	        {LIVE, 10, 0, NONE, 0, 0, REPLICATE_WHOLE, true},
-	        {BAD, 60, 0, NONE, 0, 0, REPLICATE_NOTHING, true},
+	        /* others have to bring it, and until they have it is lacking */
+	        {BAD, 60, 0, NONE, 0, 0, REPLICATE_UNREADABLE, true},
+	        {BAD, 60, 0, LIVE, 59, 0, REPLICATE_UNREADABLE, true},
+	        {BAD, 60, 70, LIVE, 60, 0, REPLICATE_UNREADABLE, true},
+	        {BAD, 60, 0, LIVE, 60, 0, REPLICATE_NOTHING, false},
+	        {BAD, 59, 0, LIVE, 60, 0, REPLICATE_NOTHING, true},
 	        {NONE, 0, 0, LIVE, 60, 0, REPLICATE_NOTHING, true},
 	        {LIVE, 60, 0, LIVE, 60, 0, REPLICATE_NOTHING, false},
 	        {LIVE, 60, 0, LIVE, 59, 0, REPLICATE_WHOLE, true},
