@@ -69,18 +69,31 @@ static void on_head(struct device *device, uint32_t u, enum err err)
 	unit_zero(device);
 }
 
+/* Writes end in any order: nothing behind one that had no room is taken for written. */
+static void note_blocks(struct unit *unit, uint32_t from, uint32_t to, enum err err)
+{
+	if (err && from < unit->limit)
+		unit->limit = from;
+	if (!err && to > unit->zeroed)
+		unit->zeroed = to;
+	if (unit->zeroed > unit->limit)
+		unit->zeroed = unit->limit;
+}
+
 static void on_written(struct disk_io *io, enum err err)
 {
 	struct device_extent_write *write = CONTAINER_OF(io, struct device_extent_write, io);
 	struct device *device = write->device;
+	uint32_t from = write->extent.block * DISK_BLOCK, space = format_piece_space(write->len);
 
 	device->flying--;
+	note_blocks(&device->units[write->extent.unit], from, from + space, err);
 	if (err == ERR_NO_SPACE)
 		device->full_until_us = reactor_now_us(device->reactor) + 1000000u;
 	else if (err)
 		device_fail(device, err);
 	if (err)
-		unit_release(device, write->extent.unit, format_piece_space(write->len));
+		unit_release(device, write->extent.unit, space);
 	finish(write, err);
 }
 

@@ -163,11 +163,11 @@ static void on_room(struct unit_write *room, enum err err)
 		unit_write_start(head, 0);
 }
 
-/* The blocks of the seals come to be before there is anything to seal: a full file system must not
- * refuse them then. */
-static void start_head(struct device *device, struct unit_write *head, bool seals)
+/* The blocks of the seals come to be with the unit, of bodies too: it is one of the log some day,
+ * and a full file system must not refuse them then. */
+static void start_head(struct device *device, struct unit_write *head)
 {
-	if (!seals) {
+	if (device->units[head->unit].zeroed >= FORMAT_DATA) {
 		unit_write_start(head, 0);
 		return;
 	}
@@ -208,7 +208,7 @@ void unit_head(struct device *device, uint32_t u, uint8_t type, uint64_t prev,
 	memcpy(write->bytes->data + DISK_BLOCK, head, sizeof(*head));
 	write->done = on_head;
 	write->then = then;
-	start_head(device, write, type == UNIT_LOG && unit->zeroed < FORMAT_DATA);
+	start_head(device, write);
 }
 
 /* --- claims and freeing --- */

@@ -20,10 +20,11 @@ struct disk_fake {
 	struct disk disk;
 	struct reactor *reactor;
 	uint8_t *bytes, *base; /* base: content when recording began */
+	uint8_t *taken;        /* of each block: whether it was written */
 	uint64_t size, cap, base_size;
 	struct disk_event *events;
 	unsigned event_count, event_cap;
-	bool recording, hold;
+	bool recording, hold, full;
 	unsigned fail_kinds, fail_nth;
 	enum err fail_err;
 	bool fail_for_ever;
@@ -50,6 +51,8 @@ static void ensure(struct disk_fake *fake, uint64_t size)
 			cap *= 2;
 		fake->bytes = mem_realloc(fake->bytes, cap);
 		memset(fake->bytes + fake->cap, 0, cap - fake->cap);
+		fake->taken = mem_realloc(fake->taken, cap / DISK_BLOCK);
+		memset(fake->taken + fake->cap / DISK_BLOCK, 0, (cap - fake->cap) / DISK_BLOCK);
 		fake->cap = cap;
 	}
 	if (size > fake->size)
@@ -166,6 +169,15 @@ static void fake_read(
 	request(fake, io, err);
 }
 
+static bool has_room(const struct disk_fake *fake, uint64_t offset, uint64_t len)
+{
+	for (uint64_t at = offset; at < offset + len; at += DISK_BLOCK) {
+		if (fake->full && (at >= fake->size || !fake->taken[at / DISK_BLOCK]))
+			return false;
+	}
+	return true;
+}
+
 static void fake_write(struct disk *disk, struct disk_io *io, const struct iovec *iov,
         unsigned iov_count, uint64_t offset, bool durable)
 {
@@ -178,11 +190,14 @@ static void fake_write(struct disk *disk, struct disk_io *io, const struct iovec
 		len += iov[i].iov_len;
 	}
 	assert(len && len % DISK_BLOCK == 0 && offset % DISK_BLOCK == 0);
+	if (!err && !has_room(fake, offset, len))
+		err = ERR_NO_SPACE;
 	struct request *q = request(fake, io, err);
 	q->writes = true;
 	if (err)
 		return;
 	ensure(fake, offset + len);
+	memset(fake->taken + offset / DISK_BLOCK, 1, len / DISK_BLOCK);
 	uint64_t at = offset;
 	for (unsigned i = 0; i < iov_count; i++) {
 		memcpy(fake->bytes + at, iov[i].iov_base, iov[i].iov_len);
@@ -226,8 +241,10 @@ struct disk_fake *disk_fake_from(
 	struct disk_fake *fake = disk_fake_new(reactor, size_max);
 
 	ensure(fake, size);
-	if (size)
+	if (size) {
 		memcpy(fake->bytes, image, size);
+		memset(fake->taken, 1, size / DISK_BLOCK);
+	}
 	fake->disk.size = size;
 	return fake;
 }
@@ -251,6 +268,7 @@ void disk_fake_free(struct disk_fake *fake)
 		free(fake->events[i].data);
 	free(fake->events);
 	free(fake->bytes);
+	free(fake->taken);
 	free(fake->base);
 	free(fake);
 }
@@ -281,6 +299,11 @@ void disk_fake_fail(
 	fake->fail_nth = nth;
 	fake->fail_err = err;
 	fake->fail_for_ever = for_ever;
+}
+
+void disk_fake_full(struct disk_fake *fake, bool full)
+{
+	fake->full = full;
 }
 
 void disk_fake_shuffle(struct disk_fake *fake, uint64_t seed)

@@ -40,6 +40,10 @@ void disk_fake_set_events(struct disk_fake *fake, struct disk_event *events, uns
 void disk_fake_fail(
         struct disk_fake *fake, unsigned kinds, unsigned nth, enum err err, bool for_ever);
 
+/* As on a file whose file system has no block left: a write to where none was before gives
+ * ERR_NO_SPACE. */
+void disk_fake_full(struct disk_fake *fake, bool full);
+
 /* Delays completions: they come in an order drawn from the seed (0: in order). */
 void disk_fake_shuffle(struct disk_fake *fake, uint64_t seed);
 

@@ -703,6 +703,45 @@ static void a_full_device_takes_deletes_and_comes_back(void **state)
 	assert_true(again + 6 >= n);
 }
 
+/* A unit of bodies has no block where none of them lay; once they are gone it is one of the log. */
+static void units_of_bodies_become_the_logs_on_a_full_file_system(void **state)
+{
+	struct device_stats stats;
+	char name[16];
+	uint8_t key[16];
+
+	(void)state;
+	rig_close(&rig);
+	rig.options.compact_rate = 64 << 20;
+	rig.options.zero_ahead = 3;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	for (unsigned i = 0; i < 24; i++) {
+		snprintf(name, sizeof(name), "body%u", i);
+		assert_int_equal(rig_put_staged(&rig, name, T, 400000), ERR_OK);
+	}
+	for (unsigned i = 0; i < 24; i++) {
+		snprintf(name, sizeof(name), "body%u", i);
+		assert_int_equal(rig_delete(&rig, name, T + 1), ERR_OK);
+		md5_digest(name, strlen(name), key);
+		device_settled(rig.device, 0, key, T);
+	}
+	rig_sleep(&rig, 1000000);
+	device_stats(rig.device, &stats);
+	assert_true(stats.freed_units > 5);
+	disk_fake_full(rig.fake, true);
+	unsigned n = fill(T + 10);
+	assert_in_range(n, 30, 60); /* of units of 1 MiB more than three quarters have blocks */
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		assert_int_equal(rig_delete(&rig, name, T + 1000), ERR_OK);
+	}
+	device_stats(rig.device, &stats);
+	assert_false(stats.failed);
+	disk_fake_full(rig.fake, false);
+	rig_sleep(&rig, 20000000);
+	assert_int_equal(rig_put(&rig, "new", T + 1000, 200000), ERR_OK);
+}
+
 static void compaction_makes_way_for_others(void **state)
 {
 	static const struct {
@@ -977,6 +1016,7 @@ int main(void)
 	        T_(a_batch_behind_a_failed_one_fails),
 	        T_(only_devices_are_opened),
 	        T_(a_full_device_takes_deletes_and_comes_back),
+	        T_(units_of_bodies_become_the_logs_on_a_full_file_system),
 	        T_(compaction_makes_way_for_others),
 	        T_(compaction_keeps_what_lives),
 	        T_(pieces_stay_for_who_has_read_their_record),
