@@ -195,6 +195,7 @@ class Nodes:
         """The node is down."""
         if d == 1:
             self.unmount(i)
+            os.unlink(self.disk(i))  # other nodes' namespaces have it mounted still, and write to it
             self.mount(i, empty=True)
         else:
             shutil.rmtree(self.device(i, 0))
