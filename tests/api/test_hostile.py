@@ -315,7 +315,7 @@ class Mounts:
     """A file system of its own for devices of a cloud that has not started yet."""
 
     def __init__(self):
-        self.where, self.loops = [], []
+        self.where = []
 
     def tmpfs(self, cloud, device, size):
         path = os.path.join(cloud.state, "devices", "d%d" % device)
@@ -341,6 +341,7 @@ class Mounts:
     def close(self):
         for path in self.where:
             subprocess.run(["umount", "-l", path], check=False)
+            os.removedirs(path)  # the cloud has ended, and could not remove what was mounted
 
 
 @pytest.fixture
