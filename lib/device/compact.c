@@ -167,11 +167,28 @@ static void give_up(struct move *move, bool stuck)
 	end_move(move);
 }
 
+static bool is_being_written(const struct move *move)
+{
+	struct device *device = move->compaction->device;
+	const struct victim *v = &move->victim;
+
+	return object_is_writing(device, v->policy, v->key) ||
+	       object_is_writing(device, v->policy % BACKEND_POLICIES, v->key);
+}
+
+/* Behind a later record of its key, which did not wait as long, a copy brings its updates alone:
+ * its version must not come back by a restart, as late as when that record has been reclaimed. */
 static void fill_move(struct log_append *append, uint8_t *dst, uint64_t lsn)
 {
 	struct move *move = CONTAINER_OF(append, struct move, append);
+	const struct victim *v = &move->victim;
+	struct format_record *copy = (void *)move->copy;
+	struct device_version now;
 
 	(void)lsn;
+	if (device_find_any(move->compaction->device, v->policy, v->key, &now) || now.at != v->at ||
+	        is_being_written(move))
+		copy->flags |= RECORD_SUPERSEDED;
 	memcpy(dst, move->copy, append->len);
 }
 
@@ -199,10 +216,8 @@ static void append_copy(struct move *move)
 	const struct format_record *old = (const void *)(move->read.bytes->data + move->read.at);
 	const struct victim *v = &move->victim;
 
-	/* The key may have moved on meanwhile; a write that is on its way comes after us or is
-	 * waited for, so that the log holds versions of a key in order. */
-	if (object_is_writing(device, v->policy, v->key) ||
-	        object_is_writing(device, v->policy % BACKEND_POLICIES, v->key) ||
+	/* The key may have moved on meanwhile, or is about to. */
+	if (is_being_written(move) ||
 	        !object_is_live(device, v->policy, v->key, format_object(old)->ts,
 	                format_object(old)->meta_ts, v->at)) {
 		give_up(move, false);
@@ -214,11 +229,6 @@ static void append_copy(struct move *move)
 	uint64_t newest = format_newest(object->ts, object->meta_ts);
 	if (!object_is_open(device, v->policy, v->key, newest, v->at))
 		copy->flags |= RECORD_UPDATES_SETTLED;
-	/* A version that was deleted must not come back when its tombstone is gone: a copy lies
-	 * behind the tombstone in the log. */
-	struct device_version now;
-	if (device_find_any(device, v->policy, v->key, &now) || now.at != v->at)
-		copy->flags |= RECORD_SUPERSEDED;
 	if (move->extents)
 		memcpy((void *)(uintptr_t)format_extents(copy), move->extents,
 		        move->extent_count * sizeof(*move->extents));
