@@ -21,17 +21,31 @@ static bool has_it(const struct backend_reply *reply)
 	return reply->err == ERR_OK && reply->delete_ts <= reply->put_ts;
 }
 
+static bool all_told(const struct fan *fan, const struct place *place)
+{
+	uint64_t told = 0;
+
+	for (unsigned i = 0; i < fan->count; i++) {
+		const struct backend_reply *r = &fan->calls[i].reply;
+		if (is_known(&fan->calls[i]) && (has_it(r) || !r->filling))
+			told |= place_bit(place, fan->calls[i].device);
+	}
+	return told == place_all(place);
+}
+
 enum gone gone_by(const struct fan *fan, const struct place *place, uint64_t delete_ts)
 {
 	uint64_t put_ts = 0, gone = 0, live = 0, lacking = 0;
 
 	if (!is_asked(fan))
 		return GONE_NO_QUESTION;
+	bool told = all_told(fan, place);
 	for (unsigned i = 0; i < fan->count; i++) {
 		const struct backend_reply *r = &fan->calls[i].reply;
 		if (!is_known(&fan->calls[i]))
 			continue;
-		if (has_it(r) && r->put_ts > put_ts)
+		/* Of a put before the deletion: who is not there may live by it. */
+		if ((has_it(r) || !told) && r->put_ts > put_ts)
 			put_ts = r->put_ts;
 		if (!has_it(r) && r->delete_ts > delete_ts)
 			delete_ts = r->delete_ts;

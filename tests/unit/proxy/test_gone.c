@@ -4,7 +4,8 @@
 #include "proxy/db.h"
 #include "proxy/rows.h"
 
-enum { NEVER, LIVE, GONE, DOWN, ANEW, SLOW }; /* ANEW: put again after the deletion */
+/* ANEW: put again after the deletion; BEFORE: deleted before the put, which it has missed. */
+enum { NEVER, LIVE, GONE, DOWN, ANEW, SLOW, BEFORE };
 
 #define PUT_TS    100
 #define DELETE_TS 200
@@ -18,7 +19,7 @@ static void say(struct backend_call *call, int what)
 	struct backend_reply *reply = &call->reply;
 
 	reply->put_ts = what == ANEW ? ANEW_TS : what == LIVE || what == GONE ? PUT_TS : 0;
-	reply->delete_ts = what == GONE ? DELETE_TS : 0;
+	reply->delete_ts = what == GONE ? DELETE_TS : what == BEFORE ? PUT_TS - 1 : 0;
 	reply->hash[0] = (uint8_t)(what + (int)call->device * 16); /* no two agree */
 	backend_finish(call, what == DOWN                   ? ERR_UNAVAILABLE
 	                     : what == LIVE || what == ANEW ? ERR_OK
@@ -108,6 +109,10 @@ static void test_what_a_majority_says(void **state)
 	        {{GONE, LIVE, NEVER}, ERR_UNAVAILABLE},
 	        {{NEVER, GONE, LIVE}, ERR_UNAVAILABLE},
 	        {{GONE, NEVER, DOWN}, ERR_UNAVAILABLE},
+	        /* nor does an earlier one tell of this one */
+	        {{GONE, LIVE, BEFORE}, ERR_UNAVAILABLE},
+	        {{DOWN, LIVE, BEFORE}, ERR_OK},
+	        {{GONE, DOWN, BEFORE}, ERR_UNAVAILABLE},
 	        {{GONE, NEVER, NEVER}, ERR_NOT_FOUND},
 	        {{NEVER, NEVER, DOWN}, ERR_NOT_FOUND},
 	        {{NEVER, NEVER, GONE}, ERR_NOT_FOUND},
@@ -168,6 +173,7 @@ static void test_what_writers_are_told(void **state)
 	        {{NEVER, LIVE, NEVER}, ERR_NOT_FOUND},
 	        {{GONE, LIVE, NEVER}, ERR_UNAVAILABLE},
 	        {{NEVER, GONE, DOWN}, ERR_UNAVAILABLE},
+	        {{BEFORE, GONE, DOWN}, ERR_UNAVAILABLE},
 	};
 	struct op op;
 
