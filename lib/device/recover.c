@@ -299,7 +299,7 @@ static bool adopt_extents(
 	for (uint32_t i = 0; i < count; i++) {
 		struct unit *unit = &device->units[extents[i].unit];
 		if (unit->type == UNIT_NONE) {
-			device->untouched_units--;
+			device->untouched_units -= !unit->stuck; /* or its head was unreadable */
 			unit->incarnation = device->next_incarnation++;
 			unit->type = UNIT_EXTENT;
 			unit->sealed = true;
@@ -458,7 +458,6 @@ static void on_footer(struct disk_io *io, enum err err)
 	struct recovery *r = CONTAINER_OF(io, struct recovery, io);
 	struct device *device = r->device;
 	struct log_unit *l = &r->units[r->at];
-	struct unit *unit = &device->units[l->unit];
 
 	device->flying--;
 	if (err || crc32c(0, r->bytes->data, l->seal.footer_len) != l->seal.footer_crc ||
@@ -467,6 +466,7 @@ static void on_footer(struct disk_io *io, enum err err)
 		return;
 	}
 	apply_footer(r, (const void *)r->bytes->data);
+	struct unit *unit = &device->units[l->unit]; /* not before: there may be more by now */
 	unit->sealed = true;
 	if (r->next_lsn < unit->seal_lsn)
 		r->next_lsn = unit->seal_lsn;

@@ -1035,6 +1035,32 @@ static void a_copy_brings_nothing_back_that_went_while_it_waited(void **state)
 	}
 }
 
+/* Its header cannot be read, its bodies are named by records: it is not counted twice. */
+static void an_unreadable_header_is_counted_once(void **state)
+{
+	struct device_version version;
+	uint8_t key[16];
+	uint32_t touched = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "p%u", i);
+		assert_int_equal(rig_put_staged(&rig, name, T + i, 400000), ERR_OK);
+	}
+	md5_digest("p0", 2, key);
+	assert_int_equal(device_find(rig.device, 0, key, &version), ERR_OK);
+	uint32_t u = object_extents(rig.device, version.at)->extents[0].unit;
+	rig_close(&rig);
+	disk_fake_fail(rig.fake, DISK_READ, 2 + u, ERR_IO, false); /* the superblocks come first */
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_int_equal(get("p0"), ERR_OK);
+	assert_true(rig.device->units[u].stuck);
+	for (uint32_t i = 0; i < rig.device->unit_count; i++)
+		touched += rig.device->units[i].type != UNIT_NONE;
+	assert_int_equal(rig.device->untouched_units, rig.device->units_max - touched);
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1067,6 +1093,7 @@ int main(void)
 	        T_(only_what_was_confirmed_is_forgotten),
 	        T_(what_is_forgotten_stays_so_while_its_record_is_there),
 	        T_(a_copy_brings_nothing_back_that_went_while_it_waited),
+	        T_(an_unreadable_header_is_counted_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
