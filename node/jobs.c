@@ -43,6 +43,7 @@ struct jobs {
 	unsigned row_count, rows_done;
 	enum err read_err;
 	bool read_done, rows_failed;
+	bool overtaken; /* a later version of the object is sure */
 };
 
 static struct jobs *jobs_of(struct op *op)
@@ -110,7 +111,7 @@ static enum step jobs_update(struct op *op)
 	struct jobs *j = jobs_of(op);
 
 	j->unsettled = (struct objectd_unsettled){.done = on_read, .lsn = j->lsn};
-	j->read_done = false;
+	j->read_done = j->overtaken = false;
 	if (MUTANT(updates_left_behind) ||
 	        !objectd_next_unsettled(j->device->objectd, &j->unsettled)) {
 		j->lsn = 0;
@@ -131,18 +132,23 @@ static void on_row(struct row_put *put)
 	op_child_end(&j->op);
 }
 
+/* The object's own row, its first, is that of the latest version: an earlier one's would be listed
+ * again once the row of what deleted it has been reclaimed. It may be open again so late: a restart
+ * knows only of updates that they were settled while compaction has left the record that says so.
+ */
 static enum step send_rows(struct jobs *j)
 {
 	const struct objectd_unsettled *u = &j->unsettled;
+	unsigned count = j->read_err ? 0 : u->update_count;
 
-	j->rows_done = 0;
+	j->rows_done = j->row_count = 0;
 	j->rows_failed = j->read_err;
-	j->row_count = j->read_err ? 0 : u->update_count;
-	for (unsigned i = 0; i < j->row_count; i++) {
+	for (unsigned i = j->overtaken; i < count; i++) {
 		const struct backend_update *update = &u->updates[i];
-		j->rows[i] = (struct row_put){.row = update->row, .done = on_row, .owner = j};
+		struct row_put *put = &j->rows[j->row_count++];
+		*put = (struct row_put){.row = update->row, .done = on_row, .owner = j};
 		op_child_begin(&j->op);
-		rows_put(j->proxy, update->account, update->container, &j->rows[i]);
+		rows_put(j->proxy, update->account, update->container, put);
 	}
 	return op_go(&j->op, ROWS);
 }
@@ -260,6 +266,7 @@ static enum step jobs_look(struct op *op)
 	enum err err = j->reader.err;
 	bool sure = (!err || err == ERR_NOT_FOUND) && j->reader.reply &&
 	            newest_of(j->reader.reply) >= u->ts;
+	j->overtaken = sure && j->reader.reply->ts > u->ts;
 	bool foreign = is_foreign(j);
 	/* One that is filled grants nothing, so its own cannot be dropped yet. */
 	bool dead = j->reader.ec && ec_read_is_dead(j->reader.ec, u->ts) &&
