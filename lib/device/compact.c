@@ -111,6 +111,14 @@ static uint32_t choose(struct device *device)
 	return best;
 }
 
+/* Whether records with so small an LSN may be there, for a restart to find. */
+static bool may_have(const struct unit *unit, uint64_t lsn)
+{
+	if (unit->stuck && unit->type == UNIT_NONE) /* its header could not be read */
+		return true;
+	return unit->type == UNIT_LOG && unit->lsn <= lsn;
+}
+
 /* A tombstone may go when the other replicas have it, and nothing older of its key can be left in
  * another unit: versions it killed have smaller LSNs, so every other unit must begin after it. */
 static bool reclaimable(struct device *device, const struct victim *v, uint32_t unit)
@@ -125,8 +133,7 @@ static bool reclaimable(struct device *device, const struct victim *v, uint32_t 
 	if (object_is_open(device, v->policy, v->key, v->ts, v->at))
 		return false;
 	for (uint32_t u = 0; u < device->unit_count; u++) {
-		const struct unit *other = &device->units[u];
-		if (u != unit && (other->type == UNIT_LOG) && other->lsn <= v->first_lsn)
+		if (u != unit && may_have(&device->units[u], v->first_lsn))
 			return false;
 	}
 	return true;

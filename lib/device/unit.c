@@ -131,6 +131,7 @@ static void on_head(struct unit_write *write, enum err err)
 	unit->freeing = false;
 	if (err == ERR_OK) {
 		unit->type = head->type;
+		unit->lsn = head->lsn;
 		if (unit->zeroed < FORMAT_DATA)
 			unit->zeroed = FORMAT_DATA;
 		if (head->type == UNIT_FREE && unit->limit < device->unit_bytes) {
@@ -187,7 +188,6 @@ void unit_head(struct device *device, uint32_t u, uint8_t type, uint64_t prev,
 
 	unit->incarnation = device->next_incarnation++;
 	env->random(env, &unit->nonce, sizeof(unit->nonce));
-	unit->lsn = device->log.durable_lsn + 1;
 	memset(unit->row_max, 0, sizeof(unit->row_max));
 	unit->opened_us = reactor_now_us(device->reactor);
 	unit->end = FORMAT_DATA;
@@ -198,7 +198,7 @@ void unit_head(struct device *device, uint32_t u, uint8_t type, uint64_t prev,
 	        .incarnation = unit->incarnation,
 	        .nonce = unit->nonce,
 	        .prev = prev,
-	        .lsn = unit->lsn,
+	        .lsn = device->log.durable_lsn + 1,
 	        .unit = u,
 	        .type = type,
 	};

@@ -1061,6 +1061,35 @@ static void an_unreadable_header_is_counted_once(void **state)
 	assert_int_equal(rig.device->untouched_units, rig.device->units_max - touched);
 }
 
+/* What it has may be older than the tombstone, and be there again after the next start. */
+static void a_tombstone_stays_while_a_unit_is_unreadable(void **state)
+{
+	bool deleted;
+
+	(void)state;
+	assert_int_equal(rig_put(&rig, "o", T, 1000), ERR_OK);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(rig_put(&rig, "x", T + i, 60000), ERR_OK);
+	assert_int_equal(rig_delete(&rig, "o", T + 1), ERR_OK);
+	rig_close(&rig);
+	disk_fake_fail(rig.fake, DISK_READ, 2, ERR_IO, false); /* the superblocks come first */
+	rig.options.compact_rate = 64 << 20;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	assert_true(rig.device->units[0].stuck);
+	for (unsigned i = 20; i < 80; i++)
+		assert_int_equal(rig_put(&rig, "x", T + i, 60000), ERR_OK);
+	settle_all();
+	rig.env.wall_us += 8ull * 86400 * 1000000;
+	device_agreed(rig.device, 0, device_lsn(rig.device));
+	rig_sleep(&rig, 10000000);
+	assert_true(rig.device->stats.moved > 0);
+	for (unsigned again = 0; again < 2; again++) {
+		assert_int_equal(rig_version(&rig, "o", NULL, &deleted), ERR_OK);
+		assert_true(deleted);
+		reopen();
+	}
+}
+
 int main(void)
 {
 #define T_(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1094,6 +1123,7 @@ int main(void)
 	        T_(what_is_forgotten_stays_so_while_its_record_is_there),
 	        T_(a_copy_brings_nothing_back_that_went_while_it_waited),
 	        T_(an_unreadable_header_is_counted_once),
+	        T_(a_tombstone_stays_while_a_unit_is_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
