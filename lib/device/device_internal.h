@@ -173,6 +173,16 @@ static inline void unit_claim(struct device *device, uint32_t unit, uint32_t byt
 	device->units[unit].live += bytes;
 }
 void unit_release(struct device *device, uint32_t unit, uint32_t bytes);
+/* There is no room from `at` on. */
+static inline void unit_cut(struct unit *unit, uint32_t at)
+{
+	if (at < unit->limit)
+		unit->limit = at;
+	if (unit->zeroed > unit->limit)
+		unit->zeroed = unit->limit;
+}
+/* Its header says FREE: one of those there are, or, of too few blocks, as good as untouched. */
+void unit_count_free(struct device *device, uint32_t unit);
 /* Frees it when nothing in it is needed. */
 void unit_check(struct device *device, uint32_t unit);
 void unit_zero(struct device *device); /* goes on with zeroing, if there is need */
@@ -196,7 +206,6 @@ void unit_write_free(struct unit_write *write);
 void log_init(struct device *device);
 void log_append(struct device *device, struct log_append *append);
 void log_kick(struct device *device);
-void log_fail_all(struct device *device);
 static inline void log_push_front(struct device *device, struct log_append *append)
 {
 	append->next = device->log.head[0];

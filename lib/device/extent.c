@@ -72,12 +72,9 @@ static void on_head(struct device *device, uint32_t u, enum err err)
 /* Writes end in any order: nothing behind one that had no room is taken for written. */
 static void note_blocks(struct unit *unit, uint32_t from, uint32_t to, enum err err)
 {
-	if (err && from < unit->limit)
-		unit->limit = from;
 	if (!err && to > unit->zeroed)
 		unit->zeroed = to;
-	if (unit->zeroed > unit->limit)
-		unit->zeroed = unit->limit;
+	unit_cut(unit, err ? from : unit->limit);
 }
 
 static void on_written(struct disk_io *io, enum err err)

@@ -88,12 +88,12 @@ static struct log_append *pop(struct device *device, int q)
 	return append;
 }
 
-void log_fail_all(struct device *device)
+static void fail_all(struct device *device, enum err err)
 {
 	for (int q = 0; q < 2; q++) {
 		while (device->log.head[q]) {
 			struct log_append *append = pop(device, q);
-			append->done(append, device->fail_err);
+			append->done(append, err);
 		}
 	}
 }
@@ -240,6 +240,8 @@ static void refuse(struct device *device, struct batch *batch)
 
 	if (err != ERR_NO_SPACE)
 		device_fail(device, err);
+	if (batch->err == ERR_NO_SPACE)
+		unit_cut(&device->units[batch->unit], batch->off);
 	if (!device->log.broken) {
 		/* What follows is chained to this one and can never be accepted. */
 		device->log.broken = true;
@@ -474,7 +476,7 @@ void log_kick(struct device *device)
 {
 	if (device->failed) {
 		if (!device->log.flying)
-			log_fail_all(device);
+			fail_all(device, device->fail_err);
 		return;
 	}
 	if (device->log.broken) {
@@ -492,6 +494,8 @@ void log_kick(struct device *device)
 			refuse_stuck(device);
 		if (progress == NO_ROOM && device->log.head[1])
 			progress = try_queue(device, 1);
+		if (progress == NO_ROOM && device->closing)
+			fail_all(device, ERR_UNAVAILABLE);
 		if (progress != SENT)
 			break;
 	}

@@ -104,8 +104,11 @@ static void on_opened(struct task *task)
 	mem_trim();
 	for (uint32_t i = 0; i < r->unit_count; i++)
 		footer_write(device, r->units[i].unit);
-	for (uint32_t u = 0; u < device->unit_count; u++)
+	for (uint32_t u = 0; u < device->unit_count; u++) {
+		if (device->units[u].type == UNIT_FREE)
+			unit_count_free(device, u);
 		unit_check(device, u);
+	}
 	unit_zero(device);
 	compact_start(device);
 	scrub_start(device);
@@ -572,8 +575,26 @@ static void look_unit(struct recovery *r)
 	scan_start(&r->scan);
 }
 
+/* Of a unit that a full file system cut short there may be the headers alone. */
+static void see_holes(struct device *device)
+{
+	uint64_t hole = 0;
+
+	for (uint32_t u = 0; u < device->unit_count; u++) {
+		struct unit *unit = &device->units[u];
+		uint64_t at = unit_at(device, u);
+		if (hole < at)
+			hole = disk_hole(device->disk, at);
+		if (unit->type != UNIT_NONE)
+			unit->zeroed = hole - at < device->unit_bytes
+			                       ? (uint32_t)(hole - at) / DISK_BLOCK * DISK_BLOCK
+			                       : device->unit_bytes;
+	}
+}
+
 static void heads_read(struct recovery *r)
 {
+	see_holes(r->device);
 	if (r->unit_count)
 		qsort(r->units, r->unit_count, sizeof(*r->units), by_incarnation);
 	for (uint32_t i = 0; i < r->unit_count; i++) {
@@ -634,13 +655,10 @@ static void take_head(struct recovery *r, const struct head *head)
 	unit->nonce = h->nonce;
 	unit->lsn = h->lsn;
 	unit->end = FORMAT_DATA;
-	unit->zeroed = device->unit_bytes;
 	unit->sealed = h->type == UNIT_EXTENT;
 	device->untouched_units--;
 	if (h->incarnation >= device->next_incarnation)
 		device->next_incarnation = h->incarnation + 1;
-	if (h->type == UNIT_FREE)
-		device->free_units++;
 	if (h->type == UNIT_LOG)
 		take_log(r, head, h);
 }

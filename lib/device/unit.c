@@ -62,6 +62,7 @@ uint32_t unit_take(struct device *device, uint8_t urgency)
 			continue; /* zeros in flight must not land on what the taker writes */
 		if (unit->type == UNIT_FREE && take_free) {
 			device->free_units--;
+			unit->limit = may_grow(device) ? device->unit_bytes : unit->zeroed;
 			unit->freeing = true; /* taken; unit_head makes it what it will be */
 			return u;
 		}
@@ -77,8 +78,21 @@ uint32_t unit_take(struct device *device, uint8_t urgency)
 	if (found == UNIT_NO)
 		return UNIT_NO;
 	device->untouched_units--;
+	device->units[found].limit = device->unit_bytes;
 	device->units[found].freeing = true;
 	return found;
+}
+
+void unit_count_free(struct device *device, uint32_t u)
+{
+	struct unit *unit = &device->units[u];
+
+	if (unit->zeroed >= device->unit_bytes / 2) {
+		device->free_units++;
+		return;
+	}
+	unit->type = UNIT_NONE;
+	device->untouched_units++;
 }
 
 /* --- small durable writes --- */
@@ -122,6 +136,18 @@ void unit_write_start(struct unit_write *write, uint32_t off)
 
 /* --- headers --- */
 
+/* File systems that copy what is written over need space for headers, too. */
+static void not_headed(struct device *device, struct unit *unit)
+{
+	if (unit->type == UNIT_LOG || unit->type == UNIT_EXTENT) {
+		unit->sealed = true; /* to be freed still: compaction comes back to it */
+		return;
+	}
+	unit->type = UNIT_NONE;
+	unit->zeroed = 0;
+	device->untouched_units++;
+}
+
 static void on_head(struct unit_write *write, enum err err)
 {
 	struct device *device = write->device;
@@ -134,16 +160,10 @@ static void on_head(struct unit_write *write, enum err err)
 		unit->lsn = head->lsn;
 		if (unit->zeroed < FORMAT_DATA)
 			unit->zeroed = FORMAT_DATA;
-		if (head->type == UNIT_FREE && unit->limit < device->unit_bytes) {
-			/* Not all of it exists: the file system had no space. */
-			unit->type = UNIT_NONE;
-			unit->limit = device->unit_bytes;
-			device->untouched_units++;
-		} else if (head->type == UNIT_FREE) {
-			device->free_units++;
-		}
+		if (head->type == UNIT_FREE)
+			unit_count_free(device, write->unit);
 	} else if (err == ERR_NO_SPACE) {
-		device->untouched_units += unit->type == UNIT_NONE;
+		not_headed(device, unit);
 		device->full_until_us = reactor_now_us(device->reactor) + RETRY_GROWTH_US;
 	} else {
 		device_fail(device, err);

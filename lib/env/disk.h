@@ -31,6 +31,9 @@ struct disk_ops {
 	        unsigned iov_count, uint64_t offset, bool durable);
 	/* Makes all completed writes stable (fdatasync). */
 	void (*sync)(struct disk *disk, struct disk_io *io);
+	/* Where, from `offset` on, the first bytes are that have no blocks of a file system: a full
+	 * one may refuse them. UINT64_MAX: nowhere. Asked before anything is written. */
+	uint64_t (*hole)(struct disk *disk, uint64_t offset);
 	void (*close)(struct disk *disk);
 };
 
@@ -55,6 +58,11 @@ static inline void disk_write(struct disk *disk, struct disk_io *io, const struc
 static inline void disk_sync(struct disk *disk, struct disk_io *io)
 {
 	disk->ops->sync(disk, io);
+}
+
+static inline uint64_t disk_hole(struct disk *disk, uint64_t offset)
+{
+	return disk->ops->hole(disk, offset);
 }
 
 static inline void disk_close(struct disk *disk)

@@ -142,6 +142,16 @@ static void file_sync(struct disk *disk, struct disk_io *io)
 	submit(prepare(disk, io));
 }
 
+static uint64_t file_hole(struct disk *disk, uint64_t offset)
+{
+	struct disk_file *file = CONTAINER_OF(disk, struct disk_file, disk);
+	off_t at = lseek(file->fd, (off_t)offset, SEEK_HOLE);
+
+	if (at >= 0)
+		return (uint64_t)at;
+	return errno == ENXIO ? offset : UINT64_MAX; /* past the end, or none can be seen */
+}
+
 static void file_close(struct disk *disk)
 {
 	struct disk_file *file = CONTAINER_OF(disk, struct disk_file, disk);
@@ -150,7 +160,7 @@ static void file_close(struct disk *disk)
 	free(file);
 }
 
-static const struct disk_ops ops = {file_read, file_write, file_sync, file_close};
+static const struct disk_ops ops = {file_read, file_write, file_sync, file_hole, file_close};
 
 enum err disk_file_open(
         struct reactor *reactor, const char *path, bool create, struct disk **ret_disk)

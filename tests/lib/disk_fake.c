@@ -217,12 +217,21 @@ static void fake_sync(struct disk *disk, struct disk_io *io)
 		q->event = note(fake, 0, NULL, 0, true);
 }
 
+static uint64_t fake_hole(struct disk *disk, uint64_t offset)
+{
+	struct disk_fake *fake = CONTAINER_OF(disk, struct disk_fake, disk);
+
+	while (offset < fake->size && fake->taken[offset / DISK_BLOCK])
+		offset += DISK_BLOCK;
+	return offset;
+}
+
 static void fake_close(struct disk *disk)
 {
 	(void)disk; /* the test frees it */
 }
 
-static const struct disk_ops ops = {fake_read, fake_write, fake_sync, fake_close};
+static const struct disk_ops ops = {fake_read, fake_write, fake_sync, fake_hole, fake_close};
 
 struct disk_fake *disk_fake_new(struct reactor *reactor, uint64_t size_max)
 {

@@ -290,12 +290,19 @@ static void sim_sync(struct disk *disk, struct disk_io *io)
 	fly(d, io, ERR_OK, 100 + sim_draw(500))->sync = true;
 }
 
+static uint64_t sim_hole(struct disk *disk, uint64_t offset)
+{
+	(void)disk;
+	(void)offset;
+	return UINT64_MAX;
+}
+
 static void sim_close(struct disk *disk)
 {
 	(void)disk;
 }
 
-static const struct disk_ops ops = {sim_read, sim_write, sim_sync, sim_close};
+static const struct disk_ops ops = {sim_read, sim_write, sim_sync, sim_hole, sim_close};
 
 /* In place of lib/reactor/disk_file.c. */
 enum err disk_file_open(

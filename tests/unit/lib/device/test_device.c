@@ -1061,6 +1061,85 @@ static void an_unreadable_header_is_counted_once(void **state)
 	assert_int_equal(rig.device->untouched_units, rig.device->units_max - touched);
 }
 
+static void delete_them(unsigned n)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		assert_int_equal(rig_delete(&rig, name, T + 10000), ERR_OK);
+	}
+}
+
+/* The file system had room for the header of a unit, and for no more: it is none of those kept for
+ * tombstones and compaction, after a restart as before. */
+static void a_unit_without_blocks_is_not_kept_for_anything(bool restart)
+{
+	const uint32_t *next;
+	unsigned x = 0;
+
+	rig_close(&rig);
+	rig.options.compact_rate = 64 << 20;
+	rig.options.zero_ahead = 0;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	next = &rig.device->log.next;
+	while (x < 80 || *next == UNIT_NO || !rig.device->log.next_ready ||
+	        rig.device->units[*next].zeroed > FORMAT_DATA) {
+		assert_int_equal(rig_put(&rig, "x", T + x, 60000), ERR_OK);
+		assert_true(++x < 200);
+	}
+	uint32_t hollow = *next;
+	disk_fake_full(rig.fake, true);
+	settle_all(); /* those before it are free, and have all their blocks */
+	rig_sleep(&rig, 1000000);
+	for (unsigned i = 0; i < 20; i++)
+		rig_put(&rig, "x", T + x++, 60000);
+	settle_all();
+	rig_sleep(&rig, 1000000);
+	if (restart) {
+		rig_close(&rig);
+		rig.options.zero_ahead = 3;
+		assert_int_equal(rig_open(&rig), ERR_OK);
+	}
+	assert_int_equal(rig.device->units[hollow].type, UNIT_NONE);
+	delete_them(fill(T + 1000));
+}
+
+static void units_without_blocks_are_not_kept(void **state)
+{
+	(void)state;
+	a_unit_without_blocks_is_not_kept_for_anything(false);
+}
+
+static void units_without_blocks_are_not_kept_after_a_restart(void **state)
+{
+	(void)state;
+	a_unit_without_blocks_is_not_kept_for_anything(true);
+}
+
+static void one_without_room_for_copies_closes(void **state)
+{
+	char name[16];
+	enum err err = ERR_OK;
+
+	(void)state;
+	rig_close(&rig);
+	rig.options.compact_rate = 64 << 20;
+	rig.options.zero_ahead = 0;
+	assert_int_equal(rig_open(&rig), ERR_OK);
+	for (unsigned i = 0; i < 100 && !err; i++) {
+		disk_fake_full(rig.fake, i > 40);
+		snprintf(name, sizeof(name), i % 8 ? "x" : "s%u", i);
+		err = rig_put(&rig, name, T + i, 60000);
+	}
+	assert_int_equal(err, ERR_NO_SPACE);
+	settle_all();
+	rig_sleep(&rig, 5000000);
+	assert_non_null(rig.device->log.head[1]);
+	rig_close(&rig);
+	assert_int_equal(rig_open(&rig), ERR_OK);
+}
+
 /* What it has may be older than the tombstone, and be there again after the next start. */
 static void a_tombstone_stays_while_a_unit_is_unreadable(void **state)
 {
@@ -1088,6 +1167,48 @@ static void a_tombstone_stays_while_a_unit_is_unreadable(void **state)
 		assert_true(deleted);
 		reopen();
 	}
+}
+
+/* Units are counted as what they are, and those to be freed are. */
+static void the_units_are_as_counted(void)
+{
+	uint32_t freed = 0, touched = 0;
+
+	for (uint32_t u = 0; u < rig.device->unit_count; u++) {
+		const struct unit *unit = &rig.device->units[u];
+		freed += unit->type == UNIT_FREE && !unit->freeing;
+		touched += unit->type != UNIT_NONE || unit->freeing;
+		assert_false((unit->type == UNIT_LOG || unit->type == UNIT_EXTENT) &&
+		             unit->sealed && !unit->live && !unit->freeing);
+	}
+	assert_int_equal(rig.device->free_units, freed);
+	assert_int_equal(rig.device->untouched_units, rig.device->units_max - touched);
+}
+
+/* Where what is written over is copied, a full file system refuses headers, too. */
+static void refused_headers_cost_no_unit(void **state)
+{
+	unsigned headers = 0;
+
+	for (unsigned nth = 1; nth < 60; nth++) {
+		rig_close(&rig);
+		rig.options.compact_rate = 64 << 20;
+		assert_int_equal(rig_open(&rig), ERR_OK);
+		disk_fake_fail(rig.fake, DISK_WRITE, nth, ERR_NO_SPACE, false);
+		for (unsigned i = 0; i < 16; i++) {
+			rig_put_staged(&rig, "p", T + i, 400000);
+			rig_put(&rig, "x", T + i, 60000);
+		}
+		settle_all();
+		rig_sleep(&rig, 15000000);
+		if (!rig.device->failed) { /* a seal that is refused fails it */
+			the_units_are_as_counted();
+			headers++;
+		}
+		teardown(state);
+		setup(state);
+	}
+	assert_true(headers > 40);
 }
 
 int main(void)
@@ -1123,7 +1244,11 @@ int main(void)
 	        T_(what_is_forgotten_stays_so_while_its_record_is_there),
 	        T_(a_copy_brings_nothing_back_that_went_while_it_waited),
 	        T_(an_unreadable_header_is_counted_once),
+	        T_(units_without_blocks_are_not_kept),
+	        T_(units_without_blocks_are_not_kept_after_a_restart),
+	        T_(one_without_room_for_copies_closes),
 	        T_(a_tombstone_stays_while_a_unit_is_unreadable),
+	        T_(refused_headers_cost_no_unit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,9 @@ static void disk_reads_what_was_written(void **state)
 	disk_read(disk, &io, c->data, 8192, 8192);
 	reactor_run(reactor);
 	assert_int_equal(io_err, ERR_IO);
+	assert_int_equal(disk_hole(disk, 0), 0);
+	assert_int_equal(disk_hole(disk, 4096), 12288);
+	assert_int_equal(disk_hole(disk, 20480), 20480);
 	disk_close(disk);
 	bytes_unref(b);
 	bytes_unref(c);
