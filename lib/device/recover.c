@@ -14,6 +14,7 @@
 
 #define HEADS_FLYING 16
 #define SUPER_AREA   65536u
+#define UNITS_MIN    4
 #define LSN_STEP     4096u /* numbers left out, so that no lost record's comes back */
 
 struct head {
@@ -150,6 +151,19 @@ static void write_supers(struct recovery *r, const struct format_super *super)
 	disk_write(r->device->disk, &r->io, &r->iov, 1, 0, true);
 }
 
+/* Whole ones. */
+static uint32_t units_in(const struct device *device, uint64_t bytes)
+{
+	uint64_t units = bytes > FORMAT_BASE ? (bytes - FORMAT_BASE) / device->unit_bytes : 0;
+
+	return units < (1u << 24) - 1 ? (uint32_t)units : (1u << 24) - 1;
+}
+
+static void set_units_max(struct device *device, uint32_t units)
+{
+	device->units_max = device->untouched_units = units;
+}
+
 static void set_geometry(struct device *device, const struct format_super *super)
 {
 	uint64_t max = device->disk->size_max;
@@ -158,9 +172,7 @@ static void set_geometry(struct device *device, const struct format_super *super
 	memcpy(device->uuid, super->uuid, 16);
 	if (device->options.bytes_max && device->options.bytes_max < max)
 		max = device->options.bytes_max;
-	uint64_t units = max > FORMAT_BASE ? (max - FORMAT_BASE) / device->unit_bytes : 0;
-	device->units_max = units < (1u << 24) - 1 ? (uint32_t)units : (1u << 24) - 1;
-	device->untouched_units = device->units_max;
+	set_units_max(device, units_in(device, max));
 }
 
 static void format(struct recovery *r)
@@ -172,7 +184,7 @@ static void format(struct recovery *r)
 	env->random(env, super.uuid, sizeof(super.uuid));
 	format_super_seal(&super);
 	set_geometry(device, &super);
-	if (!format_super_ok(&super) || device->units_max < 4) {
+	if (!format_super_ok(&super) || device->units_max < UNITS_MIN) {
 		fail_later(r, ERR_CONFIG);
 		return;
 	}
@@ -708,20 +720,30 @@ static void read_heads(struct recovery *r)
 		heads_read(r);
 }
 
+/* However far it may grow by now, it has what is there, and may try for those that deletes and
+ * compaction need. */
+static uint32_t least_units(const struct recovery *r, uint32_t most)
+{
+	uint32_t least = r->count + 2 > UNITS_MIN ? r->count + 2 : UNITS_MIN;
+
+	return least < most ? least : most;
+}
+
 static void read_units(struct recovery *r)
 {
 	struct device *device = r->device;
-	uint64_t size = device->disk->size;
+	uint32_t most = units_in(device, device->disk->size_max);
 
-	if (device->units_max < 4) {
+	if (most < UNITS_MIN) {
 		fail_later(r, ERR_CONFIG);
 		return;
 	}
-	r->count = 0;
-	while (r->count < device->units_max && unit_at(device, r->count) + FORMAT_DATA <= size) {
+	while (r->count < most && unit_at(device, r->count) + FORMAT_DATA <= device->disk->size) {
 		unit_add(device);
 		r->count++;
 	}
+	if (device->units_max < least_units(r, most))
+		set_units_max(device, least_units(r, most));
 	read_heads(r);
 }
 

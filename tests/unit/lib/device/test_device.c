@@ -1140,6 +1140,51 @@ static void one_without_room_for_copies_closes(void **state)
 	assert_int_equal(rig_open(&rig), ERR_OK);
 }
 
+/* Units are counted as what they are, and those to be freed are. */
+static void the_units_are_as_counted(void)
+{
+	uint32_t freed = 0, touched = 0;
+
+	for (uint32_t u = 0; u < rig.device->unit_count; u++) {
+		const struct unit *unit = &rig.device->units[u];
+		freed += unit->type == UNIT_FREE && !unit->freeing;
+		touched += unit->type != UNIT_NONE || unit->freeing;
+		assert_false((unit->type == UNIT_LOG || unit->type == UNIT_EXTENT) &&
+		             unit->sealed && !unit->live && !unit->freeing);
+	}
+	assert_int_equal(rig.device->free_units, freed);
+	assert_int_equal(rig.device->untouched_units, rig.device->units_max - touched);
+}
+
+/* Others have filled its file system by the next start, or share it by then: what it has stays. */
+static void a_device_that_may_grow_no_more_has_what_it_had(void **state)
+{
+	static const uint64_t max[] = {5u << 20, 1, 20u << 20};
+	char name[16];
+	unsigned n = 30;
+
+	(void)state;
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		assert_int_equal(i % 2 ? rig_put_staged(&rig, name, T + i, 400000)
+		                       : rig_put(&rig, name, T + i, 100000),
+		        ERR_OK);
+	}
+	for (unsigned m = 0; m < 3; m++) {
+		rig_close(&rig);
+		rig.options.bytes_max = max[m];
+		assert_int_equal(rig_open(&rig), ERR_OK);
+		for (unsigned i = m; i < n; i++) {
+			snprintf(name, sizeof(name), "s%u", i);
+			assert_int_equal(get(name), ERR_OK);
+		}
+		snprintf(name, sizeof(name), "s%u", m);
+		assert_int_equal(rig_delete(&rig, name, T + 2000), ERR_OK);
+		the_units_are_as_counted();
+	}
+	assert_int_equal(rig_put(&rig, "new", T + 1000, 100000), ERR_OK);
+}
+
 /* What it has may be older than the tombstone, and be there again after the next start. */
 static void a_tombstone_stays_while_a_unit_is_unreadable(void **state)
 {
@@ -1167,22 +1212,6 @@ static void a_tombstone_stays_while_a_unit_is_unreadable(void **state)
 		assert_true(deleted);
 		reopen();
 	}
-}
-
-/* Units are counted as what they are, and those to be freed are. */
-static void the_units_are_as_counted(void)
-{
-	uint32_t freed = 0, touched = 0;
-
-	for (uint32_t u = 0; u < rig.device->unit_count; u++) {
-		const struct unit *unit = &rig.device->units[u];
-		freed += unit->type == UNIT_FREE && !unit->freeing;
-		touched += unit->type != UNIT_NONE || unit->freeing;
-		assert_false((unit->type == UNIT_LOG || unit->type == UNIT_EXTENT) &&
-		             unit->sealed && !unit->live && !unit->freeing);
-	}
-	assert_int_equal(rig.device->free_units, freed);
-	assert_int_equal(rig.device->untouched_units, rig.device->units_max - touched);
 }
 
 /* Where what is written over is copied, a full file system refuses headers, too. */
@@ -1247,6 +1276,7 @@ int main(void)
 	        T_(units_without_blocks_are_not_kept),
 	        T_(units_without_blocks_are_not_kept_after_a_restart),
 	        T_(one_without_room_for_copies_closes),
+	        T_(a_device_that_may_grow_no_more_has_what_it_had),
 	        T_(a_tombstone_stays_while_a_unit_is_unreadable),
 	        T_(refused_headers_cost_no_unit),
 	};
