@@ -21,6 +21,7 @@
 
 #define RETRY_US    20000
 #define RETRIES_MAX 250
+#define SIZE_US     10000000
 #define HUNG_US     5000000 /* an operation that takes longer than any disk that works */
 
 static uint64_t objects(const struct node_device *d)
@@ -127,26 +128,35 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* What a file device may grow to: most of its file system, shared by the devices on it, and no
- * more than it has. What deletes and compaction need must really be there once objects are
- * refused. */
-static uint64_t file_bytes_max(const struct node_device *d)
+static unsigned sharing(const struct node_device *d)
 {
 	const struct node *node = d->node;
-	struct statvfs fs;
 	struct stat st, other;
-	unsigned sharing = 0;
+	unsigned count = 0;
 
-	if (statvfs(d->path, &fs) < 0 || stat(d->path, &st) < 0)
-		return node->conf.device_bytes;
+	if (stat(d->path, &st) < 0)
+		return 1;
 	for (unsigned i = 0; i < node->device_count; i++)
-		sharing += stat(node->devices[i].path, &other) == 0 && other.st_dev == st.st_dev;
-	if (!sharing)
-		sharing = 1;
-	uint64_t has = stat(d->data_path, &other) == 0 ? (uint64_t)other.st_blocks * 512 : 0;
-	uint64_t all = (uint64_t)fs.f_blocks * fs.f_frsize / 10 * 9 / sharing;
-	uint64_t max = smaller(all, has + (uint64_t)fs.f_bavail * fs.f_frsize / 10 * 9 / sharing);
-	return node->conf.device_bytes ? smaller(max, node->conf.device_bytes) : max;
+		count += stat(node->devices[i].path, &other) == 0 && other.st_dev == st.st_dev;
+	return count ? count : 1;
+}
+
+/* What a file device may grow to: nine tenths of its file system, of its share when there are more
+ * devices on it, and of what others have left there. What deletes and compaction need must really
+ * be there once objects are refused. */
+static uint64_t file_bytes_max(const struct node_device *d)
+{
+	uint64_t limit = d->node->conf.device_bytes;
+	struct statvfs fs;
+	struct stat st;
+
+	if (statvfs(d->path, &fs) < 0)
+		return limit;
+	uint64_t has = stat(d->data_path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+	uint64_t all = (uint64_t)fs.f_blocks * fs.f_frsize / d->sharing;
+	uint64_t left = has + (uint64_t)fs.f_bavail * fs.f_frsize / d->sharing;
+	uint64_t max = smaller(all, left) / 10 * 9;
+	return limit ? smaller(max, limit) : max;
 }
 
 /* A process that was killed a moment ago may hold its files a little longer, until the kernel has
@@ -178,6 +188,7 @@ static void open_run(struct work *work)
 	struct node_device *d = CONTAINER_OF(work, struct node_device, opening);
 	struct reactor *reactor = d->node->reactors[d->reactor].reactor;
 
+	d->sharing = sharing(d);
 	d->bytes_max = d->is_file ? file_bytes_max(d) : 0;
 	d->err = disk_file_open(reactor, d->data_path, d->is_file, &d->disk);
 	if (d->err)
@@ -230,6 +241,34 @@ void node_device_open(struct node_device *d)
 	work_submit(d->pool, &d->opening); /* the first of its pool: there is room */
 }
 
+static void size_run(struct work *work)
+{
+	struct node_device *d = CONTAINER_OF(work, struct node_device, sizing);
+
+	d->bytes_max = file_bytes_max(d);
+}
+
+static void size_done(struct work *work)
+{
+	struct node_device *d = CONTAINER_OF(work, struct node_device, sizing);
+
+	d->is_sizing = false;
+	device_may_grow(d->device, d->bytes_max);
+}
+
+/* Others may have left it more room than at the start. */
+static void look_at_size(struct node_device *d)
+{
+	uint64_t now = reactor_now_us(d->node->reactors[d->reactor].reactor);
+
+	if (!d->ready || !d->is_file || d->is_sizing || now < d->sized_us + SIZE_US ||
+	        !d->node->conf.state_dir) /* simulated: there is no file system */
+		return;
+	d->sized_us = now;
+	d->sizing = (struct work){.run = size_run, .done = size_done};
+	d->is_sizing = work_submit(d->pool, &d->sizing) == ERR_OK;
+}
+
 static void look_whether_hung(struct node_device *d)
 {
 	bool hung = d->ready && disk_file_stuck_us(d->disk) > HUNG_US;
@@ -255,6 +294,7 @@ void node_device_snapshot(struct node_device *d)
 	struct device_stats stats = {0};
 
 	look_whether_hung(d);
+	look_at_size(d);
 	if (d->ready)
 		device_stats(d->device, &stats);
 	tell_failed(d, &stats);

@@ -86,7 +86,10 @@ struct node_device {
 	struct mend *mend;             /* owned; NULL until something was corrupt */
 	struct replicator *replicator; /* owned */
 	struct work opening;
-	uint64_t bytes_max;
+	struct work sizing;
+	uint64_t bytes_max, sized_us;
+	unsigned sharing; /* devices on its file system */
+	bool is_sizing;
 	struct timer retry;
 	unsigned retries;
 	enum err err; /* why it is not in use */

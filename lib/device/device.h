@@ -70,6 +70,9 @@ struct device_options {
 /* Reads what the log says and makes the device ready; `opened` tells, from the loop. */
 void device_open(const struct device_options *options);
 
+/* A file may grow so far from now on; never less than it may already. */
+void device_may_grow(struct device *device, uint64_t bytes_max);
+
 /* Waits for what is in flight, then closes the disk and frees the device; the caller has no
  * operations open. closed runs from the loop and may be NULL. */
 void device_close(struct device *device, void (*closed)(void *owner), void *owner);

@@ -161,6 +161,8 @@ static inline uint64_t unit_at(const struct device *device, uint32_t unit)
 {
 	return FORMAT_BASE + (uint64_t)unit * device->unit_bytes;
 }
+/* Whole ones in so many bytes of a disk. */
+uint32_t unit_most(const struct device *device, uint64_t bytes);
 struct unit *unit_add(struct device *device); /* one more, of type UNIT_NONE */
 uint32_t unit_available(const struct device *device);
 /* A unit for writes of that urgency, or UNIT_NO; it is no longer free. */

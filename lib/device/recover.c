@@ -151,14 +151,6 @@ static void write_supers(struct recovery *r, const struct format_super *super)
 	disk_write(r->device->disk, &r->io, &r->iov, 1, 0, true);
 }
 
-/* Whole ones. */
-static uint32_t units_in(const struct device *device, uint64_t bytes)
-{
-	uint64_t units = bytes > FORMAT_BASE ? (bytes - FORMAT_BASE) / device->unit_bytes : 0;
-
-	return units < (1u << 24) - 1 ? (uint32_t)units : (1u << 24) - 1;
-}
-
 static void set_units_max(struct device *device, uint32_t units)
 {
 	device->units_max = device->untouched_units = units;
@@ -172,7 +164,7 @@ static void set_geometry(struct device *device, const struct format_super *super
 	memcpy(device->uuid, super->uuid, 16);
 	if (device->options.bytes_max && device->options.bytes_max < max)
 		max = device->options.bytes_max;
-	set_units_max(device, units_in(device, max));
+	set_units_max(device, unit_most(device, max));
 }
 
 static void format(struct recovery *r)
@@ -732,7 +724,7 @@ static uint32_t least_units(const struct recovery *r, uint32_t most)
 static void read_units(struct recovery *r)
 {
 	struct device *device = r->device;
-	uint32_t most = units_in(device, device->disk->size_max);
+	uint32_t most = unit_most(device, device->disk->size_max);
 
 	if (most < UNITS_MIN) {
 		fail_later(r, ERR_CONFIG);

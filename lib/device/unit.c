@@ -22,6 +22,27 @@ struct unit *unit_add(struct device *device)
 	return unit;
 }
 
+uint32_t unit_most(const struct device *device, uint64_t bytes)
+{
+	uint64_t units = bytes > FORMAT_BASE ? (bytes - FORMAT_BASE) / device->unit_bytes : 0;
+
+	return units < (1u << 24) - 1 ? (uint32_t)units : (1u << 24) - 1;
+}
+
+void device_may_grow(struct device *device, uint64_t bytes_max)
+{
+	uint64_t max = device->disk->size_max;
+	uint32_t units = unit_most(device, bytes_max < max ? bytes_max : max);
+
+	if (units <= device->units_max || !device->serving)
+		return;
+	device->untouched_units += units - device->units_max;
+	device->units_max = units;
+	unit_zero(device);
+	log_kick(device);
+	extent_kick(device);
+}
+
 static bool may_grow(const struct device *device)
 {
 	return reactor_now_us(device->reactor) >= device->full_until_us;
