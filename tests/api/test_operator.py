@@ -164,6 +164,9 @@ def test_up_on_a_disk_that_is_too_small():
         cloud.down()
         text = open(cloud.state + "/cairn.conf").read()
         open(cloud.state + "/cairn.conf", "w").write(text.replace("[devices]\n", "[devices]\ndevice_bytes = 100M\n"))
+        cloud.cairn("up", "--state", cloud.state)  # what is there is served
+        cloud.down()
+        os.unlink(cloud.state + "/devices/d0/data")
         r = cloud.cairn("up", "--state", cloud.state, check=False)
         assert r.returncode == 1 and "wants room for 4 units" in r.stdout
     finally:
